@@ -1,0 +1,32 @@
+"""gpuae trains classical autoencoders on your own matrix, on the CPU or a GPU.
+
+>>> import gpuae
+>>> codes = gpuae.Autoencoder(hidden=32).fit_transform(X)      # doctest: +SKIP
+>>> model = gpuae.load("model.h5")                             # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpuae.estimator import Autoencoder, load
+
+__all__ = ["Autoencoder", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimator when it is first asked for: the commands start faster without it."""
+    if name in __all__:
+        from gpuae import estimator
+
+        return getattr(estimator, name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("gpuae")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,233 @@
+"""`Ops` for the CPU: fused, vectorised loops and a BLAS of our own.
+
+Every operation computes on the thread that calls it and holds no lock, so threads may work
+side by side.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.backends import blas, numba_kernels, numba_rows, philox
+from gpuae.backends.numba_gemm import gemm
+from gpuae.backends.numpy_ops import NumpyOps, loss_factor
+from gpuae.backends.ops import Clock, Corruption, Rows, Scaling
+from gpuae.config import Activation, Loss
+
+Matrix = NDArray[Any]
+
+
+class NumbaOps(NumpyOps):
+    """The operations worth compiling; memory and the clock are NumPy's."""
+
+    name = "cpu"
+
+    def __init__(self) -> None:
+        library = blas.load()
+        self._gemm = {"float32": library.sgemm, "float64": library.dgemm}
+
+    def session(self) -> AbstractContextManager[object]:
+        """Do nothing: our BLAS runs on the calling thread anyway."""
+        return nullcontext()
+
+    def gemm(
+        self,
+        a: Matrix,
+        b: Matrix,
+        out: Matrix,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+        accumulate: bool = False,
+    ) -> None:
+        gemm(self._gemm[out.dtype.name], a, b, out, transpose_a, transpose_b, accumulate)
+
+    def gather(self, rows: Rows, source: Matrix, scaling: Scaling, out: Matrix) -> None:
+        numba_rows.gather(
+            rows.order, rows.clock.counters, rows.first, _frozen(source), _scaling(scaling), out
+        )
+
+    def corrupt(self, rows: Rows, x: Matrix, noise: Corruption, out: Matrix) -> None:
+        numba_rows.CORRUPT[noise.kind](
+            rows.order, rows.clock.counters, rows.first, _NOISE, x, _corruption(noise, x), out
+        )
+
+    def gather_corrupt(
+        self,
+        rows: Rows,
+        source: Matrix,
+        scaling: Scaling,
+        noise: Corruption,
+        out: Matrix,
+        noisy: Matrix,
+    ) -> None:
+        numba_rows.GATHER_CORRUPT[noise.kind](
+            rows.order,
+            rows.clock.counters,
+            rows.first,
+            _NOISE,
+            _frozen(source),
+            _scaling(scaling),
+            _corruption(noise, out),
+            out,
+            noisy,
+        )
+
+    def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
+        numba_rows.unscale(x, scaling.center, scaling.factor, out)
+
+    def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
+        numba_kernels.BIAS_ACTIVATION[activation](z, bias)
+
+    def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
+        numba_kernels.topk_mask(a, k, mask)
+
+    def dropout_mask(
+        self, rows: Rows, layer: int, rate: float, seed: int, mask: Matrix, combine: bool
+    ) -> None:
+        numba_rows.dropout_mask(
+            rows.order,
+            rows.clock.counters,
+            rows.first,
+            philox.stream(philox.Purpose.DROPOUT, layer),
+            philox.key_of(seed),
+            philox.threshold(rate),
+            mask.dtype.type(1 / (1 - rate)),
+            mask,
+            combine,
+        )
+
+    def multiply(self, a: Matrix, mask: Matrix, out: Matrix) -> None:
+        numba_kernels.multiply(a, mask, out)
+
+    def add_column_sums(self, a: Matrix, sums: Matrix) -> None:
+        numba_kernels.add_column_sums(a, sums)
+
+    def add_absolute_sum(self, a: Matrix, total: Matrix) -> None:
+        numba_kernels.add_absolute_sum(a, total)
+
+    def row_errors(self, output: Matrix, target: Matrix, errors: Matrix) -> None:
+        numba_kernels.row_errors(output, target, errors)
+
+    def output_loss(
+        self,
+        z: Matrix,
+        bias: Matrix,
+        target: Matrix,
+        activation: Activation,
+        loss: Loss,
+        total: Matrix,
+    ) -> None:
+        factor = _row_loss_factor(loss, z.shape[1])
+        entropy = loss == "bce"
+        run = numba_kernels.cross_entropy_loss if entropy else numba_kernels.OUTPUT_LOSS[activation]
+        run(z, bias, target, factor, total)
+
+    def output_delta(
+        self,
+        z: Matrix,
+        bias: Matrix,
+        target: Matrix,
+        activation: Activation,
+        loss: Loss,
+        rows_of_step: int,
+        total: Matrix,
+        bias_gradient: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            bias_gradient.fill(0)
+        columns = z.shape[1]
+        factor = z.dtype.type(loss_factor(loss, columns) / rows_of_step)
+        entropy = loss == "bce"
+        run = (
+            numba_kernels.cross_entropy_delta if entropy else numba_kernels.OUTPUT_DELTA[activation]
+        )
+        run(z, bias, target, _row_loss_factor(loss, columns), factor, total, bias_gradient)
+
+    def kl_slope(
+        self,
+        code_sums: Matrix,
+        rows_of_step: int,
+        rho: float,
+        beta: float,
+        activation: Activation,
+        slope: Matrix,
+        total: Matrix,
+    ) -> None:
+        signed = activation == "tanh"
+        numba_kernels.kl_slope(code_sums, rows_of_step, rho, beta, signed, slope, total)
+
+    def hidden_delta(
+        self,
+        delta: Matrix,
+        a: Matrix,
+        mask: Matrix | None,
+        slope: Matrix | None,
+        l1: float,
+        activation: Activation,
+        bias_gradient: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            bias_gradient.fill(0)
+        penalty = delta.dtype.type(l1) if l1 else None
+        numba_kernels.HIDDEN_DELTA[activation](delta, a, mask, slope, penalty, bias_gradient)
+
+    def total_gradient(
+        self,
+        lanes: Matrix,
+        part: slice,
+        parameters: Matrix,
+        weight_decay: float,
+        n_weights: int,
+        out: Matrix,
+    ) -> None:
+        decay = out.dtype.type(weight_decay)
+        decayed = min(part.stop, n_weights) if weight_decay else part.start
+        numba_kernels.total_gradient(lanes, part.start, part.stop, parameters, decay, decayed, out)
+
+    def adam(
+        self, parameters: Matrix, gradient: Matrix, first: Matrix, second: Matrix, clock: Clock
+    ) -> None:
+        numba_kernels.adam(parameters, gradient, first, second, clock.counters, clock.rate)
+
+    def sgd(
+        self, parameters: Matrix, gradient: Matrix, velocity: Matrix, momentum: float, clock: Clock
+    ) -> None:
+        numba_kernels.sgd(parameters, gradient, velocity, momentum, clock.rate)
+
+    def dot(self, x: Matrix, y: Matrix) -> float:
+        return float(numba_kernels.dot(x, y))
+
+    def axpby(self, alpha: float, x: Matrix, beta: float, y: Matrix) -> None:
+        numba_kernels.axpby(y.dtype.type(alpha), x, y.dtype.type(beta), y)
+
+
+_NOISE = philox.stream(philox.Purpose.NOISE, layer=0)
+
+
+def _frozen(source: Matrix) -> Matrix:
+    """View rows as read-only: a memory map and an array in memory then share compiled code."""
+    view = source.view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
+def _scaling(scaling: Scaling) -> tuple[Matrix, Matrix, Any, Any]:
+    number = scaling.center.dtype.type
+    return scaling.center, scaling.factor, number(scaling.low), number(scaling.high)
+
+
+def _corruption(noise: Corruption, x: Matrix) -> tuple[Any, ...]:
+    level = x.dtype.type(noise.level)
+    key = philox.key_of(noise.seed)
+    return key, level, philox.threshold(noise.level), noise.low, noise.high
+
+
+def _row_loss_factor(loss: Loss, columns: int) -> float:
+    """Return what Σ(x̂ − x)² or the summed cross-entropy of a row is multiplied by."""
+    return 0.5 if loss == "sse" else 1.0 / columns

@@ -1,0 +1,303 @@
+"""The operations of a training step, as every backend provides them.
+
+Rules that make the same step run from Python, from a compiled loop or from a captured CUDA graph:
+
+* An operation writes into buffers it is given and allocates nothing.
+* What changes from step to step (epoch, first row, step number, learning rate) is read from the
+  buffers of a `Clock`, so a step's calls can be recorded once and replayed.
+* Matrices are C-contiguous with rows as samples. Sums of losses, dot products and column sums
+  are accumulated in float64.
+
+`numpy_ops` defines what each operation means; the others are compared with it.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from numpy.typing import NDArray
+
+from gpuae.config import Activation, Loss, Noise
+
+Array: TypeAlias = Any
+"""An array of the backend: NumPy's on the CPU, CuPy's on a GPU."""
+
+LEAKY_SLOPE = 0.01
+ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
+RHO_FLOOR = 1e-6
+"""The mean activation of a code unit is kept this far away from 0 and 1."""
+
+EPOCH, START, STEP, ROW_BASE = range(4)
+"""Places in `Clock.counters`."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where training stands, in buffers of the device.
+
+    Attributes
+    ----------
+    counters
+        int64 of shape (4,): epoch, position in the order where the batch starts, steps taken,
+        and the number that the first row of the source has in the data.
+    rate
+        float64 of shape (1,): the learning rate.
+    """
+
+    counters: Array
+    rate: Array
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of the current batch: those at order[start + first : start + first + count].
+
+    Their number in the data, which random numbers are drawn by, is the entry of `order` plus
+    the clock's ROW_BASE.
+    """
+
+    order: Array
+    clock: Clock
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Per column: scaled = clip((x − center)·factor, low, high), computed in center's dtype."""
+
+    center: Array
+    factor: Array
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """Noise on the input. `low` and `high`, of shape (d,), are what salt_pepper sets."""
+
+    kind: Noise
+    level: float
+    seed: int
+    low: Array
+    high: Array
+
+
+class Ops(Protocol):
+    """What a backend can do. Shapes: m rows, n columns."""
+
+    name: str
+
+    def session(self) -> AbstractContextManager[object]:
+        """Return a context in which this process's threads may run operations side by side."""
+        ...
+
+    # Memory
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
+        """Allocate a buffer with undefined contents."""
+        ...
+
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> Array:
+        """Allocate a buffer of zeros."""
+        ...
+
+    def asarray(self, host: NDArray[Any]) -> Array:
+        """Bring a host array to the device; on the CPU it may be the same memory."""
+        ...
+
+    def assign(self, target: Array, host: NDArray[Any]) -> None:
+        """Copy a host array of the same shape into a buffer."""
+        ...
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        """Return a copy on the host."""
+        ...
+
+    def fill(self, array: Array, value: float) -> None:
+        """Set every element."""
+        ...
+
+    def start_epoch(self, clock: Clock, epoch: int, rate: float, row_base: int) -> None:
+        """Set epoch, learning rate and row base; go back to the first row of the order."""
+        ...
+
+    def advance(self, clock: Clock, count: int) -> None:
+        """Count a step and move on by `count` rows."""
+        ...
+
+    # Matrix products
+
+    def gemm(
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+        accumulate: bool = False,
+    ) -> None:
+        """Compute out = a·b, or out += a·b; each of a and b may be taken transposed."""
+        ...
+
+    # From rows to batches
+
+    def gather(self, rows: Rows, source: Array, scaling: Scaling, out: Array) -> None:
+        """Pick rows of `source` (any real type), cast and scale them into out (m, n)."""
+        ...
+
+    def corrupt(self, rows: Rows, x: Array, noise: Corruption, out: Array) -> None:
+        """Write x (m, n) with noise on it into out."""
+        ...
+
+    def gather_corrupt(
+        self,
+        rows: Rows,
+        source: Array,
+        scaling: Scaling,
+        noise: Corruption,
+        out: Array,
+        noisy: Array,
+    ) -> None:
+        """Do both at once: clean rows into out, noisy ones into `noisy`."""
+        ...
+
+    def unscale(self, x: Array, scaling: Scaling, out: Array) -> None:
+        """Invert the scaling (not its clipping): out = x / factor + center."""
+        ...
+
+    # Forward
+
+    def bias_activation(self, z: Array, bias: Array, activation: Activation) -> None:
+        """Replace z (m, n) by f(z + bias)."""
+        ...
+
+    def topk_mask(self, a: Array, k: int, mask: Array) -> None:
+        """Set mask to 1 at the k largest of each row of a (ties to the lower column), else 0."""
+        ...
+
+    def dropout_mask(
+        self, rows: Rows, layer: int, rate: float, seed: int, mask: Array, combine: bool
+    ) -> None:
+        """Draw 0 (with probability `rate`) or 1/(1 − rate) into mask, or onto it if `combine`."""
+        ...
+
+    def multiply(self, a: Array, mask: Array, out: Array) -> None:
+        """Compute out = a ∘ mask."""
+        ...
+
+    def add_column_sums(self, a: Array, sums: Array) -> None:
+        """Add the sum over rows of a (m, n) to sums (n,), float64."""
+        ...
+
+    def add_absolute_sum(self, a: Array, total: Array) -> None:
+        """Add Σ|a| to total (1,), float64."""
+        ...
+
+    def row_errors(self, output: Array, target: Array, errors: Array) -> None:
+        """Write the mean over columns of (x̂ − x)² of each row into errors (m,), float64."""
+        ...
+
+    # Objective and backward
+
+    def output_loss(
+        self, z: Array, bias: Array, target: Array, activation: Activation, loss: Loss, total: Array
+    ) -> None:
+        """Replace the last layer's products z by x̂ = f(z + bias); add Σ_rows loss to total (1,)."""
+        ...
+
+    def output_delta(
+        self,
+        z: Array,
+        bias: Array,
+        target: Array,
+        activation: Activation,
+        loss: Loss,
+        rows_of_step: int,
+        total: Array,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        """Replace z by the delta ∂J/∂(z + bias) of the output layer.
+
+        Adds Σ_rows loss to total (1,) and writes (or adds, if `accumulate`) the column sums of the
+        delta to bias_gradient (n,).
+        """
+        ...
+
+    def kl_slope(
+        self,
+        code_sums: Array,
+        rows_of_step: int,
+        rho: float,
+        beta: float,
+        activation: Activation,
+        slope: Array,
+        total: Array,
+    ) -> None:
+        """Evaluate the KL penalty from the sums of the code over the rows of the step.
+
+        slope (k,) becomes s·β(−ρ/ρ̂ + (1−ρ)/(1−ρ̂))/m; m·β Σ KL(ρ‖ρ̂) is added to total (1,).
+        """
+        ...
+
+    def hidden_delta(
+        self,
+        delta: Array,
+        a: Array,
+        mask: Array | None,
+        slope: Array | None,
+        l1: float,
+        activation: Activation,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        """Turn δ_next·Wᵀ in `delta` into this layer's delta.
+
+        delta = (mask ∘ delta + slope + l1·sign(a)) ∘ f′, f′ from the activation a before the mask.
+        The column sums go to bias_gradient as in `output_delta`.
+        """
+        ...
+
+    # Parameters
+
+    def total_gradient(
+        self,
+        lanes: Array,
+        part: slice,
+        parameters: Array,
+        weight_decay: float,
+        n_weights: int,
+        out: Array,
+    ) -> None:
+        """Sum lanes (l, p) in their order into out (p,), within one part of the flat vectors.
+
+        λ·w is added on what the part has of the first `n_weights` entries.
+        """
+        ...
+
+    def add_squares(self, x: Array, factor: float, total: Array) -> None:
+        """Add factor·Σx² to total (1,), float64."""
+        ...
+
+    def adam(
+        self, parameters: Array, gradient: Array, first: Array, second: Array, clock: Clock
+    ) -> None:
+        """Make one Adam step, in place; the clock counts the steps before this one."""
+        ...
+
+    def sgd(
+        self, parameters: Array, gradient: Array, velocity: Array, momentum: float, clock: Clock
+    ) -> None:
+        """Make one step with velocity = momentum·velocity − rate·gradient, in place."""
+        ...
+
+    def dot(self, x: Array, y: Array) -> float:
+        """Return Σ x·y, accumulated in float64."""
+        ...
+
+    def axpby(self, alpha: float, x: Array, beta: float, y: Array) -> None:
+        """Compute y = α·x + β·y; with β = 0 the old y is not read."""
+        ...

@@ -1,0 +1,247 @@
+"""scikit-learn's face of gpuae: `Autoencoder`, a transformer with the names and habits of a PCA."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gpuae import encoding
+from gpuae.config import Config
+from gpuae.model.model import Model
+from gpuae.training.fitting import fit
+from gpuae.training.partial import PartialFit
+from gpuae.training.trainer import Ending
+
+ROW_TYPES = (
+    *(np.float64, np.float32),
+    *(np.uint8, np.uint16, np.uint32, np.uint64, np.int8, np.int16, np.int32, np.int64),
+)
+"""Types that rows may keep; any other numbers become the first."""
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """An autoencoder that learns a code for the rows of a matrix.
+
+    Every parameter is a setting of the table in README.md, with the same name and default; None
+    leaves a setting to the data.
+
+    Attributes
+    ----------
+    model_ : Model
+        The trained network with its preprocessing.
+    config_ : Config
+        All settings as they were resolved for the data.
+    history_ : dict of ndarray
+        `epoch`, `loss`, `val_loss`, `learning_rate` and `seconds`, each (epochs,).
+    n_features_in_ : int
+        Columns of the data.
+    n_iter_ : int
+        Epochs that were trained, or portions for `partial_fit`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from gpuae import Autoencoder
+    >>> digits = load_digits().data.astype("uint8")
+    >>> codes = Autoencoder(hidden=32, epochs=5).fit_transform(digits)
+    >>> codes.shape
+    (1797, 32)
+    """
+
+    def __init__(
+        self,
+        hidden: int | Sequence[int] | None = None,
+        *,
+        activation: str = "sigmoid",
+        output_activation: str = "auto",
+        decoder: str = "untied",
+        init: str | None = None,
+        loss: str = "mse",
+        weight_decay: float = 0.0,
+        sparsity: str = "none",
+        rho: float = 0.05,
+        beta: float = 3.0,
+        l1: float = 1e-4,
+        k: int = 32,
+        noise: str = "none",
+        noise_level: float = 0.0,
+        dropout: float = 0.0,
+        scale: str | None = None,
+        whiten: str = "none",
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        momentum: float = 0.0,
+        schedule: str = "constant",
+        epochs: int = 50,
+        batch_size: int | None = None,
+        shuffle: str = "auto",
+        validation: float = 0.1,
+        patience: int = 10,
+        pretrain: int = 0,
+        seed: int = 0,
+        dtype: str = "float32",
+        device: str = "auto",
+        threads: int | None = None,
+        tile_rows: int | None = None,
+        memory: str | None = None,
+        precision: str = "float32",
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.output_activation = output_activation
+        self.decoder = decoder
+        self.init = init
+        self.loss = loss
+        self.weight_decay = weight_decay
+        self.sparsity = sparsity
+        self.rho = rho
+        self.beta = beta
+        self.l1 = l1
+        self.k = k
+        self.noise = noise
+        self.noise_level = noise_level
+        self.dropout = dropout
+        self.scale = scale
+        self.whiten = whiten
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.schedule = schedule
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.validation = validation
+        self.patience = patience
+        self.pretrain = pretrain
+        self.seed = seed
+        self.dtype = dtype
+        self.device = device
+        self.threads = threads
+        self.tile_rows = tile_rows
+        self.memory = memory
+        self.precision = precision
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn from the rows of X (n, d).
+
+        Ctrl-C ends training with a warning and keeps what was learnt.
+
+        Raises
+        ------
+        ConfigError
+            For settings that make no sense, alone, together, or for these data.
+        DivergedError
+            When the loss stops being finite; `model_` then holds the last good weights.
+        """
+        fitted = fit(self._rows(X, reset=True), self._config())
+        self._set_model(fitted.model)
+        self.n_iter_ = len(fitted.course.history.records)
+        fitted.raise_if_diverged()
+        if fitted.course.ending is Ending.INTERRUPTED:
+            message = f"interrupted: the weights of epoch {fitted.course.best_epoch} were kept"
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        return self
+
+    def partial_fit(self, X: Any, y: object = None) -> Self:
+        """Learn from one more portion of rows (m, d), passing them once.
+
+        Scaling is learnt from the first portion, so it should be typical.
+        """
+        first = not hasattr(self, "_partial")
+        rows = self._rows(X, reset=first)
+        if first:
+            self._partial = PartialFit(rows, self._config())
+            self.n_iter_ = 0
+        self._partial.feed(rows)
+        self._set_model(self._partial.model())
+        self.n_iter_ += 1
+        return self
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Return the code (n, k) of each row of X (n, d)."""
+        rows = self._known_rows(X)
+        out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
+        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options())
+        return out
+
+    def inverse_transform(self, X: Any) -> NDArray[Any]:
+        """Return the reconstruction (n, d), in the data's own units, from codes X (n, k)."""
+        check_is_fitted(self, "model_")
+        codes = np.atleast_2d(np.asarray(X))
+        out = np.empty((len(codes), self.n_features_in_), self.model_.config.dtype)
+        encoding.decode(self.model_, codes, encoding.into(out), **self._run_options())
+        return out
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return the negative error of each row (n,): higher is more normal.
+
+        The error is the mean over columns of (x̂ − x)² in preprocessed units.
+        """
+        rows = self._known_rows(X)
+        out = np.empty(len(rows))
+        encoding.score(self.model_, rows, encoding.into(out), **self._run_options())
+        return -out
+
+    def score(self, X: Any, y: object = None) -> float:
+        """Return the mean of `score_samples`: 0 is a perfect reconstruction."""
+        return float(self.score_samples(X).mean())
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the model to an HDF5 file, which `gpuae.load` and the commands read.
+
+        Raises
+        ------
+        OutputError
+            Where the file exists (without `force`) or cannot be written.
+        """
+        check_is_fitted(self, "model_")
+        self.model_.save(Path(path), force=force)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.network.code_size
+
+    def _config(self) -> Config:
+        return Config.parse(self.get_params(), source="Autoencoder")
+
+    def _run_options(self) -> dict[str, Any]:
+        return {"device": self.device, "threads": self.threads}
+
+    def _rows(self, X: Any, *, reset: bool) -> NDArray[Any]:
+        rows: NDArray[Any] = validate_data(self, X, reset=reset, dtype=ROW_TYPES, order="C")
+        return rows
+
+    def _known_rows(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self, "model_")
+        return self._rows(X, reset=False)
+
+    def _set_model(self, model: Model) -> None:
+        self.model_ = model
+        self.config_ = model.config
+        self.history_ = dict(model.history)
+
+
+def load(path: str | Path) -> Autoencoder:
+    """Read a model file into a fitted `Autoencoder`.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing, damaged, or not a model.
+    """
+    model = Model.load(Path(path))
+    estimator = Autoencoder(**model.config.model_dump())
+    estimator._set_model(model)
+    estimator.n_features_in_ = model.network.columns
+    estimator.n_iter_ = len(model.history.get("epoch", ()))
+    if model.feature_names is not None:
+        estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
+    return estimator

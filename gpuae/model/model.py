@@ -1,0 +1,107 @@
+"""A model: everything that is needed to encode, to decode, and to know where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.config import Config
+from gpuae.model.network import Layer, Network
+from gpuae.model.preprocess import Preprocess
+from gpuae.storage.model_file import LayerArrays, ModelContents, read_model, write_model
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network with its preprocessing, on the host.
+
+    Attributes
+    ----------
+    config
+        Resolved.
+    parameters
+        The flat vector (network.size,), in the configuration's dtype.
+    history
+        One array (epochs,) for each recorded quantity.
+    attributes
+        Root attributes of the file: hash of the data, device, seed.
+    feature_names, image_shape
+        Of the data it was trained on, where known.
+    """
+
+    config: Config
+    parameters: NDArray[Any]
+    preprocess: Preprocess
+    history: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    feature_names: tuple[str, ...] | None = None
+    image_shape: tuple[int, ...] | None = None
+
+    @cached_property
+    def network(self) -> Network:
+        """The layout of `parameters`."""
+        return Network.build(self.config, len(self.preprocess.center))
+
+    def save(self, path: Path, *, force: bool = False) -> None:
+        """Write a model file.
+
+        Raises
+        ------
+        OutputError
+            Where the file exists (without `force`) or cannot be written.
+        """
+        write_model(path, self._contents(), force=force)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a model file.
+
+        Raises
+        ------
+        InputError
+            Where it is missing, damaged, or not a model.
+        """
+        contents = read_model(path)
+        return cls(
+            config=contents.config,
+            parameters=_flat(contents),
+            preprocess=Preprocess.from_arrays(contents.preprocess),
+            history=contents.history,
+            attributes=contents.attributes,
+            feature_names=contents.feature_names,
+            image_shape=contents.image_shape,
+        )
+
+    def _contents(self) -> ModelContents:
+        return ModelContents(
+            config=self.config,
+            encoder=tuple(self._arrays(layer) for layer in self.network.encoder),
+            decoder=tuple(self._arrays(layer) for layer in self.network.decoder),
+            preprocess=self.preprocess.arrays(),
+            history=self.history,
+            attributes=self.attributes,
+            feature_names=self.feature_names,
+            image_shape=self.image_shape,
+        )
+
+    def _arrays(self, layer: Layer) -> LayerArrays:
+        own = self.network.views(self.parameters)[layer.number - 1]
+        return LayerArrays(None if layer.shared else own.weight, own.bias)
+
+
+def _flat(contents: ModelContents) -> NDArray[Any]:
+    """Lay the layers' arrays out as one flat vector."""
+    network = Network.build(contents.config, len(contents.preprocess["center"]))
+    flat = np.empty(network.size, contents.config.dtype)
+    stored = (*contents.encoder, *contents.decoder)
+    for own, arrays in zip(network.views(flat), stored, strict=True):
+        if arrays.weight is not None:
+            own.weight[...] = arrays.weight
+        own.bias[...] = arrays.bias
+    return flat

@@ -1,0 +1,191 @@
+"""Scaling and whitening: learnt from the training rows, kept in the model, inverted on output.
+
+scaled = clip((x − center)·factor, clip_low, clip_high), then, where data are whitened,
+preprocessed = (scaled − whiten_mean)·whiten, and back scaled = preprocessed·unwhiten + whiten_mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.config import Config
+from gpuae.model.statistics import ColumnStatistics, Vector, blocks
+
+SIGMA_SPAN = 3.0
+SIGMA_LOW, SIGMA_HIGH = 0.1, 0.9
+WHITEN_EPSILON = 1e-5
+"""Added to the eigenvalues before whitening, as a share of the largest one."""
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """mean (d,), forward and back (d, d)."""
+
+    mean: Vector
+    forward: NDArray[np.float64]
+    back: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How raw rows become the network's input; all arrays float64.
+
+    Attributes
+    ----------
+    center, factor
+        Of each column, (d,).
+    clip_low, clip_high
+        Where scaled values are cut off; infinite but for scale=sigma.
+    low, high
+        Lowest and highest preprocessed training value of each column, (d,).
+    """
+
+    center: Vector
+    factor: Vector
+    clip_low: float
+    clip_high: float
+    low: Vector
+    high: Vector
+    whitening: Whitening | None = None
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return all numbers under the names they have in a model file."""
+        plain = (field.name for field in fields(self) if field.name != "whitening")
+        stored = {name: np.asarray(getattr(self, name), np.float64) for name in plain}
+        if self.whitening is not None:
+            stored["whiten_mean"] = self.whitening.mean
+            stored["whiten"] = self.whitening.forward
+            stored["unwhiten"] = self.whitening.back
+        return stored
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Preprocess:
+        """Invert `arrays`."""
+        whitening = None
+        if "whiten" in stored:
+            whitening = Whitening(stored["whiten_mean"], stored["whiten"], stored["unwhiten"])
+        return cls(
+            center=stored["center"],
+            factor=stored["factor"],
+            clip_low=float(stored["clip_low"]),
+            clip_high=float(stored["clip_high"]),
+            low=stored["low"],
+            high=stored["high"],
+            whitening=whitening,
+        )
+
+    def scaled(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Scale rows (m, d), without whitening, in float64."""
+        shifted = (x.astype(np.float64) - self.center) * self.factor
+        return np.clip(shifted, self.clip_low, self.clip_high)
+
+
+def fit_preprocess(
+    x: NDArray[Any], rows: NDArray[np.int64], config: Config, statistics: ColumnStatistics
+) -> Preprocess:
+    """Learn scaling and whitening of a resolved configuration from the chosen rows of x (n, d)."""
+    center, factor = _SCALES[config.scale or "none"](statistics, x.dtype)
+    clip = (SIGMA_LOW, SIGMA_HIGH) if config.scale == "sigma" else (-np.inf, np.inf)
+    scaling = Preprocess(center, factor, *clip, low=statistics.lowest, high=statistics.highest)
+    ends = scaling.scaled(np.stack([statistics.lowest, statistics.highest]))
+    whitening = None
+    if config.whiten != "none":
+        whitening = _fit_whitening(scaling, x, rows, zca=config.whiten == "zca")
+        ends = _whitened_ends(scaling, whitening, x, rows)
+    return Preprocess(center, factor, *clip, low=ends[0], high=ends[1], whitening=whitening)
+
+
+def _scale_none(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    columns = len(statistics.mean)
+    return np.zeros(columns), np.ones(columns)
+
+
+def _scale_unit(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    columns = len(statistics.mean)
+    if np.issubdtype(dtype, np.integer):
+        return np.zeros(columns), np.full(columns, 1.0 / np.iinfo(dtype).max)
+    lowest, highest = statistics.lowest.min(), statistics.highest.max()
+    factor = 1.0 / (highest - lowest) if highest > lowest else 1.0
+    return np.full(columns, lowest), np.full(columns, factor)
+
+
+def _scale_standard(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    constant = statistics.lowest == statistics.highest
+    deviation = np.sqrt(np.where(constant, 1.0, statistics.variance))
+    center = np.where(constant, statistics.lowest, statistics.mean)
+    return center, 1.0 / deviation
+
+
+def _scale_minmax(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    span = statistics.highest - statistics.lowest
+    return statistics.lowest, 1.0 / np.where(span > 0, span, 1.0)
+
+
+def _scale_sigma(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    """Map mean ± 3σ, both over all rows and columns, to [0.1, 0.9]."""
+    columns = len(statistics.mean)
+    deviation = statistics.total_deviation or 1.0
+    span = 2 * SIGMA_SPAN * deviation
+    center = statistics.total_mean - SIGMA_SPAN * deviation
+    factor = (SIGMA_HIGH - SIGMA_LOW) / span
+    return np.full(columns, center - SIGMA_LOW / factor), np.full(columns, factor)
+
+
+_SCALES: dict[str, Callable[[ColumnStatistics, np.dtype[Any]], tuple[Vector, Vector]]] = {
+    "none": _scale_none,
+    "unit": _scale_unit,
+    "standard": _scale_standard,
+    "minmax": _scale_minmax,
+    "sigma": _scale_sigma,
+}
+
+
+def _scaled_blocks(
+    scaling: Preprocess, x: NDArray[Any], rows: NDArray[np.int64]
+) -> Iterator[NDArray[np.float64]]:
+    return (scaling.scaled(block) for block in blocks(x, rows))
+
+
+def _fit_whitening(
+    scaling: Preprocess, x: NDArray[Any], rows: NDArray[np.int64], *, zca: bool
+) -> Whitening:
+    """Rotate to the principal axes and divide by their deviations; zca rotates back.
+
+    Source: A. Bell, T. Sejnowski, "The 'independent components' of natural scenes are edge
+    filters", 1997.
+    """
+    sums = sum(block.sum(axis=0) for block in _scaled_blocks(scaling, x, rows))
+    mean = np.asarray(sums) / len(rows)
+    centred = (block - mean for block in _scaled_blocks(scaling, x, rows))
+    covariance = np.asarray(sum(block.T @ block for block in centred)) / len(rows)
+    values, axes = _principal_axes(covariance)
+    deviation = np.sqrt(values + WHITEN_EPSILON * (values[0] or 1.0))
+    forward, back = axes / deviation, (axes * deviation).T
+    return Whitening(mean, forward @ axes.T, axes @ back) if zca else Whitening(mean, forward, back)
+
+
+def _principal_axes(
+    covariance: NDArray[np.float64],
+) -> tuple[Vector, NDArray[np.float64]]:
+    """Return eigenvalues (d,), largest first, and axes (d, d) whose largest entry is positive."""
+    values, axes = np.linalg.eigh(covariance)
+    values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
+    largest = np.argmax(np.abs(axes), axis=0)
+    return values, axes * np.sign(axes[largest, np.arange(len(axes))])
+
+
+def _whitened_ends(
+    scaling: Preprocess, whitening: Whitening, x: NDArray[Any], rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the lowest and highest whitened value of each column, (2, d)."""
+    lowest, highest = np.full(x.shape[1], np.inf), np.full(x.shape[1], -np.inf)
+    for block in _scaled_blocks(scaling, x, rows):
+        whitened = (block - whitening.mean) @ whitening.forward
+        lowest = np.minimum(lowest, whitened.min(axis=0))
+        highest = np.maximum(highest, whitened.max(axis=0))
+    return np.stack([lowest, highest])

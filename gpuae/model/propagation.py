@@ -1,0 +1,220 @@
+"""Forward and backward through the network, a tile of rows at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpuae.backends.ops import Array, Ops, Rows
+from gpuae.config import Config
+from gpuae.model.network import Network, Parameters
+from gpuae.model.tile import Tile
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a pass adds up over its rows, in float64.
+
+    Attributes
+    ----------
+    loss
+        Σ_rows loss(x̂, x), (1,).
+    absolute_code
+        Σ|a| of the code, (1,).
+    code
+        Σ_rows a of each code unit, (k,).
+    """
+
+    loss: Array
+    absolute_code: Array
+    code: Array
+
+    @classmethod
+    def allocate(cls, ops: Ops, network: Network) -> Sums:
+        """Allocate sums of zero."""
+        return cls(
+            ops.zeros((1,), "float64"),
+            ops.zeros((1,), "float64"),
+            ops.zeros((network.code_size,), "float64"),
+        )
+
+    def clear(self, ops: Ops) -> None:
+        """Set all sums to zero."""
+        for array in (self.loss, self.absolute_code, self.code):
+            ops.fill(array, 0.0)
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """The passes of one configuration over the parameters' views."""
+
+    ops: Ops
+    network: Network
+    config: Config
+    parameters: tuple[Parameters, ...]
+
+    def encode(self, tile: Tile, dropout_of: Rows | None, sums: Sums | None) -> None:
+        """Bring a tile's noisy rows to the code.
+
+        Parameters
+        ----------
+        dropout_of
+            In training, the rows (for which dropout is drawn); otherwise None.
+        sums
+            Where the code's sums that the penalty needs are added, if anywhere.
+        """
+        for index in range(self.network.depth):
+            self._hidden(index, tile, dropout_of)
+        if sums is not None:
+            self._add_code(tile, sums)
+
+    def decode(self, tile: Tile, dropout_of: Rows | None) -> None:
+        """Bring a tile from the code to the last layer's products, which await bias and f."""
+        last = len(self.network.layers) - 1
+        for index in range(self.network.depth, last):
+            self._hidden(index, tile, dropout_of)
+        self._product(last, tile)
+
+    def reconstruct(self, tile: Tile) -> Array:
+        """Finish what `decode` left and return x̂, (m, d)."""
+        output = tile.activations[-1]
+        layer = self.network.layers[-1]
+        self.ops.bias_activation(output, self.parameters[-1].bias, layer.activation)
+        return output
+
+    def add_loss(self, tile: Tile, sums: Sums) -> None:
+        """Finish what `decode` left, as `reconstruct` does, and add the loss."""
+        self.ops.output_loss(
+            tile.activations[-1],
+            self.parameters[-1].bias,
+            tile.clean,
+            self.network.layers[-1].activation,
+            self.config.loss,
+            sums.loss,
+        )
+
+    def add_kl(self, code_sums: Array, rows_of_step: int, slope: Array, total: Array) -> None:
+        """Write the KL penalty's derivative by a code unit (k,); add m·penalty to total (1,)."""
+        activation = self.network.layers[self.network.code].activation
+        rho, beta = self.config.rho, self.config.beta
+        self.ops.kl_slope(code_sums, rows_of_step, rho, beta, activation, slope, total)
+
+    def backward(
+        self,
+        tile: Tile,
+        rows_of_step: int,
+        slope: Array | None,
+        sums: Sums,
+        gradient: tuple[Parameters, ...],
+        accumulate: bool,
+    ) -> None:
+        """Add the loss and write (or add, if `accumulate`) the gradient of J without its decay.
+
+        Parameters
+        ----------
+        rows_of_step
+            m of the formulas: rows of the whole step, of which the tile may be a part.
+        slope
+            The KL penalty's derivative by a code unit, (k,), where there is one.
+        """
+        self._output_delta(tile, rows_of_step, sums, gradient, accumulate)
+        delta = tile.activations[-1]
+        for index in range(len(self.network.layers) - 1, 0, -1):
+            self._weight_gradient(index, tile, delta, gradient, accumulate)
+            delta = self._hidden_delta(
+                index - 1, tile, delta, rows_of_step, slope, gradient, accumulate
+            )
+        self._weight_gradient(0, tile, delta, gradient, accumulate)
+
+    def _product(self, index: int, tile: Tile) -> None:
+        self.ops.gemm(
+            tile.inputs(index),
+            self.parameters[index].weight,
+            tile.activations[index],
+            transpose_b=self.network.layers[index].shared,
+        )
+
+    def _hidden(self, index: int, tile: Tile, dropout_of: Rows | None) -> None:
+        layer = self.network.layers[index]
+        activation, mask = tile.activations[index], tile.masks[index]
+        self._product(index, tile)
+        self.ops.bias_activation(activation, self.parameters[index].bias, layer.activation)
+        if mask is None:
+            return
+        topk = self.config.sparsity == "topk" and index == self.network.code
+        if topk:
+            self.ops.topk_mask(activation, self.config.k, mask)
+        if dropout_of is not None and self.config.dropout:
+            rate, seed = self.config.dropout, self.config.seed
+            self.ops.dropout_mask(dropout_of, layer.number, rate, seed, mask, combine=topk)
+        self.ops.multiply(activation, mask, tile.outputs[index])
+
+    def _add_code(self, tile: Tile, sums: Sums) -> None:
+        code = tile.activations[self.network.code]
+        if self.config.sparsity == "kl":
+            self.ops.add_column_sums(code, sums.code)
+        elif self.config.sparsity == "l1":
+            self.ops.add_absolute_sum(code, sums.absolute_code)
+
+    def _output_delta(
+        self,
+        tile: Tile,
+        rows_of_step: int,
+        sums: Sums,
+        gradient: tuple[Parameters, ...],
+        accumulate: bool,
+    ) -> None:
+        self.ops.output_delta(
+            tile.activations[-1],
+            self.parameters[-1].bias,
+            tile.clean,
+            self.network.layers[-1].activation,
+            self.config.loss,
+            rows_of_step,
+            sums.loss,
+            gradient[-1].bias,
+            accumulate,
+        )
+
+    def _weight_gradient(
+        self,
+        index: int,
+        tile: Tile,
+        delta: Array,
+        gradient: tuple[Parameters, ...],
+        accumulate: bool,
+    ) -> None:
+        inputs, out = tile.inputs(index), gradient[index].weight
+        if self.network.layers[index].shared:
+            self.ops.gemm(delta, inputs, out, transpose_a=True, accumulate=accumulate)
+            return
+        # a tied decoder layer has been here already and left its part in the encoder's gradient
+        tied = self.config.decoder == "tied"
+        self.ops.gemm(inputs, delta, out, transpose_a=True, accumulate=accumulate or tied)
+
+    def _hidden_delta(
+        self,
+        index: int,
+        tile: Tile,
+        next_delta: Array,
+        rows_of_step: int,
+        slope: Array | None,
+        gradient: tuple[Parameters, ...],
+        accumulate: bool,
+    ) -> Array:
+        following = self.network.layers[index + 1]
+        weight = self.parameters[index + 1].weight
+        delta = tile.deltas[index]
+        self.ops.gemm(next_delta, weight, delta, transpose_b=not following.shared)
+        at_code = index == self.network.code
+        l1 = self.config.l1 / rows_of_step if at_code and self.config.sparsity == "l1" else 0.0
+        self.ops.hidden_delta(
+            delta,
+            tile.activations[index],
+            tile.masks[index],
+            slope if at_code else None,
+            l1,
+            self.network.layers[index].activation,
+            gradient[index].bias,
+            accumulate,
+        )
+        return delta

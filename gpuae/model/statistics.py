@@ -1,0 +1,67 @@
+"""Statistics of the columns over many rows, a block at a time, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_BYTES = 1 << 25
+"""Size of a block of rows in float64."""
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ColumnStatistics:
+    """What scaling needs to know; every array is (d,)."""
+
+    count: int
+    lowest: Vector
+    highest: Vector
+    mean: Vector
+    variance: Vector
+    """Population variance."""
+
+    @property
+    def total_mean(self) -> float:
+        """Mean over all rows and columns."""
+        return float(self.mean.mean())
+
+    @property
+    def total_deviation(self) -> float:
+        """Standard deviation over all rows and columns."""
+        return float(np.sqrt(self.variance.mean() + self.mean.var()))
+
+
+def blocks(x: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+    """Yield the chosen rows of x (n, d) in blocks, in their own dtype."""
+    step = max(1, BLOCK_BYTES // (8 * x.shape[1]))
+    for start in range(0, len(rows), step):
+        yield x[rows[start : start + step]]
+
+
+def column_statistics(x: NDArray[Any], rows: NDArray[np.int64]) -> ColumnStatistics:
+    """Summarise the chosen rows of x (n, d).
+
+    Means and squared deviations of blocks are merged pairwise: T. Chan, G. Golub, R. LeVeque,
+    "Algorithms for computing the sample variance", 1983.
+    """
+    columns = x.shape[1]
+    count, mean, squares = 0, np.zeros(columns), np.zeros(columns)
+    lowest, highest = np.full(columns, np.inf), np.full(columns, -np.inf)
+    for own in blocks(x, rows):
+        block = own.astype(np.float64)
+        lowest = np.minimum(lowest, block.min(axis=0))
+        highest = np.maximum(highest, block.max(axis=0))
+        size, block_mean = len(block), block.mean(axis=0)
+        gap = block_mean - mean
+        squares += ((block - block_mean) ** 2).sum(axis=0) + gap**2 * (
+            count * size / (count + size)
+        )
+        count += size
+        mean += gap * (size / count)
+    return ColumnStatistics(count, lowest, highest, mean, squares / count)

@@ -1,0 +1,90 @@
+"""The buffers that a few rows of a step go through, allocated once and used again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from gpuae.backends.ops import Array, Ops
+from gpuae.config import Config
+from gpuae.model.network import Network
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Buffers for m rows; one list entry for each layer, None where nothing is needed.
+
+    Attributes
+    ----------
+    scaled
+        Rows before whitening, (m, d).
+    clean, noisy
+        The target and the network's input, (m, d); the same buffer when there is no noise.
+    activations
+        f of each layer before any mask; of the last layer first the products, then x̂ or the delta.
+    masks, outputs
+        What topk and dropout leave of a hidden activation, and the product of the two.
+    deltas
+        ∂J/∂z of each hidden layer; empty outside training.
+    """
+
+    scaled: Array | None
+    clean: Array
+    noisy: Array
+    activations: tuple[Array, ...]
+    masks: tuple[Array | None, ...]
+    outputs: tuple[Array, ...]
+    deltas: tuple[Array, ...]
+
+    @classmethod
+    def allocate(
+        cls, ops: Ops, network: Network, config: Config, rows: int, *, training: bool
+    ) -> Tile:
+        """Allocate what a configuration needs for up to `rows` rows."""
+
+        def matrix(columns: int) -> Array:
+            return ops.empty((rows, columns), config.dtype)
+
+        clean = matrix(network.columns)
+        activations = tuple(matrix(layer.n_out) for layer in network.layers)
+        hidden = network.layers[:-1]
+        masked = [_is_masked(config, network, i, training) for i in range(len(hidden))]
+        masks = tuple(matrix(hidden[i].n_out) if masked[i] else None for i in range(len(hidden)))
+        return cls(
+            scaled=matrix(network.columns) if config.whiten != "none" else None,
+            clean=clean,
+            noisy=matrix(network.columns) if training and config.noise != "none" else clean,
+            activations=activations,
+            masks=masks,
+            outputs=tuple(
+                matrix(hidden[i].n_out) if masked[i] else activations[i] for i in range(len(hidden))
+            ),
+            deltas=tuple(matrix(layer.n_out) for layer in hidden) if training else (),
+        )
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, m."""
+        return int(self.clean.shape[0])
+
+    def inputs(self, layer: int) -> Array:
+        """Return what the layer with this index (from 0) is given."""
+        return self.outputs[layer - 1] if layer else self.noisy
+
+    def head(self, rows: int) -> Tile:
+        """View the first rows as a tile of their own, for a last, shorter one."""
+        if rows == self.rows:
+            return self
+        return Tile(
+            **{field.name: _head(getattr(self, field.name), rows) for field in fields(self)}
+        )
+
+
+def _is_masked(config: Config, network: Network, layer: int, training: bool) -> bool:
+    at_code = config.sparsity == "topk" and layer == network.code
+    return at_code or (training and config.dropout > 0)
+
+
+def _head(value: Array | tuple[Array, ...] | None, rows: int) -> Array:
+    if isinstance(value, tuple):
+        return tuple(_head(entry, rows) for entry in value)
+    return None if value is None else value[:rows]

@@ -1,0 +1,1 @@
+"""How parameters are found: rows in batches, tiles on threads, optimizers, the trainer."""

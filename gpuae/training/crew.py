@@ -1,0 +1,90 @@
+"""Threads that do one piece of work side by side, and meet."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Self
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Crew:
+    """A fixed number of threads.
+
+    Ctrl-C is heard by the thread that waits for the crew. It asks the crew to stop; the members
+    agree on it at their next meeting, so all of them stop after the same step.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._executor = ThreadPoolExecutor(size, thread_name_prefix="gpuae")
+        self._meeting = threading.Barrier(size, action=self._decide)
+        self._stop_asked = False
+        self._stopping = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._executor.shutdown()
+
+    def run(self, work: Callable[[int], None]) -> None:
+        """Let every member call work(member) and wait for all of them.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After the crew has come to a stop.
+        Exception
+            The first one that a member raised.
+        """
+        self._stop_asked = self._stopping = False
+        futures = [self._executor.submit(self._member, work, i) for i in range(self.size)]
+        try:
+            wait(futures)
+        except KeyboardInterrupt:
+            self._stop_asked = True
+            wait(futures)
+            raise
+        self._raise_first(futures)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the crew has been asked to stop, for work without meetings."""
+        return self._stop_asked
+
+    def meet(self) -> bool:
+        """Wait for all members; return whether they stop here."""
+        self._meeting.wait()
+        return self._stopping
+
+    def _decide(self) -> None:
+        self._stopping = self._stop_asked
+
+    def _member(self, work: Callable[[int], None], index: int) -> None:
+        try:
+            work(index)
+        except BaseException:
+            self._meeting.abort()
+            raise
+
+    def _raise_first(self, futures: list[Future[None]]) -> None:
+        errors = [error for future in futures if (error := future.exception()) is not None]
+        causes = [error for error in errors if not isinstance(error, threading.BrokenBarrierError)]
+        if errors:
+            self._meeting.reset()
+            raise (causes or errors)[0]

@@ -1,0 +1,190 @@
+"""From rows and a configuration to a model: the whole of `fit`, for the shell and for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.backends import Device, get_ops, resolve_device
+from gpuae.backends.ops import Ops
+from gpuae.config import Config, DataFacts
+from gpuae.errors import ConfigError, DivergedError
+from gpuae.model.init import initial_parameters
+from gpuae.model.model import Model
+from gpuae.model.network import Network
+from gpuae.model.preprocess import Preprocess, fit_preprocess
+from gpuae.model.statistics import ColumnStatistics, column_statistics
+from gpuae.training.batches import Order, choose_tile_rows, split_rows
+from gpuae.training.crew import available_cores
+from gpuae.training.history import Observer, Silence
+from gpuae.training.team import ThreadTeam
+from gpuae.training.trainer import Course, Ending, Trainer
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What `fit` gives: the model and how it came about."""
+
+    model: Model
+    course: Course
+    device: Device
+    notes: tuple[str, ...]
+    """What the user should know about the data, one sentence each."""
+
+    def raise_if_diverged(self) -> None:
+        """Raise what a person should be told when the loss stopped being finite."""
+        if self.course.ending is not Ending.DIVERGED:
+            return
+        epoch = len(self.course.history.records) + 1
+        rate = self.model.config.learning_rate
+        raise DivergedError(
+            f"the loss or a weight was no finite number in epoch {epoch}: lower learning_rate "
+            f"(now {rate:g}){_scaling_hint(self.model.config)}; "
+            f"the weights of epoch {self.course.best_epoch} were kept"
+        )
+
+
+def fit(
+    x: NDArray[Any],
+    config: Config,
+    *,
+    observer: Observer | None = None,
+    initial: Model | None = None,
+    attributes: Mapping[str, str | int | float] | None = None,
+    feature_names: tuple[str, ...] | None = None,
+    image_shape: tuple[int, ...] | None = None,
+) -> Fit:
+    """Train an autoencoder on the rows of x (n, d).
+
+    Parameters
+    ----------
+    initial
+        A model of the same shape whose weights to start from.
+    attributes
+        What else the model should say about its making.
+
+    Raises
+    ------
+    ConfigError
+        Where the settings make no sense for these data.
+    DeviceError
+        Where the device is not there.
+    """
+    device = resolve_device(config.device)
+    rows, validation_rows = split_rows(len(x), config.validation, config.seed)
+    statistics = column_statistics(x, rows)
+    prepared = prepare(x, rows, config, statistics)
+    network = Network.build(prepared.config, x.shape[1])
+    host = _starting_point(network, prepared.config, initial, image_shape)
+    ops = get_ops(device)
+    parameters = ops.asarray(host)
+    team = new_team(ops, network, prepared, x, parameters, len(rows))
+    with team:
+        watcher = observer or Silence()
+        course = Trainer(ops, team, prepared.config, rows, validation_rows, watcher).train()
+    model = Model(
+        config=prepared.config,
+        parameters=ops.to_host(parameters),
+        preprocess=prepared.preprocess,
+        history=course.history.arrays(),
+        attributes={
+            "seed": config.seed,
+            "device": device.name,
+            "best_epoch": course.best_epoch,
+            **(attributes or {}),
+        },
+        feature_names=feature_names,
+        image_shape=image_shape,
+    )
+    return Fit(model, course, device, _notes(prepared.config, statistics))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A resolved configuration and the preprocessing that was learnt for it."""
+
+    config: Config
+    preprocess: Preprocess
+
+
+def prepare(x: NDArray[Any], rows: Order, config: Config, statistics: ColumnStatistics) -> Prepared:
+    """Resolve a configuration for some training rows of x and learn their preprocessing."""
+    facts = DataFacts(
+        rows=len(x),
+        columns=x.shape[1],
+        dtype=x.dtype.name,
+        lowest=float(statistics.lowest.min()),
+        highest=float(statistics.highest.max()),
+    )
+    resolved = config.resolve(facts)
+    network = Network.build(resolved, x.shape[1])
+    tile_rows = choose_tile_rows(resolved, network, _step_rows(resolved, len(rows)))
+    resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
+    return Prepared(resolved, fit_preprocess(x, rows, resolved, statistics))
+
+
+def new_team(
+    ops: Ops,
+    network: Network,
+    prepared: Prepared,
+    x: NDArray[Any],
+    parameters: Any,
+    rows: int,
+    steps_done: int = 0,
+) -> ThreadTeam:
+    """Gather the threads that will train `parameters` on so many rows of x."""
+    config = prepared.config
+    return ThreadTeam(
+        ops,
+        network,
+        config,
+        prepared.preprocess,
+        x,
+        parameters,
+        batch=_step_rows(config, rows),
+        threads=config.threads or available_cores(),
+        steps_done=steps_done,
+    )
+
+
+def _step_rows(config: Config, rows: int) -> int:
+    return min(config.batch_size or rows, rows)
+
+
+def _starting_point(
+    network: Network,
+    config: Config,
+    initial: Model | None,
+    image_shape: tuple[int, ...] | None,
+) -> NDArray[Any]:
+    if initial is None:
+        return initial_parameters(network, config, image_shape).astype(config.dtype)
+    if initial.network.layers != network.layers:
+        raise ConfigError(
+            f"init_from: that model is {_shape(initial.network)} and this one would be "
+            f"{_shape(network)}; give the same hidden, decoder and activations"
+        )
+    return np.array(initial.parameters, config.dtype)
+
+
+def _shape(network: Network) -> str:
+    widths = [network.columns, *(layer.n_out for layer in network.layers)]
+    kinds = {layer.activation for layer in network.layers}
+    tied = ", tied" if network.layers[-1].shared else ""
+    return f"{'-'.join(map(str, widths))} ({', '.join(sorted(kinds))}{tied})"
+
+
+def _notes(config: Config, statistics: ColumnStatistics) -> tuple[str, ...]:
+    constant = int((statistics.lowest == statistics.highest).sum())
+    if config.scale not in ("standard", "minmax") or not constant:
+        return ()
+    columns = "1 column is" if constant == 1 else f"{constant} columns are"
+    return (f"{columns} constant over the training rows: only centred, not scaled",)
+
+
+def _scaling_hint(config: Config) -> str:
+    return ", or scale the data (scale=minmax)" if config.scale == "none" else ""

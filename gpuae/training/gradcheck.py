@@ -1,0 +1,108 @@
+"""Proof of a configuration's gradient: against central differences of J, in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.backends import get_ops, resolve_device
+from gpuae.config import Config
+from gpuae.model.init import initial_parameters
+from gpuae.model.network import Network
+from gpuae.model.objective import objective
+from gpuae.model.statistics import column_statistics
+from gpuae.training.fitting import new_team, prepare
+from gpuae.training.team import ThreadTeam
+
+STEP = 1e-5
+"""Half the distance of the two points of a difference."""
+LIMIT = 1e-6
+"""A relative error above this is a wrong gradient."""
+
+
+@dataclass(frozen=True)
+class ArrayCheck:
+    """How one array of the gradient compares.
+
+    Attributes
+    ----------
+    error
+        ‖analytic − numeric‖ / (‖analytic‖ + ‖numeric‖), 0 where both vanish.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    error: float
+
+
+def check_gradient(
+    config: Config, rows: int = 5, columns: int = 6, seed: int = 1
+) -> list[ArrayCheck]:
+    """Compare every array's gradient with central differences on random rows.
+
+    The whole objective is checked: noise and dropout (which the seed fixes), penalties, decay.
+
+    Raises
+    ------
+    ConfigError
+        Where the settings make no sense for the rows, which lie in [0, 1].
+    """
+    x = np.random.default_rng(seed).random((rows, columns))
+    order = np.arange(rows)
+    exact = config.model_copy(update={"dtype": "float64", "batch_size": None})
+    prepared = prepare(x, order, exact, column_statistics(x, order))
+    network = Network.build(prepared.config, columns)
+    ops = get_ops(resolve_device(config.device))
+    parameters = ops.asarray(_spread_out(network, prepared.config))
+    with new_team(ops, network, prepared, x, parameters, rows) as team:
+        team.full_gradient(order)
+        analytic = ops.to_host(team.gradient)
+        numeric = _central_differences(team, parameters, order, prepared.config)
+    return _compare(network, analytic, numeric)
+
+
+def _spread_out(network: Network, config: Config) -> NDArray[np.float64]:
+    """Return the initial weights with random biases: at zero ones a relu has no derivative."""
+    flat = initial_parameters(network, config)
+    biases = flat[network.n_weights :]
+    biases[...] = np.random.default_rng(config.seed).uniform(-0.3, 0.3, len(biases))
+    return flat
+
+
+def _central_differences(
+    team: ThreadTeam, parameters: NDArray[np.float64], order: NDArray[np.int64], config: Config
+) -> NDArray[np.float64]:
+    numeric = np.empty(len(parameters))
+    for i, value in enumerate(parameters.copy()):
+        ends = []
+        for moved in (value + STEP, value - STEP):
+            parameters[i] = moved
+            ends.append(objective(team.full_gradient(order), config))
+        parameters[i] = value
+        numeric[i] = (ends[0] - ends[1]) / (2 * STEP)
+    return numeric
+
+
+def _compare(
+    network: Network, analytic: NDArray[np.float64], numeric: NDArray[np.float64]
+) -> list[ArrayCheck]:
+    checks = []
+    pairs = zip(network.layers, network.views(analytic), network.views(numeric), strict=True)
+    for layer, own, expected in pairs:
+        side = "encoder" if layer.number <= network.depth else "decoder"
+        index = (layer.number - 1) % network.depth
+        if not layer.shared:
+            name = f"{side}/{index}/weight"
+            checks.append(_array_check(name, own.weight, expected.weight))
+        checks.append(_array_check(f"{side}/{index}/bias", own.bias, expected.bias))
+    return checks
+
+
+def _array_check(
+    name: str, analytic: NDArray[np.float64], numeric: NDArray[np.float64]
+) -> ArrayCheck:
+    size = float(np.linalg.norm(analytic) + np.linalg.norm(numeric))
+    error = float(np.linalg.norm(analytic - numeric)) / size if size else 0.0
+    return ArrayCheck(name, analytic.shape, error)

@@ -1,0 +1,78 @@
+"""What is recorded of each epoch, and what is told while training runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch, or one iteration of full-batch training.
+
+    Attributes
+    ----------
+    epoch
+        Counted from 1.
+    loss
+        J over the training rows: while they were passed (mini-batches), or at the end (full batch).
+    val_loss
+        J over the validation rows at the end, without noise and dropout; NaN where there are none.
+    learning_rate
+        NaN in full-batch training.
+    seconds
+        Duration, validation included.
+    """
+
+    epoch: int
+    loss: float
+    val_loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass
+class History:
+    """All epochs so far."""
+
+    records: list[EpochRecord] = field(default_factory=list)
+
+    def arrays(self) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+        """Return one array (epochs,) for each field of the records."""
+        columns: dict[str, NDArray[np.float64] | NDArray[np.int64]] = {}
+        for column in fields(EpochRecord):
+            values = [getattr(record, column.name) for record in self.records]
+            columns[column.name] = np.array(values, np.int64 if column.name == "epoch" else float)
+        return columns
+
+
+class Observer(Protocol):
+    """Is told how training goes."""
+
+    def training_starts(self, epochs: int, rows: int) -> None:
+        """Hear how many epochs of how many rows are to come."""
+        ...
+
+    def rows_done(self, epoch: int, rows: int) -> None:
+        """Hear that so many rows of an epoch (from 1) are done; several times a second."""
+        ...
+
+    def epoch_done(self, record: EpochRecord) -> None:
+        """Hear how an epoch ended."""
+        ...
+
+
+class Silence:
+    """An observer that says nothing."""
+
+    def training_starts(self, epochs: int, rows: int) -> None:
+        """Say nothing."""
+
+    def rows_done(self, epoch: int, rows: int) -> None:
+        """Say nothing."""
+
+    def epoch_done(self, record: EpochRecord) -> None:
+        """Say nothing."""

@@ -1,0 +1,72 @@
+"""Training that is fed: one pass over each portion of rows as it comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.backends import get_ops, resolve_device
+from gpuae.config import Config
+from gpuae.errors import ConfigError
+from gpuae.model.init import initial_parameters
+from gpuae.model.model import Model
+from gpuae.model.network import Network
+from gpuae.model.objective import objective
+from gpuae.model.statistics import column_statistics
+from gpuae.training.batches import step_sizes
+from gpuae.training.fitting import new_team, prepare
+from gpuae.training.optimizers import create_optimizer
+
+
+class PartialFit:
+    """Keeps network, optimizer and counts between portions.
+
+    Scaling is learnt from the first portion. Rows are numbered by a running count, so noise does
+    not depend on how they are portioned.
+
+    Raises
+    ------
+    ConfigError
+        For lbfgs, which needs all rows at once.
+    """
+
+    def __init__(self, first: NDArray[Any], config: Config) -> None:
+        if config.full_batch:
+            raise ConfigError("optimizer=lbfgs is full batch: use fit, or optimizer=adam")
+        self._device = resolve_device(config.device)
+        self._ops = get_ops(self._device)
+        rows = np.arange(len(first))
+        self._prepared = prepare(first, rows, config, column_statistics(first, rows))
+        self._network = Network.build(self._prepared.config, first.shape[1])
+        start = initial_parameters(self._network, self._prepared.config)
+        self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
+        self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
+        self._rows_seen = 0
+        self._steps_done = 0
+        self.loss = np.nan
+        """J over the last portion, while it was passed."""
+
+    def feed(self, x: NDArray[Any]) -> None:
+        """Train on the rows of x (m, d), once each, in their order."""
+        config, count = self._prepared.config, len(x)
+        steps = step_sizes(count, config.batch_size or count)
+        team = new_team(
+            self._ops, self._network, self._prepared, x, self._parameters, count, self._steps_done
+        )
+        with team:
+            team.start_epoch(np.arange(count), 0, config.learning_rate, self._rows_seen)
+            team.run(steps, self._optimizer)
+            self.loss = objective(team.totals(count), config)
+        self._rows_seen += count
+        self._steps_done += len(steps)
+
+    def model(self) -> Model:
+        """Return the model as it stands."""
+        return Model(
+            config=self._prepared.config,
+            parameters=self._ops.to_host(self._parameters),
+            preprocess=self._prepared.preprocess,
+            attributes={"seed": self._prepared.config.seed, "device": self._device.name},
+        )
