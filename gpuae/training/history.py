@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.config import Config
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -52,8 +54,8 @@ class History:
 class Observer(Protocol):
     """Is told how training goes."""
 
-    def training_starts(self, epochs: int, rows: int) -> None:
-        """Hear how many epochs of how many rows are to come."""
+    def training_starts(self, config: Config, columns: int, rows: int) -> None:
+        """Hear the resolved settings and the size of the training data."""
         ...
 
     def rows_done(self, epoch: int, rows: int) -> None:
@@ -68,7 +70,7 @@ class Observer(Protocol):
 class Silence:
     """An observer that says nothing."""
 
-    def training_starts(self, epochs: int, rows: int) -> None:
+    def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Say nothing."""
 
     def rows_done(self, epoch: int, rows: int) -> None:

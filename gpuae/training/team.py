@@ -35,6 +35,8 @@ from gpuae.training.optimizers import Optimizer
 
 PART = 1 << 15
 """Entries of the flat vector that are summed and moved at once; fixed, as sums depend on it."""
+EVALUATION_ROWS = 256
+"""Rows of a tile in evaluation, where small steps would only cost time."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class ThreadTeam:
         threads: int,
         steps_done: int = 0,
     ) -> None:
-        self._ops, self._network, self._config = ops, network, config
+        self._ops, self.network, self._config = ops, network, config
         self.parameters = parameters
         self.gradient = ops.empty((network.size,), config.dtype)
         self._pass = Propagation(ops, network, config, network.views(parameters))
@@ -191,7 +193,8 @@ class ThreadTeam:
         """Compute this worker's parts of the gradient of a step, with everybody's help."""
         slope = self._kl_slope(member, rows) if self._config.sparsity == "kl" else None
         for lane in self._own_lanes(member):
-            for turn, (place, tile) in enumerate(self._turns(member, lane, rows)):
+            for turn, place in self._turns(member, lane, rows, self._tile_rows):
+                tile = self._tile(lane, turn, place)
                 if slope is None or not self._keeps_tiles:
                     self._encode(tile, place, lane.sums if slope is None else None)
                 self._pass.decode(tile, place)
@@ -204,14 +207,14 @@ class ThreadTeam:
         """Bring the step's rows to the code, agree on ρ̂ and return the penalty's derivative."""
         for lane in self._own_lanes(member):
             self._ops.fill(lane.sums.code, 0.0)
-            for place, tile in self._turns(member, lane, rows):
-                self._encode(tile, place, lane.sums)
+            for turn, place in self._turns(member, lane, rows, self._tile_rows):
+                self._encode(self._tile(lane, turn, place), place, lane.sums)
         self._crew.meet()
         return self._reduce_code(self._workers[member], rows)
 
     def _evaluate(self, member: int, rows: int) -> None:
         for lane in self._own_lanes(member):
-            for place, _ in self._turns(member, lane, rows):
+            for _, place in self._turns(member, lane, rows, EVALUATION_ROWS):
                 tile = lane.still.head(place.count)
                 self._clean_feed.load(tile, place)
                 self._pass.encode(tile, None, lane.sums)
@@ -231,14 +234,14 @@ class ThreadTeam:
 
     def _sum_part(self, index: int, rows: int) -> None:
         lanes = self._lane_gradients[: self._lanes_used(rows)]
-        decay, n_weights = self._config.weight_decay, self._network.n_weights
+        decay, n_weights = self._config.weight_decay, self.network.n_weights
         part = self._parts[index]
         self._ops.total_gradient(lanes, part, self.parameters, decay, n_weights, self.gradient)
         self._add_squares(index, rows)
 
     def _add_squares(self, index: int, rows: int) -> None:
         part = self._parts[index]
-        weights = self.parameters[part.start : min(part.stop, self._network.n_weights)]
+        weights = self.parameters[part.start : min(part.stop, self.network.n_weights)]
         if self._config.weight_decay and len(weights):
             self._ops.add_squares(weights, float(rows), self._squares[index : index + 1])
 
@@ -253,14 +256,17 @@ class ThreadTeam:
     def _lanes_used(self, rows: int) -> int:
         return min(-(-rows // self._tile_rows), len(self._lanes))
 
-    def _turns(self, member: int, lane: Lane, rows: int) -> Iterator[tuple[Rows, Tile]]:
-        """Yield a lane's tiles of a step of so many rows, each with the rows it is for."""
+    def _turns(
+        self, member: int, lane: Lane, rows: int, tile_rows: int
+    ) -> Iterator[tuple[int, Rows]]:
+        """Yield a lane's turns in a step of so many rows, each with the rows that it is about."""
         clock = self._workers[member].clock
-        stride = self._tile_rows * len(self._lanes)
-        for turn, first in enumerate(range(lane.index * self._tile_rows, rows, stride)):
-            count = min(self._tile_rows, rows - first)
-            tile = lane.tiles[turn if self._keeps_tiles else 0]
-            yield Rows(self._order, clock, first, count), tile.head(count)
+        starts = range(lane.index * tile_rows, rows, tile_rows * len(self._lanes))
+        for turn, first in enumerate(starts):
+            yield turn, Rows(self._order, clock, first, min(tile_rows, rows - first))
+
+    def _tile(self, lane: Lane, turn: int, place: Rows) -> Tile:
+        return lane.tiles[turn if self._keeps_tiles else 0].head(place.count)
 
     def _scalar(self, array: Array) -> float:
         return float(self._ops.to_host(array)[0])
@@ -270,19 +276,17 @@ class ThreadTeam:
     def _new_lane(self, index: int, turns: int) -> Lane:
         return Lane(
             index=index,
-            gradient=self._network.views(self._lane_gradients[index]),
-            sums=Sums.allocate(self._ops, self._network),
-            tiles=tuple(self._new_tile(training=True) for _ in range(turns)),
-            still=self._new_tile(training=False),
+            gradient=self.network.views(self._lane_gradients[index]),
+            sums=Sums.allocate(self._ops, self.network),
+            tiles=tuple(self._new_tile(self._tile_rows, training=True) for _ in range(turns)),
+            still=self._new_tile(EVALUATION_ROWS, training=False),
         )
 
-    def _new_tile(self, *, training: bool) -> Tile:
-        return Tile.allocate(
-            self._ops, self._network, self._config, self._tile_rows, training=training
-        )
+    def _new_tile(self, rows: int, *, training: bool) -> Tile:
+        return Tile.allocate(self._ops, self.network, self._config, rows, training=training)
 
     def _new_worker(self, steps_done: int) -> Worker:
-        ops, code_size = self._ops, self._network.code_size
+        ops, code_size = self._ops, self.network.code_size
         counters = np.zeros(4, np.int64)
         counters[STEP] = steps_done
         clock = Clock(ops.asarray(counters), ops.zeros((1,), "float64"))

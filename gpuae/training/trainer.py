@@ -168,7 +168,8 @@ class Trainer:
         validation those of the last epoch whose loss was finite.
         """
         course = Course()
-        self._observer.training_starts(self._config.epochs, len(self._rows))
+        columns = self._team.network.columns
+        self._observer.training_starts(self._config, columns, len(self._rows))
         keeper = Keeper(self._ops, self._team.parameters)
         try:
             course.ending = self._epochs(course, keeper)

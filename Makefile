@@ -1,0 +1,38 @@
+# Everything runs in .venv, which is made on demand: a bare machine needs python3 with venv and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+READY_DEV := .venv/ready-dev
+
+.PHONY: demo test test-long check install clean
+
+demo: $(READY)
+	$(BIN)/gpuae demo --folder demo --force
+
+test: check
+
+test-long: $(READY_DEV)
+	$(BIN)/pytest -m "long or not long"
+
+check: $(READY_DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not long"
+
+install: $(READY)
+
+$(READY): pyproject.toml | .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(READY_DEV): pyproject.toml | .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@ $(READY)
+
+.venv:
+	$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv demo build *.egg-info

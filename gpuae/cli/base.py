@@ -1,0 +1,116 @@
+"""What all commands share: how they are declared, their common options, how they print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gpuae.errors import GpuaeError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command with --debug, whose own defects never look like the user's mistakes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(
+                ["--debug"],
+                is_flag=True,
+                expose_value=False,
+                is_eager=True,
+                callback=_remember_debug,
+                help="Show the traceback of an unexpected error.",
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; an unexpected exception is reported in one line, or with --debug in full."""
+        try:
+            return super().invoke(ctx)
+        except (GpuaeError, click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if ctx.meta.get("gpuae.debug"):
+                raise
+            click.echo(
+                f"Error: gpuae failed unexpectedly ({type(error).__name__}: {error}). "
+                "This is a defect of gpuae; please report it with the output of --debug.",
+                err=True,
+            )
+            raise click.exceptions.Exit(1) from error
+
+
+def declare(function: F) -> Command:
+    """Declare the function as the command that its module is named after."""
+    name = function.__module__.rsplit(".", 1)[-1]
+    return click.command(name=name, cls=Command)(function)
+
+
+def _remember_debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    ctx.meta["gpuae.debug"] = value
+
+
+class PathType(click.ParamType[Path]):
+    """A path that is checked by whoever opens it, who can say more about it."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Make it a Path."""
+        return Path(value)
+
+
+PATH = PathType()
+
+data_argument = click.argument("data", metavar="DATA")
+model_argument = click.argument("model_path", metavar="MODEL", type=PATH)
+force_option = click.option("--force", is_flag=True, help="Replace an output that exists.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or numpy."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads of the CPU [default: all its cores]."
+)
+
+
+def output_option(kind: str) -> Callable[[F], F]:
+    """Return the -o option of a command that writes a file of this kind."""
+    return click.option(
+        "-o", "--output", required=True, type=PATH, metavar="FILE", help=f"Where to write {kind}."
+    )
+
+
+def say(message: str) -> None:
+    """Tell the person something; standard output stays for results."""
+    click.echo(message, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a result for a program."""
+    json.dump(value, sys.stdout, indent=2, default=str)
+    sys.stdout.write("\n")
+
+
+def print_table(title: str, rows: list[tuple[str, str]]) -> None:
+    """Print names and values in two columns."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(Text(name), Text(value))
+    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)

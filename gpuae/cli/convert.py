@@ -1,0 +1,40 @@
+"""gpuae convert: foreign formats in, a gpuae data set out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gpuae.cli.base import PATH, declare, force_option, say
+
+
+@declare
+@click.argument("source")
+@click.argument("output", metavar="OUT.h5", type=PATH)
+@click.option(
+    "--labels", type=PATH, metavar="FILE", help="One label a row (idx, npy, csv) to keep with it."
+)
+@force_option
+def command(source: str, output: Path, labels: Path | None, force: bool) -> None:
+    """Turn SOURCE into a gpuae data set: idx, idx.gz, npy, npz, csv, or FILE.h5::/path.
+
+    Numbers keep their type. Three or more dimensions become rows of the flattened rest.
+
+    \b
+    Example:
+      gpuae convert train-images-idx3-ubyte.gz mnist.h5 --labels train-labels-idx1-ubyte.gz
+    """
+    from gpuae.importers import open_data
+    from gpuae.storage.dataset import check_finite, check_output, sha256, write_dataset
+
+    check_output(output, force)
+    dataset = open_data(source, labels)
+    check_finite(dataset.x, dataset.source)
+    for note in dataset.notes:
+        say(f"note: {note}")
+    hashes = {"source_sha256": sha256(dataset.source_path)} if dataset.source_path else {}
+    write_dataset(output, dataset, force=force, attributes=hashes)
+    rows, columns = dataset.x.shape
+    labelled = " with labels" if dataset.y is not None else ""
+    click.echo(f"wrote {rows} rows of {columns} {dataset.x.dtype} columns{labelled} to {output}")

@@ -1,0 +1,63 @@
+"""gpuae decode: features in, rows out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gpuae.cli.base import (
+    declare,
+    device_option,
+    force_option,
+    model_argument,
+    output_option,
+    threads_option,
+)
+
+
+@declare
+@model_argument
+@click.argument("features", metavar="FEATURES")
+@output_option("the rows")
+@force_option
+@device_option
+@threads_option
+def command(
+    model_path: Path,
+    features: str,
+    output: Path,
+    force: bool,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Turn codes back into rows, in the units of the data that the model was trained on.
+
+    FEATURES is what encode wrote, or any matrix with a column for each code unit.
+
+    \b
+    Example:
+      gpuae decode model.h5 features.h5 -o decoded.h5
+    """
+    from gpuae.cli.rows import Job, write_rows
+    from gpuae.encoding import decode
+    from gpuae.storage.dataset import check_output
+    from gpuae.storage.features import dataset_output
+
+    check_output(output, force)
+    job = Job.open(model_path, features, codes=True)
+    shape = (len(job.x), job.model.network.columns)
+    write_rows(
+        dataset_output(
+            output,
+            shape,
+            force=force,
+            **job.labels,
+            feature_names=job.model.feature_names,
+            image_shape=job.model.image_shape,
+            attributes=job.attributes(device),
+        ),
+        output,
+        lambda sink: decode(job.model, job.x, sink, device=device, threads=threads),
+        f"{shape[0]} rows of {shape[1]} columns",
+    )

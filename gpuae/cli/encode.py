@@ -1,0 +1,60 @@
+"""gpuae encode: rows in, features out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gpuae.cli.base import (
+    data_argument,
+    declare,
+    device_option,
+    force_option,
+    model_argument,
+    output_option,
+    threads_option,
+)
+
+
+@declare
+@model_argument
+@data_argument
+@output_option("the features")
+@click.option(
+    "--layer", type=int, metavar="N", help="Encoder layer, from 1 [default: the last, the code]."
+)
+@force_option
+@device_option
+@threads_option
+def command(
+    model_path: Path,
+    data: str,
+    output: Path,
+    layer: int | None,
+    force: bool,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Write the code of each row of DATA to /features/code, with its label where there is one.
+
+    \b
+    Example:
+      gpuae encode model.h5 rows.csv -o features.h5
+    """
+    from gpuae.cli.rows import Job, write_rows
+    from gpuae.encoding import encode, layer_index
+    from gpuae.storage.dataset import check_output
+    from gpuae.storage.features import features_output
+
+    check_output(output, force)
+    job = Job.open(model_path, data)
+    index = layer_index(job.model, layer)
+    shape = (len(job.x), job.model.network.layers[index].n_out)
+    attributes = job.attributes(device) | {"layer": index + 1}
+    write_rows(
+        features_output(output, shape, force=force, **job.labels, attributes=attributes),
+        output,
+        lambda sink: encode(job.model, job.x, sink, layer=layer, device=device, threads=threads),
+        f"{shape[0]} codes of {shape[1]} units",
+    )

@@ -1,0 +1,136 @@
+"""gpuae fit: data and settings in, a model out."""
+
+from __future__ import annotations
+
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpuae.cli.base import (
+    PATH,
+    data_argument,
+    declare,
+    force_option,
+    json_option,
+    output_option,
+    print_json,
+    say,
+)
+from gpuae.cli.settings import read_settings, setting_options
+
+if TYPE_CHECKING:
+    from gpuae.config import Config
+    from gpuae.training.fitting import Fit
+
+
+@declare
+@data_argument
+@output_option("the model")
+@setting_options
+@click.option(
+    "--init-from", type=PATH, metavar="MODEL", help="Start from the weights of this model."
+)
+@force_option
+@json_option
+def command(
+    data: str,
+    output: Path,
+    config_path: Path | None,
+    init_from: Path | None,
+    force: bool,
+    as_json: bool,
+    **settings: str | None,
+) -> None:
+    """Train an autoencoder on the rows of DATA.
+
+    DATA is a file (HDF5, idx, npy, npz, csv), FILE.h5::/path/inside, or the word digits. Without
+    any option the settings suit most data; what was chosen is printed and stored in the model.
+
+    \b
+    Example:
+      gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
+    """
+    from gpuae.cli.progress import watching
+    from gpuae.importers import open_data
+    from gpuae.model.model import Model
+    from gpuae.storage.dataset import check_finite, check_output
+    from gpuae.training.fitting import fit
+
+    check_output(output, force)
+    config = read_settings(config_path, settings)
+    _tell_device(config)
+    initial = Model.load(init_from) if init_from else None
+    dataset = open_data(data)
+    check_finite(dataset.x, dataset.source)
+    for note in dataset.notes:
+        say(f"note: {note}")
+    with watching() as observer:
+        result = fit(
+            dataset.x,
+            config,
+            observer=observer,
+            initial=initial,
+            attributes=_provenance(dataset.source_path),
+            feature_names=dataset.feature_names,
+            image_shape=dataset.image_shape,
+        )
+    result.model.save(output, force=force)
+    for note in result.notes:
+        say(f"note: {note}")
+    if as_json:
+        print_json(_summary(result, output))
+    else:
+        _tell(result, output)
+    result.raise_if_diverged()
+    _exit_if_interrupted(result)
+
+
+def _tell_device(config: Config) -> None:
+    """Say what `auto` comes to, before the work; a device that is not there ends it here."""
+    from gpuae.backends import resolve_device
+
+    device = resolve_device(config.device)
+    if config.device == "auto":
+        say(f"device {device.name}: {device.reason}")
+
+
+def _provenance(path: Path | None) -> dict[str, str | int | float]:
+    from gpuae.storage.dataset import sha256
+
+    return {} if path is None else {"source_sha256": sha256(path)}
+
+
+def _summary(result: Fit, output: Path) -> dict[str, Any]:
+    history = result.course.history.records
+    best = result.course.best_epoch
+    kept = history[best - 1] if best else None
+    return {
+        "model": str(output),
+        "ending": result.course.ending.value,
+        "epochs": len(history),
+        "best_epoch": best,
+        "loss": kept.loss if kept else None,
+        "val_loss": kept.val_loss if kept and not isnan(kept.val_loss) else None,
+        "seconds": sum(record.seconds for record in history),
+        "device": result.device.name,
+        "config": result.model.config.stored(),
+    }
+
+
+def _tell(result: Fit, output: Path) -> None:
+    summary = _summary(result, output)
+    took = f"{summary['epochs']} epochs in {summary['seconds']:.1f} s"
+    click.echo(f"{result.course.ending.value} after {took}")
+    if summary["loss"] is not None:
+        val = f", val_loss {summary['val_loss']:.6g}" if summary["val_loss"] is not None else ""
+        click.echo(f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}")
+    click.echo(f"wrote {output}")
+
+
+def _exit_if_interrupted(result: Fit) -> None:
+    from gpuae.training.trainer import Ending
+
+    if result.course.ending is Ending.INTERRUPTED:
+        raise KeyboardInterrupt

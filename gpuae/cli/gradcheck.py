@@ -1,0 +1,43 @@
+"""gpuae gradcheck: is this configuration's gradient right?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gpuae.cli.base import declare, json_option, print_json, print_table
+from gpuae.cli.settings import read_settings, setting_options
+
+
+@declare
+@setting_options
+@click.option("--rows", type=click.IntRange(min=2), default=5, show_default=True)
+@click.option("--columns", type=click.IntRange(min=2), default=6, show_default=True)
+@json_option
+def command(
+    config_path: Path | None, rows: int, columns: int, as_json: bool, **settings: str | None
+) -> None:
+    """Compare a configuration's gradient with central differences of its objective, in float64.
+
+    Runs on a few random rows in [0, 1], on the device that is set. Fails where an error is above
+    1e-6.
+
+    \b
+    Example:
+      gpuae gradcheck --hidden 4,3 --activation tanh --sparsity kl --decoder tied
+    """
+    from gpuae.training.gradcheck import LIMIT, check_gradient
+
+    checks = check_gradient(read_settings(config_path, settings), rows, columns)
+    largest = max(check.error for check in checks)
+    if as_json:
+        arrays = {check.name: check.error for check in checks}
+        print_json({"largest_relative_error": largest, "limit": LIMIT, "arrays": arrays})
+    else:
+        figures = [(f"{c.name} {c.shape}", f"{c.error:.2e}") for c in checks]
+        print_table("relative error of each array of the gradient", figures)
+        verdict = "right" if largest <= LIMIT else "WRONG"
+        click.echo(f"largest relative error {largest:.2e}: {verdict} (limit {LIMIT:g})")
+    if not largest <= LIMIT:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,60 @@
+"""gpuae inspect: what is in this file?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gpuae.cli.base import PATH, declare, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from gpuae.storage.summary import Summary
+
+
+@declare
+@click.argument("file", type=PATH)
+@json_option
+def command(file: Path, as_json: bool) -> None:
+    """Show what FILE holds: its kind, where it came from, its settings and its datasets.
+
+    FILE is any HDF5 file; the paths shown can be given as DATA in the form FILE::/path.
+
+    \b
+    Example:
+      gpuae inspect model.h5
+    """
+    from gpuae.storage.summary import summarise
+
+    summary = summarise(file)
+    if as_json:
+        print_json({"file": str(file), **asdict(summary)})
+        return
+    kind = f"a gpuae {summary.kind} file" if summary.kind else "an HDF5 file that is not gpuae's"
+    print_table(f"{file}: {kind}", _rows(summary))
+
+
+def _rows(summary: Summary) -> list[tuple[str, str]]:
+    hidden = ("format", "kind")
+    rows = [(name, str(value)) for name, value in summary.attributes.items() if name not in hidden]
+    if summary.config:
+        settings = (f"{name}={_plain(value)}" for name, value in summary.config.items())
+        rows.append(("settings", " ".join(settings)))
+    if summary.history.get("epoch"):
+        rows.append(("history", _history(summary.history)))
+    for entry in summary.datasets:
+        if not entry.path.startswith("/train/history/"):
+            size = " × ".join(str(length) for length in entry.shape) or "scalar"
+            rows.append((entry.path, f"{size}  {entry.dtype}"))
+    return rows
+
+
+def _plain(value: object) -> str:
+    return ",".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _history(history: dict[str, list[float]]) -> str:
+    losses = (f"{name} {history[name][-1]:.6g}" for name in ("loss", "val_loss") if name in history)
+    return f"{len(history['epoch'])} epochs, at the end {', '.join(losses)}"

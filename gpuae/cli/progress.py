@@ -1,0 +1,178 @@
+"""How training shows itself: a bar on a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gpuae.cli.base import say
+from gpuae.config import Config
+from gpuae.training.history import EpochRecord, Observer
+
+LINE_SECONDS = 5.0
+
+
+@contextmanager
+def watching() -> Iterator[Observer]:
+    """Yield the observer that suits where standard error goes."""
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    with Bar() as bar:
+        yield bar
+
+
+class Meter:
+    """Counts rows and time, and words the figures of an epoch."""
+
+    def __init__(self) -> None:
+        self.epochs = self.rows = 0
+        self.last: EpochRecord | None = None
+        self._began = time.perf_counter()
+        self._first: tuple[float, int] | None = None
+        self._done = 0
+
+    def training_starts(self, config: Config, columns: int, rows: int) -> None:
+        """Say what is about to be trained, and start the clock."""
+        self.epochs, self.rows = config.epochs, rows
+        for line in describe(config, columns, rows):
+            say(line)
+        self._began = time.perf_counter()
+
+    def rows_done(self, epoch: int, rows: int) -> None:
+        """Hear that so many rows of an epoch (from 1) are done."""
+        self._done = (epoch - 1) * self.rows + rows
+        if self._first is None:  # what came before includes compiling
+            self._first = (time.perf_counter(), self._done)
+
+    def epoch_done(self, record: EpochRecord) -> None:
+        """Hear how an epoch ended."""
+        self.last = record
+
+    @property
+    def rate(self) -> float:
+        """Rows a second, from the second report on."""
+        since, done = self._first or (self._began, 0)
+        elapsed = time.perf_counter() - since
+        return (self._done - done) / elapsed if elapsed > 0 and self._done > done else 0.0
+
+    @property
+    def share(self) -> float:
+        """Which part of all rows of all epochs is done."""
+        return self._done / max(1, self.epochs * self.rows)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """If all epochs are trained."""
+        left = self.epochs * self.rows - self._done
+        return left / self.rate if self.rate else None
+
+    def losses(self) -> str:
+        """Word the last epoch's losses."""
+        if self.last is None:
+            return ""
+        val_loss = self.last.val_loss
+        text = f"loss {self.last.loss:.5g}"
+        return text if math.isnan(val_loss) else f"{text}  val_loss {val_loss:.5g}"
+
+    def speed(self) -> str:
+        """Word the rate and the time left."""
+        left = self.seconds_left
+        rate = f"{self.rate:,.0f} rows/s"
+        return rate if left is None else f"{rate}  {_duration(left)} left"
+
+
+class Lines(Meter):
+    """Prints a line every few seconds, and one for the last epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._printed = time.perf_counter()
+
+    def epoch_done(self, record: EpochRecord) -> None:
+        """Print, if it is time to."""
+        super().epoch_done(record)
+        now = time.perf_counter()
+        if now - self._printed >= LINE_SECONDS or record.epoch in (1, self.epochs):
+            say(f"epoch {record.epoch}/{self.epochs}  {self.losses()}  {self.speed()}")
+            self._printed = now
+
+
+class Bar(Meter):
+    """Draws one bar over all epochs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(),
+            TextColumn("{task.fields[losses]}"),
+            TextColumn("{task.fields[speed]}"),
+            console=Console(stderr=True, highlight=False),
+        )
+        fields = {"epoch": 0, "epochs": 0, "losses": "starting", "speed": ""}
+        self._task = self._progress.add_task("", total=1.0, **fields)  # type: ignore[arg-type]
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def training_starts(self, config: Config, columns: int, rows: int) -> None:
+        """Show the bar below what is said."""
+        super().training_starts(config, columns, rows)
+        self._progress.start()
+        self._draw(0)
+
+    def rows_done(self, epoch: int, rows: int) -> None:
+        """Move the bar."""
+        super().rows_done(epoch, rows)
+        self._draw(epoch)
+
+    def epoch_done(self, record: EpochRecord) -> None:
+        """Show the losses."""
+        super().epoch_done(record)
+        self._draw(record.epoch)
+
+    def _draw(self, epoch: int) -> None:
+        self._progress.update(
+            self._task,
+            completed=self.share,
+            epoch=epoch,
+            epochs=self.epochs,
+            losses=self.losses() or "first epoch",
+            speed=self.speed(),
+        )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def describe(config: Config, columns: int, rows: int) -> list[str]:
+    """Word what is trained on how many rows, with the choices that the data decided."""
+    encoder = (columns, *config.resolved_hidden)
+    widths = "-".join(str(width) for width in (*encoder, *reversed(encoder[:-1])))
+    parts = [
+        f"activation={config.activation}",
+        f"output_activation={config.output_activation}",
+        f"loss={config.loss}",
+        f"scale={config.scale}",
+        f"optimizer={config.optimizer}",
+    ]
+    if config.sparsity != "none":
+        parts.insert(3, f"sparsity={config.sparsity}")
+    if config.noise != "none":
+        parts.insert(3, f"noise={config.noise}")
+    return [f"training {widths} on {rows:,} rows", f"  {' '.join(parts)}"]

@@ -1,0 +1,55 @@
+"""gpuae reconstruct: rows in, what the model makes of them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gpuae.cli.base import (
+    data_argument,
+    declare,
+    device_option,
+    force_option,
+    model_argument,
+    output_option,
+    threads_option,
+)
+
+
+@declare
+@model_argument
+@data_argument
+@output_option("the reconstructed rows")
+@force_option
+@device_option
+@threads_option
+def command(
+    model_path: Path, data: str, output: Path, force: bool, device: str, threads: int | None
+) -> None:
+    """Encode and decode each row of DATA: denoised, compressed and restored, in its own units.
+
+    \b
+    Example:
+      gpuae reconstruct model.h5 noisy.npy -o clean.h5
+    """
+    from gpuae.cli.rows import Job, write_rows
+    from gpuae.encoding import reconstruct
+    from gpuae.storage.dataset import check_output
+    from gpuae.storage.features import dataset_output
+
+    check_output(output, force)
+    job = Job.open(model_path, data)
+    rows, columns = job.x.shape
+    write_rows(
+        dataset_output(
+            output,
+            (rows, columns),
+            force=force,
+            **job.labels,
+            feature_names=job.dataset.feature_names,
+            image_shape=job.dataset.image_shape,
+            attributes=job.attributes(device),
+        ),
+        output,
+        lambda sink: reconstruct(job.model, job.x, sink, device=device, threads=threads),
+        f"{rows} rows of {columns} columns",
+    )

@@ -1,0 +1,85 @@
+"""What encode, decode, reconstruct and score share: a model, rows in, rows out to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpuae.cli.base import say
+
+if TYPE_CHECKING:
+    from gpuae.encoding import Sink
+    from gpuae.model.model import Model
+    from gpuae.storage.atomic import RowsOutput
+    from gpuae.storage.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model file and the rows it is used on."""
+
+    model_path: Path
+    model: Model
+    dataset: Dataset
+
+    @classmethod
+    def open(cls, model_path: Path, data: str, *, codes: bool = False) -> Job:
+        """Read a model, open rows (or codes) and check that they fit and hold only numbers."""
+        from gpuae.importers import open_data
+        from gpuae.model.model import Model
+
+        model = Model.load(model_path)
+        dataset = open_data(data)
+        for note in dataset.notes:
+            say(f"note: {note}")
+        _check(model_path, model, dataset, codes=codes)
+        return cls(model_path, model, dataset)
+
+    @property
+    def x(self) -> Any:
+        """The rows (n, d)."""
+        return self.dataset.x
+
+    def attributes(self, device: str) -> dict[str, str | int | float]:
+        """Return which model, which data and which device an output comes from."""
+        from gpuae.backends import resolve_device
+        from gpuae.storage.dataset import sha256
+
+        made: dict[str, str | int | float] = {
+            "device": resolve_device(device).name,
+            "model_sha256": sha256(self.model_path),
+        }
+        if self.dataset.source_path is not None:
+            made["source_sha256"] = sha256(self.dataset.source_path)
+        return made
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What is carried from row to row."""
+        return {"y": self.dataset.y, "row_id": self.dataset.row_id}
+
+
+def _check(model_path: Path, model: Model, dataset: Dataset, *, codes: bool) -> None:
+    from gpuae.errors import InputError
+    from gpuae.storage.dataset import check_finite
+
+    network, columns = model.network, dataset.x.shape[1]
+    expected = network.code_size if codes else network.columns
+    if columns != expected:
+        needs = f"decodes codes of {expected}" if codes else f"was trained on {expected}"
+        raise InputError(
+            f"{dataset.source} has {columns} columns and {model_path} {needs}; "
+            f"give {'codes' if codes else 'data'} of {expected} columns"
+        )
+    check_finite(dataset.x, dataset.source)
+
+
+def write_rows(output: RowsOutput, path: Path, compute: Callable[[Sink], None], what: str) -> None:
+    """Fill an output file and say so."""
+    with output as out:
+        compute(out.write)
+    click.echo(f"wrote {what} to {path}")

@@ -1,0 +1,50 @@
+"""gpuae score: rows in, an anomaly score for each out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gpuae.cli.base import (
+    data_argument,
+    declare,
+    device_option,
+    force_option,
+    model_argument,
+    output_option,
+    threads_option,
+)
+
+
+@declare
+@model_argument
+@data_argument
+@output_option("the scores")
+@force_option
+@device_option
+@threads_option
+def command(
+    model_path: Path, data: str, output: Path, force: bool, device: str, threads: int | None
+) -> None:
+    """Write each row's error to /scores/error: the larger, the less it is like the training data.
+
+    The error is the mean over columns of the squared difference between a row and its
+    reconstruction, in scaled units.
+
+    \b
+    Example:
+      gpuae score model.h5 today.csv -o scores.h5
+    """
+    from gpuae.cli.rows import Job, write_rows
+    from gpuae.encoding import score
+    from gpuae.storage.dataset import check_output
+    from gpuae.storage.features import scores_output
+
+    check_output(output, force)
+    job = Job.open(model_path, data)
+    rows = len(job.x)
+    write_rows(
+        scores_output(output, rows, force=force, **job.labels, attributes=job.attributes(device)),
+        output,
+        lambda sink: score(job.model, job.x, sink, device=device, threads=threads),
+        f"{rows} scores",
+    )

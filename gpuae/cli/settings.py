@@ -1,0 +1,66 @@
+"""Every setting of `Config` as an option of the command line, under its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+
+from gpuae.cli.base import PATH
+from gpuae.config import Config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def setting_options(function: F) -> F:
+    """Add an option for each setting, and --config; the command gets `settings` and `config`."""
+    for name, field in reversed(Config.model_fields.items()):
+        function = click.option(
+            "--" + name.replace("_", "-"),
+            name,
+            metavar=_metavar(name, field),
+            help=_help(field),
+            default=None,
+        )(function)
+    return click.option(
+        "--config", "config_path", type=PATH, metavar="FILE", help="TOML file of settings."
+    )(function)
+
+
+def read_settings(config_path: Path | None, settings: dict[str, str | None]) -> Config:
+    """Put the file's settings and the given options together; options win."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    if config_path is not None:
+        return Config.from_toml(config_path, given)
+    return Config.parse(given, source="options")
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Return the literal values that an annotation allows, in their order."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [value for part in get_args(annotation) for value in _choices(part)]
+
+
+def _metavar(name: str, field: FieldInfo) -> str:
+    choices = _choices(field.annotation)
+    if choices:
+        return "[" + "|".join(choices) + "]"
+    if name == "hidden":
+        return "N[,N...]"
+    kinds: dict[Any, str] = {int: "N", float: "X"}
+    return kinds.get(next(iter(get_args(field.annotation)), field.annotation), "TEXT")
+
+
+def _help(field: FieldInfo) -> str:
+    text = field.description or ""
+    if field.default is None or text.endswith("]"):
+        return text
+    return (
+        f"{text} [{field.default:g}]"
+        if isinstance(field.default, float)
+        else (f"{text} [{field.default}]")
+    )

@@ -1,0 +1,131 @@
+"""The main job, once, on data that every installation has: scikit-learn's handwritten digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.config import Config
+from gpuae.encoding import encode
+from gpuae.evaluation import Evaluation, evaluate
+from gpuae.importers import open_data
+from gpuae.model.model import Model
+from gpuae.storage.dataset import Dataset, check_output, open_dataset, sha256, write_dataset
+from gpuae.storage.features import features_output
+from gpuae.training.fitting import fit
+
+SETTINGS: dict[str, Any] = {
+    "hidden": (128, 16),
+    "activation": "tanh",
+    "scale": "unit",
+    "epochs": 150,
+    "batch_size": 32,
+    "learning_rate": 2e-3,
+    "schedule": "cosine",
+    "patience": 30,
+}
+TEST_EVERY = 4
+"""Every fourth digit is kept for testing."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What the demonstration leaves behind."""
+
+    train: Path
+    test: Path
+    model: Path
+    train_features: Path
+    test_features: Path
+
+    @classmethod
+    def within(cls, folder: Path) -> Files:
+        """Name the files of a folder."""
+        names = ("train", "test", "model", "train-features", "test-features")
+        return cls(*(folder / f"{name}.h5" for name in names))
+
+    def all(self) -> Iterable[Path]:
+        """Return all paths."""
+        return vars(self).values()
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What came out; accuracies and errors are those of the test digits."""
+
+    files: Files
+    train_rows: int
+    seconds: float
+    evaluation: Evaluation
+    raw_accuracy: float
+    code_accuracy: float
+
+
+def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstration:
+    """Fit, encode and evaluate in `folder`, and classify the codes.
+
+    Raises
+    ------
+    OutputError
+        Where one of the files exists (without `force`) or cannot be written.
+    """
+    files = Files.within(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in files.all():
+        check_output(path, force)
+    train, test = _split(open_data("digits"))
+    write_dataset(files.train, train, force=force)
+    write_dataset(files.test, test, force=force)
+    config = Config.parse({**SETTINGS, "device": device})
+    provenance = {"source_sha256": sha256(files.train)}
+    fitted = fit(train.x, config, attributes=provenance, image_shape=train.image_shape)
+    fitted.model.save(files.model, force=force)
+    model = Model.load(files.model)
+    for data, features in ((files.train, files.train_features), (files.test, files.test_features)):
+        _encode(model, files.model, data, features, force=force, device=device)
+    return Demonstration(
+        files=files,
+        train_rows=len(train.x),
+        seconds=float(fitted.model.history["seconds"].sum()),
+        evaluation=evaluate(model, test.x, device=device),
+        raw_accuracy=_accuracy(train, test),
+        code_accuracy=_accuracy(
+            open_dataset(files.train_features), open_dataset(files.test_features)
+        ),
+    )
+
+
+def _split(digits: Dataset) -> tuple[Dataset, Dataset]:
+    for_test = np.arange(len(digits.x)) % TEST_EVERY == 0
+    return _chosen(digits, ~for_test), _chosen(digits, for_test)
+
+
+def _chosen(digits: Dataset, rows: NDArray[np.bool_]) -> Dataset:
+    labels = digits.y[rows] if digits.y is not None else None
+    return Dataset(digits.x[rows], digits.source, y=labels, image_shape=digits.image_shape)
+
+
+def _encode(
+    model: Model, model_path: Path, data: Path, features: Path, *, force: bool, device: str
+) -> None:
+    dataset = open_dataset(data)
+    shape = (len(dataset.x), model.network.code_size)
+    attributes = {"model_sha256": sha256(model_path), "source_sha256": sha256(data)}
+    output = features_output(features, shape, force=force, y=dataset.y, attributes=attributes)
+    with output as out:
+        encode(model, dataset.x, out.write, device=device)
+
+
+def _accuracy(train: Dataset, test: Dataset) -> float:
+    """Return the accuracy on the test rows of a logistic regression on standardised columns."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000))
+    return float(classifier.fit(train.x, train.y).score(test.x, test.y))

@@ -1,0 +1,98 @@
+"""What this machine offers, what would be used of it, and why."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from gpuae.backends import blas, resolve_device
+from gpuae.training.crew import available_cores
+
+
+def diagnose() -> dict[str, str]:
+    """Return findings under the names that `gpuae doctor` prints them with."""
+    device = resolve_device("auto")
+    return {
+        "gpuae": f"{_version('gpuae')} on Python {platform.python_version()}, {sys.platform}",
+        "CPU": _cpu(),
+        "threads": f"{available_cores()}, one for each core that this process may use",
+        "BLAS": _own_blas(),
+        "BLAS of NumPy": _blas_of_numpy(),
+        "Numba": f"{_version('numba')}, compiles for {_compile_target()}",
+        "CUDA": _cuda_driver(),
+        "CuPy": _cupy(),
+        "would be used": f"device={device.name}: {device.reason}",
+    }
+
+
+def _cpu() -> str:
+    return f"{_cpu_name()}, {'with' if blas.best_core() else 'without'} AVX-512"
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _own_blas() -> str:
+    library = blas.load()
+    asked = blas.best_core()
+    why = "its own choice" if asked is None else f"{asked} is the fastest for AVX-512"
+    if asked is not None and library.core != asked:
+        why = f"{asked} would suit this CPU better; was GPUAE_BLAS_CORE set?"
+    return f"OpenBLAS {library.version}, kernel {library.core} ({why}), one thread for each of ours"
+
+
+def _blas_of_numpy() -> str:
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.dot(np.ones((2, 2)), np.ones((2, 2)))
+    found = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    names = {
+        f"{pool['internal_api']} {pool['version']}, kernel {pool.get('architecture', 'unknown')}"
+        for pool in found
+        if str(blas.load().path) != pool["filepath"]
+    }
+    return f"{'; '.join(sorted(names)) or 'unknown'} (used by device=numpy only)"
+
+
+def _compile_target() -> str:
+    from llvmlite import binding
+
+    return str(binding.get_host_cpu_name())
+
+
+def _cuda_driver() -> str:
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return f"no driver ({name} is not on this machine)"
+    number = ctypes.c_int()
+    if driver.cuDriverGetVersion(ctypes.byref(number)) != 0:
+        return f"{name} is there but does not answer"
+    return f"driver for CUDA {number.value // 1000}.{number.value % 1000 // 10}"
+
+
+def _cupy() -> str:
+    if find_spec("cupy") is None:
+        return "not installed"
+    names = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
+    installed = [f"{name} {_version(name)}" for name in names if _version(name) != "unknown"]
+    return ", ".join(installed) or "installed, of unknown version"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

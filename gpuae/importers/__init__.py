@@ -1,0 +1,58 @@
+"""Rows from whatever a person has: HDF5, idx, NumPy's files, tables of text, or the digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from gpuae.errors import InputError
+from gpuae.importers import digits, idx, npy, table
+from gpuae.importers.detect import Format, detect, split_spec
+from gpuae.importers.labels import load as load_labels
+from gpuae.storage.dataset import Dataset, open_dataset
+
+__all__ = ["open_data"]
+
+
+def open_data(spec: str, labels: Path | None = None) -> Dataset:
+    """Open what a person calls DATA.
+
+    Parameters
+    ----------
+    spec
+        `digits`; or a file, recognised by its content: HDF5, idx (gzipped or not), .npy, .npz, or
+        a table of text with a header. `file::name` chooses within HDF5 and .npz. `./digits` is a
+        file of that name.
+    labels
+        A file with one label a row: idx, .npy, a table, HDF5, or `file.h5::/path`.
+
+    Raises
+    ------
+    InputError
+        When there are no rows of numbers in it, or not one label for each.
+    """
+    dataset = digits.load() if spec == digits.NAME else _open_file(spec)
+    return dataset if labels is None else _with_labels(dataset, labels)
+
+
+def _open_file(spec: str) -> Dataset:
+    path, inner = split_spec(spec)
+    found = detect(path)
+    if found is Format.HDF5:
+        return open_dataset(path, inner)
+    if found is Format.NPZ:
+        return npy.load_npz(path, inner)
+    if inner is not None:
+        raise InputError(f"{path}: has nothing to choose from by ::{inner}; give the file alone")
+    load = {Format.IDX: idx.load, Format.NPY: npy.load_npy, Format.TABLE: table.load}[found]
+    return load(path)
+
+
+def _with_labels(dataset: Dataset, path: Path) -> Dataset:
+    y = load_labels(path)
+    if len(y) != len(dataset.x):
+        raise InputError(
+            f"{path}: holds {len(y)} labels for the {len(dataset.x)} rows of {dataset.source}; "
+            "give exactly one a row"
+        )
+    return replace(dataset, y=y)

@@ -1,0 +1,88 @@
+"""Which format a file has: told by its first bytes, and by its ending only where text has none."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+import h5py
+
+from gpuae.errors import InputError
+from gpuae.importers import idx, npy
+from gpuae.storage.input_file import check_readable
+
+TABLE_ENDINGS = (".csv", ".tsv", ".txt")
+
+
+class Format(enum.Enum):
+    """The formats that data are read from."""
+
+    HDF5 = "HDF5"
+    IDX = "idx"
+    NPY = "npy"
+    NPZ = "npz"
+    TABLE = "table"
+
+
+_FORMAT_OF_ENDING = {
+    ".h5": Format.HDF5,
+    ".hdf5": Format.HDF5,
+    ".hdf": Format.HDF5,
+    ".idx": Format.IDX,
+    ".npy": Format.NPY,
+    ".npz": Format.NPZ,
+    **dict.fromkeys(TABLE_ENDINGS, Format.TABLE),
+}
+
+
+def split_spec(spec: str) -> tuple[Path, str | None]:
+    """Split `file::name` into the two; a file whose own name holds the colons comes first."""
+    path, separator, inner = spec.rpartition("::")
+    if not separator or Path(spec).exists():
+        return Path(spec), None
+    if not inner.strip("/"):
+        raise InputError(f"{spec}: names nothing after ::; give a path such as {path}::/data/x")
+    return Path(path), inner
+
+
+def detect(path: Path) -> Format:
+    """Return the format of a file.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read or is of no format that is known.
+    """
+    check_readable(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+        is_hdf5 = h5py.is_hdf5(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); copy it again") from None
+    by_content = Format.HDF5 if is_hdf5 else _by_first_bytes(head)
+    found = by_content or _by_ending(path)
+    if found is None:
+        raise InputError(
+            f"{path}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, and "
+            "text tables that end in .csv, .tsv or .txt; convert it to one of them"
+        )
+    return found
+
+
+def _by_first_bytes(head: bytes) -> Format | None:
+    if head.startswith(npy.NPY_MAGIC):
+        return Format.NPY
+    if head.startswith(npy.ZIP_MAGICS):
+        return Format.NPZ
+    return Format.IDX if idx.is_idx(head) else None
+
+
+def _by_ending(path: Path) -> Format | None:
+    """Tell text, gzip, and files whose reader will say what is wrong with their content."""
+    name = path.name.lower()
+    if name.endswith(".gz"):
+        return Format.IDX if not name.removesuffix(".gz").endswith(TABLE_ENDINGS) else None
+    if "-idx" in name or name.endswith("-ubyte"):
+        return Format.IDX
+    return _FORMAT_OF_ENDING.get(path.suffix.lower())

@@ -1,0 +1,95 @@
+"""The idx format of MNIST, plain or gzipped.
+
+Two zero bytes, one for the type, one for the number of dimensions, each dimension as a big-endian
+32-bit integer, then the values, big-endian, in C order (http://yann.lecun.com/exdb/mnist/).
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.storage import arrays
+from gpuae.storage.dataset import Dataset
+from gpuae.storage.input_file import check_readable
+from gpuae.storage.reading import check_memory
+
+TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+GZIP_MAGIC = b"\x1f\x8b"
+MAX_INFLATION = 1032
+"""Deflate cannot shrink anything further."""
+
+
+def is_idx(head: bytes) -> bool:
+    """Whether a file that begins with `head` is one of idx."""
+    return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in TYPES and head[3] > 0
+
+
+def load(path: Path) -> Dataset:
+    """Return the rows of an idx file; of more than two dimensions, each row flattened.
+
+    Raises
+    ------
+    InputError
+        When the file is not idx, damaged, cut short, or holds labels rather than rows.
+    """
+    values = read_array(path)
+    if values.ndim == 1:
+        raise InputError(
+            f"{path}: holds one value a row, labels it seems; give the file of rows, "
+            "and this one as labels"
+        )
+    x, image_shape = arrays.as_rows(values, str(path))
+    return Dataset(x, str(path), image_shape=image_shape, source_path=path)
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Return the array in an idx file, of any number of dimensions, in native byte order."""
+    size = check_readable(path)
+    try:
+        with path.open("rb") as file:
+            if file.read(2) == GZIP_MAGIC:
+                file.seek(0)
+                with gzip.open(file) as unpacked:
+                    return _parse(path, cast("IO[bytes]", unpacked), size * MAX_INFLATION)
+            file.seek(0)
+            return _parse(path, file, size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{path}: cannot be unpacked, it is damaged or cut short ({error}); copy it again"
+        ) from None
+
+
+def _parse(path: Path, file: IO[bytes], most: int) -> NDArray[Any]:
+    """Read the array from `file`, which can hold `most` bytes at most."""
+    dtype, shape = _read_header(path, file)
+    declared = math.prod(shape) * dtype.itemsize
+    check_memory(min(declared, most), str(path))
+    content = file.read(declared + 1) if declared <= most else b""
+    if len(content) != declared:
+        found = "more" if len(content) > declared else "fewer"
+        raise InputError(
+            f"{path}: declares {shape} values, {declared} bytes, and holds {found}; copy it again"
+        )
+    values = np.frombuffer(content, dtype).reshape(shape)
+    return arrays.as_stored(values, str(path))
+
+
+def _read_header(path: Path, file: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    head = file.read(4)
+    if not is_idx(head):
+        raise InputError(
+            f"{path}: is not an idx file, it begins with {head.hex(' ') or 'nothing'} where "
+            "00 00, a type (08 to 0e) and the number of dimensions are needed"
+        )
+    sizes = file.read(4 * head[3])
+    if len(sizes) < 4 * head[3]:
+        raise InputError(f"{path}: is cut short within its header; copy it again")
+    return np.dtype(TYPES[head[2]]), tuple(np.frombuffer(sizes, ">u4").tolist())

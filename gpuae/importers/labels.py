@@ -1,0 +1,65 @@
+"""One label a row, from a file beside the rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.importers import idx, npy, table
+from gpuae.importers.detect import Format, detect, split_spec
+from gpuae.storage import arrays, guard, reading
+
+
+def load(spec: Path) -> NDArray[Any]:
+    """Return the labels (n,) in a file: numbers, or strings.
+
+    Parameters
+    ----------
+    spec
+        idx, idx.gz, .npy, a table with one column or one named as labels are, a data set of
+        gpuae's, or `file.h5::/path`.
+
+    Raises
+    ------
+    InputError
+        When there is not one label a row.
+    """
+    path, inner = split_spec(str(spec))
+    found = detect(path)
+    if found is Format.NPZ:
+        raise InputError(f"{path}: labels are not read from npz; save them as npy")
+    if found is Format.HDF5:
+        return _one_a_row(_from_hdf5(path, inner or "/data/y"), str(spec))
+    if inner is not None:
+        raise InputError(f"{path}: has nothing to choose from by ::{inner}; give the file alone")
+    if found is Format.TABLE:
+        return table.load_labels(path)
+    values = idx.read_array(path) if found is Format.IDX else npy.read_array(path)
+    return _one_a_row(values, str(path))
+
+
+def _from_hdf5(path: Path, inner: str) -> NDArray[Any]:
+    with guard.opened(path) as file:
+        values = reading.optional_array(file, inner)
+        if values is None:
+            raise InputError(
+                f"{guard.name_of(file, inner)}: is not in the file; give FILE::/PATH of the labels"
+            )
+    return values
+
+
+def _one_a_row(values: NDArray[Any], source: str) -> NDArray[Any]:
+    """Return values of shape (n,) or (n, 1) as labels (n,)."""
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise InputError(f"{source}: has shape {values.shape} where one label a row is needed")
+    if values.dtype.kind == "U":
+        return np.array(values)
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8", "replace")
+    return np.array(arrays.as_stored(values, source))

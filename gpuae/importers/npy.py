@@ -1,0 +1,164 @@
+"""NumPy's own files: .npy, mapped where that is possible, and .npz."""
+
+from __future__ import annotations
+
+import math
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.storage import arrays
+from gpuae.storage.dataset import Dataset
+from gpuae.storage.input_file import check_readable
+from gpuae.storage.reading import check_memory
+
+NPY_MAGIC = b"\x93NUMPY"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+PREFERRED_NAMES = ("x", "X", "data")
+MAX_INFLATION = 1032
+"""Deflate cannot shrink anything further."""
+
+
+@contextmanager
+def _numpy_errors(source: str) -> Iterator[None]:
+    """Turn what NumPy and zipfile raise on bad files into an InputError."""
+    try:
+        yield
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        SyntaxError,
+        tokenize.TokenError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,  # an encrypted archive
+    ) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        advice = "copy it or save it again"
+        if "object" in reason.lower():
+            advice = "it holds Python objects; save it as an array of numbers"
+        raise InputError(f"{source}: cannot be read ({reason}); {advice}") from None
+
+
+def load_npy(path: Path) -> Dataset:
+    """Return the rows in a .npy file, read in place where their type and order allow it.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or holds no rows of numbers.
+    """
+    x, image_shape = arrays.as_rows(read_array(path), str(path))
+    return Dataset(x, str(path), image_shape=image_shape, source_path=path)
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Return the array in a .npy file, of any shape and of any type but objects."""
+    check_readable(path)
+    with _numpy_errors(str(path)), path.open("rb") as file:
+        header = _header(file)
+    if math.prod(header.shape) == 0:
+        return np.empty(header.shape, header.dtype)  # nothing to map
+    with _numpy_errors(str(path)):
+        loaded: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return loaded
+
+
+@dataclass(frozen=True)
+class _Header:
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def _header(file: Any) -> _Header:
+    """Read what an array is like without reading its values."""
+    version = npy_format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = npy_format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = npy_format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"version {version} of the format, which is for records")
+    if dtype.hasobject:
+        raise ValueError("its values are Python objects")
+    return _Header(shape, dtype)
+
+
+def load_npz(path: Path, name: str | None = None) -> Dataset:
+    """Return the rows in a .npz archive.
+
+    Parameters
+    ----------
+    name
+        Which array; None where there is one matrix only, or one named x, X or data.
+
+    Raises
+    ------
+    InputError
+        When the choice is not clear; the message lists the arrays.
+    """
+    check_readable(path)
+    with _numpy_errors(str(path)), zipfile.ZipFile(path) as archive:
+        headers = _headers(archive)
+    chosen = _choose(path, headers, name)
+    source = f"{path}::{chosen}"
+    with _numpy_errors(source), zipfile.ZipFile(path) as archive:
+        values = _read_member(archive, f"{chosen}.npy", headers[chosen], source)
+    x, image_shape = arrays.as_rows(values, source)
+    return Dataset(x, source, image_shape=image_shape, source_path=path)
+
+
+def _headers(archive: zipfile.ZipFile) -> dict[str, _Header]:
+    headers = {}
+    for member in archive.namelist():
+        if member.endswith(".npy"):
+            with archive.open(member) as file:
+                headers[member.removesuffix(".npy")] = _header(file)
+    return headers
+
+
+def _choose(path: Path, headers: dict[str, _Header], name: str | None) -> str:
+    if name is not None:
+        if name.strip("/") in headers:
+            return name.strip("/")
+        raise InputError(f"{path}: holds no array {name!r}; {_listed(headers)}")
+    matrices = [key for key, header in headers.items() if len(header.shape) >= 2]
+    preferred = [key for key in PREFERRED_NAMES if key in matrices]
+    if len(matrices) == 1 or len(preferred) == 1:
+        return (preferred or matrices)[0]
+    raise InputError(f"{path}: give FILE::NAME to say which array; {_listed(headers)}")
+
+
+def _listed(headers: dict[str, _Header]) -> str:
+    if not headers:
+        return "there are no arrays in it"
+    items = (f"{name} {header.shape} {header.dtype}" for name, header in headers.items())
+    return f"the arrays in it are {', '.join(items)}"
+
+
+def _read_member(
+    archive: zipfile.ZipFile, member: str, header: _Header, source: str
+) -> NDArray[Any]:
+    """Read one array, after checking that its size is one that the archive can hold."""
+    info = archive.getinfo(member)
+    declared = math.prod(header.shape) * header.dtype.itemsize
+    if declared > min(info.file_size, info.compress_size * MAX_INFLATION):
+        raise InputError(f"{source}: declares {declared} bytes, more than it holds; save it again")
+    check_memory(declared, source)
+    with archive.open(member) as file:
+        loaded: NDArray[Any] = npy_format.read_array(file, allow_pickle=False)
+    return loaded

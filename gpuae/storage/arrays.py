@@ -1,0 +1,130 @@
+"""Arrays as the rest of gpuae expects them: few types, native byte order, rows in order."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+
+BLOCK_BYTES = 32 << 20
+STORED_TYPES = frozenset(
+    [f"{kind}int{bits}" for kind in ("u", "") for bits in (8, 16, 32, 64)] + ["float32", "float64"]
+)
+_REPLACED_TYPES = {"bool": "uint8", "float16": "float32"}
+
+
+def stored_type(dtype: np.dtype[Any], source: str) -> np.dtype[Any]:
+    """Return the type in which values of `dtype` are kept: native, and one of `STORED_TYPES`.
+
+    Raises
+    ------
+    InputError
+        For text, complex numbers, records, and floats wider than 64 bits.
+    """
+    native = dtype.newbyteorder("=")
+    name = _REPLACED_TYPES.get(native.name, native.name)
+    if name not in STORED_TYPES:
+        raise InputError(
+            f"{source}: holds {_in_words(dtype)} where numbers are needed; "
+            "save it as integers of up to 64 bits or as float32 or float64"
+        )
+    return np.dtype(name)
+
+
+def _in_words(dtype: np.dtype[Any]) -> str:
+    kinds = {"U": "text", "S": "text", "T": "text", "O": "text or objects", "V": "records"}
+    return kinds.get(dtype.kind, f"{dtype.name} values")
+
+
+def as_stored(values: NDArray[Any], source: str) -> NDArray[Any]:
+    """Return `values` C-contiguous in their stored type; a copy only where one is needed."""
+    target = stored_type(values.dtype, source)
+    if values.dtype == target and values.flags.c_contiguous and values.flags.aligned:
+        return values
+    return np.array(values, dtype=target, order="C")
+
+
+def as_rows(values: NDArray[Any], source: str) -> tuple[NDArray[Any], tuple[int, ...] | None]:
+    """Return `values` as a matrix (n, d), and the shape of a row where rows are images.
+
+    More than two dimensions are rows of the flattened rest; of three or four, the rest is taken
+    for an image.
+
+    Raises
+    ------
+    InputError
+        For fewer than two dimensions, no rows, no columns, or a type that is no number.
+    """
+    check_row_shape(values.shape, source)
+    stored = as_stored(values, source)
+    return stored.reshape(len(stored), -1), image_of(values.shape)
+
+
+def check_row_shape(shape: tuple[int, ...], source: str) -> None:
+    """Refuse a shape that is not one of rows with columns."""
+    if len(shape) < 2:
+        raise InputError(
+            f"{source}: has {len(shape)} dimension{'s' * (len(shape) != 1)} where rows and columns "
+            "are needed; reshape it to (rows, columns)"
+        )
+    if math.prod(shape) == 0:
+        raise InputError(f"{source}: is empty, its shape is {shape}; give at least one row")
+
+
+def image_of(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return the shape of one row when an array of `shape` can be a stack of images."""
+    return tuple(shape[1:]) if len(shape) in (3, 4) else None
+
+
+def blocks(x: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield the rows of `x` (n, d) in order as (first row, block), some 32 MiB at a time.
+
+    A memory map counts into the size of the process as it is scanned; the pages that have been
+    yielded are handed back, so that a scan of any length stays small.
+    """
+    rows = max(1, BLOCK_BYTES // max(1, x.itemsize * math.prod(x.shape[1:])))
+    mapped = getattr(x, "_mmap", None)
+    for start in range(0, len(x), rows):
+        yield start, x[start : start + rows]
+        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def check_finite(x: NDArray[Any], source: str) -> None:
+    """Refuse rows with NaN or infinite values.
+
+    Parameters
+    ----------
+    x
+        Of shape (n, d); integers are always finite and are not read.
+    source
+        What the message calls the data.
+
+    Raises
+    ------
+    InputError
+        With the number of rows concerned and the first of them.
+    """
+    if x.dtype.kind != "f":
+        return
+    count = 0
+    first = (0, 0)
+    for start, block in blocks(x):
+        finite = np.isfinite(block)
+        if finite.all():
+            continue
+        rows = np.flatnonzero(~finite.all(axis=1))
+        if count == 0:
+            first = (start + int(rows[0]), int(np.argmin(finite[rows[0]])))
+        count += len(rows)
+    if count:
+        raise InputError(
+            f"{source}: {count} of {len(x)} rows hold NaN or infinite values, the first at "
+            f"row {first[0]}, column {first[1]} (counted from 0); remove or fill them"
+        )

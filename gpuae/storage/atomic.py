@@ -1,0 +1,189 @@
+"""Files that appear under their name only when they are complete.
+
+HDF5 loses a file that is being written when the process is killed, and can crash on a full disk.
+So HDF5 itself only ever writes into memory or into space that has been reserved; everything else is
+plain files in the same folder, put in place by one rename.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gpuae.storage.schema import LIBVER
+from gpuae.storage.temporary import Temporary, check_output
+
+__all__ = ["RowsOutput", "check_output", "write_small"]
+
+Build = Callable[[h5py.File], None]
+
+ALIGNMENT = 4096
+"""Large datasets start at a multiple of this: aligned for any type, and for pages."""
+_RESERVE_BYTES = 1 << 16
+"""Room for what HDF5 adds when it allocates the large dataset: metadata and alignment."""
+
+
+def write_small(path: Path, build: Build, *, force: bool) -> None:
+    """Write an HDF5 file that fits in memory.
+
+    Parameters
+    ----------
+    path
+        Appears complete or not at all.
+    build
+        Fills the file.
+    force
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written there.
+    """
+    check_output(path, force)
+    image = _image(build)
+    with Temporary(path, force) as temporary:
+        temporary.write(memoryview(image), 0)
+
+
+def _image(build: Build) -> bytes:
+    """Return the bytes of an HDF5 file that `build` fills."""
+    # HDF5 refuses two open files of one name, in memory too
+    name = f"memory-{secrets.token_hex(8)}"
+    with h5py.File(name, "w", driver="core", backing_store=False, libver=LIBVER) as file:
+        build(file)
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+class RowsOutput:
+    """A new HDF5 file around one large contiguous dataset that is filled by blocks of rows.
+
+    A context manager. The file takes its name when the block ends with all rows written; after an
+    exception, Ctrl-C included, nothing is left behind. The space is reserved on entering.
+
+    Parameters
+    ----------
+    path
+        Appears complete or not at all.
+    dataset_path
+        Where in the file the large dataset lies.
+    shape
+        Of the large dataset, rows first.
+    dtype
+        In which rows are stored.
+    build
+        Writes everything else: attributes (of the large dataset too, which is there but must not
+        be filled) and small datasets.
+    force
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written there, or the disk is too small.
+    RuntimeError
+        For wrong use: entered twice, rows of a wrong shape, rows left unwritten.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        dataset_path: str,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        build: Build,
+        *,
+        force: bool,
+    ) -> None:
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self._path = path
+        self._dataset_path = dataset_path
+        self._build = build
+        self._force = force
+        self._row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
+        self._temporary: Temporary | None = None
+        self._cleanup = ExitStack()
+        self._offset = 0
+        self._written: list[tuple[int, int]] = []
+
+    def __enter__(self) -> Self:
+        if self._temporary is not None:
+            raise RuntimeError("a RowsOutput is entered once; make a new one")
+        self._temporary = Temporary(self._path, self._force)
+        image = _image(self._skeleton)
+        with ExitStack() as stack:
+            stack.enter_context(self._temporary)
+            self._temporary.write(memoryview(image), 0)
+            rows_bytes = self.shape[0] * self._row_bytes
+            self._temporary.reserve(len(image) + rows_bytes + _RESERVE_BYTES)
+            self._offset = _allocate(self._temporary.name, self._dataset_path)
+            self._cleanup = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        unwritten = self._first_unwritten() if kind is None else None
+        if unwritten is None:
+            self._cleanup.__exit__(kind, error, trace)
+            return
+        problem = RuntimeError(f"row {unwritten} of {self._path} was never written")
+        self._cleanup.__exit__(RuntimeError, problem, None)
+        raise problem
+
+    def write(self, start: int, rows: NDArray[Any]) -> None:
+        """Put `rows` (m, ...) at row `start`; several threads may, in any order."""
+        if self._temporary is None:
+            raise RuntimeError("a RowsOutput must be entered before rows are written")
+        stop = start + len(rows)
+        if rows.shape[1:] != self.shape[1:] or not 0 <= start <= stop <= self.shape[0]:
+            raise RuntimeError(f"rows {rows.shape} at {start} do not fit into {self.shape}")
+        content = np.ascontiguousarray(rows, dtype=self.dtype)
+        octets = content.reshape(-1).view(np.uint8).data
+        self._temporary.write(octets, self._offset + start * self._row_bytes)
+        self._written.append((start, stop))
+
+    def _skeleton(self, file: h5py.File) -> None:
+        """Declare the large dataset without space for it, and let the caller write the rest."""
+        file.create_dataset(self._dataset_path, self.shape, self.dtype, fill_time="never")
+        self._build(file)
+
+    def _first_unwritten(self) -> int | None:
+        reached = 0
+        for start, stop in sorted(self._written):
+            if start > reached:
+                break
+            reached = max(reached, stop)
+        return reached if reached < self.shape[0] else None
+
+
+def _allocate(path: Path, dataset_path: str) -> int:
+    """Give the large dataset its space in the reserved file and return where that begins.
+
+    The first value that is written makes HDF5 allocate all of it, unfilled.
+    """
+    with h5py.File(
+        path,
+        "r+",
+        libver=LIBVER,
+        locking=False,  # nobody else knows the name, and some file systems have no locks
+        alignment_threshold=1,
+        alignment_interval=ALIGNMENT,
+    ) as file:
+        dataset = file[dataset_path]
+        dataset[(0,) * dataset.ndim] = 0
+        return int(dataset.id.get_offset())

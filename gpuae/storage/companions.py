@@ -1,0 +1,122 @@
+"""What lies beside the rows in a file: labels, row ids, names of columns, the shape of an image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.storage import arrays, guard, reading, schema
+
+
+@dataclass(frozen=True)
+class Companions:
+    """What a file may hold beside its rows; None for what is not known."""
+
+    y: NDArray[Any] | None = None
+    """Labels (n,)."""
+    row_id: NDArray[Any] | None = None
+    """Identifiers (n,)."""
+    feature_names: tuple[str, ...] | None = None
+    """One a column."""
+    image_shape: tuple[int, ...] | None = None
+    """Of one row."""
+
+
+def write_companions(file: h5py.File, rows_path: str, companions: Companions) -> None:
+    """Write `companions` beside the dataset of rows at `rows_path`, which is there already.
+
+    Raises
+    ------
+    InputError
+        For values that are neither numbers nor strings.
+    """
+    folder = file[rows_path].parent
+    for name in ("y", "row_id"):
+        values = getattr(companions, name)
+        if values is not None:
+            folder.create_dataset(name, data=_storable(values, name))
+    if companions.feature_names is not None:
+        write_names(folder, companions.feature_names)
+    if companions.image_shape is not None:
+        file[rows_path].attrs[schema.IMAGE_SHAPE] = np.array(companions.image_shape, np.int64)
+
+
+def write_names(folder: h5py.Group, names: tuple[str, ...]) -> None:
+    """Write the names of the columns into `folder`."""
+    folder.create_dataset("feature_names", data=schema.text_cells(names, "feature_names"))
+
+
+def _storable(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return numbers in a type that files hold, and strings as UTF-8 cells."""
+    if values.dtype.kind in "UT":
+        return schema.text_cells(values.tolist(), name)
+    if values.dtype.kind == "S":
+        return schema.text_cells(
+            [cell.decode("utf-8", "replace") for cell in values.tolist()], name
+        )
+    if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.tolist()):
+        return schema.text_cells(values.tolist(), name)
+    return arrays.as_stored(values, name)
+
+
+def read_companions(file: h5py.File, rows: h5py.Dataset, folder: str) -> Companions:
+    """Read what lies in `folder` beside the guarded dataset `rows`.
+
+    Raises
+    ------
+    InputError
+        For what is there and cannot be used.
+    """
+    return Companions(
+        y=reading.optional_array(file, f"{folder}/y"),
+        row_id=reading.optional_array(file, f"{folder}/row_id"),
+        feature_names=read_names(file, folder),
+        image_shape=read_image_shape(rows, rows.file.filename),
+    )
+
+
+def read_names(file: h5py.File, folder: str) -> tuple[str, ...] | None:
+    """Return the names of the columns in `folder`; None where there are none."""
+    names = reading.optional_array(file, f"{folder}/feature_names")
+    if names is None:
+        return None
+    if names.dtype.kind != "U":
+        source = guard.name_of(file, f"{folder}/feature_names")
+        raise InputError(f"{source}: holds {names.dtype} where strings are needed")
+    return tuple(names.tolist())
+
+
+def read_image_shape(owner: guard.Item, source: str) -> tuple[int, ...] | None:
+    """Return the attribute `image_shape` of a dataset or group; None where there is none.
+
+    Raises
+    ------
+    InputError
+        When it is no tuple of positive integers.
+    """
+    value = reading.attribute(owner, schema.IMAGE_SHAPE, source)
+    if value is None:
+        return None
+    values = value if isinstance(value, tuple) else ()
+    shape = tuple(size for size in values if isinstance(size, int) and size > 0)
+    if not shape or shape != value:
+        raise InputError(
+            f"{source}: the attribute {schema.IMAGE_SHAPE} of {owner.name} is {value!r} where "
+            "positive integers are needed; correct it or delete it"
+        )
+    return shape
+
+
+def fitting_image_shape(rows: h5py.Dataset, source: str) -> tuple[int, ...] | None:
+    """Return the shape of an image in anyone's file, where the attribute makes sense for `rows`."""
+    try:
+        shape = read_image_shape(rows, source)
+    except InputError:
+        return None
+    return shape if shape and math.prod(shape) == rows.shape[1] else None

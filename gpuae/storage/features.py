@@ -1,0 +1,110 @@
+"""What a model makes of rows: features, scores and rows in the data's own units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.storage import guard, reading, schema
+from gpuae.storage.atomic import RowsOutput
+from gpuae.storage.companions import Companions, write_companions
+from gpuae.storage.dataset import Dataset, open_dataset
+from gpuae.storage.schema import Attribute
+
+_LARGE_DATASET = {
+    "dataset": (schema.ROWS_OF_KIND["dataset"], "float32"),
+    "features": (schema.ROWS_OF_KIND["features"], "float32"),
+    "scores": ("/scores/error", "float64"),
+}
+"""Path and type of what each kind of output mainly holds."""
+
+
+def features_output(
+    path: Path,
+    shape: tuple[int, int],
+    *,
+    force: bool,
+    y: NDArray[Any] | None = None,
+    row_id: NDArray[Any] | None = None,
+    attributes: Mapping[str, Attribute],
+) -> RowsOutput:
+    """Return the output for codes of `shape` (n, k), stored as float32 under /features/code.
+
+    Parameters
+    ----------
+    y, row_id
+        Labels and identifiers (n,) of the rows, where the data had them.
+    attributes
+        Root attributes beside the standard ones.
+    """
+    beside = Companions(y, row_id)
+    return _output(path, "features", shape, beside, force=force, attributes=attributes)
+
+
+def scores_output(
+    path: Path,
+    rows: int,
+    *,
+    force: bool,
+    y: NDArray[Any] | None = None,
+    row_id: NDArray[Any] | None = None,
+    attributes: Mapping[str, Attribute],
+) -> RowsOutput:
+    """Return the output for one error a row, stored as float64 (n,) under /scores/error."""
+    beside = Companions(y, row_id)
+    return _output(path, "scores", (rows,), beside, force=force, attributes=attributes)
+
+
+def dataset_output(
+    path: Path,
+    shape: tuple[int, int],
+    *,
+    force: bool,
+    y: NDArray[Any] | None = None,
+    row_id: NDArray[Any] | None = None,
+    feature_names: tuple[str, ...] | None = None,
+    image_shape: tuple[int, ...] | None = None,
+    attributes: Mapping[str, Attribute],
+) -> RowsOutput:
+    """Return the output for rows of `shape` (n, d), stored as float32 under /data/x."""
+    beside = Companions(y, row_id, feature_names, image_shape)
+    return _output(path, "dataset", shape, beside, force=force, attributes=attributes)
+
+
+def _output(
+    path: Path,
+    kind: str,
+    shape: tuple[int, ...],
+    beside: Companions,
+    *,
+    force: bool,
+    attributes: Mapping[str, Attribute],
+) -> RowsOutput:
+    inner, dtype = _LARGE_DATASET[kind]
+
+    def build(file: h5py.File) -> None:
+        schema.write_root(file, kind, attributes)
+        write_companions(file, inner, beside)
+
+    return RowsOutput(path, inner, shape, dtype, build, force=force)
+
+
+def read_features(path: Path) -> Dataset:
+    """Return the codes in a features file as rows.
+
+    Raises
+    ------
+    InputError
+        When the file is not one of features.
+    """
+    with guard.opened(path) as file:
+        kind = schema.kind_of(reading.root_attributes(file))
+    if kind != "features":
+        what = f"a gpuae {kind} file" if kind else "not a gpuae file"
+        raise InputError(f"{path}: is {what}, not features; make them with gpuae encode")
+    return open_dataset(path)

@@ -1,0 +1,198 @@
+"""The one door to HDF5 files that are read: nothing behind it can reach beyond the file.
+
+A hostile or damaged file can name other files (external links, external storage, virtual
+datasets), declare petabytes in a kilobyte, or inflate a thousandfold. Everything here refuses such
+content before a byte of it is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import h5py
+import numpy as np
+from h5py import h5d, h5l, h5s, h5z
+
+from gpuae.errors import InputError
+from gpuae.storage import heaps
+from gpuae.storage.input_file import check_readable
+
+Item: TypeAlias = h5py.Group | h5py.Dataset
+
+ALLOWED_FILTERS = frozenset(
+    {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_LZF}
+)
+MAX_INFLATION = 1000
+"""Declared over stored size; deflate itself cannot reach more than 1032."""
+FREE_INFLATION_BYTES = 64 << 20
+"""Data sets up to this size may have any ratio: they do no harm."""
+MAX_CHUNK_BYTES = 1 << 30
+
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError)
+"""What h5py raised on hundreds of mutated files; UnicodeDecodeError is a ValueError."""
+
+
+@contextmanager
+def hdf5_errors(source: str) -> Iterator[None]:
+    """Turn what h5py raises into an InputError; to be put around h5py's calls and nothing else."""
+    try:
+        yield
+    except InputError:
+        raise
+    except BlockingIOError:
+        raise InputError(
+            f"{source}: another program is writing to it; try again when that has finished"
+        ) from None
+    except _HDF5_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{source}: cannot be read, it is damaged or cut short ({reason}); "
+            "copy it or make it again"
+        ) from None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
+
+    Raises
+    ------
+    InputError
+        For whatever cannot be opened as HDF5, with the reason.
+    """
+    check_readable(path)
+    with hdf5_errors(str(path)):
+        if not h5py.is_hdf5(path):
+            raise InputError(f"{path}: is not an HDF5 file; give one that is")
+        if heaps.has_endless_heap(path):
+            raise InputError(
+                f"{path}: is damaged where it keeps its strings; copy it or make it again"
+            )
+        file = h5py.File(path, "r", locking="best-effort")
+    try:
+        yield file
+    finally:
+        with hdf5_errors(str(path)):
+            file.close()
+
+
+def find(file: h5py.File, inner: str) -> Item | None:
+    """Return the group or dataset at `inner`; None where a component is missing.
+
+    Raises
+    ------
+    InputError
+        When a component is a soft or external link, or something unreadable.
+    """
+    found: Item | None = file
+    walked = ""
+    for name in (part for part in inner.split("/") if part not in ("", ".")):
+        if not isinstance(found, h5py.Group):
+            return None
+        walked = f"{walked}/{name}"
+        found = child(found, name, name_of(file, walked))
+        if found is None:
+            return None
+    return found
+
+
+def names_in(owner: Iterable[str | bytes], source: str) -> list[str]:
+    """Return the names in a group, or of attributes, in their order.
+
+    h5py gives names that are not UTF-8 as bytes; they are left out: nobody could type them.
+    """
+    with hdf5_errors(source):
+        return [name for name in owner if isinstance(name, str)]
+
+
+def child(group: h5py.Group, name: str, source: str) -> Item | None:
+    """Return what the hard link `name` of `group` leads to; None where there is none."""
+    with hdf5_errors(source):
+        encoded = name.encode("utf-8", "surrogateescape")
+        if not group.id.links.exists(encoded):
+            return None
+        if group.id.links.get_info(encoded).type == h5l.TYPE_HARD:
+            item: Item = group[name]
+            return item
+    raise InputError(
+        f"{source}: is a soft or external link, which is not followed; "
+        "give the path that it points to, or copy the data into this file"
+    )
+
+
+def check_dataset(dataset: h5py.Dataset, source: str) -> None:
+    """Refuse a dataset that reaches beyond its file or is larger than the file can tell.
+
+    Raises
+    ------
+    InputError
+        With the property that is not accepted.
+    """
+    with hdf5_errors(source):
+        problem = _outside_storage(dataset) or _implausible_size(dataset)
+    if problem:
+        raise InputError(f"{source}: {problem}")
+
+
+def _outside_storage(dataset: h5py.Dataset) -> str | None:
+    creation = dataset.id.get_create_plist()
+    if creation.get_layout() == h5d.VIRTUAL or creation.get_external_count():
+        return "keeps its values in other files; copy them into this one"
+    if dataset.id.get_space().get_simple_extent_type() == h5s.NULL:
+        return "holds nothing; give a dataset with rows and columns"
+    filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
+    if filters - ALLOWED_FILTERS:
+        return "uses a filter other than gzip, lzf, shuffle and fletcher32; repack it with gzip"
+    return None
+
+
+def _implausible_size(dataset: h5py.Dataset) -> str | None:
+    declared = math.prod(dataset.shape) * dataset.id.get_type().get_size()
+    stored = dataset.id.get_storage_size()
+    if declared == 0:
+        return None
+    if stored == 0:
+        return "was declared but its values were never written; make the file again"
+    if dataset.chunks is None:
+        return _beyond_file(dataset, declared, stored)
+    if math.prod(dataset.chunks) * dataset.id.get_type().get_size() > MAX_CHUNK_BYTES:
+        return f"has chunks larger than {MAX_CHUNK_BYTES >> 20} MiB; write it with smaller ones"
+    if declared > FREE_INFLATION_BYTES and declared > MAX_INFLATION * stored:
+        return (
+            f"declares {declared} bytes and stores {stored}, over {MAX_INFLATION} times less; "
+            "write it without compression if it is genuine"
+        )
+    return None
+
+
+def _beyond_file(dataset: h5py.Dataset, declared: int, stored: int) -> str | None:
+    """Check a contiguous or compact dataset, whose values must lie in the file as they are."""
+    offset = dataset.id.get_offset() or 0
+    if stored < declared or offset + declared > Path(dataset.file.filename).stat().st_size:
+        return f"declares {declared} bytes, more than the file holds; copy it or make it again"
+    return None
+
+
+def value_type(dataset: h5py.Dataset, source: str) -> np.dtype[Any]:
+    """Return NumPy's type of the values.
+
+    Raises
+    ------
+    InputError
+        For a type that NumPy does not have.
+    """
+    try:
+        with hdf5_errors(source):
+            dtype: np.dtype[Any] = dataset.dtype
+    except TypeError:
+        raise InputError(f"{source}: is of a type that NumPy does not know; convert it") from None
+    return dtype
+
+
+def name_of(file: h5py.File, inner: str) -> str:
+    """Return what messages call the object at `inner`, and what opens it as DATA."""
+    return f"{file.filename}::/{inner.strip('/')}"

@@ -1,0 +1,77 @@
+"""Which datasets an HDF5 file holds, and which of them can be rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import h5py
+from h5py import h5o
+
+from gpuae.errors import InputError
+from gpuae.storage import arrays, guard
+
+MAX_CANDIDATES = 20
+MAX_DEPTH = 32
+
+
+def datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Yield the path and dataset of every dataset in name order; hard links can form cycles."""
+    with guard.hdf5_errors(file.filename):
+        seen = {h5o.get_info(file.id).addr}
+    return _below(file, file, "", seen)
+
+
+def candidates(file: h5py.File) -> str:
+    """Return a half sentence that lists the matrices in `file` as `file.h5::/path (shape) type`."""
+    matrices = (
+        f"{guard.name_of(file, inner)} {dataset.shape} {dataset.dtype}"
+        for inner, dataset in datasets(file)
+        if _is_matrix(dataset, inner)
+    )
+    found = list(islice(matrices, MAX_CANDIDATES + 1))
+    if not found:
+        return "the file holds no numeric dataset of rows and columns"
+    more = ", and more" if len(found) > MAX_CANDIDATES else ""
+    return f"the numeric datasets in the file are {', '.join(found[:MAX_CANDIDATES])}{more}"
+
+
+def _below(
+    file: h5py.File, group: h5py.Group, prefix: str, seen: set[int]
+) -> Iterator[tuple[str, h5py.Dataset]]:
+    for name in guard.names_in(group, guard.name_of(file, prefix)):
+        inner = f"{prefix}/{name}"
+        item = _unseen(file, group, name, inner, seen)
+        if isinstance(item, h5py.Group) and inner.count("/") < MAX_DEPTH:
+            yield from _below(file, item, inner, seen)
+        elif isinstance(item, h5py.Dataset):
+            yield inner, item
+
+
+def _unseen(
+    file: h5py.File, group: h5py.Group, name: str, inner: str, seen: set[int]
+) -> h5py.Group | h5py.Dataset | None:
+    """Return the object behind a hard link the first time it is met.
+
+    What cannot be opened is left out: a list for choosing from needs only what can be chosen.
+    """
+    try:
+        item = guard.child(group, name, guard.name_of(file, inner))
+        with guard.hdf5_errors(guard.name_of(file, inner)):
+            address = h5o.get_info(item.id).addr if item is not None else None
+    except InputError:
+        return None
+    if address is None or address in seen:
+        return None
+    seen.add(address)
+    return item
+
+
+def _is_matrix(dataset: h5py.Dataset, inner: str) -> bool:
+    try:
+        guard.check_dataset(dataset, inner)
+        arrays.stored_type(guard.value_type(dataset, inner), inner)
+        arrays.check_row_shape(dataset.shape, inner)
+    except InputError:
+        return False
+    return True

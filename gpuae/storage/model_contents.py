@@ -1,0 +1,133 @@
+"""What a model consists of, and whether its parts fit together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.config import Config
+from gpuae.storage.schema import Attribute
+
+UNBOUNDED = ("clip_low", "clip_high")
+"""Preprocessing limits that may be infinite: no clipping."""
+SCALING = ("center", "factor", *UNBOUNDED, "low", "high")
+WHITENING = ("whiten_mean", "whiten", "unwhiten")
+
+
+@dataclass(frozen=True)
+class LayerArrays:
+    """One layer: A W + b with W of shape (n_in, n_out)."""
+
+    weight: NDArray[Any] | None
+    """Of shape (n_in, n_out); None in a tied decoder, which uses the encoder's transpose."""
+    bias: NDArray[Any]
+    """Of shape (n_out,)."""
+
+
+@dataclass(frozen=True)
+class ModelContents:
+    """Everything that a model file holds."""
+
+    config: Config
+    """The resolved configuration that was trained with."""
+    encoder: tuple[LayerArrays, ...]
+    """From the data to the code."""
+    decoder: tuple[LayerArrays, ...]
+    """0 is nearest the code."""
+    preprocess: Mapping[str, NDArray[Any]]
+    """Names of /preprocess to float64 arrays of at most two dimensions."""
+    history: Mapping[str, NDArray[Any]]
+    """Names of /train/history to arrays (epochs,)."""
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    """Root attributes beside the standard ones: source_sha256, device, seed."""
+    feature_names: tuple[str, ...] | None = None
+    """One a column of the data."""
+    image_shape: tuple[int, ...] | None = None
+    """Of one row of the data."""
+
+
+def first_problem(contents: ModelContents) -> str | None:
+    """Return what is wrong with a model, to be read after "its"; None when nothing is."""
+    return next(_problems(contents), None)
+
+
+def _problems(contents: ModelContents) -> Iterator[str]:
+    """Yield problems, the ones first that make later checks meaningless."""
+    hidden = contents.config.resolved_hidden
+    if len(contents.encoder) != len(hidden) or len(contents.decoder) != len(hidden):
+        yield f"number of layers is not the {len(hidden)} of hidden={hidden}"
+        return
+    first = contents.encoder[0].weight
+    if first is None or first.ndim != 2:
+        yield "/model/encoder/0/weight is not a matrix"
+        return
+    sizes = (first.shape[0], *hidden)
+    dtype = contents.config.dtype
+    tied = contents.config.decoder == "tied"
+    for index, layer in enumerate(contents.encoder):
+        shape = (sizes[index], sizes[index + 1])
+        yield from _layer_problems(f"/model/encoder/{index}", layer, shape, dtype)
+    for index, layer in enumerate(contents.decoder):
+        shape = (sizes[-1 - index], sizes[-2 - index])
+        yield from _layer_problems(f"/model/decoder/{index}", layer, shape, dtype, tied=tied)
+    yield from _column_problems(contents, sizes[0])
+    yield from _history_problems(contents)
+
+
+def _layer_problems(
+    path: str, layer: LayerArrays, shape: tuple[int, int], dtype: str, *, tied: bool = False
+) -> Iterator[str]:
+    if tied and layer.weight is not None:
+        yield f"{path}/weight is there although decoder=tied has none"
+    elif not tied and layer.weight is None:
+        yield f"{path}/weight is missing"
+    expected = {"weight": (layer.weight, shape), "bias": (layer.bias, shape[1:])}
+    for name, (values, wanted) in expected.items():
+        if values is None:
+            continue
+        if values.shape != wanted:
+            yield f"{path}/{name} has shape {values.shape} where hidden asks for {wanted}"
+        if values.dtype != dtype:
+            yield f"{path}/{name} is {values.dtype} where the configuration says {dtype}"
+        elif not np.isfinite(values).all():
+            yield f"{path}/{name} holds NaN or infinite values"
+
+
+def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
+    """Check what must fit the number of columns of the data."""
+    whitened = contents.config.whiten != "none"
+    for name in SCALING + WHITENING:
+        wanted = whitened or name in SCALING
+        if wanted != (name in contents.preprocess):
+            yield f"/preprocess/{name} " + ("is missing" if wanted else "is there without whiten")
+    for name, values in contents.preprocess.items():
+        shape = preprocess_shape(name, columns)
+        if shape is not None and values.shape != shape:
+            yield f"/preprocess/{name} has shape {values.shape} where {shape} is needed"
+        unusable = np.isnan(values) if name in UNBOUNDED else ~np.isfinite(values)
+        if unusable.any():
+            yield f"/preprocess/{name} holds NaN or infinite values"
+    if contents.feature_names is not None and len(contents.feature_names) != columns:
+        yield f"/model/feature_names are {len(contents.feature_names)} for {columns} columns"
+    if contents.image_shape is not None and math.prod(contents.image_shape) != columns:
+        yield f"image_shape {contents.image_shape} does not make {columns} columns"
+
+
+def preprocess_shape(name: str, columns: int) -> tuple[int, ...] | None:
+    """Return the shape that /preprocess/`name` must have; None for names that are not known."""
+    if name in UNBOUNDED:
+        return ()
+    if name in ("center", "factor", "low", "high", "whiten_mean"):
+        return (columns,)
+    return (columns, columns) if name in ("whiten", "unwhiten") else None
+
+
+def _history_problems(contents: ModelContents) -> Iterator[str]:
+    shapes = {values.shape for values in contents.history.values()}
+    if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
+        yield f"/train/history holds arrays of the shapes {sorted(shapes)}, not one value an epoch"

@@ -1,0 +1,172 @@
+"""Values out of HDF5 files that have passed the guard."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import h5py
+import numpy as np
+from h5py import h5a, h5t
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.storage import arrays, guard, listing
+
+Scalar: TypeAlias = str | int | float
+
+MAX_ATTRIBUTE_VALUES = 16
+MAX_TEXT_BYTES = 1 << 30
+_TEXT_BLOCK_BYTES = 256 << 20
+
+
+def root_attributes(file: h5py.File) -> dict[str, Scalar]:
+    """Return the root attributes that are single strings or numbers."""
+    with guard.hdf5_errors(file.filename):
+        attributes = file.attrs
+    names = guard.names_in(attributes, file.filename)
+    values = {name: attribute(file, name, file.filename) for name in names}
+    return {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+
+
+def attribute(owner: guard.Item, name: str, source: str) -> Scalar | tuple[Scalar, ...] | None:
+    """Return an attribute as a scalar or a tuple of them; None if absent or of another kind."""
+    with guard.hdf5_errors(source):
+        encoded = name.encode("utf-8", "surrogateescape")
+        if not h5a.exists(owner.id, encoded):
+            return None
+        opened = h5a.open(owner.id, encoded)
+        known = opened.get_type().get_class() in (h5t.INTEGER, h5t.FLOAT, h5t.STRING)
+        if not known or len(opened.shape) > 1 or math.prod(opened.shape) > MAX_ATTRIBUTE_VALUES:
+            return None
+        value = owner.attrs[name]
+    if isinstance(value, h5py.Empty):
+        return None
+    plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    values = tuple(_decoded(item) for item in (plain if isinstance(plain, list) else [plain]))
+    if not all(isinstance(item, str | int | float) for item in values):
+        return None  # wider floats, say
+    return values if isinstance(plain, list) else values[0]
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def dataset_at(file: h5py.File, inner: str) -> h5py.Dataset:
+    """Return the dataset at `inner` after the guard has passed it.
+
+    Raises
+    ------
+    InputError
+        When it is missing, naming what there is, or refused by the guard.
+    """
+    found = guard.find(file, inner)
+    source = guard.name_of(file, inner)
+    if not isinstance(found, h5py.Dataset):
+        what = "is a group" if isinstance(found, h5py.Group) else "is not in the file"
+        raise InputError(f"{source}: {what}; {listing.candidates(file)}")
+    guard.check_dataset(found, source)
+    return found
+
+
+def group_at(file: h5py.File, inner: str) -> h5py.Group:
+    """Return the group at `inner`.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    found = guard.find(file, inner)
+    if not isinstance(found, h5py.Group):
+        what = "is a dataset, not a group" if found is not None else "is not in the file"
+        raise InputError(f"{guard.name_of(file, inner)}: {what}; copy the file or make it again")
+    return found
+
+
+def required_array(file: h5py.File, inner: str) -> NDArray[Any]:
+    """Return the numbers at `inner` in memory."""
+    return np.array(read_array(dataset_at(file, inner), guard.name_of(file, inner)))
+
+
+def optional_array(file: h5py.File, inner: str) -> NDArray[Any] | None:
+    """Return the numbers or strings at `inner` in memory; None where there are none."""
+    if guard.find(file, inner) is None:
+        return None
+    dataset = dataset_at(file, inner)
+    source = guard.name_of(file, inner)
+    if h5py.check_string_dtype(guard.value_type(dataset, source)) is not None:
+        return read_text(dataset, source)
+    return np.array(read_array(dataset, source))
+
+
+def read_array(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
+    """Return the numbers of a guarded dataset of any shape, in their stored type.
+
+    A read-only memory map where the values lie in the file as NumPy needs them, else in memory.
+
+    Raises
+    ------
+    InputError
+        For anything but numbers, and for more than this machine's memory.
+    """
+    target = arrays.stored_type(guard.value_type(dataset, source), source)
+    with guard.hdf5_errors(source):
+        if _can_be_mapped(dataset, target):
+            return _mapped(dataset, target)
+    check_memory(math.prod(dataset.shape) * target.itemsize, source)
+    values = np.empty(dataset.shape, target)
+    if values.size:
+        with guard.hdf5_errors(source):
+            dataset.read_direct(values)
+    return values
+
+
+def _can_be_mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> bool:
+    offset = dataset.id.get_offset()
+    if offset is None or dataset.size == 0 or dataset.ndim == 0:
+        return False
+    same_type = dataset.id.get_type().equal(h5t.py_create(target))
+    return bool(same_type) and offset % target.itemsize == 0
+
+
+def _mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> NDArray[Any]:
+    path = Path(dataset.file.filename)
+    return np.memmap(path, target, "r", offset=dataset.id.get_offset(), shape=dataset.shape)
+
+
+def check_memory(nbytes: int, source: str) -> None:
+    """Refuse what has to be read into memory and is larger than that."""
+    if hasattr(os, "sysconf") and nbytes > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+        raise InputError(
+            f"{source}: needs {nbytes / 2**30:.0f} GiB, more than this machine's memory; store it "
+            "contiguous and uncompressed in native byte order, which is read in place"
+        )
+
+
+def read_text(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
+    """Return a guarded dataset of strings (n,) as NumPy strings.
+
+    Strings of variable length may all point to one long one in the file: they are read a few at
+    a time, and never more than `MAX_TEXT_BYTES` of them.
+
+    Raises
+    ------
+    InputError
+        For more than one dimension, more text than that, or bytes that are not UTF-8.
+    """
+    if dataset.ndim != 1:
+        raise InputError(f"{source}: has shape {dataset.shape} where one string a row is needed")
+    parts: list[str] = []
+    longest = 1
+    step = max(1, _TEXT_BLOCK_BYTES // Path(dataset.file.filename).stat().st_size)
+    for start in range(0, len(dataset), step):
+        with guard.hdf5_errors(source):
+            parts += dataset.asstr("utf-8")[start : start + step].tolist()
+        longest = max(longest, *map(len, parts[start:]))
+        if 4 * longest * len(dataset) > MAX_TEXT_BYTES:
+            raise InputError(f"{source}: holds over {MAX_TEXT_BYTES >> 30} GiB of text; shorten it")
+    return np.array(parts, dtype=f"U{longest}")

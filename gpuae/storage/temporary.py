@@ -1,0 +1,124 @@
+"""A file beside the one that is wanted, which takes its name when it is complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gpuae.errors import OutputError
+
+
+def check_output(path: Path, force: bool) -> None:
+    """Refuse an output that cannot be written, before any work is done for it.
+
+    Raises
+    ------
+    OutputError
+        When it exists and `force` is not given, is no plain file, or its folder is missing or
+        not writable.
+    """
+    target = _target(path)
+    if target.is_dir():
+        raise OutputError(f"{path}: is a folder; add a file name")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{path}: is not a plain file; choose another name")
+    if target.exists() and not force:
+        raise OutputError(f"{path}: exists already; choose another name or give --force")
+    if not target.parent.is_dir():
+        raise OutputError(f"{path}: the folder {target.parent} does not exist; make it first")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {target.parent} is not writable; choose another one")
+
+
+def _target(path: Path) -> Path:
+    """Follow symbolic links, so that the file they name is replaced and not the link."""
+    return Path(os.path.realpath(path))
+
+
+class Temporary:
+    """A new file beside `path` that takes its name when the block ends well, else is removed.
+
+    Raises
+    ------
+    OutputError
+        Whenever the file cannot be made, written or put in place.
+    """
+
+    def __init__(self, path: Path, force: bool) -> None:
+        check_output(path, force)
+        self._path = path
+        self._force = force
+        self._target = _target(path)
+        self.name = self._target.with_name(f".{self._target.name[:40]}.{secrets.token_hex(4)}.tmp")
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        try:
+            self._descriptor = os.open(self.name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except OSError as error:
+            raise self._refusal(error) from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._publish()
+        finally:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            self.name.unlink(missing_ok=True)
+
+    def reserve(self, size: int) -> None:
+        """Take `size` bytes of the disk, where the platform can; a full disk is found out now."""
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._descriptor, 0, size)
+        except OSError as error:
+            raise self._refusal(error, size) from None
+
+    def write(self, content: memoryview, offset: int) -> None:
+        """Write all of `content` at `offset`; several threads may."""
+        try:
+            while content:
+                written = os.pwrite(self._descriptor, content, offset)
+                content = content[written:]
+                offset += written
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def _publish(self) -> None:
+        try:
+            os.fsync(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
+            check_output(self._path, self._force)
+            self.name.replace(self._target)
+            _sync_folder(self._target.parent)
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: OSError, size: int | None = None) -> OutputError:
+        needed = f", it needs {size / 2**20:.0f} MiB" if size else ""
+        return OutputError(
+            f"{self._path}: cannot be written ({error.strerror or error}{needed}); "
+            "make room or choose another folder"
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself last through a power cut, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems refuse this; the file is complete
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

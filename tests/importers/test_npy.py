@@ -1,0 +1,123 @@
+import zipfile
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from gpuae.errors import InputError
+from gpuae.importers import npy
+from gpuae.storage import arrays
+
+ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([*sorted(arrays.STORED_TYPES), "bool", "float16"]),
+    st.sampled_from("<>"),
+    st.booleans(),
+    st.data(),
+)
+def test_every_array_of_rows_survives(tmp_path_factory, name, order, fortran, data):
+    dtype = np.dtype(name).newbyteorder(order)
+    values = data.draw(hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_side=4)))
+    folder = tmp_path_factory.mktemp("npy")
+    np.save(folder / "a.npy", np.asfortranarray(values) if fortran else values)
+    np.savez_compressed(folder / "a.npz", rows=values)
+    for dataset in (npy.load_npy(folder / "a.npy"), npy.load_npz(folder / "a.npz")):
+        assert dataset.x.dtype == arrays.stored_type(values.dtype, "x")
+        assert dataset.x.flags.c_contiguous
+        np.testing.assert_array_equal(dataset.x, values.reshape(len(values), -1))
+
+
+def test_rows_in_order_are_mapped_and_not_read(tmp_path):
+    np.save(tmp_path / "a.npy", ROWS)
+    x = npy.load_npy(tmp_path / "a.npy").x
+    assert isinstance(x, np.memmap)
+    assert not x.flags.writeable
+
+
+def test_python_objects_are_never_unpickled(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[1, "a"]], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "a.npz", x=np.array([[1, "a"]], dtype=object))
+    with pytest.raises(InputError, match="Python objects; save it as an array of numbers"):
+        npy.load_npy(tmp_path / "a.npy")
+    with pytest.raises(InputError, match="Python objects; save it as an array of numbers"):
+        npy.load_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.zeros(3), "has 1 dimension where"),
+        (np.array(3.0), "has 0 dimensions where"),
+        (np.zeros((0, 3)), "is empty"),
+        (np.array([["a"]]), "holds text"),
+        (np.zeros((2, 2), "c16"), "holds complex128"),
+        (np.zeros((2, 2), [("a", "f4")]), "holds records"),
+    ],
+)
+def test_an_array_without_rows_of_numbers_is_refused(tmp_path, values, message):
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(InputError, match=rf"a\.npy: {message}"):
+        npy.load_npy(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("load", [npy.load_npy, npy.load_npz])
+def test_a_file_cut_or_changed_at_any_byte_is_refused_or_read(tmp_path, load):
+    path = tmp_path / f"a.{load.__name__[-3:]}"
+    if load is npy.load_npy:
+        np.save(path, ROWS)
+    else:
+        np.savez(path, x=ROWS)
+    content = path.read_bytes()
+    for size in range(len(content)):
+        path.write_bytes(content[:size])
+        with pytest.raises(InputError, match=r"a\.np"):
+            load(path)
+        path.write_bytes(content[:size] + b"\xfe" + content[size + 1 :])
+        with suppress(InputError):
+            load(path)
+
+
+def test_one_matrix_among_vectors_is_the_rows(tmp_path):
+    np.savez(tmp_path / "a.npz", rows=ROWS, y=np.arange(4))
+    dataset = npy.load_npz(tmp_path / "a.npz")
+    np.testing.assert_array_equal(dataset.x, ROWS)
+    assert dataset.source == f"{tmp_path}/a.npz::rows"
+
+
+@pytest.mark.parametrize("name", ["x", "X", "data"])
+def test_of_several_matrices_the_one_with_a_usual_name_is_taken(tmp_path, name):
+    np.savez(tmp_path / "a.npz", **{"other": np.zeros((9, 9)), name: ROWS})
+    np.testing.assert_array_equal(npy.load_npz(tmp_path / "a.npz").x, ROWS)
+
+
+def test_an_unclear_choice_lists_the_arrays_and_a_name_decides(tmp_path):
+    np.savez(tmp_path / "a.npz", one=ROWS, two=np.zeros((9, 9), "u1"), v=np.zeros(3))
+    with pytest.raises(InputError, match=r"FILE::NAME .* one \(4, 3\) float32, two \(9, 9\) uint8"):
+        npy.load_npz(tmp_path / "a.npz")
+    with pytest.raises(InputError, match=r"no array 'three'; the arrays in it are one"):
+        npy.load_npz(tmp_path / "a.npz", "three")
+    assert npy.load_npz(tmp_path / "a.npz", "two").x.shape == (9, 9)
+    with pytest.raises(InputError, match=r"a\.npz::v: has 1 dimension"):
+        npy.load_npz(tmp_path / "a.npz", "v")
+
+
+def test_an_archive_without_arrays_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("readme.txt", "none")
+    with pytest.raises(InputError, match="there are no arrays in it"):
+        npy.load_npz(tmp_path / "a.npz")
+
+
+def test_an_array_that_declares_more_than_it_holds_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", ROWS)
+    content = (tmp_path / "a.npy").read_bytes().replace(b"(4, 3)", b"(4000000000, 3)")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content.replace(b" " * 9 + b"\n", b"\n"))
+    with pytest.raises(InputError, match="declares 48000000000 bytes, more than it holds"):
+        npy.load_npz(tmp_path / "a.npz")

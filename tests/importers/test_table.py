@@ -1,0 +1,170 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from gpuae.errors import InputError
+from gpuae.importers import table
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text, name="a.csv", encoding="utf-8"):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        return tmp_path / name
+
+    return write
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    hnp.arrays("f4", hnp.array_shapes(min_dims=2, max_dims=2), elements=FINITE),
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_any_table_of_numbers_survives(tmp_path_factory, values, delimiter, end):
+    names = [f"column {i}" for i in range(values.shape[1])]
+    lines = [names, *([repr(float(cell)) for cell in row] for row in values)]
+    path = tmp_path_factory.mktemp("table") / "a.csv"
+    path.write_bytes("".join(delimiter.join(line) + end for line in lines).encode())
+    dataset = table.load(path)
+    np.testing.assert_array_equal(dataset.x, values)
+    assert dataset.feature_names == tuple(names)
+    assert dataset.y is None
+    assert dataset.row_id is None
+    assert dataset.notes == ()
+
+
+def test_values_are_float32(written):
+    assert table.load(written("a,b\n0.1,2\n")).x.dtype == np.float32
+
+
+@pytest.mark.parametrize("value", ["16777217", "-123456789", "1e39", "-1e300"])
+def test_values_that_float32_would_lose_are_kept_as_float64(written, value):
+    dataset = table.load(written(f"a,b\n0.1,{value}\n"))
+    assert dataset.x.dtype == np.float64
+    assert dataset.x[0, 1] == float(value)
+
+
+def test_large_integers_that_float32_holds_do_not_double_the_size(written):
+    assert table.load(written("a,b\n0.1,33554432\n")).x.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["label", "Labels", "TARGET", "y", "class"])
+@pytest.mark.parametrize(
+    ("cells", "kind", "labels"),
+    [
+        (("1", "2"), "i", [1, 2]),
+        (("1.5", "2"), "f", [1.5, 2]),
+        (("cat", " dog"), "U", ["cat", "dog"]),
+    ],
+)
+def test_a_column_with_a_label_name_is_y_and_this_is_told(written, name, cells, kind, labels):
+    dataset = table.load(written(f"a,{name},b\n1,{cells[0]},2\n3,{cells[1]},4\n"))
+    assert dataset.y.dtype.kind == kind
+    assert dataset.y.tolist() == labels
+    assert dataset.x.tolist() == [[1, 2], [3, 4]]
+    assert dataset.feature_names == ("a", "b")
+    assert dataset.notes == (f"the column {name!r} is taken as the labels y",)
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+@pytest.mark.parametrize(
+    ("ids", "expected"), [((0, 1), [0, 1]), ((7, 8), [7, 8]), (("a 1", "b"), ["a 1", "b"])]
+)
+def test_an_unnamed_first_column_that_counts_or_names_rows_is_row_id(written, name, ids, expected):
+    dataset = table.load(written(f"{name},a\n{ids[0]},1.5\n{ids[1]},2.5\n"))
+    assert dataset.row_id.tolist() == expected
+    assert dataset.x.tolist() == [[1.5], [2.5]]
+    assert dataset.notes == ("the unnamed first column is taken as row_id",)
+
+
+def test_an_unnamed_first_column_of_other_numbers_is_a_feature(written):
+    dataset = table.load(written(",a\n3,1\n9,2\n"))
+    assert dataset.row_id is None
+    assert dataset.feature_names == ("column 1", "a")
+    assert dataset.x.tolist() == [[3, 1], [9, 2]]
+
+
+def test_quotes_byte_order_mark_blank_lines_and_blanks_are_understood(written):
+    text = '\ufeff\n"name, with comma", b \n"1", 2\n\n 3,"4"\n'
+    dataset = table.load(written(text))
+    assert dataset.feature_names == ("name, with comma", "b")
+    assert dataset.x.tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_label_with_a_line_break_does_not_shift_the_rows(written):
+    dataset = table.load(written('a,label,b\n1,"two\nlines",2\n3,one,4\n'))
+    assert dataset.y.tolist() == ["two\nlines", "one"]
+    assert dataset.x.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2\n3,4\n", "first row is all numbers, so there is no header"),
+        ("400.5;402\n3;4\n", "first row is all numbers, so there is no header"),
+        ("a,b\n", "has a header and no rows"),
+        ("\n\n", "has no header"),
+        ("a,b\n1,2\n3\n", "line 3 has 1 cells and the header 2"),
+        ("a,b\n1,2\n3,4,5\n", "line 3 has 3 cells and the header 2"),
+        ("a,b\n1,2\nx1,4\n", "line 3, column 'a': 'x1' is not a number"),
+        ("a;b\n1;2,5\n", "line 2, column 'b': '2,5' is not a number"),
+        ("a,b\n1,1_000\n", "line 2, column 'b': '1_000' is not a number"),
+        ("a,\n1,?\n", r"line 2, column 'column 2': '\?' is not a number"),
+        ("a,b\n1,\n ,4\n", "2 cells are empty, the first at line 2, column 'b'"),
+        ("y,label,b\n1,2,3\n", "'y' and 'label' could all be the labels"),
+        ("label\n1\n", "no column of features"),
+        (",label\n0,1\n1,1\n", "no column of features"),
+        ("a,b\n1,\0\n", "NUL"),
+    ],
+)
+def test_a_bad_table_is_refused_with_the_place(written, text, message):
+    path = written(text)
+    with pytest.raises(InputError, match=message) as caught:
+        table.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_text_in_another_encoding_is_refused(written):
+    with pytest.raises(InputError, match="is not UTF-8 text"):
+        table.load(written("größe,b\n1,2\n", encoding="latin-1"))
+
+
+def test_a_cell_that_never_ends_is_refused(written):
+    with pytest.raises(InputError, match="cannot be split into cells"):
+        table.load(written('a,b\n1,"' + "2" * 200_000))
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("anything\n3\n4\n", [3, 4]),
+        (",anything\n0,a\n1,b\n", ["a", "b"]),
+        ("a,label\n0.5,1\n0.6,2\n", [1, 2]),
+    ],
+)
+def test_labels_are_the_only_column_or_the_one_with_that_name(written, text, labels):
+    assert table.load_labels(written(text)).tolist() == labels
+
+
+def test_labels_are_not_guessed_among_several_columns(written):
+    with pytest.raises(InputError, match="has 2 columns; name the one of labels `label`"):
+        table.load_labels(written("a,b\n1,2\n"))
+
+
+def test_real_spectra_are_read_within_a_second(shared_data):
+    start = time.perf_counter()
+    dataset = table.load(shared_data / "spectra" / "milk.csv")
+    assert time.perf_counter() - start < 1
+    assert dataset.x.shape == (450, 601)
+    assert dataset.x[0, 0] == np.float32(2.39752603)
+    assert sorted(set(dataset.y.tolist())) == list(range(1, 10))
+    assert dataset.row_id[1] == "1/02/2018.1"
+    assert dataset.feature_names[:2] == ("2", "3")
