@@ -8,8 +8,10 @@ the first-level cache.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,8 +31,22 @@ from gpuae.backends.ops import (
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _sources_state() -> str:
+    """Return a hash of this package's sources."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+
+
+_STATE = _sources_state()
+
+
 def kernel(function: F) -> F:
-    """Compile for speed: sums may be reordered; NaN and infinity stay what they are."""
+    """Compile for speed: sums may be reordered; NaN and infinity stay what they are.
+
+    Numba's cache on disk would notice a change of the function's own file only, not of those whose
+    functions are compiled into it. So the name that the cache knows it by has all of them in it.
+    """
+    function.__qualname__ = f"{function.__qualname__}_{_STATE}"
     options: dict[str, Any] = {
         "nogil": True,
         "cache": True,

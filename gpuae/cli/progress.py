@@ -81,8 +81,7 @@ class Meter:
     def speed(self) -> str:
         """Word the rate and the time left."""
         left = self.seconds_left
-        rate = f"{self.rate:,.0f} rows/s"
-        return rate if left is None else f"{rate}  {_duration(left)} left"
+        return "" if left is None else f"{self.rate:,.0f} rows/s  {_duration(left)} left"
 
 
 class Lines(Meter):

@@ -20,6 +20,11 @@ def initial_parameters(
 ) -> NDArray[np.float64]:
     """Return the flat vector (network.size,) that training starts from; biases are zero.
 
+    Weights are uniform in ±√(6/(n_in + n_out)) for glorot (X. Glorot, Y. Bengio, "Understanding the
+    difficulty of training deep feedforward neural networks", 2010, equation 16) and in ±√(6/n_in)
+    for he (K. He et al., "Delving deep into rectifiers", 2015, equation 10), where an output
+    layer without a rectifier is drawn as for glorot.
+
     Parameters
     ----------
     image_shape
@@ -41,13 +46,18 @@ def _weight(
 ) -> NDArray[np.float64]:
     if config.init == "distance":
         return _distance_weight(layer, network.columns, image_shape)
-    spread = layer.n_in if config.init == "he" else (layer.n_in + layer.n_out) / 2
-    limit = math.sqrt((6 if config.init == "he" else 3) / spread)
+    he = config.init == "he" and not _is_plain_output(layer, network)
+    limit = math.sqrt(6 / layer.n_in if he else 6 / (layer.n_in + layer.n_out))
     purpose = philox.Purpose.INITIAL_WEIGHTS
     drawn = philox.words(
         config.seed, purpose, np.arange(layer.n_in), layer.n_out, layer=layer.number
     )
     return limit * (2 * philox.uniforms(drawn) - 1)
+
+
+def _is_plain_output(layer: Layer, network: Network) -> bool:
+    """Whether it is the output layer without a rectifier, for which He's argument does not hold."""
+    return layer is network.layers[-1] and layer.activation not in ("relu", "leaky_relu")
 
 
 def _distance_weight(

@@ -1,0 +1,195 @@
+"""Bad input gets one sentence that names it and says what to do; nothing is overwritten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+
+def refused(outcome, *words: str) -> None:
+    """Hold what every refusal has: exit code 2, one line, the words, no traceback."""
+    assert outcome.code == 2, outcome
+    lines = [line for line in outcome.err.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1, outcome.err
+    assert "Traceback" not in outcome.err
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.fixture
+def fit(gpuae, tmp_path):
+    """Fit some data and check that a refusal leaves no output."""
+
+    def call(data: str, *options: object):
+        outcome = gpuae("fit", data, "-o", "out.h5", "--epochs", 1, *options)
+        assert outcome.code == 0 or not (tmp_path / "out.h5").exists()
+        return outcome
+
+    return call
+
+
+def test_a_missing_file(fit):
+    refused(fit("nowhere.h5"), "nowhere.h5", "no such file")
+
+
+def test_a_file_that_is_not_what_its_name_says(fit, tmp_path):
+    (tmp_path / "fake.h5").write_bytes(b"\x00\x01\x02 not HDF5 at all" * 40)
+    refused(fit("fake.h5"), "fake.h5")
+
+
+def test_a_truncated_file(gpuae, fit, model):
+    whole = model.read_bytes()
+    (model.parent / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    refused(gpuae("encode", "cut.h5", "rows.npy", "-o", "f.h5"), "cut.h5")
+
+
+def test_a_wrong_path_inside(fit, tmp_path):
+    with h5py.File(tmp_path / "some.h5", "w") as file:
+        file["right"] = np.ones((4, 3))
+    refused(fit("some.h5::/wrong"), "some.h5", "/wrong", "right")
+
+
+def test_an_hdf5_file_without_a_path_lists_what_can_be_given(fit, tmp_path):
+    with h5py.File(tmp_path / "some.h5", "w") as file:
+        file["matrix"] = np.ones((4, 3))
+    refused(fit("some.h5"), "some.h5::/matrix")
+
+
+def test_one_dimension(fit, tmp_path):
+    np.save(tmp_path / "line.npy", np.arange(5.0))
+    refused(fit("line.npy"), "line.npy")
+
+
+def test_text(fit, tmp_path):
+    (tmp_path / "words.csv").write_text("a,b\n1,2\n3,four\n")
+    refused(fit("words.csv"), "words.csv", "four", "'b'")
+
+
+def test_an_empty_file_and_a_table_without_rows(fit, tmp_path):
+    (tmp_path / "nothing.csv").write_text("")
+    refused(fit("nothing.csv"), "nothing.csv", "empty")
+    (tmp_path / "header.csv").write_text("a,b\n")
+    refused(fit("header.csv"), "header.csv")
+
+
+def test_values_that_are_not_finite_say_how_many_rows_and_the_first(fit, tmp_path, rows):
+    rows[7, 2] = np.nan
+    rows[9, 0] = np.inf
+    rows[9, 1] = np.nan
+    np.save(tmp_path / "holes.npy", rows)
+    refused(fit("holes.npy"), "holes.npy", "2 ", "row 7")
+
+
+def test_a_model_and_data_of_different_widths(gpuae, model, tmp_path):
+    np.save(tmp_path / "wide.npy", np.ones((3, 9)))
+    for command in ("encode", "reconstruct", "score"):
+        outcome = gpuae(command, model, "wide.npy", "-o", "o.h5")
+        refused(outcome, "wide.npy", "9", "6", "model.h5")
+    refused(gpuae("evaluate", model, "wide.npy"), "9", "6")
+    refused(gpuae("decode", model, "wide.npy", "-o", "o.h5"), "9", "2")
+    assert not (tmp_path / "o.h5").exists()
+
+
+def test_data_where_a_model_is_needed(gpuae, model):
+    assert gpuae("encode", model, "rows.npy", "-o", "f.h5").code == 0
+    refused(gpuae("encode", "f.h5", "rows.npy", "-o", "g.h5"), "f.h5", "features", "model")
+
+
+def test_an_unknown_option_and_an_unknown_setting(fit, tmp_path, rows):
+    np.save(tmp_path / "rows.npy", rows)
+    refused(fit("rows.npy", "--hiden", 3), "--hiden", "--hidden")
+    (tmp_path / "run.toml").write_text("learning_rat = 1\n")
+    refused(fit("rows.npy", "--config", "run.toml"), "run.toml", "learning_rat", "learning_rate?")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--loss", "bce", "--output-activation", "identity"], ["bce", "sigmoid"]),
+        (["--sparsity", "kl", "--activation", "relu"], ["kl", "relu"]),
+        (["--sparsity", "topk", "--hidden", 2, "--k", 3], ["k=3", "2"]),
+        (["--sparsity", "topk"], ["k=32", "3"]),
+        (["--optimizer", "lbfgs", "--batch-size", 8], ["batch_size", "lbfgs"]),
+        (["--noise", "gaussian"], ["noise_level"]),
+        (["--pretrain", 3], ["pretrain"]),
+        (["--epochs", -1], ["epochs"]),
+        (["--hidden", "4,x"], ["hidden"]),
+        (["--device", "cuda"], ["cuda", "device=cpu"]),
+        (["--device", "tpu"], ["device"]),
+    ],
+)
+def test_an_impossible_combination_or_value(fit, tmp_path, rows, options, words):
+    np.save(tmp_path / "rows.npy", rows)
+    refused(fit("rows.npy", *options), *words)
+
+
+def test_bce_on_data_outside_the_unit_interval(fit, tmp_path):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(30, 4)))
+    refused(fit("rows.npy", "--loss", "bce", "--scale", "none"), "bce", "[0, 1]", "minmax")
+
+
+def test_an_output_that_exists_is_refused_before_any_work(gpuae, model):
+    before = model.read_bytes()
+    refused(gpuae("fit", "nowhere.csv", "-o", model), "model.h5", "--force")
+    assert model.read_bytes() == before
+    assert gpuae("fit", "rows.npy", "-o", model, "--epochs", 1, "--force").code == 0
+    assert model.read_bytes() != before
+
+
+def test_an_output_in_a_folder_that_is_not_there(fit, gpuae, model):
+    refused(gpuae("fit", "rows.npy", "-o", "no/where.h5"), "no/where.h5", "folder")
+
+
+def test_a_layer_that_is_not_there(gpuae, model):
+    refused(gpuae("encode", model, "rows.npy", "-o", "f.h5", "--layer", 3), "--layer 3", "1 to 2")
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_good_model(gpuae, tmp_path, rows):
+    np.save(tmp_path / "large.npy", 100 * rows)
+    wild = ("--learning-rate", 1e30, "--activation", "relu", "--scale", "none", "--epochs", 4)
+    outcome = gpuae("fit", "large.npy", "-o", "wild.h5", *wild)
+    assert outcome.code == 1
+    assert "learning_rate" in outcome.err
+    assert "Traceback" not in outcome.err
+    with h5py.File(tmp_path / "wild.h5") as kept:
+        assert np.isfinite(kept["/model/encoder/0/weight"][:]).all()
+
+
+def test_a_defect_of_our_own_is_not_dressed_as_the_users(gpuae, model, monkeypatch):
+    def broken(*arguments, **options):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr("gpuae.evaluation.evaluate", broken)
+    outcome = gpuae("evaluate", model, "rows.npy")
+    assert outcome.code == 1
+    assert "ZeroDivisionError: planted" in outcome.err
+    assert "report" in outcome.err
+    assert "Traceback" not in outcome.err
+    with pytest.raises(ZeroDivisionError):
+        gpuae("evaluate", model, "rows.npy", "--debug")
+
+
+def test_ctrl_c_keeps_what_is_done(model, tmp_path):
+    script = (
+        "import threading, _thread, sys\n"
+        "from gpuae.cli import run\n"
+        "threading.Timer(3.0, _thread.interrupt_main).start()\n"
+        "arguments = ['fit', 'digits', '-o', 'half.h5', '--epochs', '1000000', '--patience', '0']\n"
+        "sys.exit(run(arguments))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    with h5py.File(tmp_path / "half.h5") as kept:
+        assert len(kept["/train/history/loss"]) > 10
