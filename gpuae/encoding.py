@@ -7,6 +7,7 @@ there are; a row's result does not depend on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,7 +31,7 @@ Sink: TypeAlias = Callable[[int, NDArray[Any]], None]
 class Workbench:
     """One thread's buffers: a tile and what brings rows into it and out of it."""
 
-    def __init__(self, model: Model, device: str, x: NDArray[Any] | None) -> None:
+    def __init__(self, model: Model, device: str, x: NDArray[Any]) -> None:
         config, network = model.config, model.network
         self.ops = get_ops(resolve_device(device))
         self.model = model
@@ -42,14 +43,15 @@ class Workbench:
         self.restored = self.ops.empty((BLOCK_ROWS, network.columns), config.dtype)
         self._restore = Restore.create(self.ops, model.preprocess, config)
         self._clock = Clock(self.ops.zeros((4,), "int64"), self.ops.zeros((1,), "float64"))
-        self._order = self.ops.asarray(np.arange(0 if x is None else len(x)))
-        if x is not None:
-            self._feed = Feed.create(self.ops, x, model.preprocess, config, noisy=False)
+        self._order = self.ops.asarray(np.arange(BLOCK_ROWS))
+        self._x = x
+        self._feed = Feed.create(self.ops, x[:0], model.preprocess, config, noisy=False)
 
     def load(self, start: int, stop: int) -> Tile:
         """Bring rows into the tile, preprocessed."""
         tile = self.tile.head(stop - start)
-        self._feed.load(tile, Rows(self._order, self._clock, start, stop - start))
+        feed = replace(self._feed, source=self.ops.asarray(self._x[start:stop]))
+        feed.load(tile, Rows(self._order, self._clock, 0, stop - start))
         return tile
 
     def encode(self, start: int, stop: int) -> Tile:
@@ -70,13 +72,13 @@ Work: TypeAlias = Callable[[Workbench, int, int], None]
 
 def for_each_block(
     model: Model,
-    x: NDArray[Any] | None,
-    rows: int,
+    x: NDArray[Any],
     work: Work,
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Call work(bench, start, stop) for all blocks of rows, on several threads."""
+    """Call work(bench, start, stop) for all blocks of rows of x, on several threads."""
+    rows = len(x)
     starts = range(0, rows, BLOCK_ROWS)
     size = max(1, min(threads or available_cores(), len(starts)))
     benches = [Workbench(model, device, x) for _ in range(size)]
@@ -114,7 +116,7 @@ def encode(
         tile = bench.encode(start, stop)
         sink(start, bench.ops.to_host(tile.outputs[index]))
 
-    for_each_block(model, x, len(x), work, device, threads)
+    for_each_block(model, x, work, device, threads)
 
 
 def decode(
@@ -133,11 +135,11 @@ def decode(
     def work(bench: Workbench, start: int, stop: int) -> None:
         tile = bench.tile.head(stop - start)
         code = tile.outputs[model.network.code]
-        bench.ops.assign(code, codes[start:stop].astype(model.config.dtype))
+        bench.ops.assign(code, codes[start:stop].astype(code.dtype))
         bench.propagation.decode(tile, None)
         sink(start, bench.restore(tile, bench.propagation.reconstruct(tile)))
 
-    for_each_block(model, None, len(codes), work, device, threads)
+    for_each_block(model, codes, work, device, threads)
 
 
 def reconstruct(
@@ -151,7 +153,7 @@ def reconstruct(
         bench.propagation.decode(tile, None)
         sink(start, bench.restore(tile, bench.propagation.reconstruct(tile)))
 
-    for_each_block(model, x, len(x), work, device, threads)
+    for_each_block(model, x, work, device, threads)
 
 
 def score(
@@ -167,7 +169,7 @@ def score(
         bench.ops.row_errors(bench.propagation.reconstruct(tile), tile.clean, errors)
         sink(start, bench.ops.to_host(errors))
 
-    for_each_block(model, x, len(x), work, device, threads)
+    for_each_block(model, x, work, device, threads)
 
 
 def into(out: NDArray[Any]) -> Sink:

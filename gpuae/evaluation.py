@@ -74,7 +74,7 @@ def evaluate(
     def work(bench: Workbench, start: int, stop: int) -> None:
         _measure_block(bench, x, start, stop, sums)
 
-    for_each_block(model, x, rows, work, device, threads)
+    for_each_block(model, x, work, device, threads)
     statistics = column_statistics(x, np.arange(rows))
     variance = float(statistics.variance.mean())
     mse = float(sums.squares.sum()) / (rows * columns)

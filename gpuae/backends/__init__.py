@@ -34,6 +34,15 @@ def resolve_device(asked: str) -> Device:
     return Device(asked, "asked for")
 
 
+def needs_compiling(device: Device) -> bool:
+    """Whether the first step on this device will be preceded by seconds of compiling."""
+    if device.name != "cpu":
+        return False
+    from gpuae.backends import numba_kernels
+
+    return not numba_kernels.compiled_before()
+
+
 def get_ops(device: Device) -> Ops:
     """Load the operations of a device; nothing of the others is imported."""
     if device.name == "numpy":

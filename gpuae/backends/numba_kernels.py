@@ -57,6 +57,12 @@ def kernel(function: F) -> F:
     return compiled
 
 
+def compiled_before() -> bool:
+    """Whether the cache on disk has code from these sources."""
+    dispatcher: Any = dot
+    return any(Path(dispatcher.stats.cache_path).glob(f"*{_STATE}*.nbi"))
+
+
 def elementwise(function: F) -> F:
     """Make a function of one element available to kernels."""
     registered: F = register_jitable(error_model="numpy", fastmath={"contract"})(function)

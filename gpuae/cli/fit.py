@@ -77,8 +77,6 @@ def command(
             image_shape=dataset.image_shape,
         )
     result.model.save(output, force=force)
-    for note in result.notes:
-        say(f"note: {note}")
     if as_json:
         print_json(_summary(result, output))
     else:
@@ -89,11 +87,13 @@ def command(
 
 def _tell_device(config: Config) -> None:
     """Say what `auto` comes to, before the work; a device that is not there ends it here."""
-    from gpuae.backends import resolve_device
+    from gpuae.backends import needs_compiling, resolve_device
 
     device = resolve_device(config.device)
     if config.device == "auto":
         say(f"device {device.name}: {device.reason}")
+    if needs_compiling(device):
+        say("compiling for this CPU: some seconds for each new kind of network, once")
 
 
 def _provenance(path: Path | None) -> dict[str, str | int | float]:

@@ -35,6 +35,10 @@ class Meter:
         self._first: tuple[float, int] | None = None
         self._done = 0
 
+    def note(self, message: str) -> None:
+        """Pass it on."""
+        say(f"note: {message}")
+
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Say what is about to be trained, and start the clock."""
         self.epochs, self.rows = config.epochs, rows

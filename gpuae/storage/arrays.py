@@ -16,7 +16,7 @@ BLOCK_BYTES = 32 << 20
 STORED_TYPES = frozenset(
     [f"{kind}int{bits}" for kind in ("u", "") for bits in (8, 16, 32, 64)] + ["float32", "float64"]
 )
-_REPLACED_TYPES = {"bool": "uint8", "float16": "float32"}
+_REPLACED_TYPES = {"bool": "float32", "float16": "float32"}
 
 
 def stored_type(dtype: np.dtype[Any], source: str) -> np.dtype[Any]:

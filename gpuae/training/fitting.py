@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,12 @@ from gpuae.model.statistics import ColumnStatistics, column_statistics
 from gpuae.training.batches import Order, choose_tile_rows, split_rows
 from gpuae.training.crew import available_cores
 from gpuae.training.history import Observer, Silence
-from gpuae.training.team import ThreadTeam
+from gpuae.training.team import Team
+from gpuae.training.thread_team import ThreadTeam
 from gpuae.training.trainer import Course, Ending, Trainer
+
+LOW_BYTES = 127
+"""Bytes that stay this low are probably no pixels of 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,6 @@ class Fit:
     model: Model
     course: Course
     device: Device
-    notes: tuple[str, ...]
-    """What the user should know about the data, one sentence each."""
 
     def raise_if_diverged(self) -> None:
         """Raise what a person should be told when the loss stopped being finite."""
@@ -75,16 +77,18 @@ def fit(
         Where the device is not there.
     """
     device = resolve_device(config.device)
+    watcher = observer or Silence()
     rows, validation_rows = split_rows(len(x), config.validation, config.seed)
     statistics = column_statistics(x, rows)
     prepared = prepare(x, rows, config, statistics)
+    for note in _notes(prepared.config, x, statistics):
+        watcher.note(note)
     network = Network.build(prepared.config, x.shape[1])
     host = _starting_point(network, prepared.config, initial, image_shape)
     ops = get_ops(device)
     parameters = ops.asarray(host)
     team = new_team(ops, network, prepared, x, parameters, len(rows))
     with team:
-        watcher = observer or Silence()
         course = Trainer(ops, team, prepared.config, rows, validation_rows, watcher).train()
     model = Model(
         config=prepared.config,
@@ -100,7 +104,7 @@ def fit(
         feature_names=feature_names,
         image_shape=image_shape,
     )
-    return Fit(model, course, device, _notes(prepared.config, statistics))
+    return Fit(model, course, device)
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def new_team(
     parameters: Any,
     rows: int,
     steps_done: int = 0,
-) -> ThreadTeam:
+) -> Team:
     """Gather the threads that will train `parameters` on so many rows of x."""
     config = prepared.config
     return ThreadTeam(
@@ -178,12 +182,15 @@ def _shape(network: Network) -> str:
     return f"{'-'.join(map(str, widths))} ({', '.join(sorted(kinds))}{tied})"
 
 
-def _notes(config: Config, statistics: ColumnStatistics) -> tuple[str, ...]:
+def _notes(config: Config, x: NDArray[Any], statistics: ColumnStatistics) -> Iterator[str]:
+    """Yield what a person should know about the scaling of these data."""
     constant = int((statistics.lowest == statistics.highest).sum())
-    if config.scale not in ("standard", "minmax") or not constant:
-        return ()
-    columns = "1 column is" if constant == 1 else f"{constant} columns are"
-    return (f"{columns} constant over the training rows: only centred, not scaled",)
+    if config.scale in ("standard", "minmax") and constant:
+        columns = "1 column is" if constant == 1 else f"{constant} columns are"
+        yield f"{columns} constant over the training rows: only centred, not scaled"
+    highest = int(statistics.highest.max())
+    if config.scale == "unit" and x.dtype == np.uint8 and highest <= LOW_BYTES:
+        yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
 
 
 def _scaling_hint(config: Config) -> str:

@@ -14,7 +14,7 @@ from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training.fitting import new_team, prepare
-from gpuae.training.team import ThreadTeam
+from gpuae.training.team import Team
 
 STEP = 1e-5
 """Half the distance of the two points of a difference."""
@@ -72,7 +72,7 @@ def _spread_out(network: Network, config: Config) -> NDArray[np.float64]:
 
 
 def _central_differences(
-    team: ThreadTeam, parameters: NDArray[np.float64], order: NDArray[np.int64], config: Config
+    team: Team, parameters: NDArray[np.float64], order: NDArray[np.int64], config: Config
 ) -> NDArray[np.float64]:
     numeric = np.empty(len(parameters))
     for i, value in enumerate(parameters.copy()):

@@ -54,6 +54,10 @@ class History:
 class Observer(Protocol):
     """Is told how training goes."""
 
+    def note(self, message: str) -> None:
+        """Hear something about the data that a person should know, in a sentence."""
+        ...
+
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Hear the resolved settings and the size of the training data."""
         ...
@@ -69,6 +73,9 @@ class Observer(Protocol):
 
 class Silence:
     """An observer that says nothing."""
+
+    def note(self, message: str) -> None:
+        """Say nothing."""
 
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Say nothing."""

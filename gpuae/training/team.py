@@ -1,140 +1,48 @@
-"""Who computes which rows: the threads of this machine, each with whole tiles.
+"""Who computes: what a trainer may ask of the threads of a machine, of a GPU, of several of either.
 
-A step's rows are cut into tiles, and the tiles are dealt to a fixed number of lanes: tile t to lane
-t mod lanes. A lane has its own gradient and sums, which its tiles are added to in order; a thread
-takes whole lanes. Lanes are then added in their order, part by part of the flat vector, by
-whichever thread the part falls to. So no sum depends on the number of threads, and each
-thread computes on its own: single-threaded products, data that stay in its cache.
-
-A step with a KL penalty meets three times (all codes summed, all gradients ready, all parameters
-moved), another one twice. Every worker counts steps on a clock of its own; they tick alike.
+One step is the same everywhere. Tiles of rows go forward; when the penalty is kl they agree on ρ̂;
+they go back; their gradients are summed; the optimizer moves the parameters. A team says who
+computes which tile and how sums come together. It runs many steps on its own, and nothing returns
+to the trainer before it asks for the totals. Parameters, gradient and sums stay on the device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gpuae.backends.ops import STEP, Array, Clock, Ops, Rows
-from gpuae.config import Config
-from gpuae.model.feed import Feed
-from gpuae.model.network import Network, Parameters
+from gpuae.backends.ops import Array
+from gpuae.model.network import Network
 from gpuae.model.objective import Totals
-from gpuae.model.preprocess import Preprocess
-from gpuae.model.propagation import Propagation, Sums
-from gpuae.model.tile import Tile
-from gpuae.training.batches import MAX_LANES, Order, choose_tile_rows
-from gpuae.training.crew import Crew
+from gpuae.training.batches import Order
 from gpuae.training.optimizers import Optimizer
 
-PART = 1 << 15
-"""Entries of the flat vector that are summed and moved at once; fixed, as sums depend on it."""
-EVALUATION_ROWS = 256
-"""Rows of a tile in evaluation, where small steps would only cost time."""
 
+class Team(Protocol):
+    """Trains and evaluates one network on the rows of one matrix; a context manager.
 
-@dataclass(frozen=True)
-class Lane:
-    """A gradient and sums of its own, a tile for each turn in a step and one for evaluation."""
-
-    index: int
-    gradient: tuple[Parameters, ...]
-    sums: Sums
-    tiles: tuple[Tile, ...]
-    still: Tile
-
-
-@dataclass(frozen=True)
-class Worker:
-    """What one thread keeps to itself."""
-
-    clock: Clock
-    code_sums: Array
-    slope: Array
-    kl: Array
-
-
-class ThreadTeam:
-    """Trains and evaluates one network on the rows of one matrix.
-
-    Parameters
+    Attributes
     ----------
-    x
-        All rows (n, d) of the data, of any real type.
     parameters
-        The flat vector on the device; moved in place.
-    batch
-        Rows of a whole step.
-    steps_done
-        Steps that the optimizer has taken before.
+        The flat vector, moved in place.
+    gradient
+        The flat gradient of the last step.
     """
 
-    def __init__(
-        self,
-        ops: Ops,
-        network: Network,
-        config: Config,
-        preprocess: Preprocess,
-        x: NDArray[Any],
-        parameters: Array,
-        *,
-        batch: int,
-        threads: int,
-        steps_done: int = 0,
-    ) -> None:
-        self._ops, self.network, self._config = ops, network, config
-        self.parameters = parameters
-        self.gradient = ops.empty((network.size,), config.dtype)
-        self._pass = Propagation(ops, network, config, network.views(parameters))
-        self._noisy_feed = Feed.create(ops, x, preprocess, config, noisy=True)
-        self._clean_feed = Feed.create(ops, x, preprocess, config, noisy=False)
-        self._tile_rows = choose_tile_rows(config, network, batch)
-        tiles = -(-batch // self._tile_rows)
-        lanes = min(tiles, MAX_LANES)
-        self._keeps_tiles = not config.full_batch
-        self._lane_gradients = ops.empty((lanes, network.size), config.dtype)
-        turns = -(-tiles // lanes) if self._keeps_tiles else 1
-        self._lanes = [self._new_lane(i, turns) for i in range(lanes)]
-        size = network.size
-        self._parts = [slice(low, min(low + PART, size)) for low in range(0, size, PART)]
-        self._squares = ops.zeros((len(self._parts),), "float64")
-        self._crew = Crew(max(1, min(threads, lanes)))
-        self._workers = [self._new_worker(steps_done) for _ in range(self._crew.size)]
-        self._contexts = ExitStack()
+    network: Network
+    parameters: Array
+    gradient: Array
 
-    def __enter__(self) -> Self:
-        self._contexts.enter_context(self._ops.session())
-        self._contexts.enter_context(self._crew)
-        return self
+    def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._contexts.close()
-
-    # What a trainer asks for
+    def __exit__(self, *exception: object) -> None: ...
 
     def start_epoch(self, order: Order, epoch: int, rate: float, row_base: int = 0) -> None:
         """Set the order of the rows and the learning rate, and all totals to zero.
 
-        `row_base` is the number that the first row of x has in the data.
+        `row_base` is the number that the first row of the matrix has in the data.
         """
-        self._order = self._ops.asarray(order)
-        self._ops.fill(self._squares, 0.0)
-        for lane in self._lanes:
-            lane.sums.clear(self._ops)
-        for worker in self._workers:
-            self._ops.fill(worker.kl, 0.0)
-            self._ops.start_epoch(worker.clock, epoch, rate, row_base)
+        ...
 
     def run(self, steps: Sequence[int], optimizer: Optimizer) -> None:
         """Take steps of so many rows each, from where the order stands.
@@ -144,155 +52,20 @@ class ThreadTeam:
         KeyboardInterrupt
             Between two steps; the parameters are those after the last whole step.
         """
-        self._crew.run(lambda member: self._steps(member, steps, optimizer))
+        ...
 
     def totals(self, rows: int) -> Totals:
         """Return what was added up since the epoch started, over so many rows."""
-        return Totals(
-            rows=rows,
-            loss=sum(self._scalar(lane.sums.loss) for lane in self._lanes),
-            absolute_code=sum(self._scalar(lane.sums.absolute_code) for lane in self._lanes),
-            squared_weights=float(self._ops.to_host(self._squares).sum()),
-            kl=self._scalar(self._workers[0].kl),
-        )
+        ...
 
     def full_gradient(self, order: Order) -> Totals:
-        """Compute J's gradient over all these rows at once, into `self.gradient`.
+        """Compute J and its gradient over all these rows at once.
 
         With a KL penalty the rows are passed twice: the encoder for the exact ρ̂, then everything.
         Noise and dropout are those of epoch 0.
         """
-        self.start_epoch(order, epoch=0, rate=0.0)
-        self._crew.run(lambda member: self._gradient(member, len(order)))
-        return self.totals(len(order))
+        ...
 
     def evaluate(self, order: Order) -> Totals:
         """Return the sums of J over these rows without noise or dropout; parameters stay."""
-        rows = len(order)
-        self.start_epoch(order, epoch=0, rate=0.0)
-        self._crew.run(lambda member: self._evaluate(member, rows))
-        if self._config.sparsity == "kl":
-            self._reduce_code(self._workers[0], rows)
-        for index in range(len(self._parts)):
-            self._add_squares(index, rows)
-        return self.totals(rows)
-
-    # What a worker does
-
-    def _steps(self, member: int, steps: Sequence[int], optimizer: Optimizer) -> None:
-        clock = self._workers[member].clock
-        for rows in steps:
-            self._gradient(member, rows)
-            for index in self._own_parts(member):
-                optimizer.update(self._parts[index], self.parameters, self.gradient, clock)
-            self._ops.advance(clock, rows)
-            if self._crew.meet():
-                return
-
-    def _gradient(self, member: int, rows: int) -> None:
-        """Compute this worker's parts of the gradient of a step, with everybody's help."""
-        slope = self._kl_slope(member, rows) if self._config.sparsity == "kl" else None
-        for lane in self._own_lanes(member):
-            for turn, place in self._turns(member, lane, rows, self._tile_rows):
-                tile = self._tile(lane, turn, place)
-                if slope is None or not self._keeps_tiles:
-                    self._encode(tile, place, lane.sums if slope is None else None)
-                self._pass.decode(tile, place)
-                self._pass.backward(tile, rows, slope, lane.sums, lane.gradient, turn > 0)
-        self._crew.meet()
-        for index in self._own_parts(member):
-            self._sum_part(index, rows)
-
-    def _kl_slope(self, member: int, rows: int) -> Array:
-        """Bring the step's rows to the code, agree on ρ̂ and return the penalty's derivative."""
-        for lane in self._own_lanes(member):
-            self._ops.fill(lane.sums.code, 0.0)
-            for turn, place in self._turns(member, lane, rows, self._tile_rows):
-                self._encode(self._tile(lane, turn, place), place, lane.sums)
-        self._crew.meet()
-        return self._reduce_code(self._workers[member], rows)
-
-    def _evaluate(self, member: int, rows: int) -> None:
-        for lane in self._own_lanes(member):
-            for _, place in self._turns(member, lane, rows, EVALUATION_ROWS):
-                tile = lane.still.head(place.count)
-                self._clean_feed.load(tile, place)
-                self._pass.encode(tile, None, lane.sums)
-                self._pass.decode(tile, None)
-                self._pass.add_loss(tile, lane.sums)
-
-    def _encode(self, tile: Tile, place: Rows, sums: Sums | None) -> None:
-        self._noisy_feed.load(tile, place)
-        self._pass.encode(tile, place, sums)
-
-    def _reduce_code(self, worker: Worker, rows: int) -> Array:
-        self._ops.fill(worker.code_sums, 0.0)
-        for lane in self._lanes[: self._lanes_used(rows)]:
-            self._ops.axpby(1.0, lane.sums.code, 1.0, worker.code_sums)
-        self._pass.add_kl(worker.code_sums, rows, worker.slope, worker.kl)
-        return worker.slope
-
-    def _sum_part(self, index: int, rows: int) -> None:
-        lanes = self._lane_gradients[: self._lanes_used(rows)]
-        decay, n_weights = self._config.weight_decay, self.network.n_weights
-        part = self._parts[index]
-        self._ops.total_gradient(lanes, part, self.parameters, decay, n_weights, self.gradient)
-        self._add_squares(index, rows)
-
-    def _add_squares(self, index: int, rows: int) -> None:
-        part = self._parts[index]
-        weights = self.parameters[part.start : min(part.stop, self.network.n_weights)]
-        if self._config.weight_decay and len(weights):
-            self._ops.add_squares(weights, float(rows), self._squares[index : index + 1])
-
-    # Who does what
-
-    def _own_lanes(self, member: int) -> list[Lane]:
-        return self._lanes[member :: self._crew.size]
-
-    def _own_parts(self, member: int) -> range:
-        return range(member, len(self._parts), self._crew.size)
-
-    def _lanes_used(self, rows: int) -> int:
-        return min(-(-rows // self._tile_rows), len(self._lanes))
-
-    def _turns(
-        self, member: int, lane: Lane, rows: int, tile_rows: int
-    ) -> Iterator[tuple[int, Rows]]:
-        """Yield a lane's turns in a step of so many rows, each with the rows that it is about."""
-        clock = self._workers[member].clock
-        starts = range(lane.index * tile_rows, rows, tile_rows * len(self._lanes))
-        for turn, first in enumerate(starts):
-            yield turn, Rows(self._order, clock, first, min(tile_rows, rows - first))
-
-    def _tile(self, lane: Lane, turn: int, place: Rows) -> Tile:
-        return lane.tiles[turn if self._keeps_tiles else 0].head(place.count)
-
-    def _scalar(self, array: Array) -> float:
-        return float(self._ops.to_host(array)[0])
-
-    # Buffers
-
-    def _new_lane(self, index: int, turns: int) -> Lane:
-        return Lane(
-            index=index,
-            gradient=self.network.views(self._lane_gradients[index]),
-            sums=Sums.allocate(self._ops, self.network),
-            tiles=tuple(self._new_tile(self._tile_rows, training=True) for _ in range(turns)),
-            still=self._new_tile(EVALUATION_ROWS, training=False),
-        )
-
-    def _new_tile(self, rows: int, *, training: bool) -> Tile:
-        return Tile.allocate(self._ops, self.network, self._config, rows, training=training)
-
-    def _new_worker(self, steps_done: int) -> Worker:
-        ops, code_size = self._ops, self.network.code_size
-        counters = np.zeros(4, np.int64)
-        counters[STEP] = steps_done
-        clock = Clock(ops.asarray(counters), ops.zeros((1,), "float64"))
-        return Worker(
-            clock=clock,
-            code_sums=ops.zeros((code_size,), "float64"),
-            slope=ops.empty((code_size,), self._config.dtype),
-            kl=ops.zeros((1,), "float64"),
-        )
+        ...

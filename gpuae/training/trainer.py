@@ -16,7 +16,7 @@ from gpuae.training.batches import Order, epoch_order, step_sizes
 from gpuae.training.history import EpochRecord, History, Observer
 from gpuae.training.lbfgs import LBFGS
 from gpuae.training.optimizers import LearningRate, create_optimizer
-from gpuae.training.team import ThreadTeam
+from gpuae.training.team import Team
 
 REPORT_SECONDS = 0.2
 """About how often rows are reported and Ctrl-C is noticed within an epoch."""
@@ -69,7 +69,7 @@ class BatchEpochs:
 
     converged = False
 
-    def __init__(self, ops: Ops, team: ThreadTeam, config: Config, rows: Order) -> None:
+    def __init__(self, ops: Ops, team: Team, config: Config, rows: Order) -> None:
         self._team, self._config, self._rows = team, config, rows
         self._optimizer = create_optimizer(ops, len(team.parameters), config)
         self._rate = LearningRate(config)
@@ -94,7 +94,7 @@ class BatchEpochs:
 class FullBatchEpochs:
     """Iterations of lbfgs over all training rows."""
 
-    def __init__(self, ops: Ops, team: ThreadTeam, config: Config, rows: Order) -> None:
+    def __init__(self, ops: Ops, team: Team, config: Config, rows: Order) -> None:
         self._team, self._config, self._rows = team, config, rows
         self._minimiser = LBFGS(ops, team.parameters, team.gradient, self._evaluate)
 
@@ -150,7 +150,7 @@ class Trainer:
     def __init__(
         self,
         ops: Ops,
-        team: ThreadTeam,
+        team: Team,
         config: Config,
         rows: Order,
         validation_rows: Order,

@@ -19,8 +19,8 @@ def test_every_stored_type_comes_back_native_with_its_values(name, order):
     assert image_shape is None
 
 
-def test_truth_values_become_uint8_and_half_floats_float32():
-    assert arrays.as_rows(np.array([[True, False]]), "x")[0].dtype == np.uint8
+def test_truth_values_and_half_floats_become_float32():
+    assert arrays.as_rows(np.array([[True, False]]), "x")[0].dtype == np.float32
     assert arrays.as_rows(np.ones((2, 2), np.float16), "x")[0].dtype == np.float32
 
 
