@@ -38,9 +38,10 @@ def needs_compiling(device: Device) -> bool:
     """Whether the first step on this device will be preceded by seconds of compiling."""
     if device.name != "cpu":
         return False
-    from gpuae.backends import numba_kernels
+    from gpuae.backends.numba_compile import compiled_before
+    from gpuae.backends.numba_gemm import gemm
 
-    return not numba_kernels.compiled_before()
+    return not compiled_before(gemm)
 
 
 def get_ops(device: Device) -> Ops:

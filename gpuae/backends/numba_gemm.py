@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from gpuae.backends.numba_kernels import kernel
+from gpuae.backends.numba_compile import kernel
 
 _ROW_MAJOR = 101
 _PLAIN = np.int32(111)

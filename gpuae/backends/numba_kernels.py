@@ -8,138 +8,15 @@ the first-level cache.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numba import njit
-from numba.extending import register_jitable
 
-from gpuae.backends.numba_math import exp, log1p_unit, tanh
-from gpuae.backends.ops import (
-    ADAM_BETA_1,
-    ADAM_BETA_2,
-    ADAM_EPSILON,
-    LEAKY_SLOPE,
-    RHO_FLOOR,
-    STEP,
-)
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _sources_state() -> str:
-    """Return a hash of this package's sources."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-
-
-_STATE = _sources_state()
-
-
-def kernel(function: F) -> F:
-    """Compile for speed: sums may be reordered; NaN and infinity stay what they are.
-
-    Numba's cache on disk would notice a change of the function's own file only, not of those whose
-    functions are compiled into it. So the name that the cache knows it by has all of them in it.
-    """
-    function.__qualname__ = f"{function.__qualname__}_{_STATE}"
-    options: dict[str, Any] = {
-        "nogil": True,
-        "cache": True,
-        "error_model": "numpy",
-        "fastmath": {"reassoc", "contract", "nsz"},
-    }
-    compiled: F = njit(**options)(function)
-    return compiled
-
-
-def compiled_before() -> bool:
-    """Whether the cache on disk has code from these sources."""
-    dispatcher: Any = dot
-    return any(Path(dispatcher.stats.cache_path).glob(f"*{_STATE}*.nbi"))
-
-
-def elementwise(function: F) -> F:
-    """Make a function of one element available to kernels."""
-    registered: F = register_jitable(error_model="numpy", fastmath={"contract"})(function)
-    return registered
-
-
-# Activations f(z), and their derivatives in terms of a = f(z)
-
-
-@elementwise
-def sigmoid(z: Any) -> Any:
-    """Return 1/(1 + e⁻ᶻ)."""
-    return type(z)(1) / (type(z)(1) + exp(-z))
-
-
-@elementwise
-def sigmoid_derivative(a: Any) -> Any:
-    """Return a(1 − a)."""
-    return a * (type(a)(1) - a)
-
-
-@elementwise
-def hyperbolic_tangent(z: Any) -> Any:
-    """Return tanh z."""
-    return tanh(z)
-
-
-@elementwise
-def tanh_derivative(a: Any) -> Any:
-    """Return 1 − a²."""
-    return type(a)(1) - a * a
-
-
-@elementwise
-def relu(z: Any) -> Any:
-    """Return max(z, 0); NaN stays NaN."""
-    return type(z)(0) if z < 0 else z
-
-
-@elementwise
-def relu_derivative(a: Any) -> Any:
-    """Return 1 where a > 0."""
-    return type(a)(1) if a > 0 else type(a)(0)
-
-
-@elementwise
-def leaky_relu(z: Any) -> Any:
-    """Return z where z > 0, else 0.01·z."""
-    return z if z > 0 else type(z)(LEAKY_SLOPE) * z
-
-
-@elementwise
-def leaky_relu_derivative(a: Any) -> Any:
-    """Return 1 where a > 0, else 0.01."""
-    return type(a)(1) if a > 0 else type(a)(LEAKY_SLOPE)
-
-
-@elementwise
-def identity(z: Any) -> Any:
-    """Return z."""
-    return z
-
-
-@elementwise
-def identity_derivative(a: Any) -> Any:
-    """Return 1."""
-    return type(a)(1)
-
-
-ACTIVATIONS = {
-    "sigmoid": (sigmoid, sigmoid_derivative),
-    "tanh": (hyperbolic_tangent, tanh_derivative),
-    "relu": (relu, relu_derivative),
-    "leaky_relu": (leaky_relu, leaky_relu_derivative),
-    "identity": (identity, identity_derivative),
-}
-
+from gpuae.backends.numba_activations import ACTIVATIONS
+from gpuae.backends.numba_compile import elementwise, kernel
+from gpuae.backends.numba_math import exp, log1p_unit
+from gpuae.backends.ops import RHO_FLOOR
 
 # Forward
 
@@ -321,71 +198,6 @@ def _make_hidden_delta(derivative: Any) -> Any:
                 sums[j] += delta[i, j]
 
     return hidden_delta
-
-
-# Parameters
-
-
-@kernel
-def total_gradient(
-    lanes: Any, start: int, stop: int, parameters: Any, decay: Any, decayed: int, out: Any
-) -> None:
-    """Sum lanes in their order, from start to stop; add decay·w before the entry `decayed`."""
-    total = out[start:stop]
-    total[:] = lanes[0, start:stop]
-    for lane in range(1, lanes.shape[0]):
-        own = lanes[lane, start:stop]
-        for i in range(total.size):
-            total[i] += own[i]
-    for i in range(decayed - start):
-        total[i] += decay * parameters[start + i]
-
-
-@kernel
-def dot(x: Any, y: Any) -> float:
-    """Return Σ x·y in float64."""
-    total = 0.0
-    for i in range(x.size):
-        total += np.float64(x[i]) * np.float64(y[i])
-    return total
-
-
-@kernel
-def axpby(alpha: Any, x: Any, beta: Any, y: Any) -> None:
-    """Write alpha·x + beta·y into y; with beta = 0 the old y is not read."""
-    if beta == 0:
-        for i in range(x.size):
-            y[i] = alpha * x[i]
-    else:
-        for i in range(x.size):
-            y[i] = alpha * x[i] + beta * y[i]
-
-
-@kernel
-def adam(parameters: Any, gradient: Any, first: Any, second: Any, counters: Any, rate: Any) -> None:
-    """Make one step of D. Kingma, J. Ba, "Adam", 2015, algorithm 1."""
-    number = parameters.dtype.type
-    step = counters[STEP] + 1
-    beta_1, rest_1 = number(ADAM_BETA_1), number(1.0 - ADAM_BETA_1)
-    beta_2, rest_2 = number(ADAM_BETA_2), number(1.0 - ADAM_BETA_2)
-    mean_rate = number(rate[0] / (1.0 - ADAM_BETA_1**step))
-    variance_factor = number(1.0 / (1.0 - ADAM_BETA_2**step))
-    epsilon = number(ADAM_EPSILON)
-    for i in range(parameters.size):
-        first[i] = beta_1 * first[i] + rest_1 * gradient[i]
-        second[i] = beta_2 * second[i] + rest_2 * (gradient[i] * gradient[i])
-        deviation = np.sqrt(second[i] * variance_factor)
-        parameters[i] -= mean_rate * first[i] / (deviation + epsilon)
-
-
-@kernel
-def sgd(parameters: Any, gradient: Any, velocity: Any, momentum: float, rate: Any) -> None:
-    """Make one step of gradient descent with momentum."""
-    number = parameters.dtype.type
-    factor, step = number(momentum), number(rate[0])
-    for i in range(parameters.size):
-        velocity[i] = factor * velocity[i] - step * gradient[i]
-        parameters[i] += velocity[i]
 
 
 BIAS_ACTIVATION = {name: _make_bias_activation(f) for name, (f, _) in ACTIVATIONS.items()}

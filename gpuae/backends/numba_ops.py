@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends import blas, numba_kernels, numba_rows, philox
+from gpuae.backends import blas, numba_kernels, numba_parameters, numba_rows, philox
 from gpuae.backends.numba_gemm import gemm
 from gpuae.backends.numpy_ops import NumpyOps, loss_factor
 from gpuae.backends.ops import Clock, Corruption, Rows, Scaling
@@ -188,23 +188,25 @@ class NumbaOps(NumpyOps):
     ) -> None:
         decay = out.dtype.type(weight_decay)
         decayed = min(part.stop, n_weights) if weight_decay else part.start
-        numba_kernels.total_gradient(lanes, part.start, part.stop, parameters, decay, decayed, out)
+        numba_parameters.total_gradient(
+            lanes, part.start, part.stop, parameters, decay, decayed, out
+        )
 
     def adam(
         self, parameters: Matrix, gradient: Matrix, first: Matrix, second: Matrix, clock: Clock
     ) -> None:
-        numba_kernels.adam(parameters, gradient, first, second, clock.counters, clock.rate)
+        numba_parameters.adam(parameters, gradient, first, second, clock.counters, clock.rate)
 
     def sgd(
         self, parameters: Matrix, gradient: Matrix, velocity: Matrix, momentum: float, clock: Clock
     ) -> None:
-        numba_kernels.sgd(parameters, gradient, velocity, momentum, clock.rate)
+        numba_parameters.sgd(parameters, gradient, velocity, momentum, clock.rate)
 
     def dot(self, x: Matrix, y: Matrix) -> float:
-        return float(numba_kernels.dot(x, y))
+        return float(numba_parameters.dot(x, y))
 
     def axpby(self, alpha: float, x: Matrix, beta: float, y: Matrix) -> None:
-        numba_kernels.axpby(y.dtype.type(alpha), x, y.dtype.type(beta), y)
+        numba_parameters.axpby(y.dtype.type(alpha), x, y.dtype.type(beta), y)
 
 
 _NOISE = philox.stream(philox.Purpose.NOISE, layer=0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuae.backends.numba_kernels import elementwise, kernel
+from gpuae.backends.numba_compile import elementwise, kernel
 from gpuae.backends.numba_math import cos_turn, log, sin_turn
 from gpuae.backends.ops import EPOCH, ROW_BASE, START
 from gpuae.backends.philox import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1

@@ -1,0 +1,50 @@
+"""How the kernels are compiled and cached."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numba import njit
+from numba.extending import register_jitable
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _sources_state() -> str:
+    """Return a hash of this package's sources."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+
+
+_STATE = _sources_state()
+
+
+def kernel(function: F) -> F:
+    """Compile for speed: sums may be reordered; NaN and infinity stay what they are.
+
+    Numba's cache on disk would notice a change of the function's own file only, not of those whose
+    functions are compiled into it. So the name that the cache knows it by has all of them in it.
+    """
+    function.__qualname__ = f"{function.__qualname__}_{_STATE}"
+    options: dict[str, Any] = {
+        "nogil": True,
+        "cache": True,
+        "error_model": "numpy",
+        "fastmath": {"reassoc", "contract", "nsz"},
+    }
+    compiled: F = njit(**options)(function)
+    return compiled
+
+
+def compiled_before(compiled: Any) -> bool:
+    """Whether the cache on disk, where this kernel has its place, has code from these sources."""
+    return any(Path(compiled.stats.cache_path).glob(f"*{_STATE}*.nbi"))
+
+
+def elementwise(function: F) -> F:
+    """Make a function of one element available to kernels."""
+    registered: F = register_jitable(error_model="numpy", fastmath={"contract"})(function)
+    return registered

@@ -1,0 +1,72 @@
+"""Kernels over the flat vector: gradients summed, parameters moved, and the algebra of lbfgs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpuae.backends.numba_compile import kernel
+from gpuae.backends.ops import ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, STEP
+
+
+@kernel
+def total_gradient(
+    lanes: Any, start: int, stop: int, parameters: Any, decay: Any, decayed: int, out: Any
+) -> None:
+    """Sum lanes in their order, from start to stop; add decay·w before the entry `decayed`."""
+    total = out[start:stop]
+    total[:] = lanes[0, start:stop]
+    for lane in range(1, lanes.shape[0]):
+        own = lanes[lane, start:stop]
+        for i in range(total.size):
+            total[i] += own[i]
+    for i in range(decayed - start):
+        total[i] += decay * parameters[start + i]
+
+
+@kernel
+def dot(x: Any, y: Any) -> float:
+    """Return Σ x·y in float64."""
+    total = 0.0
+    for i in range(x.size):
+        total += np.float64(x[i]) * np.float64(y[i])
+    return total
+
+
+@kernel
+def axpby(alpha: Any, x: Any, beta: Any, y: Any) -> None:
+    """Write alpha·x + beta·y into y; with beta = 0 the old y is not read."""
+    if beta == 0:
+        for i in range(x.size):
+            y[i] = alpha * x[i]
+    else:
+        for i in range(x.size):
+            y[i] = alpha * x[i] + beta * y[i]
+
+
+@kernel
+def adam(parameters: Any, gradient: Any, first: Any, second: Any, counters: Any, rate: Any) -> None:
+    """Make one step of D. Kingma, J. Ba, "Adam", 2015, algorithm 1."""
+    number = parameters.dtype.type
+    step = counters[STEP] + 1
+    beta_1, rest_1 = number(ADAM_BETA_1), number(1.0 - ADAM_BETA_1)
+    beta_2, rest_2 = number(ADAM_BETA_2), number(1.0 - ADAM_BETA_2)
+    mean_rate = number(rate[0] / (1.0 - ADAM_BETA_1**step))
+    variance_factor = number(1.0 / (1.0 - ADAM_BETA_2**step))
+    epsilon = number(ADAM_EPSILON)
+    for i in range(parameters.size):
+        first[i] = beta_1 * first[i] + rest_1 * gradient[i]
+        second[i] = beta_2 * second[i] + rest_2 * (gradient[i] * gradient[i])
+        deviation = np.sqrt(second[i] * variance_factor)
+        parameters[i] -= mean_rate * first[i] / (deviation + epsilon)
+
+
+@kernel
+def sgd(parameters: Any, gradient: Any, velocity: Any, momentum: float, rate: Any) -> None:
+    """Make one step of gradient descent with momentum."""
+    number = parameters.dtype.type
+    factor, step = number(momentum), number(rate[0])
+    for i in range(parameters.size):
+        velocity[i] = factor * velocity[i] - step * gradient[i]
+        parameters[i] += velocity[i]
