@@ -76,13 +76,9 @@ class Lanes:
             for index in range(self.count)
         ]
 
-    def used(self, rows: int) -> list[Lane]:
-        """Return the lanes that have a tile in a step of so many rows."""
-        return self.all[: -(-rows // self.tile_rows)]
-
     def gradients(self, rows: int) -> Array:
-        """Return the gradients (lanes, size) of the lanes that are used."""
-        return self._gradients[: len(self.used(rows))]
+        """Return the gradients (lanes, size) of the lanes with a tile in a step of so many rows."""
+        return self._gradients[: -(-rows // self.tile_rows)]
 
     def turns(
         self, lane: Lane, order: Array, clock: Clock, rows: int, tile_rows: int

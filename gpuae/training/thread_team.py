@@ -178,7 +178,7 @@ class ThreadTeam:
 
     def _reduce_code(self, worker: Worker, rows: int) -> Array:
         self._ops.fill(worker.code_sums, 0.0)
-        for lane in self._lanes.used(rows):
+        for lane in self._lanes.all:
             self._ops.axpby(1.0, lane.sums.code, 1.0, worker.code_sums)
         self._pass.add_kl(worker.code_sums, rows, worker.slope, worker.kl)
         return worker.slope

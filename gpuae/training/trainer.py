@@ -175,10 +175,15 @@ class Trainer:
             course.ending = self._epochs(course, keeper)
         except KeyboardInterrupt:
             course.ending = Ending.INTERRUPTED
-        if course.history.records or course.ending is Ending.DIVERGED or self._config.full_batch:
+        if not self._keeps_partial_epoch(course):
             keeper.restore()
         course.best_epoch = keeper.epoch
         return course
+
+    def _keeps_partial_epoch(self, course: Course) -> bool:
+        """Whether the first epoch was interrupted and its steps are all there is."""
+        interrupted = course.ending is Ending.INTERRUPTED and not course.history.records
+        return interrupted and not self._config.full_batch and self._weights_are_finite()
 
     def _epochs(self, course: Course, keeper: Keeper) -> Ending:
         kind = FullBatchEpochs if self._config.full_batch else BatchEpochs
@@ -209,8 +214,10 @@ class Trainer:
     def _is_good(self, record: EpochRecord) -> bool:
         """Whether the losses and the weights are finite."""
         losses = [record.loss] + ([record.val_loss] if len(self._validation_rows) else [])
-        size = self._ops.dot(self._team.parameters, self._team.parameters)
-        return all(math.isfinite(value) for value in (*losses, size))
+        return all(math.isfinite(loss) for loss in losses) and self._weights_are_finite()
+
+    def _weights_are_finite(self) -> bool:
+        return math.isfinite(self._ops.dot(self._team.parameters, self._team.parameters))
 
 
 def _portions(steps: list[int]) -> Iterator[list[int]]:
