@@ -11,6 +11,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -88,7 +89,7 @@ class Config(BaseModel):
     weight_decay: float = Field(0.0, ge=0, description="λ of (λ/2)·Σ‖W‖²")
     sparsity: Sparsity = Field("none", description="penalty on the code")
     rho: float = Field(0.05, gt=0, lt=1, description="kl: wanted mean activation of a code unit")
-    beta: float = Field(3.0, ge=0, description="kl: weight of the penalty")
+    beta: float = Field(3.0, ge=0, description="kl: weight of the penalty, which suits loss=sse")
     l1: float = Field(1e-4, ge=0, description="l1: weight of the penalty")
     k: int = Field(32, ge=1, description="topk: code units of a row that stay")
     noise: Noise = Field("none", description="on the input, in training only")
@@ -112,7 +113,9 @@ class Config(BaseModel):
     pretrain: int = Field(0, ge=0, description="epochs of greedy layer-wise training")
     seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")
     dtype: FloatType = Field("float32", description="of the computation and the stored weights")
-    device: str = Field("auto", pattern=_DEVICE_PATTERN, description="auto cpu cuda cuda:N numpy")
+    device: str = Field(
+        "auto", pattern=_DEVICE_PATTERN, description="auto, cpu, cuda, cuda:N or numpy"
+    )
     threads: int | None = Field(None, ge=1, description="of the CPU [all its cores]")
     tile_rows: int | None = Field(None, ge=1, description="rows a thread computes at once [auto]")
     memory: str | None = Field(
@@ -127,8 +130,11 @@ class Config(BaseModel):
     def _widths(cls, value: object) -> object:
         """Accept 200, "128,32" and any sequence."""
         if isinstance(value, str):
-            return tuple(value.replace(" ", "").split(","))
-        return (value,) if isinstance(value, int) else value
+            parts = value.replace(" ", "").split(",")
+            if not all(part.isdecimal() for part in parts):
+                raise ValueError("needs widths such as 128,32")
+            return tuple(parts)
+        return (int(value),) if isinstance(value, Integral) else value
 
     @field_validator("hidden")
     @classmethod
@@ -164,7 +170,7 @@ class Config(BaseModel):
     def from_toml(cls, path: Path, overrides: Mapping[str, Any]) -> Config:
         """Read a TOML file of settings; `overrides` (from the command line) win."""
         try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+            settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -320,6 +326,8 @@ def _unknown(name: str) -> str:
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        message = f"should be {Config.model_fields[str(first['loc'][0])].description}"
     if not first["loc"]:
         return message
     return f"{first['loc'][0]}: {message[0].lower()}{message[1:]}, got {first['input']!r}"

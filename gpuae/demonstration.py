@@ -18,6 +18,7 @@ from gpuae.model.model import Model
 from gpuae.storage.dataset import Dataset, check_output, open_dataset, sha256, write_dataset
 from gpuae.storage.features import features_output
 from gpuae.training.fitting import fit
+from gpuae.training.trainer import Ending
 
 SETTINGS: dict[str, Any] = {
     "hidden": (128, 16),
@@ -53,6 +54,12 @@ class Files:
         """Return all paths."""
         return vars(self).values()
 
+    def check(self, *, force: bool) -> None:
+        """Make the folder; refuse to go on where a file exists (without `force`)."""
+        self.model.parent.mkdir(parents=True, exist_ok=True)
+        for path in self.all():
+            check_output(path, force)
+
 
 @dataclass(frozen=True)
 class Demonstration:
@@ -75,15 +82,15 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
         Where one of the files exists (without `force`) or cannot be written.
     """
     files = Files.within(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in files.all():
-        check_output(path, force)
+    files.check(force=force)
     train, test = _split(open_data("digits"))
     write_dataset(files.train, train, force=force)
     write_dataset(files.test, test, force=force)
     config = Config.parse({**SETTINGS, "device": device})
     provenance = {"source_sha256": sha256(files.train)}
     fitted = fit(train.x, config, attributes=provenance, image_shape=train.image_shape)
+    if fitted.course.ending is Ending.INTERRUPTED:
+        raise KeyboardInterrupt
     fitted.model.save(files.model, force=force)
     model = Model.load(files.model)
     for data, features in ((files.train, files.train_features), (files.test, files.test_features)):

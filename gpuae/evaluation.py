@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.encoding import BLOCK_ROWS, Workbench, check_columns, for_each_block
+from gpuae.encoding import (
+    BLOCK_ROWS,
+    Workbench,
+    check_columns,
+    for_each_block,
+    into,
+    reconstruct,
+)
 from gpuae.model.model import Model
 from gpuae.model.statistics import ColumnStatistics, blocks, column_statistics
 
@@ -93,6 +100,14 @@ def evaluate(
         dead_units=int((sums.largest.max(axis=0) <= ACTIVE).sum()),
         active_per_row=float(sums.active.sum()) / rows,
     )
+
+
+def explained_variance(model: Model, x: NDArray[Any]) -> float:
+    """Return the share of the variance of x (n, d), in its own units, that is reconstructed."""
+    rebuilt = np.empty(x.shape)
+    reconstruct(model, x, into(rebuilt))
+    variance = column_statistics(x, np.arange(len(x))).variance.mean()
+    return _explained(float(((rebuilt - x) ** 2).mean()), float(variance))
 
 
 def pca_mse(x: NDArray[Any], statistics: ColumnStatistics, components: int) -> float:

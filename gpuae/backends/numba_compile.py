@@ -31,17 +31,21 @@ def kernel(function: F) -> F:
     function.__qualname__ = f"{function.__qualname__}_{_STATE}"
     options: dict[str, Any] = {
         "nogil": True,
-        "cache": True,
         "error_model": "numpy",
         "fastmath": {"reassoc", "contract", "nsz"},
     }
-    compiled: F = njit(**options)(function)
+    compiled: F
+    try:
+        compiled = njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder for the cache: neither the installation nor a home is writable
+        compiled = njit(**options)(function)
     return compiled
 
 
 def compiled_before(compiled: Any) -> bool:
     """Whether the cache on disk, where this kernel has its place, has code from these sources."""
-    return any(Path(compiled.stats.cache_path).glob(f"*{_STATE}*.nbi"))
+    folder = compiled.stats.cache_path
+    return folder is not None and any(Path(folder).glob(f"*{_STATE}*.nbi"))
 
 
 def elementwise(function: F) -> F:

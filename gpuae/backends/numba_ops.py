@@ -227,7 +227,8 @@ def _scaling(scaling: Scaling) -> tuple[Matrix, Matrix, Any, Any]:
 def _corruption(noise: Corruption, x: Matrix) -> tuple[Any, ...]:
     level = x.dtype.type(noise.level)
     key = philox.key_of(noise.seed)
-    return key, level, philox.threshold(noise.level), noise.low, noise.high
+    threshold = 0 if noise.kind == "gaussian" else philox.threshold(noise.level)
+    return key, level, threshold, noise.low, noise.high
 
 
 def _row_loss_factor(loss: Loss, columns: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -57,7 +59,16 @@ def root() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit with its code: 0, 1 for a failed run, 2 for wrong usage or input."""
+    """Run a command and exit with its code: 0, 1 for a failed run, 2 for wrong usage or input.
+
+    Being told to end (SIGTERM, or SIGHUP from a closed terminal) is taken as Ctrl-C.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without λ is no reason to fail
     sys.exit(run(arguments))
 
 

@@ -39,6 +39,10 @@ class Command(click.Command):
             raise
         except BrokenPipeError:
             raise
+        except MemoryError as error:
+            raise GpuaeError(
+                f"not enough memory ({error}); lower hidden or batch_size, or give fewer columns"
+            ) from error
         except Exception as error:
             if ctx.meta.get("gpuae.debug"):
                 raise

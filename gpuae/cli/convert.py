@@ -26,10 +26,17 @@ def command(source: str, output: Path, labels: Path | None, force: bool) -> None
       gpuae convert train-images-idx3-ubyte.gz mnist.h5 --labels train-labels-idx1-ubyte.gz
     """
     from gpuae.importers import open_data
-    from gpuae.storage.dataset import check_finite, check_output, sha256, write_dataset
+    from gpuae.storage.dataset import (
+        check_distinct,
+        check_finite,
+        check_output,
+        sha256,
+        write_dataset,
+    )
 
     check_output(output, force)
     dataset = open_data(source, labels)
+    check_distinct(output, dataset.source_path, labels)
     check_finite(dataset.x, dataset.source)
     for note in dataset.notes:
         say(f"note: {note}")

@@ -45,7 +45,7 @@ def command(
     from gpuae.storage.features import dataset_output
 
     check_output(output, force)
-    job = Job.open(model_path, features, codes=True)
+    job = Job.open(model_path, features, output, codes=True)
     shape = (len(job.x), job.model.network.columns)
     write_rows(
         dataset_output(

@@ -26,9 +26,10 @@ def command(folder: Path, force: bool, device: str) -> None:
     Example:
       gpuae demo --folder /tmp/digits
     """
-    say("Training on handwritten digits; the first run also compiles for this CPU, about 15 s.")
-    from gpuae.demonstration import demonstrate
+    from gpuae.demonstration import Files, demonstrate
 
+    Files.within(folder).check(force=force)
+    say("Training on handwritten digits; the first run also compiles for this CPU, about 15 s.")
     click.echo("\n".join(_story(demonstrate(folder, force=force, device=device))))
 
 

@@ -48,7 +48,7 @@ def command(
     from gpuae.storage.features import features_output
 
     check_output(output, force)
-    job = Job.open(model_path, data)
+    job = Job.open(model_path, data, output)
     index = layer_index(job.model, layer)
     shape = (len(job.x), job.model.network.layers[index].n_out)
     attributes = job.attributes(device) | {"layer": index + 1}

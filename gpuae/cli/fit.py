@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,14 @@ from gpuae.cli.base import (
 from gpuae.cli.settings import read_settings, setting_options
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gpuae.config import Config
     from gpuae.training.fitting import Fit
+
+MEASURED_ROWS = 2000
+"""At most so many held-out rows are measured after training."""
+LITTLE_EXPLAINED = 0.5
 
 
 @declare
@@ -55,7 +62,7 @@ def command(
     from gpuae.cli.progress import watching
     from gpuae.importers import open_data
     from gpuae.model.model import Model
-    from gpuae.storage.dataset import check_finite, check_output
+    from gpuae.storage.dataset import check_distinct, check_finite, check_output
     from gpuae.training.fitting import fit
 
     check_output(output, force)
@@ -63,6 +70,7 @@ def command(
     _tell_device(config)
     initial = Model.load(init_from) if init_from else None
     dataset = open_data(data)
+    check_distinct(output, dataset.source_path, init_from)
     check_finite(dataset.x, dataset.source)
     for note in dataset.notes:
         say(f"note: {note}")
@@ -76,13 +84,27 @@ def command(
             feature_names=dataset.feature_names,
             image_shape=dataset.image_shape,
         )
-    result.model.save(output, force=force)
+    _save(result, output, force=force)
+    summary = _summary(result, output) | _explained(result, dataset.x)
     if as_json:
-        print_json(_summary(result, output))
+        print_json(summary)
     else:
-        _tell(result, output)
+        _tell(summary)
     result.raise_if_diverged()
     _exit_if_interrupted(result)
+
+
+def _save(result: Fit, output: Path, *, force: bool) -> None:
+    """Write the model; if its name was taken during training, under the next free one."""
+    from gpuae.errors import OutputError
+
+    try:
+        result.model.save(output, force=force)
+    except OutputError as error:
+        numbered = (output.with_stem(f"{output.stem}-{number}") for number in count(1))
+        spare = next(path for path in numbered if not path.exists())
+        result.model.save(spare)
+        raise OutputError(f"{error}; the model is in {spare}") from None
 
 
 def _tell_device(config: Config) -> None:
@@ -119,14 +141,35 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
     }
 
 
-def _tell(result: Fit, output: Path) -> None:
-    summary = _summary(result, output)
-    took = f"{summary['epochs']} epochs in {summary['seconds']:.1f} s"
-    click.echo(f"{result.course.ending.value} after {took}")
+def _explained(result: Fit, x: NDArray[Any]) -> dict[str, Any]:
+    """Measure what the model makes of some rows that it was not trained on, if there are any."""
+    from gpuae.evaluation import explained_variance
+
+    rows = result.unseen[:MEASURED_ROWS]
+    if len(rows) < 2:
+        return {"explained_variance": None, "measured_rows": 0}
+    return {
+        "explained_variance": explained_variance(result.model, x[rows]),
+        "measured_rows": len(rows),
+    }
+
+
+def _tell(summary: dict[str, Any]) -> None:
+    click.echo(f"{summary['ending']} after {summary['epochs']} epochs", nl=False)
+    click.echo(f" in {summary['seconds']:.1f} s")
     if summary["loss"] is not None:
         val = f", val_loss {summary['val_loss']:.6g}" if summary["val_loss"] is not None else ""
         click.echo(f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}")
-    click.echo(f"wrote {output}")
+    explained = summary["explained_variance"]
+    if explained is not None:
+        rows = summary["measured_rows"]
+        click.echo(f"explained variance of {rows} held-out rows: {explained:.1%}")
+        if explained < LITTLE_EXPLAINED:
+            say(
+                "note: that is little; more epochs, a smaller batch_size, scale=standard or a "
+                "weaker penalty may help"
+            )
+    click.echo(f"wrote {summary['model']}")
 
 
 def _exit_if_interrupted(result: Fit) -> None:

@@ -131,8 +131,8 @@ class Bar(Meter):
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Show the bar below what is said."""
         super().training_starts(config, columns, rows)
-        self._progress.start()
         self._draw(0)
+        self._progress.start()
 
     def rows_done(self, epoch: int, rows: int) -> None:
         """Move the bar."""

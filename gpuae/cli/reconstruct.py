@@ -37,7 +37,7 @@ def command(
     from gpuae.storage.features import dataset_output
 
     check_output(output, force)
-    job = Job.open(model_path, data)
+    job = Job.open(model_path, data, output)
     rows, columns = job.x.shape
     write_rows(
         dataset_output(

@@ -27,13 +27,18 @@ class Job:
     dataset: Dataset
 
     @classmethod
-    def open(cls, model_path: Path, data: str, *, codes: bool = False) -> Job:
+    def open(
+        cls, model_path: Path, data: str, output: Path | None = None, *, codes: bool = False
+    ) -> Job:
         """Read a model, open rows (or codes) and check that they fit and hold only numbers."""
         from gpuae.importers import open_data
         from gpuae.model.model import Model
+        from gpuae.storage.dataset import check_distinct
 
         model = Model.load(model_path)
         dataset = open_data(data)
+        if output is not None:
+            check_distinct(output, model_path, dataset.source_path)
         for note in dataset.notes:
             say(f"note: {note}")
         _check(model_path, model, dataset, codes=codes)
@@ -75,7 +80,25 @@ def _check(model_path: Path, model: Model, dataset: Dataset, *, codes: bool) -> 
             f"{dataset.source} has {columns} columns and {model_path} {needs}; "
             f"give {'codes' if codes else 'data'} of {expected} columns"
         )
+    if not codes:
+        _check_names(model_path, model, dataset)
     check_finite(dataset.x, dataset.source)
+
+
+def _check_names(model_path: Path, model: Model, dataset: Dataset) -> None:
+    """Refuse columns of other names or in another order than the model was trained on."""
+    from gpuae.errors import InputError
+
+    if model.feature_names is None or dataset.feature_names is None:
+        return
+    for column, (own, known) in enumerate(
+        zip(dataset.feature_names, model.feature_names, strict=True)
+    ):
+        if own != known:
+            raise InputError(
+                f"{dataset.source}: column {column} (counted from 0) is {own!r} and {model_path} "
+                f"was trained with {known!r} there; give the same columns in the same order"
+            )
 
 
 def write_rows(output: RowsOutput, path: Path, compute: Callable[[Sink], None], what: str) -> None:

@@ -40,7 +40,7 @@ def command(
     from gpuae.storage.features import scores_output
 
     check_output(output, force)
-    job = Job.open(model_path, data)
+    job = Job.open(model_path, data, output)
     rows = len(job.x)
     write_rows(
         scores_output(output, rows, force=force, **job.labels, attributes=job.attributes(device)),

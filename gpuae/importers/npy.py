@@ -24,6 +24,7 @@ from gpuae.storage.reading import check_memory
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+LABEL_NAMES = ("y", "labels", "target")
 PREFERRED_NAMES = ("x", "X", "data")
 MAX_INFLATION = 1032
 """Deflate cannot shrink anything further."""
@@ -118,8 +119,17 @@ def load_npz(path: Path, name: str | None = None) -> Dataset:
     source = f"{path}::{chosen}"
     with _numpy_errors(source), zipfile.ZipFile(path) as archive:
         values = _read_member(archive, f"{chosen}.npy", headers[chosen], source)
+        label = _label_name(headers, len(values) if values.ndim else 0)
+        y = _read_member(archive, f"{label}.npy", headers[label], source) if label else None
     x, image_shape = arrays.as_rows(values, source)
-    return Dataset(x, source, image_shape=image_shape, source_path=path)
+    notes = (f"the array {label!r} is taken as the labels y",) if label else ()
+    return Dataset(x, source, y=y, image_shape=image_shape, source_path=path, notes=notes)
+
+
+def _label_name(headers: dict[str, _Header], rows: int) -> str | None:
+    """Return the name of an array that looks like one label a row."""
+    fitting = (name for name in LABEL_NAMES if name in headers and headers[name].shape == (rows,))
+    return next(fitting, None)
 
 
 def _headers(archive: zipfile.ZipFile) -> dict[str, _Header]:

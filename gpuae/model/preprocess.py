@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.config import Config
+from gpuae.errors import ConfigError
 from gpuae.model.statistics import ColumnStatistics, Vector, blocks
 
 SIGMA_SPAN = 3.0
 SIGMA_LOW, SIGMA_HIGH = 0.1, 0.9
+WHITEN_MAX_COLUMNS = 16_384
 WHITEN_EPSILON = 1e-5
 """Added to the eigenvalues before whitening, as a share of the largest one."""
 
@@ -110,30 +112,33 @@ def _scale_unit(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vec
     if np.issubdtype(dtype, np.integer):
         return np.zeros(columns), np.full(columns, 1.0 / np.iinfo(dtype).max)
     lowest, highest = statistics.lowest.min(), statistics.highest.max()
-    factor = 1.0 / (highest - lowest) if highest > lowest else 1.0
-    return np.full(columns, lowest), np.full(columns, factor)
+    return np.full(columns, lowest), np.full(columns, _inverse(highest - lowest, dtype))
 
 
 def _scale_standard(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     constant = statistics.lowest == statistics.highest
-    deviation = np.sqrt(np.where(constant, 1.0, statistics.variance))
+    deviation = np.where(constant, 0.0, np.sqrt(statistics.variance))
     center = np.where(constant, statistics.lowest, statistics.mean)
-    return center, 1.0 / deviation
+    return center, _inverse(deviation, dtype)
 
 
 def _scale_minmax(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
-    span = statistics.highest - statistics.lowest
-    return statistics.lowest, 1.0 / np.where(span > 0, span, 1.0)
+    return statistics.lowest, _inverse(statistics.highest - statistics.lowest, dtype)
 
 
 def _scale_sigma(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     """Map mean ± 3σ, both over all rows and columns, to [0.1, 0.9]."""
     columns = len(statistics.mean)
-    deviation = statistics.total_deviation or 1.0
-    span = 2 * SIGMA_SPAN * deviation
+    deviation = float(1.0 / _inverse(statistics.total_deviation, dtype))
     center = statistics.total_mean - SIGMA_SPAN * deviation
-    factor = (SIGMA_HIGH - SIGMA_LOW) / span
+    factor = (SIGMA_HIGH - SIGMA_LOW) / (2 * SIGMA_SPAN * deviation)
     return np.full(columns, center - SIGMA_LOW / factor), np.full(columns, factor)
+
+
+def _inverse(spread: Vector | float, dtype: np.dtype[Any]) -> Vector:
+    """Return 1/spread, and 1 where the spread is too small to divide by in the rows' precision."""
+    smallest = np.finfo(np.result_type(dtype, np.float32)).tiny
+    return np.asarray(1.0 / np.where(np.asarray(spread) > smallest, spread, 1.0))
 
 
 _SCALES: dict[str, Callable[[ColumnStatistics, np.dtype[Any]], tuple[Vector, Vector]]] = {
@@ -156,9 +161,19 @@ def _fit_whitening(
 ) -> Whitening:
     """Rotate to the principal axes and divide by their deviations; zca rotates back.
 
+    Raises
+    ------
+    ConfigError
+        Where there are so many columns that the rotation would not fit in memory.
+
     Source: A. Bell, T. Sejnowski, "The 'independent components' of natural scenes are edge
     filters", 1997.
     """
+    if x.shape[1] > WHITEN_MAX_COLUMNS:
+        raise ConfigError(
+            f"whiten: rotates {x.shape[1]} columns by a matrix of as many rows and columns; give "
+            f"data of at most {WHITEN_MAX_COLUMNS} columns or leave whiten out"
+        )
     sums = sum(block.sum(axis=0) for block in _scaled_blocks(scaling, x, rows))
     mean = np.asarray(sums) / len(rows)
     centred = (block - mean for block in _scaled_blocks(scaling, x, rows))

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.errors import InputError
+
 BLOCK_BYTES = 1 << 25
 """Size of a block of rows in float64."""
 
@@ -49,7 +51,23 @@ def column_statistics(x: NDArray[Any], rows: NDArray[np.int64]) -> ColumnStatist
 
     Means and squared deviations of blocks are merged pairwise: T. Chan, G. Golub, R. LeVeque,
     "Algorithms for computing the sample variance", 1983.
+
+    Raises
+    ------
+    InputError
+        Where values are so large that their variance is no number.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        statistics = _merged(x, rows)
+    if not np.isfinite(statistics.variance).all():
+        raise InputError(
+            f"the data span [{statistics.lowest.min():g}, {statistics.highest.max():g}], too wide "
+            "to square in float64; divide them by a power of ten first"
+        )
+    return statistics
+
+
+def _merged(x: NDArray[Any], rows: NDArray[np.int64]) -> ColumnStatistics:
     columns = x.shape[1]
     count, mean, squares = 0, np.zeros(columns), np.zeros(columns)
     lowest, highest = np.full(columns, np.inf), np.full(columns, -np.inf)

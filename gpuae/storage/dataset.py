@@ -23,9 +23,17 @@ from gpuae.storage.companions import (
 )
 from gpuae.storage.input_file import sha256
 from gpuae.storage.schema import NO_ATTRIBUTES, Attribute
-from gpuae.storage.temporary import check_output
+from gpuae.storage.temporary import check_distinct, check_output
 
-__all__ = ["Dataset", "check_finite", "check_output", "open_dataset", "sha256", "write_dataset"]
+__all__ = [
+    "Dataset",
+    "check_distinct",
+    "check_finite",
+    "check_output",
+    "open_dataset",
+    "sha256",
+    "write_dataset",
+]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,6 +12,7 @@ from h5py import h5a, h5t
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.memory import physical_memory
 from gpuae.storage import arrays, guard, listing
 
 Scalar: TypeAlias = str | int | float
@@ -140,7 +140,7 @@ def _mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> NDArray[Any]:
 
 def check_memory(nbytes: int, source: str) -> None:
     """Refuse what has to be read into memory and is larger than that."""
-    if hasattr(os, "sysconf") and nbytes > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+    if nbytes > physical_memory():
         raise InputError(
             f"{source}: needs {nbytes / 2**30:.0f} GiB, more than this machine's memory; store it "
             "contiguous and uncompressed in native byte order, which is read in place"

@@ -21,17 +21,54 @@ def check_output(path: Path, force: bool) -> None:
         When it exists and `force` is not given, is no plain file, or its folder is missing or
         not writable.
     """
-    target = _target(path)
+    try:
+        _check_target(path, _target(path), force=force)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}; choose another name") from None
+
+
+def _check_target(path: Path, target: Path, *, force: bool) -> None:
     if target.is_dir():
         raise OutputError(f"{path}: is a folder; add a file name")
     if target.exists() and not target.is_file():
         raise OutputError(f"{path}: is not a plain file; choose another name")
     if target.exists() and not force:
-        raise OutputError(f"{path}: exists already; choose another name or give --force")
+        raise OutputError(
+            f"{path}: exists already; choose another name or give --force (in Python force=True)"
+        )
     if not target.parent.is_dir():
         raise OutputError(f"{path}: the folder {target.parent} does not exist; make it first")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{path}: the folder {target.parent} is not writable; choose another one")
+    _check_folder(path, target)
+
+
+def check_distinct(output: Path, *inputs: Path | None) -> None:
+    """Refuse an output that would replace what it is made from, also through links.
+
+    Raises
+    ------
+    OutputError
+        Naming the input.
+    """
+    for path in inputs:
+        if path is not None and output.exists() and path.exists() and output.samefile(path):
+            raise OutputError(f"{output}: is the input {path} itself; choose another name")
+
+
+def _check_folder(path: Path, target: Path) -> None:
+    """Make and remove a file: only that tells whether one can be made."""
+    probe = _beside(target)
+    try:
+        os.close(os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{path}: no file can be made in {target.parent} ({error.strerror}); choose another one"
+        ) from None
+
+
+def _beside(target: Path) -> Path:
+    """Return a hidden name that nobody else uses, in the same folder."""
+    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
 
 
 def _target(path: Path) -> Path:
@@ -53,7 +90,7 @@ class Temporary:
         self._path = path
         self._force = force
         self._target = _target(path)
-        self.name = self._target.with_name(f".{self._target.name[:40]}.{secrets.token_hex(4)}.tmp")
+        self.name = _beside(self._target)
         self._descriptor = -1
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ from gpuae.backends import Device, get_ops, resolve_device
 from gpuae.backends.ops import Ops
 from gpuae.config import Config, DataFacts
 from gpuae.errors import ConfigError, DivergedError
+from gpuae.memory import physical_memory
 from gpuae.model.init import initial_parameters
 from gpuae.model.model import Model
 from gpuae.model.network import Network
@@ -25,6 +26,8 @@ from gpuae.training.team import Team
 from gpuae.training.thread_team import ThreadTeam
 from gpuae.training.trainer import Course, Ending, Trainer
 
+FEW_STEPS = 20
+"""An epoch with fewer steps of more than one row could have more."""
 LOW_BYTES = 127
 """Bytes that stay this low are probably no pixels of 0 to 255."""
 
@@ -36,6 +39,8 @@ class Fit:
     model: Model
     course: Course
     device: Device
+    unseen: Order
+    """Numbers of the rows that were held out."""
 
     def raise_if_diverged(self) -> None:
         """Raise what a person should be told when the loss stopped being finite."""
@@ -81,7 +86,7 @@ def fit(
     rows, validation_rows = split_rows(len(x), config.validation, config.seed)
     statistics = column_statistics(x, rows)
     prepared = prepare(x, rows, config, statistics)
-    for note in _notes(prepared.config, x, statistics):
+    for note in _notes(prepared.config, x, statistics, len(rows)):
         watcher.note(note)
     network = Network.build(prepared.config, x.shape[1])
     host = _starting_point(network, prepared.config, initial, image_shape)
@@ -104,7 +109,7 @@ def fit(
         feature_names=feature_names,
         image_shape=image_shape,
     )
-    return Fit(model, course, device)
+    return Fit(model, course, device, validation_rows)
 
 
 @dataclass(frozen=True)
@@ -126,9 +131,24 @@ def prepare(x: NDArray[Any], rows: Order, config: Config, statistics: ColumnStat
     )
     resolved = config.resolve(facts)
     network = Network.build(resolved, x.shape[1])
+    _check_size(network, resolved)
     tile_rows = choose_tile_rows(resolved, network, _step_rows(resolved, len(rows)))
     resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
     return Prepared(resolved, fit_preprocess(x, rows, resolved, statistics))
+
+
+def _check_size(network: Network, config: Config) -> None:
+    """Refuse a network that this machine cannot hold, before it tries to.
+
+    Beside the parameters there are their gradient (in two lanes or more), the optimizer's state and
+    a copy to go back to: six vectors of that size at least.
+    """
+    needed = 6 * network.size * np.dtype(config.dtype).itemsize
+    if needed > physical_memory():
+        raise ConfigError(
+            f"hidden: this network has {network.size:.3g} parameters and needs "
+            f"{needed / 2**30:.3g} GiB of memory to train, more than this machine has; lower hidden"
+        )
 
 
 def new_team(
@@ -182,8 +202,10 @@ def _shape(network: Network) -> str:
     return f"{'-'.join(map(str, widths))} ({', '.join(sorted(kinds))}{tied})"
 
 
-def _notes(config: Config, x: NDArray[Any], statistics: ColumnStatistics) -> Iterator[str]:
-    """Yield what a person should know about the scaling of these data."""
+def _notes(
+    config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
+) -> Iterator[str]:
+    """Yield what a person should know about these data with these settings."""
     constant = int((statistics.lowest == statistics.highest).sum())
     if config.scale in ("standard", "minmax") and constant:
         columns = "1 column is" if constant == 1 else f"{constant} columns are"
@@ -191,6 +213,9 @@ def _notes(config: Config, x: NDArray[Any], statistics: ColumnStatistics) -> Ite
     highest = int(statistics.highest.max())
     if config.scale == "unit" and x.dtype == np.uint8 and highest <= LOW_BYTES:
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
+    steps = 0 if config.full_batch else -(-rows // (config.batch_size or rows))
+    if 0 < steps < FEW_STEPS < rows:
+        yield f"an epoch has only {steps} steps: a smaller batch_size, 32 say, learns faster"
 
 
 def _scaling_hint(config: Config) -> str:

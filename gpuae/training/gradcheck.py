@@ -64,8 +64,12 @@ def check_gradient(
 
 
 def _spread_out(network: Network, config: Config) -> NDArray[np.float64]:
-    """Return the initial weights with random biases: at zero ones a relu has no derivative."""
-    flat = initial_parameters(network, config)
+    """Return random weights and biases, whatever `init` says.
+
+    Weights as small as those of init=distance have a gradient below the rounding of differences,
+    and a relu has no derivative where biases are zero.
+    """
+    flat = initial_parameters(network, config.model_copy(update={"init": "glorot"}))
     biases = flat[network.n_weights :]
     biases[...] = np.random.default_rng(config.seed).uniform(-0.3, 0.3, len(biases))
     return flat

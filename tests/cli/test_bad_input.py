@@ -193,3 +193,67 @@ def test_ctrl_c_keeps_what_is_done(model, tmp_path):
     assert "Traceback" not in done.stderr
     with h5py.File(tmp_path / "half.h5") as kept:
         assert len(kept["/train/history/loss"]) > 10
+
+
+def test_an_output_that_is_its_own_input_is_refused_even_with_force(gpuae, model):
+    before = model.read_bytes()
+    refused(gpuae("encode", model, "rows.npy", "-o", model, "--force"), "model.h5", "input")
+    refused(gpuae("fit", "rows.npy", "-o", "rows.npy", "--force"), "rows.npy", "input")
+    refused(gpuae("convert", "rows.npy", "rows.npy", "--force"), "rows.npy", "input")
+    assert model.read_bytes() == before
+    assert np.load("rows.npy").shape == (40, 6)
+
+
+def test_columns_of_other_names_or_in_another_order(gpuae, tmp_path):
+    for name, header in (("abc", "a,b,c"), ("cba", "c,b,a")):
+        lines = [header, *(f"{i},{i + 1},{i * i}" for i in range(9))]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+    assert gpuae("fit", "abc.csv", "-o", "m.h5", "--epochs", 1).code == 0
+    assert gpuae("evaluate", "m.h5", "abc.csv").code == 0
+    refused(gpuae("evaluate", "m.h5", "cba.csv"), "cba.csv", "'c'", "'a'")
+
+
+def test_a_model_whose_name_was_taken_during_training_is_kept_under_another(
+    gpuae, model, tmp_path, monkeypatch
+):
+    from gpuae.training import fitting
+
+    trained = fitting.fit
+
+    def fit_while_somebody_writes(*arguments, **options):
+        (tmp_path / "new.h5").write_text("somebody's")
+        return trained(*arguments, **options)
+
+    monkeypatch.setattr(fitting, "fit", fit_while_somebody_writes)
+    refused(gpuae("fit", "rows.npy", "-o", "new.h5", "--epochs", 1), "new.h5", "new-1.h5")
+    assert (tmp_path / "new.h5").read_text() == "somebody's"
+    assert gpuae("inspect", "new-1.h5").code == 0
+
+
+@pytest.mark.parametrize("scale", ["standard", "minmax", "sigma", "unit"])
+@pytest.mark.parametrize(("size", "code"), [(1e300, 2), (1e-300, 0), (0.0, 0)])
+def test_values_at_the_ends_of_float64(gpuae, tmp_path, rows, scale, size, code):
+    np.save(tmp_path / "ends.npy", rows.astype(np.float64) * size)
+    outcome = gpuae("fit", "ends.npy", "-o", "ends.h5", "--epochs", 1, "--scale", scale)
+    assert outcome.code == code, outcome.err
+    assert "unexpectedly" not in outcome.err
+
+
+@pytest.mark.parametrize("options", [["--hidden", 10**11], ["--hidden", f"{10**9},{10**9}"]])
+def test_more_than_fits_in_memory(gpuae, model, options):
+    refused(gpuae("fit", "rows.npy", "-o", "x.h5", *options), "hidden", "GiB", "lower")
+
+
+def test_memory_that_runs_out_is_no_defect(gpuae, model, monkeypatch):
+    def exhausted(*arguments, **options):
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr("gpuae.evaluation.evaluate", exhausted)
+    outcome = gpuae("evaluate", model, "rows.npy")
+    assert outcome.code == 1
+    assert "not enough memory (Unable to allocate 9 TiB)" in outcome.err
+
+
+def test_a_wide_whitening(fit, tmp_path):
+    np.save(tmp_path / "wide.npy", np.ones((3, 20_000), np.uint8))
+    refused(fit("wide.npy", "--whiten", "pca", "--hidden", 2), "whiten", "20000")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gpuae.errors import OutputError
 from gpuae.storage.atomic import RowsOutput, check_output, write_small
+from gpuae.storage.temporary import check_distinct
 
 
 def nothing(file):
@@ -97,9 +98,28 @@ def test_force_replaces_a_file_but_neither_a_folder_nor_a_device(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(OutputError, match="is not writable"):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OutputError, match=r"no file can be made in .* \(Permission denied\)"):
         check_output(tmp_path / "a.h5", force=False)
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(OutputError, match="too long"):
+        check_output(tmp_path / f"{'a' * 300}.h5", force=False)
+
+
+def test_an_output_that_is_its_own_input_is_refused_also_through_links(tmp_path):
+    rows = tmp_path / "rows.h5"
+    rows.write_text("rows")
+    link = tmp_path / "link.h5"
+    link.symlink_to(rows)
+    for output in (rows, link):
+        with pytest.raises(OutputError, match=r"is the input .*rows.h5 itself"):
+            check_distinct(output, None, rows)
+    check_distinct(tmp_path / "other.h5", rows)
 
 
 def test_an_output_that_appears_meanwhile_is_not_overwritten(tmp_path):
