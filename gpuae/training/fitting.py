@@ -215,7 +215,8 @@ def _notes(
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
     steps = 0 if config.full_batch else -(-rows // (config.batch_size or rows))
     if 0 < steps < FEW_STEPS < rows:
-        yield f"an epoch has only {steps} steps: a smaller batch_size, 32 say, learns faster"
+        count = "1 step" if steps == 1 else f"{steps} steps"
+        yield f"an epoch has only {count}: a smaller batch_size, 32 say, learns faster"
 
 
 def _scaling_hint(config: Config) -> str:
