@@ -141,6 +141,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         DivergedError
             When the loss stops being finite; `model_` then holds the last good weights.
         """
+        self._partial: PartialFit | None = None
         fitted = fit(self._rows(X, reset=True), self._config())
         self._set_model(fitted.model)
         self.n_iter_ = len(fitted.course.history.records)
@@ -153,15 +154,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def partial_fit(self, X: Any, y: object = None) -> Self:
         """Learn from one more portion of rows (m, d), passing them once.
 
-        Scaling is learnt from the first portion, so it should be typical.
+        After `fit` it goes on with the weights, scaling and settings of then. Otherwise the scaling
+        is learnt from the first portion, so it should be typical.
         """
-        first = not hasattr(self, "_partial")
-        rows = self._rows(X, reset=first)
-        if first:
-            self._partial = PartialFit(rows, self._config())
+        fitted: Model | None = getattr(self, "model_", None)
+        rows = self._rows(X, reset=fitted is None)
+        training: PartialFit | None = getattr(self, "_partial", None)
+        if training is None:
+            training = PartialFit(rows, self._config(), fitted)
             self.n_iter_ = 0
-        self._partial.feed(rows)
-        self._set_model(self._partial.model())
+        training.feed(rows)
+        self._partial = training
+        self._set_model(training.model())
         self.n_iter_ += 1
         return self
 
@@ -204,6 +208,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         check_is_fitted(self, "model_")
         self.model_.save(Path(path), force=force)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # codes have the dtype of the settings
+        return tags
 
     @property
     def _n_features_out(self) -> int:

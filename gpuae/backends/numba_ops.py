@@ -30,6 +30,10 @@ class NumbaOps(NumpyOps):
         library = blas.load()
         self._gemm = {"float32": library.sgemm, "float64": library.dgemm}
 
+    def __reduce__(self) -> tuple[type[NumbaOps], tuple[()]]:
+        # the products' addresses hold in this process only
+        return type(self), ()
+
     def session(self) -> AbstractContextManager[object]:
         """Do nothing: our BLAS runs on the calling thread anyway."""
         return nullcontext()

@@ -16,15 +16,21 @@ from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training.batches import step_sizes
-from gpuae.training.fitting import new_team, prepare
+from gpuae.training.fitting import Prepared, new_team, prepare
 from gpuae.training.optimizers import create_optimizer
 
 
 class PartialFit:
     """Keeps network, optimizer and counts between portions.
 
-    Scaling is learnt from the first portion. Rows are numbered by a running count, so noise does
-    not depend on how they are portioned.
+    Rows are numbered by a running count, so noise does not depend on how they are portioned.
+
+    Parameters
+    ----------
+    first
+        The first portion (m, d), from which scaling is learnt.
+    fitted
+        A model to go on with instead, in its own settings and scaling.
 
     Raises
     ------
@@ -32,21 +38,27 @@ class PartialFit:
         For lbfgs, which needs all rows at once.
     """
 
-    def __init__(self, first: NDArray[Any], config: Config) -> None:
+    def __init__(self, first: NDArray[Any], config: Config, fitted: Model | None = None) -> None:
         if config.full_batch:
             raise ConfigError("optimizer=lbfgs is full batch: use fit, or optimizer=adam")
         self._device = resolve_device(config.device)
         self._ops = get_ops(self._device)
-        rows = np.arange(len(first))
-        self._prepared = prepare(first, rows, config, column_statistics(first, rows))
+        if fitted is None:
+            rows = np.arange(len(first))
+            self._prepared = prepare(first, rows, config, column_statistics(first, rows))
+        else:
+            self._prepared = Prepared(fitted.config, fitted.preprocess)
         self._network = Network.build(self._prepared.config, first.shape[1])
-        start = initial_parameters(self._network, self._prepared.config)
+        start = fitted.parameters if fitted else self._initial_parameters()
         self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
         self._rows_seen = 0
         self._steps_done = 0
         self.loss = np.nan
         """J over the last portion, while it was passed."""
+
+    def _initial_parameters(self) -> NDArray[Any]:
+        return initial_parameters(self._network, self._prepared.config)
 
     def feed(self, x: NDArray[Any]) -> None:
         """Train on the rows of x (m, d), once each, in their order."""
