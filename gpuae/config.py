@@ -134,7 +134,9 @@ class Config(BaseModel):
             if not all(part.isdecimal() for part in parts):
                 raise ValueError("needs widths such as 128,32")
             return tuple(parts)
-        return (int(value),) if isinstance(value, Integral) else value
+        if isinstance(value, Integral) and not isinstance(value, bool):
+            return (int(value),)
+        return value
 
     @field_validator("hidden")
     @classmethod

@@ -59,6 +59,8 @@ def column_statistics(x: NDArray[Any], rows: NDArray[np.int64]) -> ColumnStatist
     """
     with np.errstate(over="ignore", invalid="ignore"):
         statistics = _merged(x, rows)
+    if np.isnan(statistics.lowest).any():
+        raise InputError("the data hold NaN; replace or remove it first")
     if not np.isfinite(statistics.variance).all():
         raise InputError(
             f"the data span [{statistics.lowest.min():g}, {statistics.highest.max():g}], too wide "

@@ -47,12 +47,13 @@ class Crew:
             The first one that a member raised.
         """
         self._stop_asked = self._stopping = False
-        futures = [self._executor.submit(self._member, work, i) for i in range(self.size)]
+        futures: list[Future[None]] = []
         try:
+            for index in range(self.size):
+                futures.append(self._executor.submit(self._member, work, index))
             wait(futures)
         except KeyboardInterrupt:
-            self._stop_asked = True
-            wait(futures)
+            self._stop(futures)
             raise
         self._raise_first(futures)
 
@@ -65,6 +66,14 @@ class Crew:
         """Wait for all members; return whether they stop here."""
         self._meeting.wait()
         return self._stopping
+
+    def _stop(self, futures: list[Future[None]]) -> None:
+        """Let the members come to their next meeting; if not all were sent, call it off."""
+        self._stop_asked = True
+        if len(futures) < self.size:
+            self._meeting.abort()
+        wait(futures)
+        self._meeting.reset()
 
     def _decide(self) -> None:
         self._stopping = self._stop_asked

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpuae.backends import Device, get_ops, resolve_device
 from gpuae.backends.ops import Ops
 from gpuae.config import Config, DataFacts
-from gpuae.errors import ConfigError, DivergedError
+from gpuae.errors import ConfigError, DivergedError, InputError
 from gpuae.memory import physical_memory
 from gpuae.model.init import initial_parameters
 from gpuae.model.model import Model
@@ -80,7 +80,11 @@ def fit(
         Where the settings make no sense for these data.
     DeviceError
         Where the device is not there.
+    InputError
+        Where there are no rows or columns, or values that are no numbers.
     """
+    if 0 in x.shape:
+        raise InputError(f"the data have {x.shape[0]} rows of {x.shape[1]} columns; give some")
     device = resolve_device(config.device)
     watcher = observer or Silence()
     rows, validation_rows = split_rows(len(x), config.validation, config.seed)

@@ -18,6 +18,7 @@ from gpuae.training.team import Team
 
 STEP = 1e-5
 """Half the distance of the two points of a difference."""
+FLOOR = 1e-3
 LIMIT = 1e-6
 """A relative error above this is a wrong gradient."""
 
@@ -29,7 +30,8 @@ class ArrayCheck:
     Attributes
     ----------
     error
-        ‖analytic − numeric‖ / (‖analytic‖ + ‖numeric‖), 0 where both vanish.
+        ‖analytic − numeric‖ / (‖analytic‖ + ‖numeric‖), the divisor at least `FLOOR` of what it is
+        for the whole gradient: below that a difference is mostly rounding. 0 where all vanishes.
     """
 
     name: str
@@ -92,6 +94,7 @@ def _central_differences(
 def _compare(
     network: Network, analytic: NDArray[np.float64], numeric: NDArray[np.float64]
 ) -> list[ArrayCheck]:
+    floor = FLOOR * _size(analytic, numeric)
     checks = []
     pairs = zip(network.layers, network.views(analytic), network.views(numeric), strict=True)
     for layer, own, expected in pairs:
@@ -99,14 +102,18 @@ def _compare(
         index = (layer.number - 1) % network.depth
         if not layer.shared:
             name = f"{side}/{index}/weight"
-            checks.append(_array_check(name, own.weight, expected.weight))
-        checks.append(_array_check(f"{side}/{index}/bias", own.bias, expected.bias))
+            checks.append(_array_check(name, own.weight, expected.weight, floor))
+        checks.append(_array_check(f"{side}/{index}/bias", own.bias, expected.bias, floor))
     return checks
 
 
+def _size(analytic: NDArray[np.float64], numeric: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm(analytic) + np.linalg.norm(numeric))
+
+
 def _array_check(
-    name: str, analytic: NDArray[np.float64], numeric: NDArray[np.float64]
+    name: str, analytic: NDArray[np.float64], numeric: NDArray[np.float64], floor: float
 ) -> ArrayCheck:
-    size = float(np.linalg.norm(analytic) + np.linalg.norm(numeric))
+    size = max(_size(analytic, numeric), floor)
     error = float(np.linalg.norm(analytic - numeric)) / size if size else 0.0
     return ArrayCheck(name, analytic.shape, error)

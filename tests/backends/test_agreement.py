@@ -1,0 +1,283 @@
+"""The compiled operations compute what the NumPy ones define, on awkward shapes and both types."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from gpuae.backends.ops import Corruption, Scaling
+
+ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
+OUTPUTS = [*itertools.product(ACTIVATIONS, ["mse", "sse"]), ("sigmoid", "bce")]
+SHAPES = [(1, 1), (1, 7), (7, 1), (3, 5), (17, 33), (64, 31), (0, 5)]
+
+each_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
+each_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape[0]}x{shape[1]}")
+
+
+def normal(shape, dtype, seed=0, scale=1.5):
+    return (scale * np.random.default_rng(seed).standard_normal(shape)).astype(dtype)
+
+
+def uniform(shape, dtype, seed=0):
+    return np.random.default_rng(seed).random(shape).astype(dtype)
+
+
+@each_type
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 1, 1), (3, 5, 7), (33, 17, 65), (128, 9, 31)])
+@pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=3)))
+def test_gemm(assert_agree, m, n, k, flags, dtype):
+    a = normal((k, m) if flags[0] else (m, k), dtype)
+    b = normal((n, k) if flags[1] else (k, n), dtype, 1)
+    out = normal((m, n), dtype, 2)
+    assert_agree(lambda ops, a, b, out: ops.gemm(a, b, out, *flags), a=a, b=b, out=out)
+
+
+@each_type
+@pytest.mark.parametrize(
+    "source",
+    [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)] + ["float32", "float64"],
+)
+def test_gather(assert_agree, rows_at, source, dtype):
+    random = np.random.default_rng(3)
+    if source.startswith("f"):
+        x = (1e3 * random.standard_normal((9, 7))).astype(source)
+    else:
+        info = np.iinfo(source)
+        x = random.integers(info.min, info.max, (9, 7), source, endpoint=True)
+    number = np.result_type(source, dtype)
+    center, span = x.astype(float).mean(axis=0), float(np.ptp(x.astype(float)))
+    scaling = Scaling(center.astype(number), np.full(7, 1 / span, number), -0.4, 0.4)
+    rows = rows_at([8, 0, 3, 3, 5, 1], start=1, first=1, count=3)
+    out = np.zeros((3, 7), dtype)
+    assert_agree(lambda ops, x, out: ops.gather(rows, x, scaling, out), x=x, out=out)
+
+
+@each_type
+@each_shape
+def test_unscale(assert_agree, shape, dtype):
+    scaling = Scaling(normal(shape[1], dtype), uniform(shape[1], dtype) + 0.1, -np.inf, np.inf)
+    assert_agree(
+        lambda ops, x, out: ops.unscale(x, scaling, out),
+        x=normal(shape, dtype, 1),
+        out=np.zeros(shape, dtype),
+    )
+
+
+@each_type
+@each_shape
+@pytest.mark.parametrize("kind", ["masking", "salt_pepper"])
+def test_masks_of_noise_are_equal_bit_for_bit(rows_at, shape, dtype, kind):
+    from gpuae.backends.numba_ops import NumbaOps
+    from gpuae.backends.numpy_ops import NumpyOps
+
+    x = 1 + uniform(shape, dtype)
+    low, high = (np.full(shape[1], value, dtype) for value in (-1, 5))
+    noise = Corruption(kind, 0.37, 2**40 + 3, low, high)
+    rows = rows_at(np.arange(shape[0])[::-1], epoch=5, row_base=2**31)
+    left = []
+    for ops in (NumpyOps(), NumbaOps()):
+        out = np.full(shape, np.nan, dtype)
+        ops.corrupt(rows, x, noise, out)
+        left.append(out)
+    np.testing.assert_array_equal(*left)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (500, 333)])
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+@pytest.mark.parametrize("combine", [False, True])
+@each_type
+def test_dropout_masks_are_equal_bit_for_bit(rows_at, shape, rate, combine, dtype):
+    from gpuae.backends.numba_ops import NumbaOps
+    from gpuae.backends.numpy_ops import NumpyOps
+
+    rows = rows_at(range(shape[0]), epoch=3, row_base=12)
+    left = []
+    for ops in (NumpyOps(), NumbaOps()):
+        mask = (uniform(shape, dtype) > 0.5).astype(dtype)
+        ops.dropout_mask(rows, 2, rate, 2**35, mask, combine)
+        left.append(mask)
+    np.testing.assert_array_equal(*left)
+
+
+@each_type
+def test_normals_agree_to_a_hundred_thousandth(rows_at, dtype):
+    """But for words so near 2³² that float32 rounds them to it: there the radius goes to zero."""
+    from gpuae.backends.numba_ops import NumbaOps
+    from gpuae.backends.numpy_ops import NumpyOps
+
+    x = np.zeros((300, 331), dtype)
+    noise = Corruption("gaussian", 1.0, 2**33 + 7, x[0], x[0])
+    rows = rows_at(range(300), epoch=2)
+    left = []
+    for ops in (NumpyOps(), NumbaOps()):
+        out = np.empty_like(x)
+        ops.corrupt(rows, x, noise, out)
+        left.append(out.astype(float))
+    difference = np.abs(left[0] - left[1])
+    limit = 1e-5 if dtype == "float32" else 1e-12
+    assert np.quantile(difference, 0.9999) <= limit
+    assert difference.max() <= (2.5e-4 if dtype == "float32" else 1e-12)
+
+
+@each_type
+@each_shape
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_bias_activation(assert_agree, shape, dtype, activation):
+    assert_agree(
+        lambda ops, z, bias: ops.bias_activation(z, bias, activation),
+        z=normal(shape, dtype),
+        bias=normal(shape[1], dtype, 1),
+    )
+
+
+@each_type
+@each_shape
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_topk_mask(assert_agree, shape, dtype, k):
+    k = min(k, shape[1])
+    a = np.random.default_rng(k).integers(-2, 3, shape).astype(dtype)
+    assert_agree(lambda ops, a, mask: ops.topk_mask(a, k, mask), a=a, mask=np.full(shape, 7, dtype))
+
+
+@each_type
+@each_shape
+def test_elementwise_products_and_sums(assert_agree, shape, dtype):
+    def call(ops, a, b, out, sums, total, errors):
+        ops.multiply(a, b, out)
+        ops.add_column_sums(a, sums)
+        ops.add_absolute_sum(a, total)
+        ops.row_errors(a, b, errors)
+
+    assert_agree(
+        call,
+        a=normal(shape, dtype),
+        b=normal(shape, dtype, 1),
+        out=np.zeros(shape, dtype),
+        sums=np.ones(shape[1]),
+        total=np.ones(1),
+        errors=np.zeros(shape[0]),
+    )
+
+
+@each_type
+@each_shape
+@pytest.mark.parametrize(("activation", "loss"), OUTPUTS)
+def test_output_loss(assert_agree, shape, dtype, activation, loss):
+    assert_agree(
+        lambda ops, z, bias, target, total: ops.output_loss(
+            z, bias, target, activation, loss, total
+        ),
+        z=normal(shape, dtype, scale=3),
+        bias=normal(shape[1], dtype, 1),
+        target=uniform(shape, dtype),
+        total=np.ones(1),
+    )
+
+
+@each_type
+@each_shape
+@pytest.mark.parametrize(("activation", "loss"), OUTPUTS)
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_output_delta(assert_agree, shape, dtype, activation, loss, accumulate):
+    assert_agree(
+        lambda ops, z, bias, target, total, sums: ops.output_delta(
+            z, bias, target, activation, loss, 100, total, sums, accumulate
+        ),
+        z=normal(shape, dtype, 8, scale=0.3),
+        bias=normal(shape[1], dtype, 5, scale=0.3),
+        target=uniform(shape, dtype, 6),
+        total=np.ones(1),
+        sums=normal(shape[1], dtype, 7),
+    )
+
+
+@each_type
+@pytest.mark.parametrize("units", [1, 3, 65])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_kl_slope(assert_agree, units, dtype, activation):
+    sums = 20 * uniform(units, "float64")
+    sums[0] = 0.0  # its mean activation is clamped
+    assert_agree(
+        lambda ops, sums, slope, total: ops.kl_slope(sums, 20, 0.05, 3.0, activation, slope, total),
+        sums=sums,
+        slope=np.zeros(units, dtype),
+        total=np.ones(1),
+    )
+
+
+@each_type
+@each_shape
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("l1", [0.0, 0.25])
+@pytest.mark.parametrize("slope", [False, True])
+@pytest.mark.parametrize("mask", [False, True])
+def test_hidden_delta(assert_agree, shape, dtype, activation, l1, slope, mask):
+    def call(ops, delta, a, sums, mask=None, slope=None):
+        ops.hidden_delta(delta, a, mask, slope, l1, activation, sums, l1 > 0)
+
+    optional = {}
+    if mask:
+        optional["mask"] = 2 * (uniform(shape, dtype, 1) > 0.5).astype(dtype)
+    if slope:
+        optional["slope"] = normal(shape[1], dtype, 2)
+    a = uniform(shape, dtype, 3) - zero_point(activation)
+    assert_agree(
+        call,
+        delta=normal(shape, dtype),
+        a=a.astype(dtype),
+        sums=normal(shape[1], dtype),
+        **optional,
+    )
+
+
+def zero_point(activation):
+    """Activations of a sigmoid are positive, the others' have both signs."""
+    return 0.0 if activation == "sigmoid" else 0.5
+
+
+@each_type
+@pytest.mark.parametrize("lanes", [1, 2, 5])
+@pytest.mark.parametrize("part", [slice(0, 40), slice(13, 31), slice(30, 40), slice(7, 8)])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_total_gradient(assert_agree, lanes, part, decay, dtype):
+    assert_agree(
+        lambda ops, lanes, parameters, out: ops.total_gradient(
+            lanes, part, parameters, decay, 30, out
+        ),
+        lanes=normal((lanes, 40), dtype),
+        parameters=normal(40, dtype, 1),
+        out=np.zeros(40, dtype),
+    )
+
+
+@each_type
+@pytest.mark.parametrize("size", [0, 1, 3, 1000])
+@pytest.mark.parametrize("steps", [0, 1, 10_000])
+def test_optimizer_steps(assert_agree, rows_at, size, steps, dtype):
+    clock = rows_at([0], step=steps, rate=0.01).clock
+
+    def call(ops, parameters, gradient, first, second, velocity):
+        ops.adam(parameters, gradient, first, second, clock)
+        ops.sgd(parameters, gradient, velocity, 0.9, clock)
+
+    assert_agree(
+        call,
+        parameters=normal(size, dtype),
+        gradient=normal(size, dtype, 1),
+        first=normal(size, dtype, 2),
+        second=uniform(size, dtype, 3),
+        velocity=normal(size, dtype, 4),
+    )
+
+
+@each_type
+@pytest.mark.parametrize("size", [0, 1, 3, 1000])
+@pytest.mark.parametrize("beta", [0.0, 1.0, -0.3])
+def test_vector_operations(assert_agree, size, beta, dtype):
+    def call(ops, x, y, total):
+        total[0] += ops.dot(x, y)
+        ops.add_squares(x, 0.7, total)
+        ops.axpby(0.1, x, beta, y)
+
+    assert_agree(call, x=normal(size, dtype), y=normal(size, dtype, 1), total=np.ones(1))

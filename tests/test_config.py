@@ -1,0 +1,363 @@
+"""Settings: what is refused, and how; what data fill in; the way to a file and back."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuae.config import FULL_SHUFFLE_BYTES, Config, DataFacts
+from gpuae.errors import ConfigError
+
+TABLE = {
+    "hidden": None,
+    "activation": "sigmoid",
+    "output_activation": "auto",
+    "decoder": "untied",
+    "init": None,
+    "loss": "mse",
+    "weight_decay": 0,
+    "sparsity": "none",
+    "rho": 0.05,
+    "beta": 3,
+    "l1": 1e-4,
+    "k": 32,
+    "noise": "none",
+    "noise_level": 0,
+    "dropout": 0,
+    "scale": None,
+    "whiten": "none",
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "momentum": 0,
+    "schedule": "constant",
+    "epochs": 50,
+    "batch_size": None,
+    "shuffle": "auto",
+    "validation": 0.1,
+    "patience": 10,
+    "pretrain": 0,
+    "seed": 0,
+    "dtype": "float32",
+    "device": "auto",
+    "threads": None,
+    "tile_rows": None,
+    "memory": None,
+    "precision": "float32",
+}
+"""The contract's settings and defaults; None where the data decide."""
+
+
+def facts(rows=1000, columns=64, dtype="float64", lowest=-2.0, highest=5.0):
+    return DataFacts(rows, columns, dtype, lowest, highest)
+
+
+def test_the_settings_and_their_defaults_are_those_of_the_contract():
+    assert Config().model_dump() == TABLE
+
+
+def test_every_setting_has_a_description():
+    assert all(field.description for field in Config.model_fields.values())
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        Config().epochs = 3
+
+
+@pytest.mark.parametrize("text", [200, "200", (200,), [200]])
+def test_one_width_may_be_given_in_several_ways(text):
+    assert Config.parse({"hidden": text}).hidden == (200,)
+
+
+@pytest.mark.parametrize("text", ["128,32", "128, 32", (128, 32), [128, 32]])
+def test_several_widths_may_be_given_in_several_ways(text):
+    assert Config.parse({"hidden": text}).hidden == (128, 32)
+
+
+def test_a_width_may_be_a_whole_number_of_numpy():
+    import numpy as np
+
+    assert Config.parse({"hidden": np.int64(5)}).hidden == (5,)
+
+
+# What is refused
+
+SENSELESS = [
+    # settings, what the message has to say
+    ({"loss": "bce", "output_activation": "identity"}, "loss=bce .*output_activation"),
+    ({"loss": "bce", "output_activation": "tanh"}, "loss=bce .*output_activation"),
+    ({"loss": "bce", "scale": "standard"}, "loss=bce .*scale"),
+    ({"loss": "bce", "whiten": "pca"}, "loss=bce .*whiten"),
+    ({"sparsity": "kl", "activation": "relu"}, "sparsity=kl .*activation"),
+    ({"sparsity": "kl", "activation": "leaky_relu"}, "sparsity=kl .*activation"),
+    ({"sparsity": "kl", "activation": "identity"}, "sparsity=kl .*activation"),
+    ({"sparsity": "topk", "k": 9, "hidden": (20, 8)}, "k=9 .*8"),
+    ({"sparsity": "topk", "hidden": 16}, "k=32 .*16"),
+    ({"noise": "gaussian"}, "noise_level"),
+    ({"noise_level": 0.1}, "noise_level .*noise"),
+    ({"noise": "masking", "noise_level": 1.5}, "noise_level"),
+    ({"noise": "salt_pepper", "noise_level": 1.5}, "noise_level"),
+    ({"optimizer": "lbfgs", "batch_size": 64}, "batch_size .*lbfgs"),
+    ({"optimizer": "lbfgs", "learning_rate": 0.1}, "learning_rate .*lbfgs"),
+    ({"optimizer": "lbfgs", "schedule": "cosine"}, "schedule .*lbfgs"),
+    ({"optimizer": "lbfgs", "shuffle": "full"}, "shuffle .*lbfgs"),
+    ({"momentum": 0.9}, "momentum .*sgd"),
+    ({"rho": 0.1}, "rho .*kl"),
+    ({"beta": 1.0}, "beta .*kl"),
+    ({"l1": 0.1}, "l1 .*l1"),
+    ({"k": 3}, "k .*topk"),
+    ({"sparsity": "kl", "l1": 0.1}, "l1 .*l1"),
+    ({"pretrain": 5}, "pretrain"),
+    ({"memory": "2GB"}, "memory"),
+    ({"precision": "tf32"}, "precision"),
+]
+
+
+@pytest.mark.parametrize(("settings", "says"), SENSELESS, ids=str)
+def test_what_makes_no_sense_is_refused_with_the_reason(settings, says):
+    with pytest.raises(ConfigError, match=says):
+        Config.parse(settings)
+
+
+OUT_OF_RANGE = [
+    *((name, -1) for name in ("weight_decay", "beta", "l1", "noise_level", "epochs", "patience")),
+    *((name, 0) for name in ("rho", "k", "learning_rate", "batch_size", "threads", "tile_rows")),
+    *((name, 1) for name in ("rho", "dropout", "momentum", "validation")),
+    *((name, -0.1) for name in ("rho", "dropout", "momentum", "validation", "learning_rate")),
+    *((name, float("nan")) for name in ("weight_decay", "rho", "learning_rate", "noise_level")),
+    *((name, float("inf")) for name in ("weight_decay", "beta", "learning_rate")),
+    *((name, "many") for name in ("epochs", "seed", "learning_rate", "hidden")),
+    *((name, 2.5) for name in ("epochs", "seed", "k", "hidden")),
+    ("seed", -1),
+    ("seed", 2**64),
+    ("hidden", ()),
+    ("hidden", (8, 0)),
+    ("hidden", "8,,4"),
+    ("activation", "softmax"),
+    ("loss", "mae"),
+    ("scale", "max"),
+    ("dtype", "float16"),
+    ("device", "tpu"),
+    ("device", "cuda:x"),
+    ("memory", "a lot"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), OUT_OF_RANGE, ids=str)
+def test_a_value_out_of_range_is_refused_with_its_name(name, value):
+    with pytest.raises(ConfigError, match=rf"^run\.toml: {name}\b"):
+        Config.parse({name: value}, source="run.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [("learning_rat", "learning_rate"), ("batchsize", "batch_size"), ("Epochs", "epochs")],
+)
+def test_an_unknown_setting_is_refused_with_the_nearest_name(name, suggested):
+    with pytest.raises(ConfigError, match=f"unknown setting {name}; did you mean {suggested}"):
+        Config.parse({name: 1})
+
+
+def test_an_unknown_setting_unlike_any_other_points_to_the_list():
+    with pytest.raises(ConfigError, match=r"unknown setting zzz; .*--help"):
+        Config.parse({"zzz": 1})
+
+
+def test_a_refusal_is_one_sentence_about_the_source_and_ends_with_code_2():
+    with pytest.raises(ConfigError) as refusal:
+        Config.parse({"loss": "bce", "scale": "standard"}, source="run.toml")
+    message = str(refusal.value)
+    assert message.startswith("run.toml: ")
+    assert "\n" not in message
+    assert refusal.value.exit_code == 2
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "numpy", "cuda", "cuda:0", "cuda:12"])
+def test_devices_have_these_names(device):
+    assert Config.parse({"device": device}).device == device
+
+
+# What the data fill in
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"), [(1, 1), (2, 1), (3, 1), (64, 32), (399, 199), (401, 200), (784, 200)]
+)
+def test_the_code_is_200_wide_but_at_most_half_the_columns(columns, code):
+    assert Config().resolve(facts(columns=columns)).hidden == (code,)
+
+
+def test_code_size_is_the_last_width():
+    assert Config(hidden=(9, 4)).code_size == 4
+    with pytest.raises(ConfigError, match="hidden"):
+        _ = Config().code_size
+
+
+@pytest.mark.parametrize(
+    ("activation", "init"),
+    [
+        ("sigmoid", "glorot"),
+        ("tanh", "glorot"),
+        ("identity", "glorot"),
+        ("relu", "he"),
+        ("leaky_relu", "he"),
+    ],
+)
+def test_relus_start_with_he_and_the_others_with_glorot(activation, init):
+    assert Config(activation=activation).resolve(facts()).init == init
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [("uint8", "unit"), ("uint16", "minmax"), ("int8", "minmax"), ("float32", "minmax")],
+)
+def test_bytes_are_scaled_as_a_whole_and_other_types_by_column(dtype, scale):
+    assert Config().resolve(facts(dtype=dtype, lowest=0, highest=255)).scale == scale
+
+
+OUTPUTS = [
+    # scale, whitening, type, lowest, highest, output activation
+    (None, "none", "float64", -2, 5, "sigmoid"),
+    (None, "none", "uint8", 0, 255, "sigmoid"),
+    ("unit", "none", "float64", -2, 5, "sigmoid"),
+    ("unit", "none", "int16", 0, 5, "sigmoid"),
+    ("unit", "none", "int16", -1, 5, "identity"),
+    ("sigma", "none", "float64", -2, 5, "sigmoid"),
+    ("standard", "none", "float64", -2, 5, "identity"),
+    ("none", "none", "float64", 0, 1, "sigmoid"),
+    ("none", "none", "float64", 0, 1.01, "identity"),
+    ("none", "none", "float64", -0.01, 1, "identity"),
+    ("minmax", "pca", "float64", -2, 5, "identity"),
+    ("minmax", "zca", "float64", -2, 5, "identity"),
+]
+
+
+@pytest.mark.parametrize(("scale", "whiten", "dtype", "lowest", "highest", "output"), OUTPUTS)
+def test_the_output_is_a_sigmoid_where_scaled_targets_lie_in_the_unit_interval(
+    scale, whiten, dtype, lowest, highest, output
+):
+    data = facts(dtype=dtype, lowest=lowest, highest=highest)
+    resolved = Config(scale=scale, whiten=whiten).resolve(data)
+    assert resolved.output_activation == output
+    if output == "identity" and scale in ("none", "unit"):
+        with pytest.raises(ConfigError, match="loss: bce"):
+            Config(scale=scale, loss="bce").resolve(data)
+
+
+def test_bce_is_taken_where_the_targets_are_probabilities():
+    resolved = Config(loss="bce").resolve(facts())
+    assert (resolved.output_activation, resolved.scale) == ("sigmoid", "minmax")
+
+
+def test_shuffle_depends_on_the_size_of_the_data():
+    rows = FULL_SHUFFLE_BYTES // (4 * 64)
+    assert Config().resolve(facts(rows=rows, dtype="float32")).shuffle == "full"
+    assert Config().resolve(facts(rows=rows + 1, dtype="float32")).shuffle == "block"
+    assert Config().resolve(facts(rows=4 * rows, dtype="uint8")).shuffle == "full"
+
+
+def test_a_full_batch_has_neither_batches_nor_an_order():
+    resolved = Config(optimizer="lbfgs").resolve(facts())
+    assert (resolved.batch_size, resolved.shuffle) == (None, "none")
+    assert Config().resolve(facts()).batch_size == 256
+
+
+def test_what_a_person_chose_stays():
+    chosen = {
+        "hidden": (50, 3),
+        "init": "distance",
+        "scale": "none",
+        "output_activation": "tanh",
+        "shuffle": "block",
+        "batch_size": 7,
+    }
+    resolved = Config(**chosen).resolve(facts(dtype="uint8", lowest=0, highest=9)).model_dump()
+    assert {name: resolved[name] for name in chosen} == chosen
+
+
+def test_resolving_twice_changes_nothing():
+    once = Config().resolve(facts())
+    assert once.resolve(facts()) == once
+
+
+def test_k_is_held_against_the_code_that_the_data_lead_to():
+    assert Config(sparsity="topk").resolve(facts(columns=64)).k == 32
+    with pytest.raises(ConfigError, match=r"k=32 .*31"):
+        Config(sparsity="topk").resolve(facts(columns=63))
+
+
+# To a file and back
+
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "hidden": st.lists(st.integers(1, 500), min_size=1, max_size=4).map(tuple),
+        "activation": st.sampled_from(["sigmoid", "tanh"]),
+        "decoder": st.sampled_from(["untied", "transpose", "tied"]),
+        "init": st.sampled_from(["glorot", "he", "distance"]),
+        "weight_decay": st.floats(0, 1),
+        "sparsity": st.sampled_from(["none", "kl", "l1"]),
+        "dropout": st.floats(0, 0.99),
+        "scale": st.sampled_from(["none", "unit", "standard", "minmax", "sigma"]),
+        "whiten": st.sampled_from(["none", "pca", "zca"]),
+        "optimizer": st.sampled_from(["adam", "sgd"]),
+        "learning_rate": st.floats(1e-300, 1e300),
+        "epochs": st.integers(0, 10**6),
+        "batch_size": st.integers(1, 10**6),
+        "validation": st.floats(0, 0.99),
+        "seed": st.integers(0, 2**64 - 1),
+        "dtype": st.sampled_from(["float32", "float64"]),
+        "tile_rows": st.integers(1, 4096),
+    },
+)
+
+
+@given(SETTINGS)
+def test_stored_settings_are_read_back_as_they_were(settings):
+    import json
+
+    config = Config.parse(settings)
+    assert Config.parse(json.loads(json.dumps(config.stored()))) == config
+
+
+@given(SETTINGS, st.integers(1, 1000))
+def test_resolved_settings_are_read_back_as_they_were(settings, columns):
+    resolved = Config.parse(settings).resolve(facts(columns=columns))
+    assert Config.parse(resolved.stored()) == resolved
+
+
+def test_what_only_concerns_this_machine_is_not_stored():
+    stored = Config(device="numpy", threads=3, tile_rows=8).stored()
+    assert {"device", "threads", "memory"}.isdisjoint(stored)
+    assert stored["tile_rows"] == 8
+
+
+def test_a_toml_file_speaks_the_same_names(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('hidden = [128, 32]\nactivation = "tanh"\nweight_decay = 1e-4\n', "utf-8")
+    config = Config.from_toml(path, {"activation": "relu", "epochs": 3})
+    assert config == Config(hidden=(128, 32), activation="relu", weight_decay=1e-4, epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"epochs = ", "is not a TOML file"),
+        (b"\xff\xfe", "is not a TOML file"),
+        (b"epoch = 3", "unknown setting epoch; did you mean epochs"),
+        (b"epochs = -1", "epochs: "),
+        (b"[train]\nepochs = 3", "unknown setting train"),
+    ],
+)
+def test_a_wrong_toml_file_is_named(tmp_path, content, says):
+    path = tmp_path / "run.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}: {says}"):
+        Config.from_toml(path, {})
+
+
+def test_a_missing_toml_file_is_named(tmp_path):
+    path = tmp_path / "none.toml"
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}: cannot be read"):
+        Config.from_toml(path, {})

@@ -1,0 +1,102 @@
+"""Threads that do one piece of work side by side, and meet."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from gpuae.training.crew import Crew, available_cores
+
+
+def test_every_member_works_once():
+    done = []
+    with Crew(3) as crew:
+        crew.run(done.append)
+        crew.run(done.append)
+    assert sorted(done) == [0, 0, 1, 1, 2, 2]
+
+
+def test_members_wait_for_each_other():
+    log = []
+    with Crew(2) as crew:
+
+        def work(member):
+            time.sleep(0.05 * member)
+            log.append("before")
+            crew.meet()
+            log.append("after")
+
+        crew.run(work)
+    assert log == ["before", "before", "after", "after"]
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_the_error_of_a_member_frees_the_others_and_is_raised(failing):
+    with Crew(3) as crew:
+
+        def work(member):
+            if member == failing:
+                raise ValueError(f"member {member}")
+            crew.meet()
+
+        with pytest.raises(ValueError, match=f"member {failing}"):
+            crew.run(work)
+        met = []
+        crew.run(lambda member: met.append(crew.meet()))
+        assert met == [False] * 3
+
+
+def test_ctrl_c_stops_all_members_at_the_same_meeting():
+    steps = [0, 0, 0]
+    with Crew(3) as crew:
+
+        def work(member):
+            for _ in range(10_000):
+                steps[member] += 1
+                time.sleep(0.001 * member)
+                if crew.meet():
+                    return
+
+        main = threading.main_thread().ident
+        timer = threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            crew.run(work)
+        assert 1 < steps[0] == steps[1] == steps[2] < 10_000
+        assert crew.stopping
+        crew.run(lambda member: None)
+        assert not crew.stopping
+    timer.join()
+
+
+def test_ctrl_c_while_members_are_sent_to_work_leaves_nobody_waiting(run_python):
+    """The first member is at the meeting already, and the second one never comes."""
+    run_python(
+        "from gpuae.training.crew import Crew\n"
+        "crew = Crew(2)\n"
+        "submit, sent = crew._executor.submit, []\n"
+        "def interrupted(*work):\n"
+        "    if sent:\n"
+        "        raise KeyboardInterrupt\n"
+        "    sent.append(work)\n"
+        "    return submit(*work)\n"
+        "crew._executor.submit = interrupted\n"
+        "try:\n"
+        "    with crew:\n"
+        "        crew.run(lambda member: crew.meet())\n"
+        "except KeyboardInterrupt:\n"
+        "    print('stopped')\n",
+        timeout=10,
+    )
+
+
+def test_no_threads_are_left_behind():
+    before = threading.active_count()
+    with Crew(4) as crew:
+        crew.run(lambda member: None)
+    assert threading.active_count() == before
+
+
+def test_there_is_at_least_one_core():
+    assert available_cores() >= 1
