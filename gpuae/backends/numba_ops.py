@@ -191,10 +191,9 @@ class NumbaOps(NumpyOps):
         out: Matrix,
     ) -> None:
         decay = out.dtype.type(weight_decay)
-        decayed = min(part.stop, n_weights) if weight_decay else part.start
-        numba_parameters.total_gradient(
-            lanes, part.start, part.stop, parameters, decay, decayed, out
-        )
+        weights = max(0, min(part.stop, n_weights) - part.start)
+        decayed = weights if weight_decay else 0
+        numba_parameters.total_gradient(lanes, part.start, parameters, decay, decayed, out)
 
     def adam(
         self, parameters: Matrix, gradient: Matrix, first: Matrix, second: Matrix, clock: Clock

@@ -12,17 +12,17 @@ from gpuae.backends.ops import ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, STEP
 
 @kernel
 def total_gradient(
-    lanes: Any, start: int, stop: int, parameters: Any, decay: Any, decayed: int, out: Any
+    lanes: Any, start: int, parameters: Any, decay: Any, decayed: int, out: Any
 ) -> None:
-    """Sum lanes in their order, from start to stop; add decay·w before the entry `decayed`."""
-    total = out[start:stop]
-    total[:] = lanes[0, start:stop]
+    """Sum lanes in their order, from `start` on; add decay·w on the first `decayed` entries."""
+    stop = start + out.size
+    out[:] = lanes[0, start:stop]
     for lane in range(1, lanes.shape[0]):
         own = lanes[lane, start:stop]
-        for i in range(total.size):
-            total[i] += own[i]
-    for i in range(decayed - start):
-        total[i] += decay * parameters[start + i]
+        for i in range(out.size):
+            out[i] += own[i]
+    for i in range(decayed):
+        out[i] += decay * parameters[start + i]
 
 
 @kernel

@@ -229,12 +229,11 @@ class NumpyOps:
         n_weights: int,
         out: Matrix,
     ) -> None:
-        total = out[part]
-        total[...] = lanes[0, part]
+        out[...] = lanes[0, part]
         for lane in lanes[1:]:
-            total += lane[part]
+            out += lane[part]
         decayed = parameters[part][: max(0, n_weights - part.start)]
-        total[: len(decayed)] += out.dtype.type(weight_decay) * decayed
+        out[: len(decayed)] += out.dtype.type(weight_decay) * decayed
 
     def add_squares(self, x: Matrix, factor: float, total: Matrix) -> None:
         total += factor * self.dot(x, x)

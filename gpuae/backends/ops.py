@@ -272,9 +272,9 @@ class Ops(Protocol):
         n_weights: int,
         out: Array,
     ) -> None:
-        """Sum lanes (l, p) in their order into out (p,), within one part of the flat vectors.
+        """Sum one part of the lanes (l, p) in their order into out, which is as long as the part.
 
-        λ·w is added on what the part has of the first `n_weights` entries.
+        λ·w is added on what the part has of the first `n_weights` parameters.
         """
         ...
 

@@ -19,6 +19,8 @@ from gpuae.model.propagation import Sums
 from gpuae.model.tile import Tile
 from gpuae.training.batches import MAX_LANES, choose_tile_rows
 
+PART = 1 << 15
+"""Entries of the flat vector that are summed and moved at once; fixed, as sums depend on it."""
 EVALUATION_ROWS = 256
 """Rows of a tile in evaluation, where small steps would only cost time."""
 
@@ -39,6 +41,8 @@ class Worker:
     """What one thread keeps to itself. Every worker counts steps on its own clock, all alike."""
 
     clock: Clock
+    gradient: Array
+    """Of one part of the flat vector: it stays in the cache from its sum to the optimizer."""
     code_sums: Array
     slope: Array
     kl: Array
@@ -99,6 +103,7 @@ def new_worker(ops: Ops, network: Network, config: Config, steps_done: int) -> W
     counters[STEP] = steps_done
     return Worker(
         clock=Clock(ops.asarray(counters), ops.zeros((1,), "float64")),
+        gradient=ops.empty((PART,), config.dtype),
         code_sums=ops.zeros((network.code_size,), "float64"),
         slope=ops.empty((network.code_size,), config.dtype),
         kl=ops.zeros((1,), "float64"),

@@ -13,7 +13,7 @@ class Optimizer(Protocol):
     """Moves parameters by their gradient, a part of the flat vector at a time."""
 
     def update(self, part: slice, parameters: Array, gradient: Array, clock: Clock) -> None:
-        """Move parameters[part]; all arrays are whole flat vectors."""
+        """Move parameters[part] by their gradient, which is as long as the part."""
         ...
 
 
@@ -28,7 +28,7 @@ class Adam:
     def update(self, part: slice, parameters: Array, gradient: Array, clock: Clock) -> None:
         """Move parameters[part]."""
         first, second = self.first[part], self.second[part]
-        self._ops.adam(parameters[part], gradient[part], first, second, clock)
+        self._ops.adam(parameters[part], gradient, first, second, clock)
 
 
 class SGD:
@@ -42,7 +42,7 @@ class SGD:
     def update(self, part: slice, parameters: Array, gradient: Array, clock: Clock) -> None:
         """Move parameters[part]."""
         velocity = self.velocity[part]
-        self._ops.sgd(parameters[part], gradient[part], velocity, self._momentum, clock)
+        self._ops.sgd(parameters[part], gradient, velocity, self._momentum, clock)
 
 
 def create_optimizer(ops: Ops, size: int, config: Config) -> Optimizer:

@@ -26,7 +26,7 @@ class Team(Protocol):
     parameters
         The flat vector, moved in place.
     gradient
-        The flat gradient of the last step.
+        The flat gradient of the last `full_gradient`.
     """
 
     network: Network

@@ -25,11 +25,8 @@ from gpuae.model.propagation import Propagation, Sums
 from gpuae.model.tile import Tile
 from gpuae.training.batches import Order
 from gpuae.training.crew import Crew
-from gpuae.training.lanes import EVALUATION_ROWS, Lane, Lanes, Worker, new_worker
+from gpuae.training.lanes import EVALUATION_ROWS, PART, Lane, Lanes, Worker, new_worker
 from gpuae.training.optimizers import Optimizer
-
-PART = 1 << 15
-"""Entries of the flat vector that are summed and moved at once; fixed, as sums depend on it."""
 
 
 class ThreadTeam:
@@ -114,7 +111,7 @@ class ThreadTeam:
     def full_gradient(self, order: Order) -> Totals:
         """Compute J's gradient over all these rows at once, into `self.gradient`."""
         self.start_epoch(order, epoch=0, rate=0.0)
-        self._crew.run(lambda member: self._gradient(member, len(order)))
+        self._crew.run(lambda member: self._full_gradient(member, len(order)))
         return self.totals(len(order))
 
     def evaluate(self, order: Order) -> Totals:
@@ -131,17 +128,25 @@ class ThreadTeam:
     # What a worker does
 
     def _steps(self, member: int, steps: Sequence[int], optimizer: Optimizer) -> None:
-        clock = self._workers[member].clock
+        worker = self._workers[member]
         for rows in steps:
-            self._gradient(member, rows)
+            self._forward_and_back(member, rows)
             for index in self._own_parts(member):
-                optimizer.update(self._parts[index], self.parameters, self.gradient, clock)
-            self._ops.advance(clock, rows)
+                part = self._parts[index]
+                gradient = worker.gradient[: part.stop - part.start]
+                self._sum_part(index, rows, gradient)
+                optimizer.update(part, self.parameters, gradient, worker.clock)
+            self._ops.advance(worker.clock, rows)
             if self._crew.meet():
                 return
 
-    def _gradient(self, member: int, rows: int) -> None:
-        """Compute this worker's parts of the gradient of a step, with everybody's help."""
+    def _full_gradient(self, member: int, rows: int) -> None:
+        self._forward_and_back(member, rows)
+        for index in self._own_parts(member):
+            self._sum_part(index, rows, self.gradient[self._parts[index]])
+
+    def _forward_and_back(self, member: int, rows: int) -> None:
+        """Bring this worker's lanes through a step; at the end all lanes are ready."""
         slope = self._kl_slope(member, rows) if self._config.sparsity == "kl" else None
         for lane in self._own_lanes(member):
             for turn, place in self._turns(member, lane, rows):
@@ -151,8 +156,6 @@ class ThreadTeam:
                 self._pass.decode(tile, place)
                 self._pass.backward(tile, rows, slope, lane.sums, lane.gradient, turn > 0)
         self._crew.meet()
-        for index in self._own_parts(member):
-            self._sum_part(index, rows)
 
     def _kl_slope(self, member: int, rows: int) -> Array:
         """Bring the step's rows to the code, agree on ρ̂ and return the penalty's derivative."""
@@ -183,11 +186,12 @@ class ThreadTeam:
         self._pass.add_kl(worker.code_sums, rows, worker.slope, worker.kl)
         return worker.slope
 
-    def _sum_part(self, index: int, rows: int) -> None:
+    def _sum_part(self, index: int, rows: int, gradient: Array) -> None:
+        """Write one part of the gradient of J."""
         lanes = self._lanes.gradients(rows)
         decay, n_weights = self._config.weight_decay, self.network.n_weights
         part = self._parts[index]
-        self._ops.total_gradient(lanes, part, self.parameters, decay, n_weights, self.gradient)
+        self._ops.total_gradient(lanes, part, self.parameters, decay, n_weights, gradient)
         self._add_squares(index, rows)
 
     def _add_squares(self, index: int, rows: int) -> None:

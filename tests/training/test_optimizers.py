@@ -15,7 +15,7 @@ def walk(ops, config, gradients, parts=(slice(0, 3),), rate=0.1):
     optimizer = create_optimizer(ops, 3, config)
     for gradient in gradients:
         for part in parts:
-            optimizer.update(part, parameters, np.array(gradient), clock)
+            optimizer.update(part, parameters, np.array(gradient)[part], clock)
         ops.advance(clock, 1)
     return parameters
 
