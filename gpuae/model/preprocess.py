@@ -111,7 +111,7 @@ def _scale_unit(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vec
     columns = len(statistics.mean)
     if np.issubdtype(dtype, np.integer):
         return np.zeros(columns), np.full(columns, 1.0 / np.iinfo(dtype).max)
-    lowest, highest = statistics.lowest.min(), statistics.highest.max()
+    lowest, highest = np.min(statistics.lowest), np.max(statistics.highest)
     return np.full(columns, lowest), np.full(columns, _inverse(highest - lowest, dtype))
 
 

@@ -62,9 +62,10 @@ def column_statistics(x: NDArray[Any], rows: NDArray[np.int64]) -> ColumnStatist
     if np.isnan(statistics.lowest).any():
         raise InputError("the data hold NaN; replace or remove it first")
     if not np.isfinite(statistics.variance).all():
+        lowest, highest = np.min(statistics.lowest), np.max(statistics.highest)
         raise InputError(
-            f"the data span [{statistics.lowest.min():g}, {statistics.highest.max():g}], too wide "
-            "to square in float64; divide them by a power of ten first"
+            f"the data span [{lowest:g}, {highest:g}], too wide to square in float64; divide them "
+            "by a power of ten first"
         )
     return statistics
 

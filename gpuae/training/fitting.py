@@ -130,8 +130,8 @@ def prepare(x: NDArray[Any], rows: Order, config: Config, statistics: ColumnStat
         rows=len(x),
         columns=x.shape[1],
         dtype=x.dtype.name,
-        lowest=float(statistics.lowest.min()),
-        highest=float(statistics.highest.max()),
+        lowest=float(np.min(statistics.lowest)),
+        highest=float(np.max(statistics.highest)),
     )
     resolved = config.resolve(facts)
     network = Network.build(resolved, x.shape[1])
@@ -214,7 +214,7 @@ def _notes(
     if config.scale in ("standard", "minmax") and constant:
         columns = "1 column is" if constant == 1 else f"{constant} columns are"
         yield f"{columns} constant over the training rows: only centred, not scaled"
-    highest = int(statistics.highest.max())
+    highest = int(np.max(statistics.highest))
     if config.scale == "unit" and x.dtype == np.uint8 and highest <= LOW_BYTES:
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
     steps = 0 if config.full_batch else -(-rows // (config.batch_size or rows))
