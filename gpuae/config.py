@@ -42,6 +42,8 @@ Precision: TypeAlias = Literal["float32", "tf32"]
 
 UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
+MAX_WIDTH = (1 << 31) - 1
+"""What BLAS counts with."""
 FULL_SHUFFLE_BYTES = 1 << 30
 """Data up to this size are shuffled row by row when `shuffle` is left to `auto`."""
 
@@ -141,8 +143,8 @@ class Config(BaseModel):
     @field_validator("hidden")
     @classmethod
     def _positive_widths(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        if value is not None and (not value or min(value) < 1):
-            raise ValueError("needs one or more widths of at least 1, such as 128,32")
+        if value is not None and not (value and all(1 <= width <= MAX_WIDTH for width in value)):
+            raise ValueError("needs one or more widths from 1 to 2147483647, such as 128,32")
         return value
 
     @model_validator(mode="after")
@@ -175,7 +177,7 @@ class Config(BaseModel):
             settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"{path}: is not a TOML file: {error}") from None
         return cls.parse({**settings, **overrides}, source=str(path))
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.encoding import encode
+from gpuae.errors import OutputError
 from gpuae.evaluation import Evaluation, evaluate
 from gpuae.importers import open_data
 from gpuae.model.model import Model
@@ -56,7 +57,13 @@ class Files:
 
     def check(self, *, force: bool) -> None:
         """Make the folder; refuse to go on where a file exists (without `force`)."""
-        self.model.parent.mkdir(parents=True, exist_ok=True)
+        folder = self.model.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: no such folder can be made ({error.strerror}); choose another name"
+            ) from None
         for path in self.all():
             check_output(path, force)
 

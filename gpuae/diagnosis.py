@@ -19,7 +19,7 @@ def diagnose() -> dict[str, str]:
     return {
         "gpuae": f"{_version('gpuae')} on Python {platform.python_version()}, {sys.platform}",
         "CPU": _cpu(),
-        "threads": f"{available_cores()}, one for each core that this process may use",
+        "threads": f"up to {available_cores()}, one for each core; a step of 256 rows keeps 2 busy",
         "BLAS": _own_blas(),
         "BLAS of NumPy": _blas_of_numpy(),
         "Numba": f"{_version('numba')}, compiles for {_compile_target()}",

@@ -40,7 +40,8 @@ class Workbench:
         self.propagation = Propagation(self.ops, network, config, views)
         self.sums = Sums.allocate(self.ops, network)
         self.errors = self.ops.empty((BLOCK_ROWS,), "float64")
-        self.restored = self.ops.empty((BLOCK_ROWS, network.columns), config.dtype)
+        # float64, because the data's own units may have a large offset
+        self.restored = self.ops.empty((BLOCK_ROWS, network.columns), "float64")
         self._restore = Restore.create(self.ops, model.preprocess, config)
         self._clock = Clock(self.ops.zeros((4,), "int64"), self.ops.zeros((1,), "float64"))
         self._order = self.ops.asarray(np.arange(BLOCK_ROWS))
@@ -114,7 +115,7 @@ def encode(
 
     def work(bench: Workbench, start: int, stop: int) -> None:
         tile = bench.encode(start, stop)
-        sink(start, bench.ops.to_host(tile.outputs[index]))
+        _hand_over(sink, start, bench.ops.to_host(tile.outputs[index]))
 
     for_each_block(model, x, work, device, threads)
 
@@ -137,7 +138,7 @@ def decode(
         code = tile.outputs[model.network.code]
         bench.ops.assign(code, codes[start:stop].astype(code.dtype))
         bench.propagation.decode(tile, None)
-        sink(start, bench.restore(tile, bench.propagation.reconstruct(tile)))
+        _hand_over(sink, start, bench.restore(tile, bench.propagation.reconstruct(tile)))
 
     for_each_block(model, codes, work, device, threads)
 
@@ -151,7 +152,7 @@ def reconstruct(
     def work(bench: Workbench, start: int, stop: int) -> None:
         tile = bench.encode(start, stop)
         bench.propagation.decode(tile, None)
-        sink(start, bench.restore(tile, bench.propagation.reconstruct(tile)))
+        _hand_over(sink, start, bench.restore(tile, bench.propagation.reconstruct(tile)))
 
     for_each_block(model, x, work, device, threads)
 
@@ -167,9 +168,27 @@ def score(
         bench.propagation.decode(tile, None)
         errors = bench.errors[: stop - start]
         bench.ops.row_errors(bench.propagation.reconstruct(tile), tile.clean, errors)
-        sink(start, bench.ops.to_host(errors))
+        _hand_over(sink, start, bench.ops.to_host(errors))
 
     for_each_block(model, x, work, device, threads)
+
+
+def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:
+    """Give a block to the sink.
+
+    Raises
+    ------
+    InputError
+        Where a row's values were so large that its result is no finite number.
+    """
+    finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
+    if not finite.all():
+        row = start + int(np.argmin(finite))
+        raise InputError(
+            f"row {row} (counted from 0) is so far from the training data that its result is not "
+            "finite; check its values"
+        )
+    sink(start, block)
 
 
 def into(out: NDArray[Any]) -> Sink:

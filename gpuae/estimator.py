@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from gpuae import encoding
 from gpuae.config import Config
@@ -43,6 +44,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         `epoch`, `loss`, `val_loss`, `learning_rate` and `seconds`, each (epochs,).
     n_features_in_ : int
         Columns of the data.
+    loss_ : float
+        The objective over the kept epoch, or over the last portion of `partial_fit`.
     n_iter_ : int
         Epochs that were trained, or portions for `partial_fit`.
 
@@ -142,9 +145,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             When the loss stops being finite; `model_` then holds the last good weights.
         """
         self._partial: PartialFit | None = None
-        fitted = fit(self._rows(X, reset=True), self._config())
+        rows = self._rows(X, reset=True)
+        fitted = fit(rows, self._config(), feature_names=self._names())
+        self._rows_seen = len(rows)
         self._set_model(fitted.model)
         self.n_iter_ = len(fitted.course.history.records)
+        self.loss_ = fitted.course.kept_loss
         fitted.raise_if_diverged()
         if fitted.course.ending is Ending.INTERRUPTED:
             message = f"interrupted: the weights of epoch {fitted.course.best_epoch} were kept"
@@ -161,11 +167,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         rows = self._rows(X, reset=fitted is None)
         training: PartialFit | None = getattr(self, "_partial", None)
         if training is None:
-            training = PartialFit(rows, self._config(), fitted)
+            seen = getattr(self, "_rows_seen", 0)
+            training = PartialFit(rows, self._config(), fitted, seen)
             self.n_iter_ = 0
         training.feed(rows)
         self._partial = training
-        self._set_model(training.model())
+        self.loss_ = training.loss
+        self._set_model(replace(training.model(), feature_names=self._names()))
         self.n_iter_ += 1
         return self
 
@@ -179,7 +187,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def inverse_transform(self, X: Any) -> NDArray[Any]:
         """Return the reconstruction (n, d), in the data's own units, from codes X (n, k)."""
         check_is_fitted(self, "model_")
-        codes = np.atleast_2d(np.asarray(X))
+        codes = check_array(X, dtype=(np.float64, np.float32))
         out = np.empty((len(codes), self.n_features_in_), self.model_.config.dtype)
         encoding.decode(self.model_, codes, encoding.into(out), **self._run_options())
         return out
@@ -221,6 +229,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _config(self) -> Config:
         return Config.parse(self.get_params(), source="Autoencoder")
 
+    def _names(self) -> tuple[str, ...] | None:
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else tuple(map(str, names))
+
     def _run_options(self) -> dict[str, Any]:
         return {"device": self.device, "threads": self.threads}
 
@@ -247,7 +259,8 @@ def load(path: str | Path) -> Autoencoder:
         Where the file is missing, damaged, or not a model.
     """
     model = Model.load(Path(path))
-    estimator = Autoencoder(**model.config.model_dump())
+    # how rows are cut into tiles was chosen for the old data; new ones may want another choice
+    estimator = Autoencoder(**model.config.model_dump() | {"tile_rows": None})
     estimator._set_model(model)
     estimator.n_features_in_ = model.network.columns
     estimator.n_iter_ = len(model.history.get("epoch", ()))

@@ -102,10 +102,12 @@ def evaluate(
     )
 
 
-def explained_variance(model: Model, x: NDArray[Any]) -> float:
+def explained_variance(
+    model: Model, x: NDArray[Any], *, device: str = "auto", threads: int | None = None
+) -> float:
     """Return the share of the variance of x (n, d), in its own units, that is reconstructed."""
     rebuilt = np.empty(x.shape)
-    reconstruct(model, x, into(rebuilt))
+    reconstruct(model, x, into(rebuilt), device=device, threads=threads)
     variance = column_statistics(x, np.arange(len(x))).variance.mean()
     return _explained(float(((rebuilt - x) ** 2).mean()), float(variance))
 

@@ -157,3 +157,14 @@ def test_a_linear_autoencoder_comes_within_a_hundredth_of_pca():
     figures = evaluate(fit(x, Config.parse(settings)).model, x)
     assert figures.pca_mse <= figures.mse * (1 + 1e-9)
     assert figures.mse <= 1.01 * figures.pca_mse
+
+
+def test_errors_are_measured_in_float64_also_far_from_zero():
+    """Rows of 1e8 ± 1 that a linear network rebuilds to rounding, which float32 could not tell."""
+    from gpuae.config import Config
+    from gpuae.training.fitting import fit
+
+    x = 1e8 + np.random.default_rng(0).normal(size=(60, 3))
+    settings = {"activation": "identity", "scale": "standard", "optimizer": "lbfgs"}
+    model = fit(x, Config(hidden=(3,), validation=0, epochs=200, **settings)).model
+    assert evaluate(model, x).explained_variance > 0.999

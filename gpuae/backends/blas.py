@@ -39,21 +39,26 @@ class Blas:
     """Address of cblas_sgemm."""
     dgemm: int
     """Address of cblas_dgemm."""
+    library: ctypes.CDLL
+
+    def use_one_thread(self) -> None:
+        """Let products run on the thread that calls them; threadpoolctl may have changed that."""
+        self.library.scipy_openblas_set_num_threads(1)
 
 
 @cache
 def load() -> Blas:
-    """Load the library, once in a process, with one thread for each caller."""
+    """Load the library, once in a process."""
     path = _library_path()
     with _core_chosen():
         library = ctypes.CDLL(str(path))
-    library.scipy_openblas_set_num_threads(1)
     return Blas(
         path=path,
         version=_text(library, "scipy_openblas_get_config").split(" ")[1],
         core=_text(library, "scipy_openblas_get_corename"),
         sgemm=_address(library, "scipy_cblas_sgemm"),
         dgemm=_address(library, "scipy_cblas_dgemm"),
+        library=library,
     )
 
 

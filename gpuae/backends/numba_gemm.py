@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from gpuae.backends.numba_compile import kernel
@@ -31,6 +32,8 @@ def _type_gemm(
     out: Any,
 ) -> Any:
     """Call out = 1·a·b + beta·out; all three are C-contiguous matrices of beta's type."""
+    if any(array.layout != "C" or array.dtype != beta for array in (a, b, out)):
+        raise TypingError("gemm needs C-contiguous matrices of one type")
     signature = types.void(address, transposes, sizes, a, b, beta, out)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -27,15 +27,16 @@ class NumbaOps(NumpyOps):
     name = "cpu"
 
     def __init__(self) -> None:
-        library = blas.load()
-        self._gemm = {"float32": library.sgemm, "float64": library.dgemm}
+        self._blas = blas.load()
+        self._gemm = {"float32": self._blas.sgemm, "float64": self._blas.dgemm}
 
     def __reduce__(self) -> tuple[type[NumbaOps], tuple[()]]:
         # the products' addresses hold in this process only
         return type(self), ()
 
     def session(self) -> AbstractContextManager[object]:
-        """Do nothing: our BLAS runs on the calling thread anyway."""
+        """Keep our BLAS to the calling thread."""
+        self._blas.use_one_thread()
         return nullcontext()
 
     def gemm(

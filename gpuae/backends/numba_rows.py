@@ -52,13 +52,6 @@ def draw_row(row: Any, epoch: Any, stream: Any, key: Any, words: Any) -> None:
         words[4 * group + 3] = np.uint32(w3)
 
 
-@kernel
-def fill_words(rows: Any, epoch: int, stream: int, key: Any, words: Any) -> None:
-    """Fill words (m, 4·groups) with the words of the rows with these numbers."""
-    for i in range(rows.size):
-        draw_row(rows[i], epoch, stream, key, words[i])
-
-
 @elementwise
 def drop(words: Any, threshold: Any, kept: Any, mask: Any) -> None:
     """Write 0 where the word is below the threshold, else `kept`."""

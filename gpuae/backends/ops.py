@@ -5,8 +5,8 @@ Rules that make the same step run from Python, from a compiled loop or from a ca
 * An operation writes into buffers it is given and allocates nothing.
 * What changes from step to step (epoch, first row, step number, learning rate) is read from the
   buffers of a `Clock`, so a step's calls can be recorded once and replayed.
-* Matrices are C-contiguous with rows as samples. Sums of losses, dot products and column sums
-  are accumulated in float64.
+* Matrices are C-contiguous with rows as samples. Sums of losses, dot products and the column sums
+  of the code are accumulated in float64.
 
 `numpy_ops` defines what each operation means; the others are compared with it.
 """

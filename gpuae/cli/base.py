@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -44,6 +45,8 @@ class Command(click.Command):
                 f"not enough memory ({error}); lower hidden or batch_size, or give fewer columns"
             ) from error
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise GpuaeError("the disk that the output goes to is full; make room") from error
             if ctx.meta.get("gpuae.debug"):
                 raise
             click.echo(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from gpuae.cli.base import (
     output_option,
     threads_option,
 )
+
+if TYPE_CHECKING:
+    from gpuae.cli.rows import Job
 
 
 @declare
@@ -46,6 +50,7 @@ def command(
 
     check_output(output, force)
     job = Job.open(model_path, features, output, codes=True)
+    _check_layer(job)
     shape = (len(job.x), job.model.network.columns)
     write_rows(
         dataset_output(
@@ -61,3 +66,17 @@ def command(
         lambda sink: decode(job.model, job.x, sink, device=device, threads=threads),
         f"{shape[0]} rows of {shape[1]} columns",
     )
+
+
+def _check_layer(job: Job) -> None:
+    """Refuse features of another layer than the code; they may have its width."""
+    from gpuae.errors import InputError
+    from gpuae.storage.features import layer_of
+
+    path, depth = job.dataset.source_path, job.model.network.depth
+    layer = layer_of(path) if path is not None and job.dataset.source == str(path) else None
+    if layer not in (None, depth):
+        raise InputError(
+            f"{path}: holds encoder layer {layer} and only the code, layer {depth}, can be "
+            "decoded; make it with gpuae encode without --layer"
+        )

@@ -85,7 +85,7 @@ def command(
             image_shape=dataset.image_shape,
         )
     _save(result, output, force=force)
-    summary = _summary(result, output) | _explained(result, dataset.x)
+    summary = _summary(result, output) | _explained(result, dataset.x, config)
     if as_json:
         print_json(summary)
     else:
@@ -115,7 +115,7 @@ def _tell_device(config: Config) -> None:
     if config.device == "auto":
         say(f"device {device.name}: {device.reason}")
     if needs_compiling(device):
-        say("compiling for this CPU: some seconds for each new kind of network, once")
+        say("compiling for this CPU, once: some seconds now and for each new kind of network")
 
 
 def _provenance(path: Path | None) -> dict[str, str | int | float]:
@@ -141,17 +141,15 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
     }
 
 
-def _explained(result: Fit, x: NDArray[Any]) -> dict[str, Any]:
+def _explained(result: Fit, x: NDArray[Any], config: Config) -> dict[str, Any]:
     """Measure what the model makes of some rows that it was not trained on, if there are any."""
     from gpuae.evaluation import explained_variance
 
     rows = result.unseen[:MEASURED_ROWS]
     if len(rows) < 2:
         return {"explained_variance": None, "measured_rows": 0}
-    return {
-        "explained_variance": explained_variance(result.model, x[rows]),
-        "measured_rows": len(rows),
-    }
+    share = explained_variance(result.model, x[rows], device=config.device, threads=config.threads)
+    return {"explained_variance": share, "measured_rows": len(rows)}
 
 
 def _tell(summary: dict[str, Any]) -> None:

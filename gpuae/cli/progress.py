@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gpuae.cli.base import say
@@ -89,19 +89,28 @@ class Meter:
 
 
 class Lines(Meter):
-    """Prints a line every few seconds, and one for the last epoch."""
+    """Prints a line every few seconds, one for the first epoch and one for the last."""
 
     def __init__(self) -> None:
         super().__init__()
         self._printed = time.perf_counter()
 
-    def epoch_done(self, record: EpochRecord) -> None:
+    def rows_done(self, epoch: int, rows: int) -> None:
         """Print, if it is time to."""
+        super().rows_done(epoch, rows)
+        if time.perf_counter() - self._printed >= LINE_SECONDS:
+            self._print(epoch)
+
+    def epoch_done(self, record: EpochRecord) -> None:
+        """Print the first and the last epoch."""
         super().epoch_done(record)
-        now = time.perf_counter()
-        if now - self._printed >= LINE_SECONDS or record.epoch in (1, self.epochs):
-            say(f"epoch {record.epoch}/{self.epochs}  {self.losses()}  {self.speed()}")
-            self._printed = now
+        if record.epoch in (1, self.epochs):
+            self._print(record.epoch)
+
+    def _print(self, epoch: int) -> None:
+        parts = (f"epoch {epoch}/{self.epochs}", self.losses(), f"{self.share:.0%}", self.speed())
+        say("  ".join(part for part in parts if part))
+        self._printed = time.perf_counter()
 
 
 class Bar(Meter):
@@ -161,6 +170,36 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+@contextmanager
+def counting(rows: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function to be told of rows that are done, which shows how far the work is."""
+    if sys.stderr.isatty():
+        with _rows_bar(rows) as advance:
+            yield advance
+        return
+    done, printed = 0, time.perf_counter()
+
+    def advance_lines(count: int) -> None:
+        nonlocal done, printed
+        done += count
+        if time.perf_counter() - printed >= LINE_SECONDS:
+            printed = time.perf_counter()
+            say(f"{done:,} of {rows:,} rows  {done / rows:.0%}")
+
+    yield advance_lines
+
+
+@contextmanager
+def _rows_bar(rows: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True, highlight=False)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("rows", total=rows)
+        yield lambda count: progress.advance(task, count)
 
 
 def describe(config: Config, columns: int, rows: int) -> list[str]:

@@ -12,6 +12,8 @@ import click
 from gpuae.cli.base import say
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gpuae.encoding import Sink
     from gpuae.model.model import Model
     from gpuae.storage.atomic import RowsOutput
@@ -102,7 +104,14 @@ def _check_names(model_path: Path, model: Model, dataset: Dataset) -> None:
 
 
 def write_rows(output: RowsOutput, path: Path, compute: Callable[[Sink], None], what: str) -> None:
-    """Fill an output file and say so."""
-    with output as out:
-        compute(out.write)
+    """Fill an output file, showing how far it is, and say so."""
+    from gpuae.cli.progress import counting
+
+    with output as out, counting(out.shape[0]) as advance:
+
+        def sink(start: int, block: NDArray[Any]) -> None:
+            out.write(start, block)
+            advance(len(block))
+
+        compute(sink)
     click.echo(f"wrote {what} to {path}")

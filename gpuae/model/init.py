@@ -68,8 +68,9 @@ def _distance_weight(
     Both lie in the unit square (of images; hidden units on the most square grid of their number)
     or on the unit interval: a unit sees its surroundings and starts local.
     """
+    plane = image_shape is not None and len(image_shape) >= 2
     inputs, units = (
-        _positions(count, image_shape if count == columns else None, image_shape is not None)
+        _positions(count, image_shape if count == columns else None, plane)
         for count in (layer.n_in, layer.n_out)
     )
     distance = np.linalg.norm(inputs[:, None, :] - units[None, :, :], axis=2)

@@ -9,11 +9,9 @@ from typing import Any
 import h5py
 from numpy.typing import NDArray
 
-from gpuae.errors import InputError
 from gpuae.storage import guard, reading, schema
 from gpuae.storage.atomic import RowsOutput
 from gpuae.storage.companions import Companions, write_companions
-from gpuae.storage.dataset import Dataset, open_dataset
 from gpuae.storage.schema import Attribute
 
 _LARGE_DATASET = {
@@ -94,17 +92,10 @@ def _output(
     return RowsOutput(path, inner, shape, dtype, build, force=force)
 
 
-def read_features(path: Path) -> Dataset:
-    """Return the codes in a features file as rows.
-
-    Raises
-    ------
-    InputError
-        When the file is not one of features.
-    """
+def layer_of(path: Path) -> int | None:
+    """Return which encoder layer a features file is of, counted from 1; None for other files."""
     with guard.opened(path) as file:
-        kind = schema.kind_of(reading.root_attributes(file))
-    if kind != "features":
-        what = f"a gpuae {kind} file" if kind else "not a gpuae file"
-        raise InputError(f"{path}: is {what}, not features; make them with gpuae encode")
-    return open_dataset(path)
+        attributes = reading.root_attributes(file)
+    layer = attributes.get("layer")
+    is_features = schema.kind_of(attributes) == "features"
+    return layer if is_features and isinstance(layer, int) else None

@@ -19,6 +19,8 @@ from gpuae.storage.companions import read_image_shape, read_names, write_names
 from gpuae.storage.model_contents import LayerArrays, ModelContents, first_problem
 from gpuae.storage.schema import Attribute
 
+KIND = "model"
+
 __all__ = ["LayerArrays", "ModelContents", "read_model", "write_model"]
 
 
@@ -34,14 +36,13 @@ def write_model(path: Path, contents: ModelContents, *, force: bool) -> None:
     """
     if problem := first_problem(contents):
         raise RuntimeError(f"{path}: refusing to write a model whose {problem}")
-    write_small(path, lambda file: fill_model(file, contents), force=force)
+    write_small(path, lambda file: _fill(file, contents), force=force)
 
 
-def fill_model(file: h5py.File, contents: ModelContents, kind: str = "model") -> None:
-    """Write `contents` into an empty file; a checkpoint is a model with more beside it."""
+def _fill(file: h5py.File, contents: ModelContents) -> None:
     config_json = json.dumps(contents.config.stored(), sort_keys=True)
     attributes = {**contents.attributes, schema.CONFIG_JSON: config_json}
-    schema.write_root(file, kind, attributes)
+    schema.write_root(file, KIND, attributes)
     model = file.create_group("model")
     for part, layers in (("encoder", contents.encoder), ("decoder", contents.decoder)):
         for index, layer in enumerate(layers):
@@ -75,13 +76,12 @@ def read_model(path: Path) -> ModelContents:
         contradict its configuration; the message names the file and the path in it.
     """
     with guard.opened(path) as file:
-        return contents_of(file, path)
+        return _contents_of(file, path)
 
 
-def contents_of(file: h5py.File, path: Path, kind: str = "model") -> ModelContents:
-    """Return the checked model in an open file of `kind`; see `read_model`."""
+def _contents_of(file: h5py.File, path: Path) -> ModelContents:
     attributes = reading.root_attributes(file)
-    config = _read_config(path, attributes, kind)
+    config = _read_config(path, attributes)
     contents = ModelContents(
         config=config,
         encoder=_read_layers(file, "/model/encoder", config),
@@ -93,20 +93,20 @@ def contents_of(file: h5py.File, path: Path, kind: str = "model") -> ModelConten
         image_shape=read_image_shape(reading.group_at(file, "/model"), str(path)),
     )
     if problem := first_problem(contents):
-        raise InputError(f"{path}: is a damaged {kind}, its {problem}; train or copy it again")
+        raise InputError(f"{path}: is a damaged {KIND}, its {problem}; train or copy it again")
     return contents
 
 
-def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -> Config:
-    """Return the configuration of a file that has been found to be of the kind `wanted`."""
+def _read_config(path: Path, attributes: Mapping[str, Attribute]) -> Config:
+    """Return the configuration of a file that has been found to be a model."""
     kind = schema.kind_of(attributes)
-    if kind != wanted:
+    if kind != KIND:
         what = f"a gpuae {kind} file" if kind else "not a gpuae file"
-        raise InputError(f"{path}: is {what} where a {wanted} is needed; make one with gpuae fit")
+        raise InputError(f"{path}: is {what} where a {KIND} is needed; make one with gpuae fit")
     minor = schema.minor_version(attributes, str(path))
     try:
         settings = json.loads(str(attributes.get(schema.CONFIG_JSON, "")))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise _bad_config(path, f"is not JSON ({error})") from None
     if not isinstance(settings, dict):
         raise _bad_config(path, "is not a JSON object of settings")

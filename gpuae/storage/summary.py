@@ -60,7 +60,7 @@ def summarise(path: Path) -> Summary:
 def _config(attributes: dict[str, Attribute], path: Path) -> dict[str, Any]:
     try:
         config = json.loads(str(attributes.get(schema.CONFIG_JSON, "{}")))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: its attribute config_json is not JSON ({error})") from None
     return config if isinstance(config, dict) else {}
 

@@ -138,10 +138,25 @@ class Temporary:
             os.close(self._descriptor)
             self._descriptor = -1
             check_output(self._path, self._force)
-            self.name.replace(self._target)
+            if self._force or not self._link():
+                self.name.replace(self._target)
             _sync_folder(self._target.parent)
         except OSError as error:
             raise self._refusal(error) from None
+
+    def _link(self) -> bool:
+        """Give the file its name in one step that fails where the name has been taken meanwhile.
+
+        Returns whether the file system could; some have no links.
+        """
+        try:
+            os.link(self.name, self._target)
+        except FileExistsError:
+            check_output(self._path, self._force)
+            raise
+        except OSError:
+            return False
+        return True
 
     def _refusal(self, error: OSError, size: int | None = None) -> OutputError:
         needed = f", it needs {size / 2**20:.0f} MiB" if size else ""

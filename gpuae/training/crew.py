@@ -26,9 +26,9 @@ class Crew:
     def __init__(self, size: int) -> None:
         self.size = size
         self._executor = ThreadPoolExecutor(size, thread_name_prefix="gpuae")
-        self._meeting = threading.Barrier(size, action=self._decide)
         self._stop_asked = False
         self._stopping = False
+        self._meeting = self._new_meeting()
 
     def __enter__(self) -> Self:
         return self
@@ -47,6 +47,7 @@ class Crew:
             The first one that a member raised.
         """
         self._stop_asked = self._stopping = False
+        self._meeting = self._new_meeting()
         futures: list[Future[None]] = []
         try:
             for index in range(self.size):
@@ -59,8 +60,8 @@ class Crew:
 
     @property
     def stopping(self) -> bool:
-        """Whether the crew has been asked to stop, for work without meetings."""
-        return self._stop_asked
+        """Whether work without meetings should end: Ctrl-C was heard or a member has failed."""
+        return self._stop_asked or self._meeting.broken
 
     def meet(self) -> bool:
         """Wait for all members; return whether they stop here."""
@@ -68,12 +69,22 @@ class Crew:
         return self._stopping
 
     def _stop(self, futures: list[Future[None]]) -> None:
-        """Let the members come to their next meeting; if not all were sent, call it off."""
+        """Let the members come to their next meeting; if not all were sent, call it off.
+
+        Nobody may touch what they work on before they have ended, however often Ctrl-C is pressed.
+        """
         self._stop_asked = True
         if len(futures) < self.size:
             self._meeting.abort()
-        wait(futures)
-        self._meeting.reset()
+        while True:
+            try:
+                wait(futures)
+            except KeyboardInterrupt:
+                continue
+            return
+
+    def _new_meeting(self) -> threading.Barrier:
+        return threading.Barrier(self.size, action=self._decide)
 
     def _decide(self) -> None:
         self._stopping = self._stop_asked
@@ -89,5 +100,4 @@ class Crew:
         errors = [error for future in futures if (error := future.exception()) is not None]
         causes = [error for error in errors if not isinstance(error, threading.BrokenBarrierError)]
         if errors:
-            self._meeting.reset()
             raise (causes or errors)[0]

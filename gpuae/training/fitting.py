@@ -22,6 +22,7 @@ from gpuae.model.statistics import ColumnStatistics, column_statistics
 from gpuae.training.batches import Order, choose_tile_rows, split_rows
 from gpuae.training.crew import available_cores
 from gpuae.training.history import Observer, Silence
+from gpuae.training.lanes import EVALUATION_ROWS
 from gpuae.training.team import Team
 from gpuae.training.thread_team import ThreadTeam
 from gpuae.training.trainer import Course, Ending, Trainer
@@ -47,10 +48,9 @@ class Fit:
         if self.course.ending is not Ending.DIVERGED:
             return
         epoch = len(self.course.history.records) + 1
-        rate = self.model.config.learning_rate
         raise DivergedError(
-            f"the loss or a weight was no finite number in epoch {epoch}: lower learning_rate "
-            f"(now {rate:g}){_scaling_hint(self.model.config)}; "
+            f"the loss or a weight was no finite number in epoch {epoch}: "
+            f"{_remedy(self.model.config)}; "
             f"the weights of epoch {self.course.best_epoch} were kept"
         )
 
@@ -124,8 +124,18 @@ class Prepared:
     preprocess: Preprocess
 
 
-def prepare(x: NDArray[Any], rows: Order, config: Config, statistics: ColumnStatistics) -> Prepared:
-    """Resolve a configuration for some training rows of x and learn their preprocessing."""
+def prepare(
+    x: NDArray[Any],
+    rows: Order,
+    config: Config,
+    statistics: ColumnStatistics,
+    *,
+    whole_steps: bool = False,
+) -> Prepared:
+    """Resolve a configuration for some training rows of x and learn their preprocessing.
+
+    With `whole_steps` more rows are to come, so that a step will have its full `batch_size`.
+    """
     facts = DataFacts(
         rows=len(x),
         columns=x.shape[1],
@@ -135,23 +145,28 @@ def prepare(x: NDArray[Any], rows: Order, config: Config, statistics: ColumnStat
     )
     resolved = config.resolve(facts)
     network = Network.build(resolved, x.shape[1])
-    _check_size(network, resolved)
-    tile_rows = choose_tile_rows(resolved, network, _step_rows(resolved, len(rows)))
+    step_rows = resolved.batch_size if whole_steps else None
+    step_rows = step_rows or _step_rows(resolved, len(rows))
+    tile_rows = choose_tile_rows(resolved, network, step_rows)
+    _check_size(network, resolved, (resolved.batch_size and step_rows) or tile_rows)
     resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
     return Prepared(resolved, fit_preprocess(x, rows, resolved, statistics))
 
 
-def _check_size(network: Network, config: Config) -> None:
+def _check_size(network: Network, config: Config, rows_held: int) -> None:
     """Refuse a network that this machine cannot hold, before it tries to.
 
     Beside the parameters there are their gradient (in two lanes or more), the optimizer's state and
-    a copy to go back to: six vectors of that size at least.
+    a copy to go back to: six vectors of that size at least. And a few rows are on their way.
     """
-    needed = 6 * network.size * np.dtype(config.dtype).itemsize
+    widths = 2 * network.columns + 2 * sum(layer.n_out for layer in network.layers)
+    numbers = 6 * network.size + (rows_held + EVALUATION_ROWS) * widths
+    needed = numbers * np.dtype(config.dtype).itemsize
     if needed > physical_memory():
         raise ConfigError(
             f"hidden: this network has {network.size:.3g} parameters and needs "
-            f"{needed / 2**30:.3g} GiB of memory to train, more than this machine has; lower hidden"
+            f"{needed / 2**30:.3g} GiB of memory to train, more than this machine has; "
+            "lower hidden or batch_size"
         )
 
 
@@ -223,5 +238,10 @@ def _notes(
         yield f"an epoch has only {count}: a smaller batch_size, 32 say, learns faster"
 
 
-def _scaling_hint(config: Config) -> str:
-    return ", or scale the data (scale=minmax)" if config.scale == "none" else ""
+def _remedy(config: Config) -> str:
+    """Say what to lower."""
+    scaling = "scale the data (scale=minmax)"
+    if config.full_batch:
+        return scaling if config.scale == "none" else "lower beta or raise weight_decay"
+    rate = f"lower learning_rate (now {config.learning_rate:g})"
+    return f"{rate}, or {scaling}" if config.scale == "none" else rate

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends import get_ops, resolve_device
+from gpuae.backends.ops import Ops
 from gpuae.config import Config
 from gpuae.model.init import initial_parameters
 from gpuae.model.network import Network
@@ -57,11 +58,11 @@ def check_gradient(
     prepared = prepare(x, order, exact, column_statistics(x, order))
     network = Network.build(prepared.config, columns)
     ops = get_ops(resolve_device(config.device))
-    parameters = ops.asarray(_spread_out(network, prepared.config))
-    with new_team(ops, network, prepared, x, parameters, rows) as team:
+    start = _spread_out(network, prepared.config)
+    with new_team(ops, network, prepared, x, ops.asarray(start.copy()), rows) as team:
         team.full_gradient(order)
         analytic = ops.to_host(team.gradient)
-        numeric = _central_differences(team, parameters, order, prepared.config)
+        numeric = _central_differences(team, ops, start, order, prepared.config)
     return _compare(network, analytic, numeric)
 
 
@@ -78,15 +79,16 @@ def _spread_out(network: Network, config: Config) -> NDArray[np.float64]:
 
 
 def _central_differences(
-    team: Team, parameters: NDArray[np.float64], order: NDArray[np.int64], config: Config
+    team: Team, ops: Ops, start: NDArray[np.float64], order: NDArray[np.int64], config: Config
 ) -> NDArray[np.float64]:
-    numeric = np.empty(len(parameters))
-    for i, value in enumerate(parameters.copy()):
+    numeric = np.empty(len(start))
+    for i, value in enumerate(start):
+        entry = team.parameters[i : i + 1]
         ends = []
         for moved in (value + STEP, value - STEP):
-            parameters[i] = moved
+            ops.assign(entry, np.array([moved]))
             ends.append(objective(team.full_gradient(order), config))
-        parameters[i] = value
+        ops.assign(entry, np.array([value]))
         numeric[i] = (ends[0] - ends[1]) / (2 * STEP)
     return numeric
 

@@ -27,13 +27,12 @@ EVALUATION_ROWS = 256
 
 @dataclass(frozen=True)
 class Lane:
-    """A gradient and sums of its own, a tile for each turn in a step and one for evaluation."""
+    """A gradient and sums of its own, and a tile for each turn in a step where tiles are kept."""
 
     index: int
     gradient: tuple[Parameters, ...]
     sums: Sums
     tiles: tuple[Tile, ...]
-    still: Tile
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,10 @@ class Worker:
     code_sums: Array
     slope: Array
     kl: Array
+    spare: Tile
+    """For the turns of any lane, where tiles are not kept."""
+    still: Tile
+    """For evaluation."""
 
 
 class Lanes:
@@ -55,7 +58,7 @@ class Lanes:
     ----------
     keeps_tiles
         Whether a tile's activations last from the encoder's pass to the rest of the step. In
-        full-batch training they would fill the memory, and a lane uses one tile again and again.
+        full-batch training they would fill the memory, and a worker uses one tile again and again.
     """
 
     def __init__(self, ops: Ops, network: Network, config: Config, batch: int) -> None:
@@ -64,18 +67,16 @@ class Lanes:
         tiles = -(-batch // self.tile_rows)
         self.count = min(tiles, MAX_LANES)
         self._gradients = ops.empty((self.count, network.size), config.dtype)
-        turns = -(-tiles // self.count) if self.keeps_tiles else 1
-
-        def tile(rows: int, *, training: bool) -> Tile:
-            return Tile.allocate(ops, network, config, rows, training=training)
-
+        turns = -(-tiles // self.count) if self.keeps_tiles else 0
         self.all = [
             Lane(
                 index=index,
                 gradient=network.views(self._gradients[index]),
                 sums=Sums.allocate(ops, network),
-                tiles=tuple(tile(self.tile_rows, training=True) for _ in range(turns)),
-                still=tile(EVALUATION_ROWS, training=False),
+                tiles=tuple(
+                    Tile.allocate(ops, network, config, self.tile_rows, training=True)
+                    for _ in range(turns)
+                ),
             )
             for index in range(self.count)
         ]
@@ -92,12 +93,15 @@ class Lanes:
         for turn, first in enumerate(starts):
             yield turn, Rows(order, clock, first, min(tile_rows, rows - first))
 
-    def tile(self, lane: Lane, turn: int, place: Rows) -> Tile:
+    def tile(self, lane: Lane, worker: Worker, turn: int, place: Rows) -> Tile:
         """Return the tile of a turn."""
-        return lane.tiles[turn if self.keeps_tiles else 0].head(place.count)
+        tile = lane.tiles[turn] if self.keeps_tiles else worker.spare
+        return tile.head(place.count)
 
 
-def new_worker(ops: Ops, network: Network, config: Config, steps_done: int) -> Worker:
+def new_worker(
+    ops: Ops, network: Network, config: Config, spare_rows: int, steps_done: int
+) -> Worker:
     """Allocate what a thread keeps to itself; its clock has counted so many steps."""
     counters = np.zeros(4, np.int64)
     counters[STEP] = steps_done
@@ -107,4 +111,6 @@ def new_worker(ops: Ops, network: Network, config: Config, steps_done: int) -> W
         code_sums=ops.zeros((network.code_size,), "float64"),
         slope=ops.empty((network.code_size,), config.dtype),
         kl=ops.zeros((1,), "float64"),
+        spare=Tile.allocate(ops, network, config, spare_rows, training=True),
+        still=Tile.allocate(ops, network, config, EVALUATION_ROWS, training=False),
     )

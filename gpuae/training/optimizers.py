@@ -47,7 +47,8 @@ class SGD:
 
 def create_optimizer(ops: Ops, size: int, config: Config) -> Optimizer:
     """Return the optimizer of a mini-batch configuration with its state at zero."""
-    return (Adam if config.optimizer == "adam" else SGD)(ops, size, config)
+    kinds: dict[str, type[Adam] | type[SGD]] = {"adam": Adam, "sgd": SGD}
+    return kinds[config.optimizer](ops, size, config)
 
 
 class LearningRate:

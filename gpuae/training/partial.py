@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from gpuae.backends import get_ops, resolve_device
 from gpuae.config import Config
-from gpuae.errors import ConfigError
+from gpuae.errors import ConfigError, DivergedError
 from gpuae.model.init import initial_parameters
 from gpuae.model.model import Model
 from gpuae.model.network import Network
@@ -31,6 +32,8 @@ class PartialFit:
         The first portion (m, d), from which scaling is learnt.
     fitted
         A model to go on with instead, in its own settings and scaling.
+    rows_seen
+        How many rows that model has been trained on.
 
     Raises
     ------
@@ -38,31 +41,41 @@ class PartialFit:
         For lbfgs, which needs all rows at once.
     """
 
-    def __init__(self, first: NDArray[Any], config: Config, fitted: Model | None = None) -> None:
-        if config.full_batch:
+    def __init__(
+        self,
+        first: NDArray[Any],
+        config: Config,
+        fitted: Model | None = None,
+        rows_seen: int = 0,
+    ) -> None:
+        if (fitted.config if fitted else config).full_batch:
             raise ConfigError("optimizer=lbfgs is full batch: use fit, or optimizer=adam")
         self._device = resolve_device(config.device)
         self._ops = get_ops(self._device)
-        if fitted is None:
-            rows = np.arange(len(first))
-            self._prepared = prepare(first, rows, config, column_statistics(first, rows))
-        else:
-            self._prepared = Prepared(fitted.config, fitted.preprocess)
+        self._fitted = fitted
+        self._prepared = _first_preparation(first, config) if fitted is None else _again(fitted)
         self._network = Network.build(self._prepared.config, first.shape[1])
         start = fitted.parameters if fitted else self._initial_parameters()
         self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
-        self._rows_seen = 0
+        self._rows_seen = rows_seen
         self._steps_done = 0
-        self.loss = np.nan
+        self.loss = math.nan
         """J over the last portion, while it was passed."""
 
     def _initial_parameters(self) -> NDArray[Any]:
         return initial_parameters(self._network, self._prepared.config)
 
     def feed(self, x: NDArray[Any]) -> None:
-        """Train on the rows of x (m, d), once each, in their order."""
+        """Train on the rows of x (m, d), once each, in their order.
+
+        Raises
+        ------
+        DivergedError
+            When the loss or a weight stops being finite; the weights are those before the portion.
+        """
         config, count = self._prepared.config, len(x)
+        before = self._ops.to_host(self._parameters)
         steps = step_sizes(count, config.batch_size or count)
         team = new_team(
             self._ops, self._network, self._prepared, x, self._parameters, count, self._steps_done
@@ -70,7 +83,15 @@ class PartialFit:
         with team:
             team.start_epoch(np.arange(count), 0, config.learning_rate, self._rows_seen)
             team.run(steps, self._optimizer)
-            self.loss = objective(team.totals(count), config)
+            loss = objective(team.totals(count), config)
+        size = self._ops.dot(self._parameters, self._parameters)
+        if not (math.isfinite(loss) and math.isfinite(size)):
+            self._ops.assign(self._parameters, before)
+            raise DivergedError(
+                f"the loss or a weight was no finite number: lower learning_rate "
+                f"(now {config.learning_rate:g}); the weights before this portion were kept"
+            )
+        self.loss = loss
         self._rows_seen += count
         self._steps_done += len(steps)
 
@@ -81,4 +102,15 @@ class PartialFit:
             parameters=self._ops.to_host(self._parameters),
             preprocess=self._prepared.preprocess,
             attributes={"seed": self._prepared.config.seed, "device": self._device.name},
+            feature_names=self._fitted.feature_names if self._fitted else None,
+            image_shape=self._fitted.image_shape if self._fitted else None,
         )
+
+
+def _first_preparation(first: NDArray[Any], config: Config) -> Prepared:
+    rows = np.arange(len(first))
+    return prepare(first, rows, config, column_statistics(first, rows), whole_steps=True)
+
+
+def _again(fitted: Model) -> Prepared:
+    return Prepared(fitted.config, fitted.preprocess)

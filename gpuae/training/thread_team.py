@@ -69,8 +69,9 @@ class ThreadTeam:
         ]
         self._squares = ops.zeros((len(self._parts),), "float64")
         self._crew = Crew(max(1, min(threads, self._lanes.count)))
+        spare_rows = 0 if self._lanes.keeps_tiles else self._lanes.tile_rows
         self._workers = [
-            new_worker(ops, network, config, steps_done) for _ in range(self._crew.size)
+            new_worker(ops, network, config, spare_rows, steps_done) for _ in range(self._crew.size)
         ]
         self._contexts = ExitStack()
 
@@ -150,7 +151,7 @@ class ThreadTeam:
         slope = self._kl_slope(member, rows) if self._config.sparsity == "kl" else None
         for lane in self._own_lanes(member):
             for turn, place in self._turns(member, lane, rows):
-                tile = self._lanes.tile(lane, turn, place)
+                tile = self._lanes.tile(lane, self._workers[member], turn, place)
                 if slope is None or not self._lanes.keeps_tiles:
                     self._encode(tile, place, lane.sums if slope is None else None)
                 self._pass.decode(tile, place)
@@ -162,14 +163,15 @@ class ThreadTeam:
         for lane in self._own_lanes(member):
             self._ops.fill(lane.sums.code, 0.0)
             for turn, place in self._turns(member, lane, rows):
-                self._encode(self._lanes.tile(lane, turn, place), place, lane.sums)
+                tile = self._lanes.tile(lane, self._workers[member], turn, place)
+                self._encode(tile, place, lane.sums)
         self._crew.meet()
         return self._reduce_code(self._workers[member], rows)
 
     def _evaluate(self, member: int, rows: int) -> None:
         for lane in self._own_lanes(member):
             for _, place in self._turns(member, lane, rows, EVALUATION_ROWS):
-                tile = lane.still.head(place.count)
+                tile = self._workers[member].still.head(place.count)
                 self._clean_feed.load(tile, place)
                 self._pass.encode(tile, None, lane.sums)
                 self._pass.decode(tile, None)

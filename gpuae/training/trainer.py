@@ -39,12 +39,18 @@ class Course:
     Attributes
     ----------
     best_epoch
-        The epoch whose weights were kept, counted from 1; 0 is the start.
+        The epoch whose weights were kept, counted from 1; 0 is the start, or what a first epoch had
+        come to when it was interrupted.
     """
 
     history: History = field(default_factory=History)
     ending: Ending = Ending.FINISHED
     best_epoch: int = 0
+
+    @property
+    def kept_loss(self) -> float:
+        """J of the kept epoch; NaN where none was completed."""
+        return self.history.records[self.best_epoch - 1].loss if self.best_epoch else math.nan
 
 
 class Epochs(Protocol):
@@ -84,6 +90,8 @@ class BatchEpochs:
             self._team.run(steps, self._optimizer)
             done += sum(steps)
             observer.rows_done(epoch + 1, done)
+            if not math.isfinite(self._team.totals(done).loss):
+                break
         return objective(self._team.totals(len(order)), self._config), rate
 
     def observe(self, loss: float) -> None:

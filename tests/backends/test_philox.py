@@ -1,5 +1,7 @@
 """The random words are Philox4x32-10's, addressed by row, column, epoch, purpose and layer."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -46,12 +48,25 @@ def compiled_philox():
 
 
 def compiled_words(seed, purpose, rows, columns, epoch=0, layer=0):
-    from gpuae.backends import numba_rows
-
     rows = np.asarray(rows, np.int64)
     out = np.zeros((len(rows), 4 * -(-columns // 4)), np.uint32)
-    numba_rows.fill_words(rows, epoch, philox.stream(purpose, layer), philox.key_of(seed), out)
+    draw = compiled_draw()
+    draw(rows, epoch, philox.stream(purpose, layer), philox.key_of(seed), out)
     return out[:, :columns]
+
+
+@cache
+def compiled_draw():
+    from numba import njit
+
+    from gpuae.backends import numba_rows
+
+    @njit
+    def draw(rows, epoch, stream, key, out):
+        for i in range(rows.size):
+            numba_rows.draw_row(rows[i], epoch, stream, key, out[i])
+
+    return draw
 
 
 def defined_words(seed, purpose, rows, columns, epoch=0, layer=0):

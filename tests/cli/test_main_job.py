@@ -175,3 +175,10 @@ def test_every_commands_help_has_an_example(gpuae):
 
     for name in COMMANDS:
         assert f"Example:\n    gpuae {name}" in gpuae(name, "--help").out, name
+
+
+def test_long_work_speaks_every_few_seconds(gpuae, model, monkeypatch):
+    monkeypatch.setattr("gpuae.cli.progress.LINE_SECONDS", 0.0)
+    assert "40 of 40 rows" in gpuae("encode", model, "rows.npy", "-o", "f.h5").err
+    fitted = gpuae("fit", "rows.npy", "-o", "m.h5", "--epochs", 3, "--batch-size", 4)
+    assert "epoch 2/3" in fitted.err

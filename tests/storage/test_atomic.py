@@ -274,3 +274,19 @@ def test_equal_rows_give_equal_bytes_in_whatever_order_they_came(tmp_path):
             for start in order:
                 out.write(start, rows[start : start + 5])
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_a_name_taken_in_the_last_moment_is_not_overwritten(tmp_path, monkeypatch):
+    """Even between the last look at the name and the moment the file would take it."""
+    path = tmp_path / "a.h5"
+    link = os.link
+
+    def taken(*names):
+        path.write_text("another's")
+        return link(*names)
+
+    monkeypatch.setattr(os, "link", taken)
+    with pytest.raises(OutputError, match="exists already"):
+        write_small(path, fill_small, force=False)
+    assert path.read_text() == "another's"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.h5"]

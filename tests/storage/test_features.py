@@ -2,9 +2,8 @@ import h5py
 import numpy as np
 import pytest
 
-from gpuae.errors import InputError
 from gpuae.storage.dataset import open_dataset
-from gpuae.storage.features import dataset_output, features_output, read_features, scores_output
+from gpuae.storage.features import dataset_output, features_output, layer_of, scores_output
 
 BESIDE = {"y": np.array(["a", "b", "c"]), "row_id": np.array([5, 6, 8])}
 ATTRIBUTES = {"model_sha256": "ff" * 32, "seed": 1}
@@ -28,9 +27,8 @@ def test_features_have_the_layout_of_the_specification(features_path):
         assert file["features/row_id"][:].tolist() == [5, 6, 8]
 
 
-@pytest.mark.parametrize("read", [read_features, open_dataset])
-def test_features_are_rows_with_their_labels(features_path, read):
-    codes = read(features_path)
+def test_features_are_rows_with_their_labels(features_path):
+    codes = open_dataset(features_path)
     np.testing.assert_array_equal(codes.x, [[0, 1], [2, 3], [4, 5]])
     assert codes.y.tolist() == ["a", "b", "c"]
     assert codes.row_id.tolist() == [5, 6, 8]
@@ -61,12 +59,10 @@ def test_rows_made_by_a_model_are_a_data_set_again(tmp_path):
     assert opened.y.tolist() == ["a", "b", "c"]
 
 
-def test_other_files_are_not_taken_for_features(tmp_path):
-    with scores_output(tmp_path / "scores.h5", 1, force=False, attributes={}) as out:
+def test_features_say_which_layer_they_are_of(tmp_path):
+    with features_output(tmp_path / "f.h5", (1, 1), force=False, attributes={"layer": 2}) as out:
+        out.write(0, np.zeros((1, 1)))
+    with scores_output(tmp_path / "s.h5", 1, force=False, attributes={"layer": 2}) as out:
         out.write(0, np.zeros(1))
-    with pytest.raises(InputError, match=r"scores\.h5: is a gpuae scores file, not features"):
-        read_features(tmp_path / "scores.h5")
-    with h5py.File(tmp_path / "any.h5", "w") as file:
-        file["x"] = np.ones((2, 2))
-    with pytest.raises(InputError, match=r"any\.h5: is not a gpuae file, not features"):
-        read_features(tmp_path / "any.h5")
+    assert layer_of(tmp_path / "f.h5") == 2
+    assert layer_of(tmp_path / "s.h5") is None

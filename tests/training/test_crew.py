@@ -91,6 +91,61 @@ def test_ctrl_c_while_members_are_sent_to_work_leaves_nobody_waiting(run_python)
     )
 
 
+def test_ctrl_c_right_after_a_member_was_sent_leaves_nobody_waiting(run_python):
+    """The member is at work, and the list of those at work does not have it yet."""
+    run_python(
+        "from gpuae.training.crew import Crew\n"
+        "crew = Crew(2)\n"
+        "submit = crew._executor.submit\n"
+        "def interrupted(*work):\n"
+        "    submit(*work)\n"
+        "    raise KeyboardInterrupt\n"
+        "crew._executor.submit = interrupted\n"
+        "try:\n"
+        "    with crew:\n"
+        "        crew.run(lambda member: crew.meet())\n"
+        "except KeyboardInterrupt:\n"
+        "    print('stopped')\n",
+        timeout=10,
+    )
+
+
+def test_however_often_ctrl_c_is_pressed_members_end_first():
+    ended = []
+    main = threading.main_thread().ident
+    timers = [
+        threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGINT))
+        for seconds in (0.1, 0.2, 0.3)
+    ]
+    with Crew(2) as crew:
+
+        def work(member):
+            time.sleep(0.8)
+            ended.append(member)
+
+        for timer in timers:
+            timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            crew.run(work)
+        assert sorted(ended) == [0, 1]
+
+
+def test_work_without_meetings_hears_of_a_failure():
+    with Crew(2) as crew:
+
+        def work(member):
+            if member == 0:
+                raise ValueError("planted")
+            for _ in range(1000):
+                if crew.stopping:
+                    return
+                time.sleep(0.01)
+            raise RuntimeError("never heard of it")
+
+        with pytest.raises(ValueError, match="planted"):
+            crew.run(work)
+
+
 def test_no_threads_are_left_behind():
     before = threading.active_count()
     with Crew(4) as crew:

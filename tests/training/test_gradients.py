@@ -128,9 +128,24 @@ def test_gradients_are_right_over_several_tiles_and_lanes(device, sparsity):
     assert largest_error(full, device, rows=79, columns=4) <= LIMIT
 
 
-@pytest.mark.parametrize("operation", ["hidden_delta", "output_delta", "total_gradient"])
-def test_a_planted_mistake_is_found(device, operation, monkeypatch):
-    """One part in ten thousand too much in what the operation leaves."""
+PLANTED = [
+    ("hidden_delta", 0, {}),
+    ("hidden_delta", 0, {"decoder": "tied", "hidden": (4, 3)}),
+    ("output_delta", 0, {"loss": "bce"}),
+    ("output_delta", 0, {"decoder": "tied"}),
+    ("total_gradient", -1, {}),
+    ("kl_slope", -2, {"sparsity": "kl"}),
+    ("kl_slope", -2, {"sparsity": "kl", "activation": "tanh", "decoder": "tied"}),
+    ("dropout_mask", 4, {"dropout": 0.3}),
+]
+
+
+@pytest.mark.parametrize(("operation", "written", "settings"), PLANTED)
+def test_a_planted_mistake_is_found(device, operation, written, settings, monkeypatch):
+    """One part in ten thousand too much in what the operation leaves.
+
+    A mask is wrong where backward sees another one than forward did.
+    """
     from gpuae.backends import Device, get_ops
 
     backend = type(get_ops(Device(device, "")))
@@ -138,11 +153,19 @@ def test_a_planted_mistake_is_found(device, operation, monkeypatch):
 
     def scaled(self, *arguments, **named):
         honest(self, *arguments, **named)
-        written = arguments[0] if operation.endswith("delta") else arguments[-1]
-        written *= 1.0001
+        arguments[written][...] *= 1.0001
 
-    monkeypatch.setattr(backend, operation, scaled)
-    assert largest_error(Config(hidden=(3,), weight_decay=0.1, threads=1), device) > LIMIT
+    def forgotten(self, *arguments, **named):
+        honest(self, *arguments, **named)
+        arguments[2][...] = arguments[0]  # the product that goes on, without its mask
+
+    if operation == "dropout_mask":
+        honest = backend.multiply
+        monkeypatch.setattr(backend, "multiply", forgotten)
+    else:
+        monkeypatch.setattr(backend, operation, scaled)
+    config = Config(**{"hidden": (3,), "weight_decay": 0.1, "threads": 1} | settings)
+    assert largest_error(config, device) > LIMIT
 
 
 def test_a_gradient_that_is_no_number_is_not_right(monkeypatch):

@@ -68,3 +68,23 @@ def test_scaling_is_learnt_from_the_first_portion(x):
 def test_a_full_batch_cannot_be_fed(x):
     with pytest.raises(ConfigError, match="lbfgs"):
         PartialFit(x, Config(optimizer="lbfgs"))
+
+
+def test_a_portion_that_diverges_is_taken_back(x):
+    from gpuae.errors import DivergedError
+
+    wild = {"optimizer": "sgd", "learning_rate": 1e30, "output_activation": "identity"}
+    training = PartialFit(x, Config.parse(SETTINGS | wild))
+    before = training.model().parameters
+    with pytest.raises(DivergedError, match="learning_rate"):
+        training.feed(np.repeat(x, 5, axis=0))
+    np.testing.assert_array_equal(training.model().parameters, before)
+
+
+def test_a_model_of_lbfgs_cannot_be_fed(x):
+    from gpuae.errors import ConfigError
+    from gpuae.training.fitting import fit
+
+    fitted = fit(x, Config(hidden=(2,), optimizer="lbfgs", epochs=1)).model
+    with pytest.raises(ConfigError, match="lbfgs"):
+        PartialFit(x, Config(hidden=(2,)), fitted)
