@@ -1,12 +1,24 @@
 """Fixtures for all tests of the numeric core."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 DEVICES = ("numpy", "cpu")
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Folder of real data, which not every machine has."""
+    folder = Path(os.environ.get("GPUAE_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: set GPUAE_DATA, {folder} is not there")
+    return folder
 
 
 @pytest.fixture(params=DEVICES)
