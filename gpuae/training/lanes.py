@@ -19,8 +19,9 @@ from gpuae.model.propagation import Sums
 from gpuae.model.tile import Tile
 from gpuae.training.batches import MAX_LANES, choose_tile_rows
 
-PART = 1 << 15
-"""Entries of the flat vector that are summed and moved at once; fixed, as sums depend on it."""
+PARTS = 16
+SMALLEST_PART, LARGEST_PART = 1 << 12, 1 << 18
+"""The flat vector is summed and moved in this many parts, unless they would be of other sizes."""
 EVALUATION_ROWS = 256
 """Rows of a tile in evaluation, where small steps would only cost time."""
 
@@ -99,6 +100,15 @@ class Lanes:
         return tile.head(place.count)
 
 
+def part_size(size: int) -> int:
+    """Return how many entries of a flat vector of this size are summed and moved at once.
+
+    A few equal parts keep all threads busy and call compiled code seldom. The choice depends on the
+    size alone, because it decides the order of sums.
+    """
+    return min(max(-(-size // PARTS), SMALLEST_PART), LARGEST_PART)
+
+
 def new_worker(
     ops: Ops, network: Network, config: Config, spare_rows: int, steps_done: int
 ) -> Worker:
@@ -107,7 +117,7 @@ def new_worker(
     counters[STEP] = steps_done
     return Worker(
         clock=Clock(ops.asarray(counters), ops.zeros((1,), "float64")),
-        gradient=ops.empty((PART,), config.dtype),
+        gradient=ops.empty((part_size(network.size),), config.dtype),
         code_sums=ops.zeros((network.code_size,), "float64"),
         slope=ops.empty((network.code_size,), config.dtype),
         kl=ops.zeros((1,), "float64"),

@@ -25,7 +25,7 @@ from gpuae.model.propagation import Propagation, Sums
 from gpuae.model.tile import Tile
 from gpuae.training.batches import Order
 from gpuae.training.crew import Crew
-from gpuae.training.lanes import EVALUATION_ROWS, PART, Lane, Lanes, Worker, new_worker
+from gpuae.training.lanes import EVALUATION_ROWS, Lane, Lanes, Worker, new_worker, part_size
 from gpuae.training.optimizers import Optimizer
 
 
@@ -64,9 +64,8 @@ class ThreadTeam:
         self._feed = Feed.create(ops, x, preprocess, config, noisy=True)
         self._clean_feed = replace(self._feed, noise=None)
         self._lanes = Lanes(ops, network, config, batch)
-        self._parts = [
-            slice(low, min(low + PART, network.size)) for low in range(0, network.size, PART)
-        ]
+        size, part = network.size, part_size(network.size)
+        self._parts = [slice(low, min(low + part, size)) for low in range(0, size, part)]
         self._squares = ops.zeros((len(self._parts),), "float64")
         self._crew = Crew(max(1, min(threads, self._lanes.count)))
         spare_rows = 0 if self._lanes.keeps_tiles else self._lanes.tile_rows
