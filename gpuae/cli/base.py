@@ -86,16 +86,24 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or numpy."
 )
-threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of the CPU [default: all its cores]."
-)
 
 
-def output_option(kind: str) -> Callable[[F], F]:
-    """Return the -o option of a command that writes a file of this kind."""
-    return click.option(
+def machine_options(function: F) -> F:
+    """Add --device and --threads."""
+    threads = click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Threads of the CPU [default: all its cores].",
+    )
+    return device_option(threads(function))
+
+
+def output_options(kind: str) -> Callable[[F], F]:
+    """Return -o and --force for a command that writes a file of this kind."""
+    output = click.option(
         "-o", "--output", required=True, type=PATH, metavar="FILE", help=f"Where to write {kind}."
     )
+    return lambda function: output(force_option(function))
 
 
 def say(message: str) -> None:

@@ -9,11 +9,9 @@ import click
 
 from gpuae.cli.base import (
     declare,
-    device_option,
-    force_option,
+    machine_options,
     model_argument,
-    output_option,
-    threads_option,
+    output_options,
 )
 
 if TYPE_CHECKING:
@@ -23,10 +21,8 @@ if TYPE_CHECKING:
 @declare
 @model_argument
 @click.argument("features", metavar="FEATURES")
-@output_option("the rows")
-@force_option
-@device_option
-@threads_option
+@output_options("the rows")
+@machine_options
 def command(
     model_path: Path,
     features: str,

@@ -9,24 +9,20 @@ import click
 from gpuae.cli.base import (
     data_argument,
     declare,
-    device_option,
-    force_option,
+    machine_options,
     model_argument,
-    output_option,
-    threads_option,
+    output_options,
 )
 
 
 @declare
 @model_argument
 @data_argument
-@output_option("the features")
+@output_options("the features")
 @click.option(
     "--layer", type=int, metavar="N", help="Encoder layer, from 1 [default: the last, the code]."
 )
-@force_option
-@device_option
-@threads_option
+@machine_options
 def command(
     model_path: Path,
     data: str,

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from gpuae.cli.base import (
     data_argument,
     declare,
-    device_option,
     json_option,
+    machine_options,
     model_argument,
     print_json,
     print_table,
-    threads_option,
 )
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 @model_argument
 @data_argument
 @json_option
-@device_option
-@threads_option
+@machine_options
 def command(model_path: Path, data: str, as_json: bool, device: str, threads: int | None) -> None:
     """Measure MODEL on the rows of DATA, beside PCA of the same DATA at the same code size.
 

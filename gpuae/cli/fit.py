@@ -13,9 +13,8 @@ from gpuae.cli.base import (
     PATH,
     data_argument,
     declare,
-    force_option,
     json_option,
-    output_option,
+    output_options,
     print_json,
     say,
 )
@@ -34,12 +33,11 @@ LITTLE_EXPLAINED = 0.5
 
 @declare
 @data_argument
-@output_option("the model")
+@output_options("the model")
 @setting_options
 @click.option(
     "--init-from", type=PATH, metavar="MODEL", help="Start from the weights of this model."
 )
-@force_option
 @json_option
 def command(
     data: str,

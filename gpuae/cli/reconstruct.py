@@ -7,21 +7,17 @@ from pathlib import Path
 from gpuae.cli.base import (
     data_argument,
     declare,
-    device_option,
-    force_option,
+    machine_options,
     model_argument,
-    output_option,
-    threads_option,
+    output_options,
 )
 
 
 @declare
 @model_argument
 @data_argument
-@output_option("the reconstructed rows")
-@force_option
-@device_option
-@threads_option
+@output_options("the reconstructed rows")
+@machine_options
 def command(
     model_path: Path, data: str, output: Path, force: bool, device: str, threads: int | None
 ) -> None:
