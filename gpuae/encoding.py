@@ -50,7 +50,7 @@ class Workbench:
 
     def load(self, start: int, stop: int) -> Tile:
         """Bring rows into the tile, preprocessed."""
-        tile = self.tile.head(stop - start)
+        tile = self.tile.rows_between(0, stop - start)
         feed = replace(self._feed, source=self.ops.asarray(self._x[start:stop]))
         feed.load(tile, Rows(self._order, self._clock, 0, stop - start))
         return tile
@@ -134,7 +134,7 @@ def decode(
         raise InputError(f"the codes have {codes.shape[1]} columns and the model's {code_size}")
 
     def work(bench: Workbench, start: int, stop: int) -> None:
-        tile = bench.tile.head(stop - start)
+        tile = bench.tile.rows_between(0, stop - start)
         code = tile.outputs[model.network.code]
         bench.ops.assign(code, codes[start:stop].astype(code.dtype))
         bench.propagation.decode(tile, None)

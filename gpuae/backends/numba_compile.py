@@ -26,9 +26,11 @@ def kernel(function: F) -> F:
     """Compile for speed: sums may be reordered; NaN and infinity stay what they are.
 
     Numba's cache on disk would notice a change of the function's own file only, not of those whose
-    functions are compiled into it. So the name that the cache knows it by has all of them in it.
+    functions are compiled into it. So the name that the cache knows it by has all of them in it,
+    and the names of the functions that a factory made it of.
     """
-    function.__qualname__ = f"{function.__qualname__}_{_STATE}"
+    made_of = [cell.cell_contents.__name__ for cell in function.__closure__ or ()]
+    function.__qualname__ = "_".join([function.__qualname__, *made_of, _STATE])
     options: dict[str, Any] = {
         "nogil": True,
         "error_model": "numpy",

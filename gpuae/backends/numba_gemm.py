@@ -31,9 +31,9 @@ def _type_gemm(
     beta: Any,
     out: Any,
 ) -> Any:
-    """Call out = 1·a·b + beta·out; all three are C-contiguous matrices of beta's type."""
-    if any(array.layout != "C" or array.dtype != beta for array in (a, b, out)):
-        raise TypingError("gemm needs C-contiguous matrices of one type")
+    """Call out = 1·a·b + beta·out; all three are of beta's type and their rows are contiguous."""
+    if any(array.layout == "F" or array.dtype != beta for array in (a, b, out)):
+        raise TypingError("gemm needs matrices of one type with contiguous rows")
     signature = types.void(address, transposes, sizes, a, b, beta, out)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -47,8 +47,10 @@ def _type_gemm(
 
         def matrix(array_type: Any, value: Any) -> tuple[Any, Any]:
             array = context.make_array(array_type)(context, builder, value)
-            columns = builder.extract_value(array.shape, 1)
-            return array.data, builder.trunc(columns, integer)
+            distance = builder.extract_value(array.shape, 1)
+            if array_type.layout == "A":  # some columns of a wider matrix
+                distance = builder.sdiv(builder.extract_value(array.strides, 0), array.itemsize)
+            return array.data, builder.trunc(distance, integer)
 
         call = [ir.Constant(integer, _ROW_MAJOR)]
         call += [builder.extract_value(transpose, i) for i in range(2)]

@@ -6,16 +6,24 @@ side by side.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends import blas, numba_kernels, numba_parameters, numba_rows, philox
+from gpuae.backends import (
+    blas,
+    numba_kernels,
+    numba_parameters,
+    numba_program,
+    numba_rows,
+    philox,
+)
 from gpuae.backends.numba_gemm import gemm
 from gpuae.backends.numpy_ops import NumpyOps, loss_factor
-from gpuae.backends.ops import Clock, Corruption, Rows, Scaling
+from gpuae.backends.ops import Clock, Corruption, Ops, Recorder, Rows, Scaling
 from gpuae.config import Activation, Loss
 
 Matrix = NDArray[Any]
@@ -34,10 +42,20 @@ class NumbaOps(NumpyOps):
         # the products' addresses hold in this process only
         return type(self), ()
 
+    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
+        meeting = numba_program.new_meeting()
+        return [KernelRecorder(threads, meeting) for _ in range(threads)]
+
     def session(self) -> AbstractContextManager[object]:
         """Keep our BLAS to the calling thread."""
         self._blas.use_one_thread()
         return nullcontext()
+
+    def fill(self, array: Matrix, value: float) -> None:
+        self._run(numba_parameters.fill, array, array.dtype.type(value))
+
+    def advance(self, clock: Clock, count: int) -> None:
+        self._run(numba_parameters.advance, clock.counters, count)
 
     def gemm(
         self,
@@ -48,16 +66,29 @@ class NumbaOps(NumpyOps):
         transpose_b: bool = False,
         accumulate: bool = False,
     ) -> None:
-        gemm(self._gemm[out.dtype.name], a, b, out, transpose_a, transpose_b, accumulate)
+        self._run(gemm, self._gemm[out.dtype.name], a, b, out, transpose_a, transpose_b, accumulate)
 
     def gather(self, rows: Rows, source: Matrix, scaling: Scaling, out: Matrix) -> None:
-        numba_rows.gather(
-            rows.order, rows.clock.counters, rows.first, _frozen(source), _scaling(scaling), out
+        self._run(
+            numba_rows.gather,
+            rows.order,
+            rows.clock.counters,
+            rows.first,
+            _frozen(source),
+            _scaling(scaling),
+            out,
         )
 
     def corrupt(self, rows: Rows, x: Matrix, noise: Corruption, out: Matrix) -> None:
-        numba_rows.CORRUPT[noise.kind](
-            rows.order, rows.clock.counters, rows.first, _NOISE, x, _corruption(noise, x), out
+        self._run(
+            numba_rows.CORRUPT[noise.kind],
+            rows.order,
+            rows.clock.counters,
+            rows.first,
+            _NOISE,
+            x,
+            _corruption(noise, x),
+            out,
         )
 
     def gather_corrupt(
@@ -69,7 +100,8 @@ class NumbaOps(NumpyOps):
         out: Matrix,
         noisy: Matrix,
     ) -> None:
-        numba_rows.GATHER_CORRUPT[noise.kind](
+        self._run(
+            numba_rows.GATHER_CORRUPT[noise.kind],
             rows.order,
             rows.clock.counters,
             rows.first,
@@ -82,18 +114,19 @@ class NumbaOps(NumpyOps):
         )
 
     def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
-        numba_rows.unscale(x, scaling.center, scaling.factor, out)
+        self._run(numba_rows.unscale, x, scaling.center, scaling.factor, out)
 
     def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
-        numba_kernels.BIAS_ACTIVATION[activation](z, bias)
+        self._run(numba_kernels.BIAS_ACTIVATION[activation], z, bias)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
-        numba_kernels.topk_mask(a, k, mask)
+        self._run(numba_kernels.topk_mask, a, k, mask)
 
     def dropout_mask(
         self, rows: Rows, layer: int, rate: float, seed: int, mask: Matrix, combine: bool
     ) -> None:
-        numba_rows.dropout_mask(
+        self._run(
+            numba_rows.dropout_mask,
             rows.order,
             rows.clock.counters,
             rows.first,
@@ -106,16 +139,16 @@ class NumbaOps(NumpyOps):
         )
 
     def multiply(self, a: Matrix, mask: Matrix, out: Matrix) -> None:
-        numba_kernels.multiply(a, mask, out)
+        self._run(numba_kernels.multiply, a, mask, out)
 
     def add_column_sums(self, a: Matrix, sums: Matrix) -> None:
-        numba_kernels.add_column_sums(a, sums)
+        self._run(numba_kernels.add_column_sums, a, sums)
 
     def add_absolute_sum(self, a: Matrix, total: Matrix) -> None:
-        numba_kernels.add_absolute_sum(a, total)
+        self._run(numba_kernels.add_absolute_sum, a, total)
 
     def row_errors(self, output: Matrix, target: Matrix, errors: Matrix) -> None:
-        numba_kernels.row_errors(output, target, errors)
+        self._run(numba_kernels.row_errors, output, target, errors)
 
     def output_loss(
         self,
@@ -129,7 +162,7 @@ class NumbaOps(NumpyOps):
         factor = _row_loss_factor(loss, z.shape[1])
         entropy = loss == "bce"
         run = numba_kernels.cross_entropy_loss if entropy else numba_kernels.OUTPUT_LOSS[activation]
-        run(z, bias, target, factor, total)
+        self._run(run, z, bias, target, factor, total)
 
     def output_delta(
         self,
@@ -144,14 +177,16 @@ class NumbaOps(NumpyOps):
         accumulate: bool,
     ) -> None:
         if not accumulate:
-            bias_gradient.fill(0)
+            self.fill(bias_gradient, 0)
         columns = z.shape[1]
         factor = z.dtype.type(loss_factor(loss, columns) / rows_of_step)
         entropy = loss == "bce"
         run = (
             numba_kernels.cross_entropy_delta if entropy else numba_kernels.OUTPUT_DELTA[activation]
         )
-        run(z, bias, target, _row_loss_factor(loss, columns), factor, total, bias_gradient)
+        self._run(
+            run, z, bias, target, _row_loss_factor(loss, columns), factor, total, bias_gradient
+        )
 
     def kl_slope(
         self,
@@ -164,7 +199,7 @@ class NumbaOps(NumpyOps):
         total: Matrix,
     ) -> None:
         signed = activation == "tanh"
-        numba_kernels.kl_slope(code_sums, rows_of_step, rho, beta, signed, slope, total)
+        self._run(numba_kernels.kl_slope, code_sums, rows_of_step, rho, beta, signed, slope, total)
 
     def hidden_delta(
         self,
@@ -178,9 +213,11 @@ class NumbaOps(NumpyOps):
         accumulate: bool,
     ) -> None:
         if not accumulate:
-            bias_gradient.fill(0)
+            self.fill(bias_gradient, 0)
         penalty = delta.dtype.type(l1) if l1 else None
-        numba_kernels.HIDDEN_DELTA[activation](delta, a, mask, slope, penalty, bias_gradient)
+        self._run(
+            numba_kernels.HIDDEN_DELTA[activation], delta, a, mask, slope, penalty, bias_gradient
+        )
 
     def total_gradient(
         self,
@@ -194,23 +231,83 @@ class NumbaOps(NumpyOps):
         decay = out.dtype.type(weight_decay)
         weights = max(0, min(part.stop, n_weights) - part.start)
         decayed = weights if weight_decay else 0
-        numba_parameters.total_gradient(lanes, part.start, parameters, decay, decayed, out)
+        self._run(
+            numba_parameters.total_gradient, lanes, part.start, parameters, decay, decayed, out
+        )
 
     def adam(
-        self, parameters: Matrix, gradient: Matrix, first: Matrix, second: Matrix, clock: Clock
+        self,
+        parameters: Matrix,
+        gradient: Matrix,
+        first: Matrix,
+        second: Matrix,
+        clock: Clock,
+        weight_decay: float = 0.0,
     ) -> None:
-        numba_parameters.adam(parameters, gradient, first, second, clock.counters, clock.rate)
+        decay = parameters.dtype.type(weight_decay) if weight_decay else None
+        self._run(
+            numba_parameters.adam,
+            parameters,
+            gradient,
+            first,
+            second,
+            clock.counters,
+            clock.rate,
+            decay,
+        )
+
+    def add_squares(self, x: Matrix, factor: float, total: Matrix) -> None:
+        self._run(numba_parameters.add_squares, x, factor, total)
 
     def sgd(
-        self, parameters: Matrix, gradient: Matrix, velocity: Matrix, momentum: float, clock: Clock
+        self,
+        parameters: Matrix,
+        gradient: Matrix,
+        velocity: Matrix,
+        momentum: float,
+        clock: Clock,
+        weight_decay: float = 0.0,
     ) -> None:
-        numba_parameters.sgd(parameters, gradient, velocity, momentum, clock.rate)
+        decay = parameters.dtype.type(weight_decay) if weight_decay else None
+        self._run(numba_parameters.sgd, parameters, gradient, velocity, momentum, clock.rate, decay)
 
     def dot(self, x: Matrix, y: Matrix) -> float:
         return float(numba_parameters.dot(x, y))
 
     def axpby(self, alpha: float, x: Matrix, beta: float, y: Matrix) -> None:
-        numba_parameters.axpby(y.dtype.type(alpha), x, y.dtype.type(beta), y)
+        self._run(numba_parameters.axpby, y.dtype.type(alpha), x, y.dtype.type(beta), y)
+
+    def _run(self, kernel: Any, *arguments: Any) -> None:
+        kernel(*arguments)
+
+
+class KernelRecorder(NumbaOps):
+    """Writes down calls of kernels for compiled code to make."""
+
+    def __init__(self, threads: int, meeting: Matrix) -> None:
+        super().__init__()
+        self._threads, self._meeting = threads, meeting
+        self._calls: list[tuple[Any, tuple[Any, ...]]] = []
+
+    @property
+    def ops(self) -> Ops:
+        """Itself."""
+        return self
+
+    def meet(self) -> None:
+        """Write down a meeting."""
+        if self._threads > 1:
+            self._run(
+                numba_program.meet, self._meeting, self._threads, numba_program.yield_address()
+            )
+
+    def take(self) -> numba_program.Program:
+        """Return the calls since the last time."""
+        calls, self._calls = self._calls, []
+        return numba_program.Program(calls)
+
+    def _run(self, kernel: Any, *arguments: Any) -> None:
+        self._calls.append((kernel, arguments))
 
 
 _NOISE = philox.stream(philox.Purpose.NOISE, layer=0)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpuae.backends.numba_compile import kernel
-from gpuae.backends.ops import ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, STEP
+from gpuae.backends.ops import ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, START, STEP
 
 
 @kernel
@@ -23,6 +23,28 @@ def total_gradient(
             out[i] += own[i]
     for i in range(decayed):
         out[i] += decay * parameters[start + i]
+
+
+@kernel
+def fill(array: Any, value: Any) -> None:
+    """Set every element."""
+    array[:] = value
+
+
+@kernel
+def advance(counters: Any, count: int) -> None:
+    """Count a step and move on by `count` rows."""
+    counters[START] += count
+    counters[STEP] += 1
+
+
+@kernel
+def add_squares(x: Any, factor: float, total: Any) -> None:
+    """Add factor·Σx²."""
+    squares = 0.0
+    for i in range(x.size):
+        squares += np.float64(x[i]) * np.float64(x[i])
+    total[0] += factor * squares
 
 
 @kernel
@@ -46,8 +68,10 @@ def axpby(alpha: Any, x: Any, beta: Any, y: Any) -> None:
 
 
 @kernel
-def adam(parameters: Any, gradient: Any, first: Any, second: Any, counters: Any, rate: Any) -> None:
-    """Make one step of D. Kingma, J. Ba, "Adam", 2015, algorithm 1."""
+def adam(
+    parameters: Any, gradient: Any, first: Any, second: Any, counters: Any, rate: Any, decay: Any
+) -> None:
+    """Make one step of D. Kingma, J. Ba, "Adam", 2015, algorithm 1; decay may be None."""
     number = parameters.dtype.type
     step = counters[STEP] + 1
     beta_1, rest_1 = number(ADAM_BETA_1), number(1.0 - ADAM_BETA_1)
@@ -56,17 +80,21 @@ def adam(parameters: Any, gradient: Any, first: Any, second: Any, counters: Any,
     variance_factor = number(1.0 / (1.0 - ADAM_BETA_2**step))
     epsilon = number(ADAM_EPSILON)
     for i in range(parameters.size):
-        first[i] = beta_1 * first[i] + rest_1 * gradient[i]
-        second[i] = beta_2 * second[i] + rest_2 * (gradient[i] * gradient[i])
+        slope = gradient[i] if decay is None else gradient[i] + decay * parameters[i]
+        first[i] = beta_1 * first[i] + rest_1 * slope
+        second[i] = beta_2 * second[i] + rest_2 * (slope * slope)
         deviation = np.sqrt(second[i] * variance_factor)
         parameters[i] -= mean_rate * first[i] / (deviation + epsilon)
 
 
 @kernel
-def sgd(parameters: Any, gradient: Any, velocity: Any, momentum: float, rate: Any) -> None:
-    """Make one step of gradient descent with momentum."""
+def sgd(
+    parameters: Any, gradient: Any, velocity: Any, momentum: float, rate: Any, decay: Any
+) -> None:
+    """Make one step of gradient descent with momentum; decay may be None."""
     number = parameters.dtype.type
     factor, step = number(momentum), number(rate[0])
     for i in range(parameters.size):
-        velocity[i] = factor * velocity[i] - step * gradient[i]
+        slope = gradient[i] if decay is None else gradient[i] + decay * parameters[i]
+        velocity[i] = factor * velocity[i] - step * slope
         parameters[i] += velocity[i]

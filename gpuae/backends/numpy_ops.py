@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from gpuae.backends.ops import (
     STEP,
     Clock,
     Corruption,
+    Ops,
+    Recorder,
     Rows,
     Scaling,
 )
@@ -50,10 +53,52 @@ DERIVATIVES: dict[str, Callable[[Matrix], Matrix]] = {
 """f′(z), written in terms of a = f(z)."""
 
 
+class PythonProgram:
+    """Calls of Python functions."""
+
+    def __init__(self, calls: list[Callable[[], object]]) -> None:
+        self._calls = calls
+
+    def replay(self, times: int) -> None:
+        """Make all calls, so many times."""
+        for _ in range(times):
+            for call in self._calls:
+                call()
+
+
+class PythonRecorder:
+    """Writes down calls of another object's methods, whatever they are."""
+
+    def __init__(self, ops: NumpyOps, meet: Callable[[], object]) -> None:
+        self._target, self._meet = ops, meet
+        self._calls: list[Callable[[], object]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        method = getattr(self._target, name)
+        return lambda *args, **kwargs: self._calls.append(partial(method, *args, **kwargs))
+
+    @property
+    def ops(self) -> Ops:
+        """Itself, as it takes all calls there are."""
+        return cast("Ops", self)
+
+    def meet(self) -> None:
+        """Write down a meeting."""
+        self._calls.append(self._meet)
+
+    def take(self) -> PythonProgram:
+        """Return the calls since the last time."""
+        calls, self._calls = self._calls, []
+        return PythonProgram(calls)
+
+
 class NumpyOps:
     """`Ops` on NumPy arrays; see the protocol for what each operation does."""
 
     name = "numpy"
+
+    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
+        return [PythonRecorder(self, meet) for _ in range(threads)]
 
     def session(self) -> AbstractContextManager[object]:
         """Keep BLAS to one thread, so that results do not depend on their number."""
@@ -239,8 +284,15 @@ class NumpyOps:
         total += factor * self.dot(x, x)
 
     def adam(
-        self, parameters: Matrix, gradient: Matrix, first: Matrix, second: Matrix, clock: Clock
+        self,
+        parameters: Matrix,
+        gradient: Matrix,
+        first: Matrix,
+        second: Matrix,
+        clock: Clock,
+        weight_decay: float = 0.0,
     ) -> None:
+        gradient = gradient + gradient.dtype.type(weight_decay) * parameters
         step = int(clock.counters[STEP]) + 1
         rate = float(clock.rate[0])
         first[...] = ADAM_BETA_1 * first + (1 - ADAM_BETA_1) * gradient
@@ -250,8 +302,15 @@ class NumpyOps:
         parameters -= rate * mean / (np.sqrt(variance) + ADAM_EPSILON)
 
     def sgd(
-        self, parameters: Matrix, gradient: Matrix, velocity: Matrix, momentum: float, clock: Clock
+        self,
+        parameters: Matrix,
+        gradient: Matrix,
+        velocity: Matrix,
+        momentum: float,
+        clock: Clock,
+        weight_decay: float = 0.0,
     ) -> None:
+        gradient = gradient + gradient.dtype.type(weight_decay) * parameters
         velocity[...] = momentum * velocity - float(clock.rate[0]) * gradient
         parameters += velocity
 

@@ -5,14 +5,15 @@ Rules that make the same step run from Python, from a compiled loop or from a ca
 * An operation writes into buffers it is given and allocates nothing.
 * What changes from step to step (epoch, first row, step number, learning rate) is read from the
   buffers of a `Clock`, so a step's calls can be recorded once and replayed.
-* Matrices are C-contiguous with rows as samples. Sums of losses, dot products and the column sums
-  of the code are accumulated in float64.
+* Matrices are C-contiguous with rows as samples; a product also takes some columns of one.
+* Sums of losses, dot products and the column sums of the code are accumulated in float64.
 
 `numpy_ops` defines what each operation means; the others are compared with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -85,10 +86,43 @@ class Corruption:
     high: Array
 
 
+class Program(Protocol):
+    """Operations that were written down, ready to be carried out again and again."""
+
+    def replay(self, times: int) -> None:
+        """Carry them out in their order, so many times."""
+        ...
+
+
+class Recorder(Protocol):
+    """Writes down what one thread does."""
+
+    @property
+    def ops(self) -> Ops:
+        """Operations whose calls are written down, not carried out."""
+        ...
+
+    def meet(self) -> None:
+        """Write down that the thread waits for all others of its group to come to the same call."""
+        ...
+
+    def take(self) -> Program:
+        """Return what was written down since the last time."""
+        ...
+
+
 class Ops(Protocol):
     """What a backend can do. Shapes: m rows, n columns."""
 
     name: str
+
+    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
+        """Return a recorder for each of a group of threads.
+
+        `meet` is how they wait for each other in the interpreter, where a backend has no better
+        way. All of them must be replaying before one may wait.
+        """
+        ...
 
     def session(self) -> AbstractContextManager[object]:
         """Return a context in which this process's threads may run operations side by side."""
@@ -283,15 +317,30 @@ class Ops(Protocol):
         ...
 
     def adam(
-        self, parameters: Array, gradient: Array, first: Array, second: Array, clock: Clock
+        self,
+        parameters: Array,
+        gradient: Array,
+        first: Array,
+        second: Array,
+        clock: Clock,
+        weight_decay: float = 0.0,
     ) -> None:
-        """Make one Adam step, in place; the clock counts the steps before this one."""
+        """Make one Adam step by gradient + λ·parameters, in place.
+
+        The clock counts the steps before this one.
+        """
         ...
 
     def sgd(
-        self, parameters: Array, gradient: Array, velocity: Array, momentum: float, clock: Clock
+        self,
+        parameters: Array,
+        gradient: Array,
+        velocity: Array,
+        momentum: float,
+        clock: Clock,
+        weight_decay: float = 0.0,
     ) -> None:
-        """Make one step with velocity = momentum·velocity − rate·gradient, in place."""
+        """Make one step with velocity = momentum·velocity − rate·(gradient + λ·parameters)."""
         ...
 
     def dot(self, x: Array, y: Array) -> float:

@@ -110,6 +110,13 @@ class Network:
         """Width of the code."""
         return self.layers[self.code].n_out
 
+    def biases(self, flat: Array) -> tuple[Array, ...]:
+        """Return each layer's part of a vector of all biases, without copying."""
+        first = self.n_weights
+        return tuple(
+            flat[layer.bias.start - first : layer.bias.stop - first] for layer in self.layers
+        )
+
     def views(self, flat: Array) -> tuple[Parameters, ...]:
         """Return each layer's weight and bias within a flat vector, without copying."""
         return tuple(

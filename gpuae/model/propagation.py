@@ -104,10 +104,10 @@ class Propagation:
         rows_of_step: int,
         slope: Array | None,
         sums: Sums,
-        gradient: tuple[Parameters, ...],
+        bias_gradients: tuple[Array, ...],
         accumulate: bool,
     ) -> None:
-        """Add the loss and write (or add, if `accumulate`) the gradient of J without its decay.
+        """Add the loss, compute the deltas of all layers, and write (or add) their column sums.
 
         Parameters
         ----------
@@ -115,15 +115,38 @@ class Propagation:
             m of the formulas: rows of the whole step, of which the tile may be a part.
         slope
             The KL penalty's derivative by a code unit, (k,), where there is one.
+        bias_gradients
+            For each layer, (n_out,); added to if `accumulate`.
         """
-        self._output_delta(tile, rows_of_step, sums, gradient, accumulate)
-        delta = tile.activations[-1]
-        for index in range(len(self.network.layers) - 1, 0, -1):
-            self._weight_gradient(index, tile, delta, gradient, accumulate)
-            delta = self._hidden_delta(
-                index - 1, tile, delta, rows_of_step, slope, gradient, accumulate
-            )
-        self._weight_gradient(0, tile, delta, gradient, accumulate)
+        last = len(self.network.layers) - 1
+        self.ops.output_delta(
+            tile.activations[-1],
+            self.parameters[-1].bias,
+            tile.clean,
+            self.network.layers[-1].activation,
+            self.config.loss,
+            rows_of_step,
+            sums.loss,
+            bias_gradients[-1],
+            accumulate,
+        )
+        for index in reversed(range(last)):
+            self._hidden_delta(index, tile, rows_of_step, slope, bias_gradients[index], accumulate)
+
+    def weight_gradient(
+        self, index: int, tile: Tile, rows: slice, out: Array, accumulate: bool
+    ) -> None:
+        """Write (or add) some rows of ∂J/∂W, without its decay, over all rows of a tile.
+
+        W is the weight as it is stored, (n_in, n_out), of a layer that does not share another's.
+        """
+        if self.config.decoder == "tied":
+            sharing = len(self.network.layers) - 1 - index
+            delta, inputs = tile.delta(sharing), tile.inputs(sharing)
+            self.ops.gemm(delta[:, rows], inputs, out, transpose_a=True, accumulate=accumulate)
+            accumulate = True
+        inputs, delta = tile.inputs(index), tile.delta(index)
+        self.ops.gemm(inputs[:, rows], delta, out, transpose_a=True, accumulate=accumulate)
 
     def _product(self, index: int, tile: Tile) -> None:
         self.ops.gemm(
@@ -155,56 +178,19 @@ class Propagation:
         elif self.config.sparsity == "l1":
             self.ops.add_absolute_sum(code, sums.absolute_code)
 
-    def _output_delta(
-        self,
-        tile: Tile,
-        rows_of_step: int,
-        sums: Sums,
-        gradient: tuple[Parameters, ...],
-        accumulate: bool,
-    ) -> None:
-        self.ops.output_delta(
-            tile.activations[-1],
-            self.parameters[-1].bias,
-            tile.clean,
-            self.network.layers[-1].activation,
-            self.config.loss,
-            rows_of_step,
-            sums.loss,
-            gradient[-1].bias,
-            accumulate,
-        )
-
-    def _weight_gradient(
-        self,
-        index: int,
-        tile: Tile,
-        delta: Array,
-        gradient: tuple[Parameters, ...],
-        accumulate: bool,
-    ) -> None:
-        inputs, out = tile.inputs(index), gradient[index].weight
-        if self.network.layers[index].shared:
-            self.ops.gemm(delta, inputs, out, transpose_a=True, accumulate=accumulate)
-            return
-        # a tied decoder layer has been here already and left its part in the encoder's gradient
-        tied = self.config.decoder == "tied"
-        self.ops.gemm(inputs, delta, out, transpose_a=True, accumulate=accumulate or tied)
-
     def _hidden_delta(
         self,
         index: int,
         tile: Tile,
-        next_delta: Array,
         rows_of_step: int,
         slope: Array | None,
-        gradient: tuple[Parameters, ...],
+        bias_gradient: Array,
         accumulate: bool,
-    ) -> Array:
+    ) -> None:
         following = self.network.layers[index + 1]
         weight = self.parameters[index + 1].weight
         delta = tile.deltas[index]
-        self.ops.gemm(next_delta, weight, delta, transpose_b=not following.shared)
+        self.ops.gemm(tile.delta(index + 1), weight, delta, transpose_b=not following.shared)
         at_code = index == self.network.code
         l1 = self.config.l1 / rows_of_step if at_code and self.config.sparsity == "l1" else 0.0
         self.ops.hidden_delta(
@@ -214,7 +200,6 @@ class Propagation:
             slope if at_code else None,
             l1,
             self.network.layers[index].activation,
-            gradient[index].bias,
+            bias_gradient,
             accumulate,
         )
-        return delta

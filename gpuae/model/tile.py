@@ -70,13 +70,20 @@ class Tile:
         """Return what the layer with this index (from 0) is given."""
         return self.outputs[layer - 1] if layer else self.noisy
 
-    def head(self, rows: int) -> Tile:
-        """View the first rows as a tile of their own, for a last, shorter one."""
-        if rows == self.rows:
+    def rows_between(self, start: int, stop: int) -> Tile:
+        """View some of the rows as a tile of their own."""
+        if (start, stop) == (0, self.rows):
             return self
         return Tile(
-            **{field.name: _head(getattr(self, field.name), rows) for field in fields(self)}
+            **{
+                field.name: _rows_between(getattr(self, field.name), start, stop)
+                for field in fields(self)
+            }
         )
+
+    def delta(self, layer: int) -> Array:
+        """Return ∂J/∂z of the layer with this index (from 0), once it has been computed."""
+        return self.deltas[layer] if layer < len(self.deltas) else self.activations[layer]
 
 
 def _is_masked(config: Config, network: Network, layer: int, training: bool) -> bool:
@@ -84,7 +91,7 @@ def _is_masked(config: Config, network: Network, layer: int, training: bool) -> 
     return at_code or (training and config.dropout > 0)
 
 
-def _head(value: Array | tuple[Array, ...] | None, rows: int) -> Array:
+def _rows_between(value: Array | tuple[Array, ...] | None, start: int, stop: int) -> Array:
     if isinstance(value, tuple):
-        return tuple(_head(entry, rows) for entry in value)
-    return None if value is None else value[:rows]
+        return tuple(_rows_between(entry, start, stop) for entry in value)
+    return None if value is None else value[start:stop]

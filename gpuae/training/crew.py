@@ -39,6 +39,9 @@ class Crew:
     def run(self, work: Callable[[int], None]) -> None:
         """Let every member call work(member) and wait for all of them.
 
+        Nobody starts before everybody is there: what they work on may wait for the others in a way
+        that nobody can call off.
+
         Raises
         ------
         KeyboardInterrupt
@@ -91,6 +94,7 @@ class Crew:
 
     def _member(self, work: Callable[[int], None], index: int) -> None:
         try:
+            self._meeting.wait()
             work(index)
         except BaseException:
             self._meeting.abort()

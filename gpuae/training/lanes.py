@@ -1,8 +1,11 @@
-"""The buffers of a step that is computed by several threads: lanes, and what a worker owns.
+"""How a step is shared out: rows to lanes, and the flat vector to parts.
 
-A step's rows are cut into tiles, and the tiles are dealt to a fixed number of lanes: tile t to lane
-t mod lanes. A lane has its own gradient and sums, which its tiles are added to in order. Lanes are
-then added in their order. So no sum depends on the number of threads.
+A block of rows is cut into tiles, one for each lane. A thread computes whole tiles, forward and
+back; a lane has sums of its own, which are added up in the order of the lanes. The gradient of the
+weights is a sum over all rows of the block, so it is cut the other way: into parts of each weight
+matrix, every one computed from the whole block by one thread, which then moves the parameters. What
+lanes and parts there are follows from the network and the configuration. So no sum depends on the
+number of threads.
 """
 
 from __future__ import annotations
@@ -12,28 +15,121 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuae.backends.ops import STEP, Array, Clock, Ops, Rows
+from gpuae.backends.ops import STEP, Array, Clock, Ops
 from gpuae.config import Config
-from gpuae.model.network import Network, Parameters
+from gpuae.model.network import Network
 from gpuae.model.propagation import Sums
 from gpuae.model.tile import Tile
-from gpuae.training.batches import MAX_LANES, choose_tile_rows
+from gpuae.training.batches import FULL_BATCH_LANES, MAX_LANES, choose_tile_rows
 
-PARTS = 16
-SMALLEST_PART, LARGEST_PART = 1 << 12, 1 << 18
-"""The flat vector is summed and moved in this many parts, unless they would be of other sizes."""
+SMALLEST_PART = 1 << 12
+"""A weight matrix is not cut into parts with fewer entries."""
+ALIGNED_ROWS = 8
+"""Parts and tiles start at multiples of what the products' inner loops take at once."""
 EVALUATION_ROWS = 256
 """Rows of a tile in evaluation, where small steps would only cost time."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A gradient and sums of its own, and a tile for each turn in a step where tiles are kept."""
+    """What a lane adds up."""
 
     index: int
-    gradient: tuple[Parameters, ...]
     sums: Sums
-    tiles: tuple[Tile, ...]
+    bias_gradients: tuple[Array, ...]
+    """Of each layer; views of the lane's row in `Lanes.bias_gradients`."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of a step, counted from its first, that are in memory together."""
+
+    start: int
+    stop: int
+
+
+class Lanes:
+    """All lanes, and the buffers of a block.
+
+    Attributes
+    ----------
+    buffers
+        A tile for each lane, one after the other, as rows of the same matrices.
+    bias_gradients
+        (lanes, biases).
+    """
+
+    def __init__(self, ops: Ops, network: Network, config: Config, batch: int) -> None:
+        self.tile_rows = choose_tile_rows(config, network, batch)
+        most = FULL_BATCH_LANES if config.full_batch else MAX_LANES
+        self.count = min(-(-batch // self.tile_rows), most)
+        self._block_rows = min(self.count * self.tile_rows, batch)
+        self.buffers = Tile.allocate(ops, network, config, self._block_rows, training=True)
+        n_biases = network.size - network.n_weights
+        self.bias_gradients = ops.empty((self.count, n_biases), config.dtype)
+        self.all = [
+            Lane(index, Sums.allocate(ops, network), network.biases(self.bias_gradients[index]))
+            for index in range(self.count)
+        ]
+
+    def blocks(self, rows: int) -> list[Block]:
+        """Cut a step."""
+        starts = range(0, rows, self._block_rows)
+        return [Block(start, min(start + self._block_rows, rows)) for start in starts]
+
+    def used(self, rows: int) -> int:
+        """Return how many lanes, the first ones, have a tile in a step of so many rows."""
+        return min(self.count, -(-rows // self.tile_rows))
+
+    def tile_of(self, lane: Lane, block: Block) -> Block | None:
+        """Return which rows of the block (counted from its first) are the lane's, if any."""
+        start = lane.index * self.tile_rows
+        stop = min(start + self.tile_rows, block.stop - block.start)
+        return Block(start, stop) if start < stop else None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a layer's weight as it is stored, or all biases.
+
+    Attributes
+    ----------
+    layer
+        Index of the layer, or None for the biases.
+    rows
+        Of the weight.
+    place
+        In the flat vector.
+    """
+
+    layer: int | None
+    rows: slice
+    place: slice
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return int(self.place.stop - self.place.start)
+
+
+def cut_into_parts(network: Network, lanes: int) -> list[Part]:
+    """Cut each weight into about as many parts as there are lanes, to be shared as these are."""
+    parts = [part for index in range(len(network.layers)) for part in _parts(network, index, lanes)]
+    return [*parts, Part(None, slice(0, 0), slice(network.n_weights, network.size))]
+
+
+def _parts(network: Network, index: int, lanes: int) -> Iterator[Part]:
+    layer = network.layers[index]
+    if layer.shared:
+        return
+    rows, columns = layer.weight_shape
+    count = max(1, min(lanes, rows * columns // SMALLEST_PART))
+    size = -(-rows // count)
+    size = -(-size // ALIGNED_ROWS) * ALIGNED_ROWS
+    first = layer.weight.start
+    for low in range(0, rows, size):
+        high = min(low + size, rows)
+        yield Part(index, slice(low, high), slice(first + low * columns, first + high * columns))
 
 
 @dataclass(frozen=True)
@@ -46,81 +142,24 @@ class Worker:
     code_sums: Array
     slope: Array
     kl: Array
-    spare: Tile
-    """For the turns of any lane, where tiles are not kept."""
     still: Tile
     """For evaluation."""
-
-
-class Lanes:
-    """All lanes of a team.
-
-    Attributes
-    ----------
-    keeps_tiles
-        Whether a tile's activations last from the encoder's pass to the rest of the step. In
-        full-batch training they would fill the memory, and a worker uses one tile again and again.
-    """
-
-    def __init__(self, ops: Ops, network: Network, config: Config, batch: int) -> None:
-        self.tile_rows = choose_tile_rows(config, network, batch)
-        self.keeps_tiles = not config.full_batch
-        tiles = -(-batch // self.tile_rows)
-        self.count = min(tiles, MAX_LANES)
-        self._gradients = ops.empty((self.count, network.size), config.dtype)
-        turns = -(-tiles // self.count) if self.keeps_tiles else 0
-        self.all = [
-            Lane(
-                index=index,
-                gradient=network.views(self._gradients[index]),
-                sums=Sums.allocate(ops, network),
-                tiles=tuple(
-                    Tile.allocate(ops, network, config, self.tile_rows, training=True)
-                    for _ in range(turns)
-                ),
-            )
-            for index in range(self.count)
-        ]
-
-    def gradients(self, rows: int) -> Array:
-        """Return the gradients (lanes, size) of the lanes with a tile in a step of so many rows."""
-        return self._gradients[: -(-rows // self.tile_rows)]
-
-    def turns(
-        self, lane: Lane, order: Array, clock: Clock, rows: int, tile_rows: int
-    ) -> Iterator[tuple[int, Rows]]:
-        """Yield a lane's turns in a step of so many rows, each with the rows that it is about."""
-        starts = range(lane.index * tile_rows, rows, tile_rows * self.count)
-        for turn, first in enumerate(starts):
-            yield turn, Rows(order, clock, first, min(tile_rows, rows - first))
-
-    def tile(self, lane: Lane, worker: Worker, turn: int, place: Rows) -> Tile:
-        """Return the tile of a turn."""
-        tile = lane.tiles[turn] if self.keeps_tiles else worker.spare
-        return tile.head(place.count)
-
-
-def part_size(size: int) -> int:
-    """Return how many entries of a flat vector of this size are summed and moved at once.
-
-    A few equal parts keep all threads busy and call compiled code seldom. The choice depends on the
-    size alone, because it decides the order of sums.
-    """
-    return min(max(-(-size // PARTS), SMALLEST_PART), LARGEST_PART)
+    still_clock: Clock
+    """Where evaluation stands, which takes no steps."""
 
 
 def new_worker(
-    ops: Ops, network: Network, config: Config, spare_rows: int, steps_done: int
+    ops: Ops, network: Network, config: Config, parts: list[Part], steps_done: int
 ) -> Worker:
     """Allocate what a thread keeps to itself; its clock has counted so many steps."""
     counters = np.zeros(4, np.int64)
     counters[STEP] = steps_done
     return Worker(
         clock=Clock(ops.asarray(counters), ops.zeros((1,), "float64")),
-        gradient=ops.empty((part_size(network.size),), config.dtype),
+        gradient=ops.empty((max(part.size for part in parts),), config.dtype),
         code_sums=ops.zeros((network.code_size,), "float64"),
         slope=ops.empty((network.code_size,), config.dtype),
         kl=ops.zeros((1,), "float64"),
-        spare=Tile.allocate(ops, network, config, spare_rows, training=True),
         still=Tile.allocate(ops, network, config, EVALUATION_ROWS, training=False),
+        still_clock=Clock(ops.zeros((4,), "int64"), ops.zeros((1,), "float64")),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gpuae.backends.ops import Array, Clock, Ops
@@ -12,43 +13,81 @@ from gpuae.config import Config
 class Optimizer(Protocol):
     """Moves parameters by their gradient, a part of the flat vector at a time."""
 
-    def update(self, part: slice, parameters: Array, gradient: Array, clock: Clock) -> None:
-        """Move parameters[part] by their gradient, which is as long as the part."""
+    def update(
+        self,
+        part: slice,
+        parameters: Array,
+        gradient: Array,
+        clock: Clock,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Move parameters[part] by their gradient, which is as long as the part, plus λ·w."""
+        ...
+
+    def through(self, ops: Ops) -> Optimizer:
+        """Return an optimizer of the same state that works through other operations."""
         ...
 
 
+@dataclass(frozen=True, eq=False)
 class Adam:
     """D. Kingma, J. Ba, "Adam: a method for stochastic optimization", 2015."""
 
-    def __init__(self, ops: Ops, size: int, config: Config) -> None:
-        self._ops = ops
-        self.first = ops.zeros((size,), config.dtype)
-        self.second = ops.zeros((size,), config.dtype)
+    ops: Ops
+    first: Array
+    second: Array
 
-    def update(self, part: slice, parameters: Array, gradient: Array, clock: Clock) -> None:
+    def update(
+        self,
+        part: slice,
+        parameters: Array,
+        gradient: Array,
+        clock: Clock,
+        weight_decay: float = 0.0,
+    ) -> None:
         """Move parameters[part]."""
         first, second = self.first[part], self.second[part]
-        self._ops.adam(parameters[part], gradient, first, second, clock)
+        self.ops.adam(parameters[part], gradient, first, second, clock, weight_decay)
+
+    def through(self, ops: Ops) -> Adam:
+        """Return the same with other operations."""
+        return replace(self, ops=ops)
 
 
+@dataclass(frozen=True, eq=False)
 class SGD:
     """Gradient descent with (heavy-ball) momentum."""
 
-    def __init__(self, ops: Ops, size: int, config: Config) -> None:
-        self._ops = ops
-        self._momentum = config.momentum
-        self.velocity = ops.zeros((size,), config.dtype)
+    ops: Ops
+    velocity: Array
+    momentum: float
 
-    def update(self, part: slice, parameters: Array, gradient: Array, clock: Clock) -> None:
+    def update(
+        self,
+        part: slice,
+        parameters: Array,
+        gradient: Array,
+        clock: Clock,
+        weight_decay: float = 0.0,
+    ) -> None:
         """Move parameters[part]."""
         velocity = self.velocity[part]
-        self._ops.sgd(parameters[part], gradient, velocity, self._momentum, clock)
+        self.ops.sgd(parameters[part], gradient, velocity, self.momentum, clock, weight_decay)
+
+    def through(self, ops: Ops) -> SGD:
+        """Return the same with other operations."""
+        return replace(self, ops=ops)
 
 
 def create_optimizer(ops: Ops, size: int, config: Config) -> Optimizer:
     """Return the optimizer of a mini-batch configuration with its state at zero."""
-    kinds: dict[str, type[Adam] | type[SGD]] = {"adam": Adam, "sgd": SGD}
-    return kinds[config.optimizer](ops, size, config)
+
+    def state() -> Array:
+        return ops.zeros((size,), config.dtype)
+
+    if config.optimizer == "sgd":
+        return SGD(ops, state(), config.momentum)
+    return Adam(ops, state(), state())
 
 
 class LearningRate:

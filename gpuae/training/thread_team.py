@@ -1,31 +1,29 @@
-"""The team of this machine's threads: each computes whole tiles, alone.
+"""The team of this machine's threads.
 
-A thread takes whole lanes (see `lanes`): it brings a tile forward and back with single-threaded
-products, in data that stay in its cache. Then the lanes are summed and the parameters moved, part
-by part of the flat vector, by whichever thread the part falls to. A step with a KL penalty meets
-three times (all codes summed, all gradients ready, all parameters moved), another one twice.
+Each thread has a program for every kind of step (see `member`) and replays it, so the interpreter
+is not needed before a portion of an epoch is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from itertools import groupby
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from gpuae.backends.ops import Array, Ops, Rows
+from gpuae.backends.ops import Array, Ops, Program
 from gpuae.config import Config
 from gpuae.model.feed import Feed
 from gpuae.model.network import Network
 from gpuae.model.objective import Totals
 from gpuae.model.preprocess import Preprocess
-from gpuae.model.propagation import Propagation, Sums
-from gpuae.model.tile import Tile
-from gpuae.training.batches import Order
+from gpuae.model.propagation import Propagation
+from gpuae.training.batches import Order, step_sizes
 from gpuae.training.crew import Crew
-from gpuae.training.lanes import EVALUATION_ROWS, Lane, Lanes, Worker, new_worker, part_size
+from gpuae.training.lanes import EVALUATION_ROWS, Lanes, cut_into_parts, new_worker
+from gpuae.training.member import Common, Member, add_squares, reduce_code
 from gpuae.training.optimizers import Optimizer
 
 
@@ -60,18 +58,29 @@ class ThreadTeam:
         self._ops, self.network, self._config = ops, network, config
         self.parameters = parameters
         self.gradient = ops.empty((network.size,), config.dtype)
-        self._pass = Propagation(ops, network, config, network.views(parameters))
-        self._feed = Feed.create(ops, x, preprocess, config, noisy=True)
-        self._clean_feed = replace(self._feed, noise=None)
-        self._lanes = Lanes(ops, network, config, batch)
-        size, part = network.size, part_size(network.size)
-        self._parts = [slice(low, min(low + part, size)) for low in range(0, size, part)]
-        self._squares = ops.zeros((len(self._parts),), "float64")
-        self._crew = Crew(max(1, min(threads, self._lanes.count)))
-        spare_rows = 0 if self._lanes.keeps_tiles else self._lanes.tile_rows
-        self._workers = [
-            new_worker(ops, network, config, spare_rows, steps_done) for _ in range(self._crew.size)
+        lanes = Lanes(ops, network, config, batch)
+        parts = cut_into_parts(network, lanes.count)
+        self._common = Common(
+            ops=ops,
+            network=network,
+            config=config,
+            feed=Feed.create(ops, x, preprocess, config, noisy=True),
+            lanes=lanes,
+            parts=parts,
+            order=ops.zeros((len(x),), "int64"),
+            parameters=parameters,
+            gradient=self.gradient,
+            squares=ops.zeros((len(parts),), "float64"),
+        )
+        size = max(1, min(threads, lanes.count))
+        self._crew = Crew(size)
+        self._workers = [new_worker(ops, network, config, parts, steps_done) for _ in range(size)]
+        recorders = ops.recorders(size, self._crew.meet)
+        self._members = [
+            Member(self._common, worker, recorder, index, size)
+            for index, (worker, recorder) in enumerate(zip(self._workers, recorders, strict=True))
         ]
+        self._programs: dict[tuple[object, ...], list[Program]] = {}
         self._contexts = ExitStack()
 
     def __enter__(self) -> Self:
@@ -86,135 +95,82 @@ class ThreadTeam:
 
     def start_epoch(self, order: Order, epoch: int, rate: float, row_base: int = 0) -> None:
         """Set the order of the rows and the learning rate, and all totals to zero."""
-        self._order = self._ops.asarray(order)
-        self._ops.fill(self._squares, 0.0)
-        for lane in self._lanes.all:
+        self._ops.assign(self._common.order[: len(order)], order)
+        self._ops.fill(self._common.squares, 0.0)
+        for lane in self._common.lanes.all:
             lane.sums.clear(self._ops)
         for worker in self._workers:
             self._ops.fill(worker.kl, 0.0)
-            self._ops.start_epoch(worker.clock, epoch, rate, row_base)
+            for clock in (worker.clock, worker.still_clock):
+                self._ops.start_epoch(clock, epoch, rate, row_base)
 
     def run(self, steps: Sequence[int], optimizer: Optimizer) -> None:
         """Take steps of so many rows each, from where the order stands."""
-        self._crew.run(lambda member: self._steps(member, steps, optimizer))
+        schedule = [
+            (self._programs_of(Member.step, rows, optimizer), times)
+            for rows, times in _runs_of_equals(steps)
+        ]
+        self._replay(schedule)
 
     def totals(self, rows: int) -> Totals:
         """Return what was added up since the epoch started, over so many rows."""
+        lanes = self._common.lanes.all
         return Totals(
             rows=rows,
-            loss=sum(self._scalar(lane.sums.loss) for lane in self._lanes.all),
-            absolute_code=sum(self._scalar(lane.sums.absolute_code) for lane in self._lanes.all),
-            squared_weights=float(self._ops.to_host(self._squares).sum()),
+            loss=sum(self._scalar(lane.sums.loss) for lane in lanes),
+            absolute_code=sum(self._scalar(lane.sums.absolute_code) for lane in lanes),
+            squared_weights=float(self._ops.to_host(self._common.squares).sum()),
             kl=self._scalar(self._workers[0].kl),
         )
 
     def full_gradient(self, order: Order) -> Totals:
         """Compute J's gradient over all these rows at once, into `self.gradient`."""
+        rows = len(order)
         self.start_epoch(order, epoch=0, rate=0.0)
-        self._crew.run(lambda member: self._full_gradient(member, len(order)))
-        return self.totals(len(order))
+        self._replay([(self._programs_of(Member.full_gradient, rows), 1)])
+        return self.totals(rows)
 
     def evaluate(self, order: Order) -> Totals:
         """Return the sums of J over these rows without noise or dropout; parameters stay."""
-        rows = len(order)
+        rows, common = len(order), self._common
         self.start_epoch(order, epoch=0, rate=0.0)
-        self._crew.run(lambda member: self._evaluate(member, rows))
+        rounds = step_sizes(rows, common.lanes.count * EVALUATION_ROWS)
+        self._replay(
+            [
+                (self._programs_of(Member.evaluation, n), times)
+                for n, times in _runs_of_equals(rounds)
+            ]
+        )
         if self._config.sparsity == "kl":
-            self._reduce_code(self._workers[0], rows)
-        for index in range(len(self._parts)):
-            self._add_squares(index, rows)
+            views = self.network.views(self.parameters)
+            own_pass = Propagation(self._ops, self.network, self._config, views)
+            reduce_code(own_pass, common.lanes, self._workers[0], rows)
+        for index, part in enumerate(common.parts):
+            add_squares(self._ops, common, index, part, rows)
         return self.totals(rows)
 
-    # What a worker does
+    # How it comes about
 
-    def _steps(self, member: int, steps: Sequence[int], optimizer: Optimizer) -> None:
-        worker = self._workers[member]
-        for rows in steps:
-            self._forward_and_back(member, rows)
-            for index in self._own_parts(member):
-                part = self._parts[index]
-                gradient = worker.gradient[: part.stop - part.start]
-                self._sum_part(index, rows, gradient)
-                optimizer.update(part, self.parameters, gradient, worker.clock)
-            self._ops.advance(worker.clock, rows)
-            if self._crew.meet():
-                return
+    def _programs_of(self, write: Callable[..., Program], *arguments: object) -> list[Program]:
+        """Return every member's program for a kind of step; each is written once."""
+        kind = (write, *arguments)
+        if kind not in self._programs:
+            self._programs[kind] = [write(member, *arguments) for member in self._members]
+        return self._programs[kind]
 
-    def _full_gradient(self, member: int, rows: int) -> None:
-        self._forward_and_back(member, rows)
-        for index in self._own_parts(member):
-            self._sum_part(index, rows, self.gradient[self._parts[index]])
+    def _replay(self, schedule: Sequence[tuple[list[Program], int]]) -> None:
+        """Let every member replay its programs, each so many times."""
 
-    def _forward_and_back(self, member: int, rows: int) -> None:
-        """Bring this worker's lanes through a step; at the end all lanes are ready."""
-        slope = self._kl_slope(member, rows) if self._config.sparsity == "kl" else None
-        for lane in self._own_lanes(member):
-            for turn, place in self._turns(member, lane, rows):
-                tile = self._lanes.tile(lane, self._workers[member], turn, place)
-                if slope is None or not self._lanes.keeps_tiles:
-                    self._encode(tile, place, lane.sums if slope is None else None)
-                self._pass.decode(tile, place)
-                self._pass.backward(tile, rows, slope, lane.sums, lane.gradient, turn > 0)
-        self._crew.meet()
+        def work(index: int) -> None:
+            for programs, times in schedule:
+                programs[index].replay(times)
 
-    def _kl_slope(self, member: int, rows: int) -> Array:
-        """Bring the step's rows to the code, agree on ρ̂ and return the penalty's derivative."""
-        for lane in self._own_lanes(member):
-            self._ops.fill(lane.sums.code, 0.0)
-            for turn, place in self._turns(member, lane, rows):
-                tile = self._lanes.tile(lane, self._workers[member], turn, place)
-                self._encode(tile, place, lane.sums)
-        self._crew.meet()
-        return self._reduce_code(self._workers[member], rows)
-
-    def _evaluate(self, member: int, rows: int) -> None:
-        for lane in self._own_lanes(member):
-            for _, place in self._turns(member, lane, rows, EVALUATION_ROWS):
-                tile = self._workers[member].still.head(place.count)
-                self._clean_feed.load(tile, place)
-                self._pass.encode(tile, None, lane.sums)
-                self._pass.decode(tile, None)
-                self._pass.add_loss(tile, lane.sums)
-
-    def _encode(self, tile: Tile, place: Rows, sums: Sums | None) -> None:
-        self._feed.load(tile, place)
-        self._pass.encode(tile, place, sums)
-
-    def _reduce_code(self, worker: Worker, rows: int) -> Array:
-        self._ops.fill(worker.code_sums, 0.0)
-        for lane in self._lanes.all:
-            self._ops.axpby(1.0, lane.sums.code, 1.0, worker.code_sums)
-        self._pass.add_kl(worker.code_sums, rows, worker.slope, worker.kl)
-        return worker.slope
-
-    def _sum_part(self, index: int, rows: int, gradient: Array) -> None:
-        """Write one part of the gradient of J."""
-        lanes = self._lanes.gradients(rows)
-        decay, n_weights = self._config.weight_decay, self.network.n_weights
-        part = self._parts[index]
-        self._ops.total_gradient(lanes, part, self.parameters, decay, n_weights, gradient)
-        self._add_squares(index, rows)
-
-    def _add_squares(self, index: int, rows: int) -> None:
-        part = self._parts[index]
-        weights = self.parameters[part.start : min(part.stop, self.network.n_weights)]
-        if self._config.weight_decay and len(weights):
-            self._ops.add_squares(weights, float(rows), self._squares[index : index + 1])
-
-    # Who does what
-
-    def _own_lanes(self, member: int) -> list[Lane]:
-        return self._lanes.all[member :: self._crew.size]
-
-    def _own_parts(self, member: int) -> range:
-        return range(member, len(self._parts), self._crew.size)
-
-    def _turns(
-        self, member: int, lane: Lane, rows: int, tile_rows: int | None = None
-    ) -> Iterator[tuple[int, Rows]]:
-        clock = self._workers[member].clock
-        size = tile_rows or self._lanes.tile_rows
-        return self._lanes.turns(lane, self._order, clock, rows, size)
+        self._crew.run(work)
 
     def _scalar(self, array: Array) -> float:
         return float(self._ops.to_host(array)[0])
+
+
+def _runs_of_equals(steps: Sequence[int]) -> list[tuple[int, int]]:
+    """Return each run of equal numbers as the number and how often it comes."""
+    return [(rows, len(list(run))) for rows, run in groupby(steps)]
