@@ -36,6 +36,15 @@ def ops(device):
 
 
 @pytest.fixture
+def interpreted(monkeypatch):
+    """Lets the interpreter make each call of a step, so that a test can stand in for operations."""
+    from gpuae.backends.numba_ops import NumbaOps
+    from gpuae.backends.numpy_ops import NumpyOps
+
+    monkeypatch.setattr(NumbaOps, "recorders", NumpyOps.recorders)
+
+
+@pytest.fixture
 def low_rank():
     """A function that makes (n, d) float64 rows in [0, 1] that a small code can describe."""
     return _low_rank

@@ -117,11 +117,10 @@ class _Reader:
         self._position = 0
 
     def value(self, kind: Any) -> Any:
-        """Read a value of a type."""
-        if isinstance(kind, types.BaseTuple):
-            return self._context.make_tuple(
-                self._builder, kind, [self.value(t) for t in kind.types]
-            )
+        """Read a value of a Numba type."""
+        if hasattr(kind, "types"):  # a tuple
+            entries = [self.value(entry) for entry in kind.types]
+            return self._context.make_tuple(self._builder, kind, entries)
         if isinstance(kind, types.NoneType):
             return self._context.get_dummy_value()
         if isinstance(kind, types.Array):
