@@ -36,20 +36,28 @@ _ARRIVED, _GENERATION = 0, 8
 
 
 class Program:
-    """Calls in their order; it keeps the arrays alive that they are about."""
+    """Calls in their order.
+
+    Attributes
+    ----------
+    calls
+        Kernels with their arguments, which are kept alive here.
+    entries, places
+        Addresses of each call's entry and arguments.
+    """
 
     def __init__(self, calls: list[tuple[Any, tuple[Any, ...]]]) -> None:
-        self._calls = calls
+        self.calls = calls
         self._words = [np.array(_words(arguments), np.int64) for _, arguments in calls]
-        self._entries = np.array(
+        self.entries = np.array(
             [_entry(function, tuple(map(typeof, arguments))) for function, arguments in calls],
             np.int64,
         )
-        self._places = np.array([words.ctypes.data for words in self._words], np.int64)
+        self.places = np.array([words.ctypes.data for words in self._words], np.int64)
 
     def replay(self, times: int) -> None:
         """Make all calls, so many times."""
-        _replay(self._entries, self._places, times)
+        _replay(self.entries, self.places, times)
 
 
 # Entries and their arguments
@@ -160,14 +168,14 @@ def _type_call(_: Any, function: Any, argument: Any) -> Any:
     return signature, generate
 
 
-_call: Any = intrinsic(_type_call)
+call: Any = intrinsic(_type_call)
 
 
 @kernel
 def _replay(entries: Any, places: Any, times: int) -> None:
     for _ in range(times):
         for i in range(entries.size):
-            _call(entries[i], places[i])
+            call(entries[i], places[i])
 
 
 # Meetings
@@ -217,7 +225,7 @@ def meet(counters: Any, size: int, give_way: int) -> None:
     while _load(counters, _GENERATION, 0) == generation:
         looks += 1
         if looks > _SPINS:
-            _call(give_way, 0)
+            call(give_way, 0)
 
 
 @cache

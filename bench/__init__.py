@@ -1,0 +1,1 @@
+"""Benchmarks of gpuae: see README.md."""
