@@ -101,7 +101,7 @@ def _encode(case: Case) -> Callable[[], tuple[float, None]]:
     config = case.config().model_copy(update={"epochs": 0})
     fit(case.data(), config).model.save(model)
     os.fsync = lambda _: None  # the disk is not what is timed
-    command = ["encode", str(model), str(data), "-o", str(codes), "--force"]
+    command = ["encode", str(model), f"{data}::/data/x", "-o", str(codes), "--force"]
 
     def run() -> tuple[float, None]:
         began = time.perf_counter()

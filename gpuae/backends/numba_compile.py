@@ -12,6 +12,10 @@ from numba.extending import register_jitable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+PIECE = 4096
+"""So many numbers are summed in their own type, by vector instructions with some dozen sums side
+by side; the sums of such pieces are added in float64."""
+
 
 def _sources_state() -> str:
     """Return a hash of this package's sources."""

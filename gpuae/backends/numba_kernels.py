@@ -2,8 +2,8 @@
 
 Each kernel makes one pass over its matrix. Where a kernel depends on an activation there is one
 compiled loop for each (`BIAS_ACTIVATION["tanh"]`): a choice inside the loop would keep it from
-vectorising. For the same reason a row's column sums are a loop of their own: the row is still in
-the first-level cache.
+vectorising. Losses are summed in the matrix's own type over `PIECE` columns, whose sum is then
+added in float64: a conversion of every element would cost as much as the sigmoid.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gpuae.backends.numba_activations import ACTIVATIONS
-from gpuae.backends.numba_compile import elementwise, kernel
+from gpuae.backends.numba_compile import PIECE, elementwise, kernel
 from gpuae.backends.numba_math import exp, log1p_unit
 from gpuae.backends.ops import RHO_FLOOR
 
@@ -96,9 +96,14 @@ def _make_output_loss(activate: Any) -> Any:
     def output_loss(z: Any, bias: Any, target: Any, factor: float, total: Any) -> None:
         squares = 0.0
         for i in range(z.shape[0]):
-            for j in range(z.shape[1]):
-                z[i, j] = activate(z[i, j] + bias[j])
-                squares += np.float64((z[i, j] - target[i, j]) ** 2)
+            for start in range(0, z.shape[1], PIECE):
+                columns = slice(start, start + PIECE)
+                own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
+                piece = z.dtype.type(0)
+                for j in range(own.size):
+                    own[j] = activate(own[j] + offset[j])
+                    piece += (own[j] - wanted[j]) ** 2
+                squares += np.float64(piece)
         total[0] += factor * squares
 
     return output_loss
@@ -121,13 +126,19 @@ def _make_output_delta(activate: Any, derivative: Any) -> Any:
     ) -> None:
         squares = 0.0
         for i in range(z.shape[0]):
-            for j in range(z.shape[1]):
-                a = activate(z[i, j] + bias[j])
-                error = a - target[i, j]
-                squares += np.float64(error * error)
-                z[i, j] = error * derivative(a) * factor
-            for j in range(z.shape[1]):
-                sums[j] += z[i, j]
+            for start in range(0, z.shape[1], PIECE):
+                columns = slice(start, start + PIECE)
+                own, wanted = z[i, columns], target[i, columns]
+                offset, own_sums = bias[columns], sums[columns]
+                piece = z.dtype.type(0)
+                for j in range(own.size):
+                    a = activate(own[j] + offset[j])
+                    error = a - wanted[j]
+                    piece += error * error
+                    delta = error * derivative(a) * factor
+                    own[j] = delta
+                    own_sums[j] += delta
+                squares += np.float64(piece)
         total[0] += loss_factor * squares
 
     return output_delta
@@ -138,10 +149,14 @@ def cross_entropy_loss(z: Any, bias: Any, target: Any, factor: float, total: Any
     """Replace z by σ(z + bias); add factor·Σ cross-entropy."""
     entropy = 0.0
     for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            probability, bits = cross_entropy(z[i, j] + bias[j], target[i, j])
-            entropy += np.float64(bits)
-            z[i, j] = probability
+        for start in range(0, z.shape[1], PIECE):
+            columns = slice(start, start + PIECE)
+            own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
+            piece = z.dtype.type(0)
+            for j in range(own.size):
+                own[j], nats = cross_entropy(own[j] + offset[j], wanted[j])
+                piece += nats
+            entropy += np.float64(piece)
     total[0] += factor * entropy
 
 
@@ -152,12 +167,18 @@ def cross_entropy_delta(
     """Replace z by factor·(σ(z + bias) − x); add loss_factor·Σ cross-entropy and column sums."""
     entropy = 0.0
     for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            probability, bits = cross_entropy(z[i, j] + bias[j], target[i, j])
-            entropy += np.float64(bits)
-            z[i, j] = (probability - target[i, j]) * factor
-        for j in range(z.shape[1]):
-            sums[j] += z[i, j]
+        for start in range(0, z.shape[1], PIECE):
+            columns = slice(start, start + PIECE)
+            own, wanted = z[i, columns], target[i, columns]
+            offset, own_sums = bias[columns], sums[columns]
+            piece = z.dtype.type(0)
+            for j in range(own.size):
+                probability, nats = cross_entropy(own[j] + offset[j], wanted[j])
+                piece += nats
+                delta = (probability - wanted[j]) * factor
+                own[j] = delta
+                own_sums[j] += delta
+            entropy += np.float64(piece)
     total[0] += loss_factor * entropy
 
 
@@ -193,9 +214,9 @@ def _make_hidden_delta(derivative: Any) -> Any:
                     value += slope[j]
                 if l1 is not None:
                     value += l1 if a[i, j] > 0 else (-l1 if a[i, j] < 0 else a[i, j])
-                delta[i, j] = value * derivative(a[i, j])
-            for j in range(delta.shape[1]):
-                sums[j] += delta[i, j]
+                value *= derivative(a[i, j])
+                delta[i, j] = value
+                sums[j] += value
 
     return hidden_delta
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuae.backends.numba_compile import kernel
+from gpuae.backends.numba_compile import PIECE, kernel
 from gpuae.backends.ops import ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, START, STEP
 
 
@@ -42,8 +42,11 @@ def advance(counters: Any, count: int) -> None:
 def add_squares(x: Any, factor: float, total: Any) -> None:
     """Add factor·Σx²."""
     squares = 0.0
-    for i in range(x.size):
-        squares += np.float64(x[i]) * np.float64(x[i])
+    for start in range(0, x.size, PIECE):
+        own, piece = x[start : start + PIECE], x.dtype.type(0)
+        for i in range(own.size):
+            piece += own[i] * own[i]
+        squares += np.float64(piece)
     total[0] += factor * squares
 
 

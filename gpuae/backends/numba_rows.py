@@ -9,12 +9,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from gpuae.backends.numba_compile import elementwise, kernel
 from gpuae.backends.numba_math import cos_turn, log, sin_turn
 from gpuae.backends.ops import EPOCH, ROW_BASE, START
 from gpuae.backends.philox import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1
 
+CACHE_LINE = 64
+AHEAD = 4
+"""How many rows ahead of the one that is scaled memory is asked for the next."""
+PREFETCHED = 4096
+"""Columns of a row that are asked for; beyond, the processor has understood by itself."""
 _LOW_WORD = np.uint64(0xFFFFFFFF)
 _WORD_BITS = np.uint64(32)
 
@@ -134,12 +143,47 @@ def scale_row(source: Any, center: Any, factor: Any, low: Any, high: Any, out: A
         out[j] = high if value > high else value
 
 
+def _type_prefetch(_: Any, row: Any) -> Any:
+    """Ask for the memory of a contiguous row."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array = context.make_array(row)(context, builder, values[0])
+        pointer = ir.IntType(8).as_pointer()
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        function = builder.module.globals.get("llvm.prefetch.p0") or ir.Function(
+            builder.module, kind, "llvm.prefetch.p0"
+        )
+        first = builder.bitcast(array.data, pointer)
+        size = builder.mul(array.nitems, array.itemsize)
+        line = ir.Constant(size.type, CACHE_LINE)
+        lines = builder.sdiv(builder.add(size, ir.Constant(size.type, CACHE_LINE - 1)), line)
+        with cgutils.for_range(builder, lines) as loop:
+            place = builder.gep(first, [builder.mul(loop.index, line)])
+            builder.call(function, [place, flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(row), generate
+
+
+prefetch: Any = intrinsic(_type_prefetch)
+
+
+@elementwise
+def ask_for_row(source: Any, order: Any, place: Any) -> None:
+    """Let the memory fetch a row that is needed soon: rows in random order come from anywhere."""
+    if place < order.size:
+        prefetch(source[order[place]][:PREFETCHED])
+
+
 @kernel
 def gather(order: Any, counters: Any, first: int, source: Any, scaling: Any, out: Any) -> None:
     """Pick, cast and scale rows; scaling is (center, factor, low, high)."""
     center, factor, low, high = scaling
     for i in range(out.shape[0]):
-        row = order[counters[START] + first + i]
+        place = counters[START] + first + i
+        ask_for_row(source, order, place + AHEAD)
+        row = order[place]
         scale_row(source[row], center, factor, low, high, out[i])
 
 
@@ -183,7 +227,9 @@ def _make_gather_corrupt(corrupt_row: Any) -> Any:
         key, level, threshold, low, high = noise
         words = np.empty(4 * ((out.shape[1] + 3) // 4), np.uint32)
         for i in range(out.shape[0]):
-            position = order[counters[START] + first + i]
+            place = counters[START] + first + i
+            ask_for_row(source, order, place + AHEAD)
+            position = order[place]
             scale_row(source[position], center, factor, lowest, highest, out[i])
             row = position + counters[ROW_BASE]
             draw_row(row, counters[EPOCH], stream, key, words)

@@ -24,7 +24,7 @@ from gpuae.training.batches import FULL_BATCH_LANES, MAX_LANES, choose_tile_rows
 
 SMALLEST_PART = 1 << 12
 """A weight matrix is not cut into parts with fewer entries."""
-ALIGNED_ROWS = 8
+ALIGNED_ROWS = 4
 """Parts and tiles start at multiples of what the products' inner loops take at once."""
 EVALUATION_ROWS = 256
 """Rows of a tile in evaluation, where small steps would only cost time."""
