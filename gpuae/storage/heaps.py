@@ -8,12 +8,14 @@ program hang for ever, deaf to Ctrl-C. The layout is in the HDF5 File Format Spe
 from __future__ import annotations
 
 import mmap
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 SCANNED_BYTES = 16 << 20
 """Heaps of attributes lie near the start of a file, since they are written first."""
+_MARK = re.compile(b"GCOL")
 _HEAD = struct.Struct("<4sB3xQ")
 _OBJECT = struct.Struct("<HHIQ")
 _SMALLEST_HEAP = 4096
@@ -27,13 +29,12 @@ def has_endless_heap(path: Path) -> bool:
 
 def _heaps(content: mmap.mmap) -> Iterator[tuple[int, int]]:
     """Yield the start and size of what looks like a heap; lengths of 8 bytes are assumed."""
-    start = content.find(b"GCOL", 0, SCANNED_BYTES)
-    while start >= 0:
+    for found in _MARK.finditer(content, 0, SCANNED_BYTES):
+        start = found.start()
         if start + _HEAD.size <= len(content):
             _, version, size = _HEAD.unpack_from(content, start)
             if version == 1 and _SMALLEST_HEAP <= size <= len(content) - start:
                 yield start, size
-        start = content.find(b"GCOL", start + 4, SCANNED_BYTES)
 
 
 def _is_endless(content: mmap.mmap, start: int, size: int) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from gpuae.training.batches import FULL_BATCH_LANES, MAX_LANES, choose_tile_rows
 SMALLEST_PART = 1 << 12
 """A weight matrix is not cut into parts with fewer entries."""
 ALIGNED_ROWS = 4
-"""Parts and tiles start at multiples of what the products' inner loops take at once."""
+"""Parts start at multiples of what the products' inner loops take at once."""
 EVALUATION_ROWS = 256
 """Rows of a tile in evaluation, where small steps would only cost time."""
 
@@ -123,12 +124,11 @@ def _parts(network: Network, index: int, lanes: int) -> Iterator[Part]:
     if layer.shared:
         return
     rows, columns = layer.weight_shape
-    count = max(1, min(lanes, rows * columns // SMALLEST_PART))
-    size = -(-rows // count)
-    size = -(-size // ALIGNED_ROWS) * ALIGNED_ROWS
+    units = -(-rows // ALIGNED_ROWS)
+    count = max(1, min(lanes, units, rows * columns // SMALLEST_PART))
+    cuts = [min(ALIGNED_ROWS * (units * i // count), rows) for i in range(count + 1)]
     first = layer.weight.start
-    for low in range(0, rows, size):
-        high = min(low + size, rows)
+    for low, high in pairwise(cuts):
         yield Part(index, slice(low, high), slice(first + low * columns, first + high * columns))
 
 
