@@ -22,6 +22,8 @@ MAX_LANES = 16
 FULL_BATCH_TILE, FULL_BATCH_LANES = 256, 4
 SMALL_STEP_FLOPS = 6e7
 """A step with less arithmetic is one tile: threads would wait longer than they work."""
+MANY_WEIGHTS = 1 << 20
+"""More do not stay in a core's cache: every tile fetches them again, so tiles are larger."""
 
 
 def permutation(count: int, seed: int, purpose: Purpose, epoch: int = 0) -> Order:
@@ -77,5 +79,6 @@ def choose_tile_rows(config: Config, network: Network, rows: int) -> int:
     elif 6.0 * rows * network.n_weights < SMALL_STEP_FLOPS:
         tiles = 1
     else:
-        tiles = min(max(1, rows // 128), max(4, rows // 512), MAX_LANES)
+        few = 2 if network.n_weights > MANY_WEIGHTS else 4
+        tiles = min(max(1, rows // 128), max(few, rows // 512), MAX_LANES)
     return -(-rows // tiles)
