@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gpuae.backends import blas, resolve_device
+from gpuae.backends.rate import numpy_rate, own_rate, rate_with
 from gpuae.training.crew import available_cores
 
 
@@ -44,11 +46,14 @@ def _cpu_name() -> str:
 
 def _own_blas() -> str:
     library = blas.load()
-    asked = blas.best_core()
-    why = "its own choice" if asked is None else f"{asked} is the fastest for AVX-512"
-    if asked is not None and library.core != asked:
-        why = f"{asked} would suit this CPU better; was GPUAE_BLAS_CORE set?"
-    return f"OpenBLAS {library.version}, kernel {library.core} ({why}), one thread for each of ours"
+    best = blas.best_core()
+    rate = f"{own_rate():.0f} GFLOP/s a core in float32"
+    found = f"OpenBLAS {library.version}, kernel {library.core}: {rate}"
+    if best is None:
+        return f"{found}; it chose that kernel itself"
+    if library.core == best:
+        return f"{found}; that kernel is the fastest for AVX-512"
+    return f"{found}; {best} would give {rate_with(best):.0f}: unset {blas.OVERRIDE}"
 
 
 def _blas_of_numpy() -> str:
@@ -57,12 +62,23 @@ def _blas_of_numpy() -> str:
 
     np.dot(np.ones((2, 2)), np.ones((2, 2)))
     found = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    own = str(blas.load().path)
+    pools = [pool for pool in found if pool["filepath"] != own]
     names = {
         f"{pool['internal_api']} {pool['version']}, kernel {pool.get('architecture', 'unknown')}"
-        for pool in found
-        if str(blas.load().path) != pool["filepath"]
+        for pool in pools
     }
-    return f"{'; '.join(sorted(names)) or 'unknown'} (used by device=numpy only)"
+    rate = f"{numpy_rate():.0f} GFLOP/s a core; used by device=numpy only"
+    return f"{'; '.join(sorted(names)) or 'unknown'}: {rate}{_better_for_numpy(pools)}"
+
+
+def _better_for_numpy(pools: list[dict[str, str]]) -> str:
+    """Say how NumPy's products would be faster, where the environment holds them back."""
+    best, asked = blas.best_core(), os.environ.get(blas.CORETYPE)
+    held_back = any(pool.get("architecture") not in (best, None) for pool in pools)
+    if best is None or asked in (best, None) or not held_back:
+        return ""
+    return f"; {blas.CORETYPE}={asked} is set, {best} would be faster"
 
 
 def _compile_target() -> str:

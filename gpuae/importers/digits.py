@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 
 from gpuae.storage.dataset import Dataset
@@ -14,8 +17,14 @@ def load() -> Dataset:
 
     Pixels are counts from 0 to 16, so float32: uint8 would mean pixels from 0 to 255.
     """
-    from sklearn.datasets import load_digits
+    table = np.loadtxt(_table(), delimiter=",", dtype=np.float32)
+    x = np.ascontiguousarray(table[:, :-1])
+    return Dataset(x, NAME, y=table[:, -1].astype(np.int64), image_shape=(8, 8))
 
-    bunch = load_digits()
-    x = np.ascontiguousarray(bunch.data, dtype=np.float32)
-    return Dataset(x, NAME, y=np.asarray(bunch.target, np.int64), image_shape=(8, 8))
+
+def _table() -> Path:
+    """Return scikit-learn's file of digits; importing the package for it would take a second."""
+    package = find_spec("sklearn")
+    if package is None or not package.submodule_search_locations:
+        raise ImportError("the package scikit-learn is missing: reinstall gpuae")
+    return Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import struct
+import subprocess
+import sys
 
 import h5py
 import numpy as np
 import pytest
 
+from gpuae.backends import blas
 from gpuae.config import Config
 
 
@@ -152,6 +156,18 @@ def test_doctor_names_what_would_be_used_and_why(gpuae):
     findings = json.loads(gpuae("doctor", "--json").out)
     assert {"CPU", "BLAS", "threads", "Numba", "CUDA", "CuPy", "would be used"} <= findings.keys()
     assert findings["would be used"].startswith("device=cpu")
+    assert re.search(r"kernel \w+: [1-9]\d* GFLOP/s a core", findings["BLAS"])
+
+
+@pytest.mark.skipif(blas.best_core() is None, reason="no kernel is known to be better here")
+def test_doctor_says_what_a_better_kernel_would_give():
+    environment = {**os.environ, "GPUAE_BLAS_CORE": "Haswell", "OPENBLAS_CORETYPE": "Haswell"}
+    command = [sys.executable, "-m", "gpuae", "doctor", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    findings = json.loads(done.stdout)
+    better = re.search(r"SkylakeX would give ([1-9]\d*): unset GPUAE_BLAS_CORE", findings["BLAS"])
+    assert better
+    assert "OPENBLAS_CORETYPE=Haswell is set" in findings["BLAS of NumPy"]
 
 
 def test_the_demonstration_beats_pca_and_says_where_its_files_are(gpuae, tmp_path):

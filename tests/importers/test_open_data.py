@@ -58,6 +58,15 @@ def test_text_is_recognised_by_its_ending(folder, name):
     np.testing.assert_array_equal(open_data(name).x, ROWS)
 
 
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    digits = open_data("digits")
+    np.testing.assert_array_equal(digits.x, x)
+    np.testing.assert_array_equal(digits.y, y)
+
+
 def test_digits_are_built_in_and_no_file_shadows_them(folder):
     np.save("digits.npy", ROWS)
     Path("digits.npy").rename("digits")
