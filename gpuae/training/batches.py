@@ -19,7 +19,7 @@ WINDOW_BLOCKS = 256
 """shuffle=block: blocks of rows in random order, and random order within a window of blocks."""
 
 MAX_LANES = 16
-FULL_BATCH_TILE, FULL_BATCH_LANES = 256, 4
+FULL_BATCH_TILE, FULL_BATCH_LANES = 256, 8
 SMALL_STEP_FLOPS = 6e7
 """A step with less arithmetic is one tile: threads would wait longer than they work."""
 MANY_WEIGHTS = 1 << 20

@@ -114,18 +114,23 @@ class Part:
 
 
 def cut_into_parts(network: Network, lanes: int) -> list[Part]:
-    """Cut each weight into about as many parts as there are lanes, to be shared as these are."""
-    parts = [part for index in range(len(network.layers)) for part in _parts(network, index, lanes)]
+    """Cut each weight into half as many parts as there are lanes, but two if there are two lanes.
+
+    There are two weights or more (unless they are tied), so all threads have work; and fewer parts
+    mean fewer times that a product copies its other factor into the order it needs.
+    """
+    count = max(min(lanes, 2), lanes // 2)
+    parts = [part for index in range(len(network.layers)) for part in _parts(network, index, count)]
     return [*parts, Part(None, slice(0, 0), slice(network.n_weights, network.size))]
 
 
-def _parts(network: Network, index: int, lanes: int) -> Iterator[Part]:
+def _parts(network: Network, index: int, most: int) -> Iterator[Part]:
     layer = network.layers[index]
     if layer.shared:
         return
     rows, columns = layer.weight_shape
     units = -(-rows // ALIGNED_ROWS)
-    count = max(1, min(lanes, units, rows * columns // SMALLEST_PART))
+    count = max(1, min(most, units, rows * columns // SMALLEST_PART))
     cuts = [min(ALIGNED_ROWS * (units * i // count), rows) for i in range(count + 1)]
     first = layer.weight.start
     for low, high in pairwise(cuts):

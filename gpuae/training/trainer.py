@@ -79,14 +79,15 @@ class BatchEpochs:
         self._team, self._config, self._rows = team, config, rows
         self._optimizer = create_optimizer(ops, len(team.parameters), config)
         self._rate = LearningRate(config)
+        self._portions = Portions()
 
     def run(self, epoch: int, observer: Observer) -> tuple[float, float]:
         """Take an epoch's steps, reporting now and then."""
         rate = self._rate.of(epoch)
         order = epoch_order(self._rows, self._config.seed, epoch, self._config.shuffle)
         self._team.start_epoch(order, epoch, rate)
-        done = 0
-        for steps in _portions(step_sizes(len(order), self._config.batch_size or len(order))):
+        done, batch = 0, self._config.batch_size or len(order)
+        for steps in self._portions.of(step_sizes(len(order), batch)):
             self._team.run(steps, self._optimizer)
             done += sum(steps)
             observer.rows_done(epoch + 1, done)
@@ -228,12 +229,20 @@ class Trainer:
         return math.isfinite(self._ops.dot(self._team.parameters, self._team.parameters))
 
 
-def _portions(steps: list[int]) -> Iterator[list[int]]:
-    """Cut an epoch's steps into portions that take about REPORT_SECONDS each."""
-    done, size = 0, 4
-    while done < len(steps):
-        began = time.perf_counter()
-        yield steps[done : done + size]
-        done += size
-        took = max(time.perf_counter() - began, 1e-6)
-        size = max(1, min(4 * size, round(size * REPORT_SECONDS / took)))
+class Portions:
+    """Cuts epochs into portions of steps that take about REPORT_SECONDS each, as it has learnt."""
+
+    def __init__(self) -> None:
+        self._size = 4
+
+    def of(self, steps: list[int]) -> Iterator[list[int]]:
+        """Yield the steps of an epoch, portion by portion; the time each takes is noticed."""
+        done = 0
+        while done < len(steps):
+            portion = steps[done : done + self._size]
+            began = time.perf_counter()
+            yield portion
+            done += len(portion)
+            took = max(time.perf_counter() - began, 1e-6)
+            size = round(len(portion) * REPORT_SECONDS / took)
+            self._size = max(1, min(4 * self._size, size))

@@ -1,0 +1,78 @@
+"""How a step is shared out: every row to one lane, every parameter to one part."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuae.backends.numpy_ops import NumpyOps
+from gpuae.config import Config
+from gpuae.model.network import Network
+from gpuae.training import lanes
+from gpuae.training.batches import MAX_LANES
+from gpuae.training.lanes import Lanes, cut_into_parts
+
+WIDTHS = st.lists(st.integers(1, 60), min_size=1, max_size=3).map(tuple)
+
+
+def network_of(columns, hidden, **more):
+    return Network.build(Config(hidden=hidden, output_activation="identity", **more), columns)
+
+
+@given(
+    st.integers(1, 300), WIDTHS, st.sampled_from(["untied", "tied"]), st.integers(1, 20),
+    st.integers(1, 5000),
+)  # fmt: skip
+def test_parts_hold_every_parameter_once(columns, hidden, decoder, count, smallest):
+    network = network_of(columns, hidden, decoder=decoder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lanes, "SMALLEST_PART", smallest)
+        parts = cut_into_parts(network, count)
+    seen = np.zeros(network.size, int)
+    for part in parts:
+        seen[part.place] += 1
+        if part.layer is None:
+            continue
+        layer = network.layers[part.layer]
+        rows, wide = layer.weight_shape
+        assert 0 <= part.rows.start < part.rows.stop <= rows
+        assert part.place.start == layer.weight.start + part.rows.start * wide
+        assert part.size == (part.rows.stop - part.rows.start) * wide
+    assert (seen == 1).all()
+
+
+def test_parts_of_a_weight_are_alike():
+    parts = cut_into_parts(network_of(784, (200,)), 2)
+    assert [part.rows for part in parts[:4]] == [
+        slice(0, 392),
+        slice(392, 784),
+        slice(0, 100),
+        slice(100, 200),
+    ]
+    assert parts[4].layer is None
+
+
+def test_small_weights_are_not_cut():
+    assert len(cut_into_parts(network_of(64, (25,)), 16)) == 3
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "lbfgs", "batch_size": None}])
+@pytest.mark.parametrize("tile_rows", [1, 7, 64, 1000])
+@pytest.mark.parametrize("batch", [1, 50, 64, 333])
+def test_tiles_hold_every_row_of_a_step_once(settings, tile_rows, batch):
+    config = Config(hidden=(2,), output_activation="identity", tile_rows=tile_rows, **settings)
+    network = Network.build(config, 3)
+    shared = Lanes(NumpyOps(), network, config, batch)
+    assert shared.count <= MAX_LANES
+    for rows in {batch, max(1, batch - 1), 1}:
+        seen = np.zeros(rows, int)
+        with_tile = set()
+        for block in shared.blocks(rows):
+            assert block.stop - block.start <= shared.buffers.rows
+            for lane in shared.all:
+                own = shared.tile_of(lane, block)
+                if own is not None:
+                    with_tile.add(lane.index)
+                    seen[block.start + own.start : block.start + own.stop] += 1
+        assert (seen == 1).all()
+        assert with_tile == set(range(shared.used(rows)))
