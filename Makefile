@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 READY_DEV := .venv/ready-dev
+READY_BENCH := .venv/ready-bench
 
-.PHONY: demo test test-long check install clean
+.PHONY: demo test test-long check bench install clean
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force
@@ -21,6 +22,9 @@ check: $(READY_DEV)
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not long"
 
+bench: $(READY_BENCH)
+	$(BIN)/python -m bench.run --save
+
 install: $(READY)
 
 $(READY): pyproject.toml | .venv
@@ -29,6 +33,10 @@ $(READY): pyproject.toml | .venv
 
 $(READY_DEV): pyproject.toml | .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@ $(READY)
+
+$(READY_BENCH): pyproject.toml | .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	touch $@ $(READY)
 
 .venv:

@@ -208,7 +208,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=40.0, help="for the rounds of a case")
     parser.add_argument("--save", action="store_true", help="keep the figures in bench/results/")
     parser.add_argument("--no-peers", action="store_true", help="only gpuae and the products")
