@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from gpuae.backends.ops import Array, Ops
 from gpuae.config import Config
@@ -69,6 +69,15 @@ class Tile:
     def inputs(self, layer: int) -> Array:
         """Return what the layer with this index (from 0) is given."""
         return self.outputs[layer - 1] if layer else self.noisy
+
+    def with_encoder(self, activations: tuple[Array, ...]) -> Tile:
+        """Return the tile with other buffers (m, n_out) for the encoder's layers, without masks."""
+        depth = len(activations)
+        return replace(
+            self,
+            activations=activations + self.activations[depth:],
+            outputs=activations + self.outputs[depth:],
+        )
 
     def rows_between(self, start: int, stop: int) -> Tile:
         """View some of the rows as a tile of their own."""

@@ -27,6 +27,8 @@ SMALLEST_PART = 1 << 12
 """A weight matrix is not cut into parts with fewer entries."""
 ALIGNED_ROWS = 4
 """Parts start at multiples of what the products' inner loops take at once."""
+KEPT_BYTES = 256 << 20
+"""What the encoder's activations of a whole step may take, where they are needed twice."""
 EVALUATION_ROWS = 256
 """Rows of a tile in evaluation, where small steps would only cost time."""
 
@@ -43,7 +45,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows of a step, counted from its first, that are in memory together."""
+    """Some rows of a step, counted from its first."""
 
     start: int
     stop: int
@@ -54,10 +56,11 @@ class Lanes:
 
     Attributes
     ----------
-    buffers
-        A tile for each lane, one after the other, as rows of the same matrices.
     bias_gradients
         (lanes, biases).
+    keeps_codes
+        Whether what the encoder makes of a step's rows lasts until their deltas are computed: for a
+        step of one block always, for a longer one with a KL penalty if it does not take too much.
     """
 
     def __init__(self, ops: Ops, network: Network, config: Config, batch: int) -> None:
@@ -65,7 +68,9 @@ class Lanes:
         most = FULL_BATCH_LANES if config.full_batch else MAX_LANES
         self.count = min(-(-batch // self.tile_rows), most)
         self._block_rows = min(self.count * self.tile_rows, batch)
-        self.buffers = Tile.allocate(ops, network, config, self._block_rows, training=True)
+        self._buffers = Tile.allocate(ops, network, config, self._block_rows, training=True)
+        self._kept = _kept_activations(ops, network, config, batch, self._block_rows)
+        self.keeps_codes = batch <= self._block_rows or bool(self._kept)
         n_biases = network.size - network.n_weights
         self.bias_gradients = ops.empty((self.count, n_biases), config.dtype)
         self.all = [
@@ -83,10 +88,29 @@ class Lanes:
         return min(self.count, -(-rows // self.tile_rows))
 
     def tile_of(self, lane: Lane, block: Block) -> Block | None:
-        """Return which rows of the block (counted from its first) are the lane's, if any."""
-        start = lane.index * self.tile_rows
-        stop = min(start + self.tile_rows, block.stop - block.start)
+        """Return which rows of the block are the lane's, if any."""
+        start = block.start + lane.index * self.tile_rows
+        stop = min(start + self.tile_rows, block.stop)
         return Block(start, stop) if start < stop else None
+
+    def buffers(self, block: Block, rows: Block) -> Tile:
+        """Return the buffers of some rows of a block."""
+        tile = self._buffers.rows_between(rows.start - block.start, rows.stop - block.start)
+        if not self._kept:
+            return tile
+        return tile.with_encoder(tuple(kept[rows.start : rows.stop] for kept in self._kept))
+
+
+def _kept_activations(
+    ops: Ops, network: Network, config: Config, batch: int, block_rows: int
+) -> tuple[Array, ...]:
+    """Allocate the encoder's activations (batch, n_out) of a whole step, if they are to be kept."""
+    widths = [layer.n_out for layer in network.encoder]
+    size = batch * sum(widths) * np.dtype(config.dtype).itemsize
+    wanted = config.sparsity == "kl" and not config.dropout and batch > block_rows
+    if not wanted or size > KEPT_BYTES:
+        return ()
+    return tuple(ops.empty((batch, width), config.dtype) for width in widths)
 
 
 @dataclass(frozen=True)

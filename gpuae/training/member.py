@@ -112,11 +112,12 @@ class Member:
         """
         blocks = self._lanes.blocks(rows)
         slope = self._kl_slope(rows, blocks) if self._config.sparsity == "kl" else None
-        encoded = slope is not None and len(blocks) == 1
         for block in blocks:
             for lane, tile, place in self._tiles(block):
-                if not encoded:
-                    self._encode(lane if slope is None else None, tile, place)
+                if slope is None or len(blocks) > 1:
+                    self._feed.load(tile, place)
+                if slope is None or not self._lanes.keeps_codes:
+                    self._pass.encode(tile, place, lane.sums if slope is None else None)
                 self._pass.decode(tile, place)
                 first = block is blocks[0]
                 self._pass.backward(tile, rows, slope, lane.sums, lane.bias_gradients, not first)
@@ -137,21 +138,18 @@ class Member:
             self._ops.fill(lane.sums.code, 0.0)
         for block in blocks:
             for lane, tile, place in self._tiles(block):
-                self._encode(lane, tile, place)
+                self._feed.load(tile, place)
+                self._pass.encode(tile, place, lane.sums)
         self._recorder.meet()
         reduce_code(self._pass, self._lanes, self._worker, rows)
         return self._worker.slope
-
-    def _encode(self, lane: Lane | None, tile: Tile, place: Rows) -> None:
-        self._feed.load(tile, place)
-        self._pass.encode(tile, place, lane.sums if lane else None)
 
     def _add_part(
         self, part: Part, rows: int, blocks: list[Block], block: Block, gradient: Array
     ) -> None:
         """Write a block's share of a part's gradient, or add it."""
         if part.layer is not None:
-            tile = self._lanes.buffers.rows_between(0, block.stop - block.start)
+            tile = self._lanes.buffers(block, block)
             shape = (part.rows.stop - part.rows.start, -1)
             more = block is not blocks[0]
             self._pass.weight_gradient(part.layer, tile, part.rows, gradient.reshape(shape), more)
@@ -169,11 +167,9 @@ class Member:
         for lane in self._own_lanes:
             own = self._lanes.tile_of(lane, block)
             if own is not None:
-                tile = self._lanes.buffers.rows_between(own.start, own.stop)
-                yield lane, tile, self._rows(block.start + own.start, own.stop - own.start)
-
-    def _rows(self, first: int, count: int) -> Rows:
-        return Rows(self._common.order, self._worker.clock, first, count)
+                count = own.stop - own.start
+                place = Rows(self._common.order, self._worker.clock, own.start, count)
+                yield lane, self._lanes.buffers(block, own), place
 
 
 def reduce_code(own_pass: Propagation, lanes: Lanes, worker: Worker, rows: int) -> None:

@@ -10,6 +10,7 @@ from gpuae.config import Config
 from gpuae.model.network import Network
 from gpuae.training import lanes
 from gpuae.training.batches import MAX_LANES
+from gpuae.training.fitting import fit
 from gpuae.training.lanes import Lanes, cut_into_parts
 
 WIDTHS = st.lists(st.integers(1, 60), min_size=1, max_size=3).map(tuple)
@@ -68,11 +69,23 @@ def test_tiles_hold_every_row_of_a_step_once(settings, tile_rows, batch):
         seen = np.zeros(rows, int)
         with_tile = set()
         for block in shared.blocks(rows):
-            assert block.stop - block.start <= shared.buffers.rows
+            assert shared.buffers(block, block).rows == block.stop - block.start
             for lane in shared.all:
                 own = shared.tile_of(lane, block)
                 if own is not None:
                     with_tile.add(lane.index)
-                    seen[block.start + own.start : block.start + own.stop] += 1
+                    seen[own.start : own.stop] += 1
+                    assert shared.buffers(block, own).rows == own.stop - own.start
         assert (seen == 1).all()
         assert with_tile == set(range(shared.used(rows)))
+
+
+@pytest.mark.parametrize("sparsity", ["none", "kl"])
+def test_kept_codes_do_not_change_a_bit(device, low_rank, sparsity, monkeypatch):
+    """A full batch of several blocks, with and without room for all codes."""
+    x = low_rank(150, 6)
+    settings = {"hidden": (4, 3), "sparsity": sparsity, "optimizer": "lbfgs", "batch_size": None}
+    config = Config.parse(settings | {"tile_rows": 8, "epochs": 4, "device": device})
+    kept = fit(x, config).model.parameters
+    monkeypatch.setattr(lanes, "KEPT_BYTES", 0)
+    np.testing.assert_array_equal(fit(x, config).model.parameters, kept)
