@@ -19,7 +19,7 @@ WINDOW_BLOCKS = 256
 """shuffle=block: blocks of rows in random order, and random order within a window of blocks."""
 
 MAX_LANES = 16
-FULL_BATCH_TILE, FULL_BATCH_LANES = 256, 8
+FULL_BATCH_TILE = 256
 SMALL_STEP_FLOPS = 6e7
 """A step with less arithmetic is one tile: threads would wait longer than they work."""
 MANY_WEIGHTS = 1 << 20
@@ -82,3 +82,13 @@ def choose_tile_rows(config: Config, network: Network, rows: int) -> int:
         few = 2 if network.n_weights > MANY_WEIGHTS else 4
         tiles = min(max(1, rows // 128), max(few, rows // 512), MAX_LANES)
     return -(-rows // tiles)
+
+
+def choose_lanes(config: Config, rows: int, tile_rows: int) -> int:
+    """Return how many tiles of a step of `rows` are in memory together, one for each lane.
+
+    Of a full batch few are, so that they stay in the cache, but more where there is much to do for
+    many threads.
+    """
+    most = min(max(4, rows // 4096), MAX_LANES) if config.full_batch else MAX_LANES
+    return min(-(-rows // tile_rows), most)

@@ -21,7 +21,7 @@ from gpuae.config import Config
 from gpuae.model.network import Network
 from gpuae.model.propagation import Sums
 from gpuae.model.tile import Tile
-from gpuae.training.batches import FULL_BATCH_LANES, MAX_LANES, choose_tile_rows
+from gpuae.training.batches import choose_lanes, choose_tile_rows
 
 SMALLEST_PART = 1 << 12
 """A weight matrix is not cut into parts with fewer entries."""
@@ -65,8 +65,7 @@ class Lanes:
 
     def __init__(self, ops: Ops, network: Network, config: Config, batch: int) -> None:
         self.tile_rows = choose_tile_rows(config, network, batch)
-        most = FULL_BATCH_LANES if config.full_batch else MAX_LANES
-        self.count = min(-(-batch // self.tile_rows), most)
+        self.count = choose_lanes(config, batch, self.tile_rows)
         self._block_rows = min(self.count * self.tile_rows, batch)
         self._buffers = Tile.allocate(ops, network, config, self._block_rows, training=True)
         self._kept = _kept_activations(ops, network, config, batch, self._block_rows)
