@@ -6,6 +6,7 @@ side by side.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -22,6 +23,7 @@ from gpuae.backends import (
     philox,
 )
 from gpuae.backends.numba_gemm import gemm
+from gpuae.backends.numba_rows import CACHE_LINE
 from gpuae.backends.numpy_ops import NumpyOps, loss_factor
 from gpuae.backends.ops import Clock, Corruption, Ops, Recorder, Rows, Scaling
 from gpuae.config import Activation, Loss
@@ -30,7 +32,7 @@ Matrix = NDArray[Any]
 
 
 class NumbaOps(NumpyOps):
-    """The operations worth compiling; memory and the clock are NumPy's."""
+    """The operations worth compiling; the rest is NumPy's."""
 
     name = "cpu"
 
@@ -50,6 +52,19 @@ class NumbaOps(NumpyOps):
         """Keep our BLAS to the calling thread."""
         self._blas.use_one_thread()
         return nullcontext()
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Matrix:
+        """Allocate from the start of a cache line: vectors that cross one are loaded twice."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        memory = np.empty(size + CACHE_LINE, np.uint8)
+        start = -memory.ctypes.data % CACHE_LINE
+        aligned: Matrix = memory[start : start + size].view(dtype).reshape(shape)
+        return aligned
+
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> Matrix:
+        buffer = self.empty(shape, dtype)
+        buffer[...] = 0
+        return buffer
 
     def fill(self, array: Matrix, value: float) -> None:
         self._run(numba_parameters.fill, array, array.dtype.type(value))

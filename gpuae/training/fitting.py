@@ -95,7 +95,8 @@ def fit(
     network = Network.build(prepared.config, x.shape[1])
     host = _starting_point(network, prepared.config, initial, image_shape)
     ops = get_ops(device)
-    parameters = ops.asarray(host)
+    parameters = ops.empty(host.shape, prepared.config.dtype)
+    ops.assign(parameters, host)
     team = new_team(ops, network, prepared, x, parameters, len(rows))
     with team:
         course = Trainer(ops, team, prepared.config, rows, validation_rows, watcher).train()
