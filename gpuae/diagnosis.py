@@ -53,7 +53,9 @@ def _own_blas() -> str:
         return f"{found}; it chose that kernel itself"
     if library.core == best:
         return f"{found}; that kernel is the fastest for AVX-512"
-    return f"{found}; {best} would give {rate_with(best):.0f}: unset {blas.OVERRIDE}"
+    better = rate_with(best)
+    gain = f"give {better:.0f}" if better else "be faster"
+    return f"{found}; {best} would {gain}: unset {blas.OVERRIDE}"
 
 
 def _blas_of_numpy() -> str:

@@ -54,6 +54,7 @@ class Program:
             np.int64,
         )
         self.places = np.array([words.ctypes.data for words in self._words], np.int64)
+        self.replay(0)  # compiles: nothing may fail in a thread that others wait for
 
     def replay(self, times: int) -> None:
         """Make all calls, so many times."""

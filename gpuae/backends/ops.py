@@ -6,7 +6,8 @@ Rules that make the same step run from Python, from a compiled loop or from a ca
 * What changes from step to step (epoch, first row, step number, learning rate) is read from the
   buffers of a `Clock`, so a step's calls can be recorded once and replayed.
 * Matrices are C-contiguous with rows as samples; a product also takes some columns of one.
-* Sums of losses, dot products and the column sums of the code are accumulated in float64.
+* Sums of losses over rows, dot products and the column sums of the code are accumulated in float64;
+  within a row a loss may be summed in the matrix's own type, a few thousand columns at a time.
 
 `numpy_ops` defines what each operation means; the others are compared with it.
 """

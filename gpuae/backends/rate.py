@@ -33,19 +33,21 @@ def numpy_rate() -> float:
         return _rate(lambda a, b, out: np.matmul(a, b, out=out))
 
 
-def rate_with(core: str) -> float:
+def rate_with(core: str) -> float | None:
     """Return what `own_rate` would be with another kernel, measured in a process of its own.
 
-    0 where that fails.
+    None where that fails.
     """
     program = (
         f"import os; os.environ[{blas.OVERRIDE!r}] = {core!r}\n"
         "from gpuae.backends.rate import own_rate; print(own_rate())"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    return float(done.stdout) if done.returncode == 0 else 0.0
+    command = [sys.executable, "-c", program]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        return float(done.stdout)
+    except (subprocess.SubprocessError, OSError, ValueError):
+        return None
 
 
 def _rate(product: Product) -> float:

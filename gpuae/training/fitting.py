@@ -19,7 +19,7 @@ from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.statistics import ColumnStatistics, column_statistics
-from gpuae.training.batches import Order, choose_tile_rows, split_rows
+from gpuae.training.batches import Order, choose_lanes, choose_tile_rows, split_rows
 from gpuae.training.crew import available_cores
 from gpuae.training.history import Observer, Silence
 from gpuae.training.lanes import EVALUATION_ROWS
@@ -149,7 +149,7 @@ def prepare(
     step_rows = resolved.batch_size if whole_steps else None
     step_rows = step_rows or _step_rows(resolved, len(rows))
     tile_rows = choose_tile_rows(resolved, network, step_rows)
-    _check_size(network, resolved, (resolved.batch_size and step_rows) or tile_rows)
+    _check_size(network, resolved, tile_rows * choose_lanes(resolved, step_rows, tile_rows))
     resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
     return Prepared(resolved, fit_preprocess(x, rows, resolved, statistics))
 
@@ -157,8 +157,8 @@ def prepare(
 def _check_size(network: Network, config: Config, rows_held: int) -> None:
     """Refuse a network that this machine cannot hold, before it tries to.
 
-    Beside the parameters there are their gradient (in two lanes or more), the optimizer's state and
-    a copy to go back to: six vectors of that size at least. And a few rows are on their way.
+    Beside the parameters there are their gradient, the optimizer's state and a copy to go back to,
+    and they are copied at the end: six vectors of that size. And a few rows are on their way.
     """
     widths = 2 * network.columns + 2 * sum(layer.n_out for layer in network.layers)
     numbers = 6 * network.size + (rows_held + EVALUATION_ROWS) * widths

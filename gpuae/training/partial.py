@@ -19,6 +19,7 @@ from gpuae.model.statistics import column_statistics
 from gpuae.training.batches import step_sizes
 from gpuae.training.fitting import Prepared, new_team, prepare
 from gpuae.training.optimizers import create_optimizer
+from gpuae.training.portions import Portions
 
 
 class PartialFit:
@@ -58,6 +59,7 @@ class PartialFit:
         start = fitted.parameters if fitted else self._initial_parameters()
         self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
+        self._portions = Portions()
         self._rows_seen = rows_seen
         self._steps_done = 0
         self.loss = math.nan
@@ -82,7 +84,8 @@ class PartialFit:
         )
         with team:
             team.start_epoch(np.arange(count), 0, config.learning_rate, self._rows_seen)
-            team.run(steps, self._optimizer)
+            for portion in self._portions.of(steps):
+                team.run(portion, self._optimizer)
             loss = objective(team.totals(count), config)
         size = self._ops.dot(self._parameters, self._parameters)
         if not (math.isfinite(loss) and math.isfinite(size)):

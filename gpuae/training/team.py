@@ -1,9 +1,10 @@
 """Who computes: what a trainer may ask of the threads of a machine, of a GPU, of several of either.
 
 One step is the same everywhere. Tiles of rows go forward; when the penalty is kl they agree on ρ̂;
-they go back; their gradients are summed; the optimizer moves the parameters. A team says who
-computes which tile and how sums come together. It runs many steps on its own, and nothing returns
-to the trainer before it asks for the totals. Parameters, gradient and sums stay on the device.
+they go back; the gradient is computed part by part and the optimizer moves each part's parameters.
+A team says who computes what and how sums come together. It runs many steps on its own, and nothing
+returns to the trainer before it asks for the totals. Parameters, gradient and sums stay on the
+device.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Team(Protocol):
         Raises
         ------
         KeyboardInterrupt
-            Between two steps; the parameters are those after the last whole step.
+            When all these steps are done: a caller that wants to be heard sooner asks for fewer.
         """
         ...
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -16,10 +15,8 @@ from gpuae.training.batches import Order, epoch_order, step_sizes
 from gpuae.training.history import EpochRecord, History, Observer
 from gpuae.training.lbfgs import LBFGS
 from gpuae.training.optimizers import LearningRate, create_optimizer
+from gpuae.training.portions import Portions
 from gpuae.training.team import Team
-
-REPORT_SECONDS = 0.2
-"""About how often rows are reported and Ctrl-C is noticed within an epoch."""
 
 
 class Ending(Enum):
@@ -227,22 +224,3 @@ class Trainer:
 
     def _weights_are_finite(self) -> bool:
         return math.isfinite(self._ops.dot(self._team.parameters, self._team.parameters))
-
-
-class Portions:
-    """Cuts epochs into portions of steps that take about REPORT_SECONDS each, as it has learnt."""
-
-    def __init__(self) -> None:
-        self._size = 4
-
-    def of(self, steps: list[int]) -> Iterator[list[int]]:
-        """Yield the steps of an epoch, portion by portion; the time each takes is noticed."""
-        done = 0
-        while done < len(steps):
-            portion = steps[done : done + self._size]
-            began = time.perf_counter()
-            yield portion
-            done += len(portion)
-            took = max(time.perf_counter() - began, 1e-6)
-            size = round(len(portion) * REPORT_SECONDS / took)
-            self._size = max(1, min(4 * self._size, size))
