@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from typing import Any
@@ -60,14 +61,16 @@ class _AfterTheFirst(Silence):
 def profile(case: Case) -> dict[str, float]:
     """Return seconds of an epoch by kind of work, on each thread in the mean, largest first."""
     spent: dict[str, float] = defaultdict(float)
+    lock = threading.Lock()
 
     def replay(program: numba_program.Program, times: int) -> None:
         ticks = np.zeros(len(program.entries), np.int64)
         began = time.perf_counter()
         _timed_replay(program.entries, program.places, times, ticks)
         seconds = (time.perf_counter() - began) * ticks / max(1, ticks.sum())
-        for (function, _), own in zip(program.calls, seconds, strict=True):
-            spent[_kind(function)] += own
+        with lock:
+            for (function, _), own in zip(program.calls, seconds, strict=True):
+                spent[_kind(function)] += own
 
     config = case.config().model_copy(update={"epochs": 4})
     x = case.data()

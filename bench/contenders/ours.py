@@ -35,18 +35,17 @@ class _StepByStep(Silence):
     """Lets a fit go on for one round of epochs at a time."""
 
     def __init__(self, repeats: int) -> None:
-        self.repeats, self.records = repeats, []
+        self.repeats, self.epochs = repeats, 0
         self.go: Queue[None] = Queue()
-        self.done: Queue[list[EpochRecord]] = Queue()
+        self.done: Queue[EpochRecord] = Queue()
 
     def training_starts(self, *_: object) -> None:
         self.go.get()
 
     def epoch_done(self, record: EpochRecord) -> None:
-        self.records.append(record)
-        if len(self.records) == self.repeats:
-            self.done.put(self.records)
-            self.records = []
+        self.epochs += 1
+        if self.epochs % self.repeats == 0:
+            self.done.put(record)
             self.go.get()
 
 
@@ -58,9 +57,10 @@ def _epochs(case: Case) -> Callable[[], tuple[float, float]]:
     ).start()
 
     def run() -> tuple[float, float]:
+        began = time.perf_counter()
         observer.go.put(None)
-        records = observer.done.get()
-        return sum(r.seconds for r in records) / len(records), records[-1].loss
+        record = observer.done.get()
+        return (time.perf_counter() - began) / case.repeats, record.loss
 
     return run
 
@@ -86,7 +86,7 @@ def _full_batch(case: Case) -> Callable[[], tuple[float, float]]:
         began, count = time.perf_counter(), 0
         minimiser = LBFGS(ops, parameters, team.gradient, evaluate)
         first = minimiser.start()
-        while count < EVALUATIONS:
+        while count < EVALUATIONS and not minimiser.converged:
             minimiser.iterate()
         return (time.perf_counter() - began) / count, first
 

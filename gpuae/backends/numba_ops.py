@@ -81,7 +81,7 @@ class NumbaOps(NumpyOps):
         transpose_b: bool = False,
         accumulate: bool = False,
     ) -> None:
-        if any(own.shape[1] > 1 and own.strides[1] != own.itemsize for own in (a, b, out)):
+        if any(own.size and own.strides[1] != own.itemsize for own in (a, b, out)):
             raise ValueError("a product needs matrices whose rows are contiguous")
         self._run(gemm, self._gemm[out.dtype.name], a, b, out, transpose_a, transpose_b, accumulate)
 

@@ -137,11 +137,14 @@ def test_threads_that_meet_see_what_the_others_did_before(ops, size):
             recorder.ops.axpby(1.0, turns[other], 1.0, sums[own])
         recorder.meet()
         programs.append(recorder.take())
-    threads = [threading.Thread(target=program.replay, args=(times,)) for program in programs]
+    threads = [
+        threading.Thread(target=program.replay, args=(times,), daemon=True) for program in programs
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
     assert turns.ravel().tolist() == [times] * size
     assert sums.ravel().tolist() == [size * times * (times + 1) / 2] * size
 
@@ -157,7 +160,25 @@ def test_compiled_entries_are_found_again_by_another_process(run_python, tmp_pat
         "recorder.take().replay(1)\n"
     )
     run_python(program)
-    compiled = {path.name for path in tmp_path.rglob("*.nbc")}
-    assert any("entry" in name for name in compiled)
+    compiled = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")}
+    assert any("entry" in path.name for path in compiled)
     run_python(program)
-    assert {path.name for path in tmp_path.rglob("*.nbc")} == compiled
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")} == compiled
+
+
+def test_a_program_is_compiled_when_it_is_written_not_when_it_is_replayed(ops, monkeypatch):
+    """Compiling may fail, and a thread that others wait for must not."""
+    recorder, x = recorder_of(ops), np.zeros(3)
+    recorder.ops.fill(x, 1.0)
+    program = recorder.take()
+    monkeypatch.setattr("numba.core.dispatcher.Dispatcher.compile", None)
+    monkeypatch.setattr("numba.core.ccallback.CFunc.compile", None)
+    program.replay(1)
+    assert x.all()
+
+
+def test_a_product_of_every_second_column_is_refused():
+    from gpuae.backends.numba_ops import NumbaOps
+
+    with pytest.raises(ValueError, match="contiguous"):
+        NumbaOps().gemm(np.ones((2, 4))[:, ::2], np.ones((2, 2)), np.ones((2, 2)))

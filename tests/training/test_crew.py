@@ -155,3 +155,47 @@ def test_no_threads_are_left_behind():
 
 def test_there_is_at_least_one_core():
     assert available_cores() >= 1
+
+
+def test_a_thread_that_cannot_start_lets_none_begin(monkeypatch):
+    """Those who are there already would wait for it for ever."""
+    begun, honest = [], threading.Thread.start
+
+    def start(thread):
+        if begun or threading.active_count() > before:
+            raise RuntimeError("can't start new thread")
+        honest(thread)
+
+    with Crew(3) as crew:
+        before = threading.active_count()
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="can't start"):
+            crew.run(begun.append)
+    assert begun == []
+
+
+def test_ctrl_c_at_any_moment_of_the_start_starts_all_or_none(run_python):
+    run_python(
+        "import random, signal, time\n"
+        "from gpuae.training.crew import Crew\n"
+        "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
+        "for trial in range(400):\n"
+        "    begun, delay = [], random.Random(trial).uniform(2e-5, 1e-3)\n"
+        "    try:\n"
+        "        with Crew(4) as crew:\n"
+        "            signal.setitimer(signal.ITIMER_REAL, delay)\n"
+        "            crew.run(begun.append)\n"
+        "            time.sleep(10)\n"
+        "    except (KeyboardInterrupt, RuntimeError):  # threading's own locks may be hit\n"
+        "        pass\n"
+        "    assert len(begun) in (0, 4), begun\n"
+    )
+
+
+def test_a_container_grants_fewer_cores_than_the_machine_has(tmp_path, monkeypatch):
+    quota = tmp_path / "cpu.max"
+    monkeypatch.setattr("gpuae.training.crew.CPU_MAX", quota)
+    whole = available_cores()
+    for text, cores in (("max 100000", whole), ("50000 100000", 1), ("", whole)):
+        quota.write_text(text)
+        assert available_cores() == cores

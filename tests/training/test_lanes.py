@@ -9,7 +9,7 @@ from gpuae.backends.numpy_ops import NumpyOps
 from gpuae.config import Config
 from gpuae.model.network import Network
 from gpuae.training import lanes
-from gpuae.training.batches import MAX_LANES
+from gpuae.training.batches import MAX_LANES, choose_lanes, choose_tile_rows
 from gpuae.training.fitting import fit
 from gpuae.training.lanes import Lanes, cut_into_parts
 
@@ -80,12 +80,26 @@ def test_tiles_hold_every_row_of_a_step_once(settings, tile_rows, batch):
         assert with_tile == set(range(shared.used(rows)))
 
 
-@pytest.mark.parametrize("sparsity", ["none", "kl"])
-def test_kept_codes_do_not_change_a_bit(device, low_rank, sparsity, monkeypatch):
+def test_kept_codes_do_not_change_a_bit(device, low_rank, monkeypatch):
     """A full batch of several blocks, with and without room for all codes."""
     x = low_rank(150, 6)
-    settings = {"hidden": (4, 3), "sparsity": sparsity, "optimizer": "lbfgs", "batch_size": None}
+    settings = {"hidden": (4, 3), "sparsity": "kl", "optimizer": "lbfgs", "batch_size": None}
     config = Config.parse(settings | {"tile_rows": 8, "epochs": 4, "device": device})
+    network = Network.build(config.model_copy(update={"output_activation": "sigmoid"}), 6)
+    assert Lanes(NumpyOps(), network, config, 150).keeps_codes
     kept = fit(x, config).model.parameters
     monkeypatch.setattr(lanes, "KEPT_BYTES", 0)
+    assert not Lanes(NumpyOps(), network, config, 150).keeps_codes
     np.testing.assert_array_equal(fit(x, config).model.parameters, kept)
+
+
+@pytest.mark.parametrize(
+    ("rows", "lanes_of_it"), [(10, 1), (1000, 4), (10_000, 4), (60_000, 14), (10**6, 16)]
+)
+def test_a_full_batch_has_more_lanes_where_there_is_more_to_do(rows, lanes_of_it):
+    assert choose_lanes(Config(optimizer="lbfgs", batch_size=None), rows, 256) == lanes_of_it
+
+
+@pytest.mark.parametrize(("hidden", "tile_rows"), [((200,), 250), ((1000, 500), 500)])
+def test_tiles_are_larger_where_the_weights_do_not_stay_in_the_cache(hidden, tile_rows):
+    assert choose_tile_rows(Config(), network_of(784, hidden), 1000) == tile_rows
