@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Self
 
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+INTERRUPTING = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+)
 
 
 def available_cores() -> int:
@@ -49,7 +57,8 @@ class Crew:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._executor.shutdown()
+        with _signals_held(lambda: None):
+            self._executor.shutdown()
 
     def run(self, work: Callable[[int], None]) -> None:
         """Let every member call work(member) and wait for all of them.
@@ -66,17 +75,8 @@ class Crew:
         """
         self._stop_asked = self._stopping = False
         self._meeting = self._new_meeting()
-        start = _Start()
-        futures: list[Future[None]] = []
-        try:
-            for index in range(self.size):
-                futures.append(self._executor.submit(self._member, start, work, index))
-            start.give(go=True)
-            wait(futures)
-        except BaseException:
-            self._stop_asked = True
-            self._wait_out(start, futures)
-            raise
+        with _signals_held(self._ask_to_stop):
+            futures = self._work_done(work)
         self._raise_first(futures)
 
     @property
@@ -88,6 +88,24 @@ class Crew:
         """Wait for all members; return whether they stop here."""
         self._meeting.wait()
         return self._stopping
+
+    def _ask_to_stop(self) -> None:
+        self._stop_asked = True
+
+    def _work_done(self, work: Callable[[int], None]) -> list[Future[None]]:
+        """Send all members to work and wait until they have ended."""
+        start = _Start()
+        futures: list[Future[None]] = []
+        try:
+            for index in range(self.size):
+                futures.append(self._executor.submit(self._member, start, work, index))
+            start.give(go=True)
+            wait(futures)
+        except BaseException:
+            self._ask_to_stop()
+            self._wait_out(start, futures)
+            raise
+        return futures
 
     def _wait_out(self, start: _Start, futures: list[Future[None]]) -> None:
         """Send members that have not started home and wait for the rest, whatever comes.
@@ -140,3 +158,32 @@ class _Start:
         """Wait for it and return whether to go."""
         self._given.wait()
         return self._words[0]
+
+
+@contextmanager
+def _signals_held(heard: Callable[[], None]) -> Iterator[None]:
+    """Keep signals from interrupting the block, and deliver the first of them when it ends.
+
+    An exception amid the locks of Python's own thread pool would leave them locked for ever.
+    `heard` is called for each signal. Only the main thread is ever interrupted.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+
+    def hold(number: int, _: FrameType | None) -> None:
+        waiting.append(number)
+        heard()
+
+    handlers = {number: signal.getsignal(number) for number in INTERRUPTING}
+    held = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in held:
+        signal.signal(number, hold)
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        if waiting:
+            signal.raise_signal(waiting[0])

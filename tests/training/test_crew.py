@@ -174,21 +174,25 @@ def test_a_thread_that_cannot_start_lets_none_begin(monkeypatch):
     assert begun == []
 
 
-def test_ctrl_c_at_any_moment_of_the_start_starts_all_or_none(run_python):
+def test_ctrl_c_at_any_moment_starts_all_or_none_and_leaves_nobody_waiting(run_python):
     run_python(
-        "import random, signal, time\n"
+        "import random, signal, threading, time\n"
         "from gpuae.training.crew import Crew\n"
-        "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
-        "for trial in range(400):\n"
-        "    begun, delay = [], random.Random(trial).uniform(2e-5, 1e-3)\n"
+        "signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))\n"
+        "heard = 0\n"
+        "for trial in range(500):\n"
+        "    begun, crew = [], Crew(4)\n"
+        "    delay = random.Random(trial).uniform(2e-5, 1e-3)\n"
         "    try:\n"
-        "        with Crew(4) as crew:\n"
-        "            signal.setitimer(signal.ITIMER_REAL, delay)\n"
-        "            crew.run(begun.append)\n"
-        "            time.sleep(10)\n"
-        "    except (KeyboardInterrupt, RuntimeError):  # threading's own locks may be hit\n"
-        "        pass\n"
+        "        signal.setitimer(signal.ITIMER_REAL, delay)\n"
+        "        crew.run(begun.append)\n"
+        "        time.sleep(1)\n"
+        "    except KeyboardInterrupt:\n"
+        "        heard += 1\n"
+        "    crew.__exit__()\n"
         "    assert len(begun) in (0, 4), begun\n"
+        "assert heard == 500, heard\n"
+        "assert threading.active_count() == 1\n"
     )
 
 
