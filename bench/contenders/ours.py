@@ -101,9 +101,10 @@ def _encode(case: Case) -> Callable[[], tuple[float, None]]:
     config = case.config().model_copy(update={"epochs": 0})
     fit(case.data(), config).model.save(model)
     os.fsync = lambda _: None  # the disk is not what is timed
-    command = ["encode", str(model), f"{data}::/data/x", "-o", str(codes), "--force"]
+    command = ["encode", str(model), f"{data}::/data/x", "-o", str(codes)]
 
     def run() -> tuple[float, None]:
+        codes.unlink(missing_ok=True)
         began = time.perf_counter()
         root.main(command, standalone_mode=False)
         return time.perf_counter() - began, None
