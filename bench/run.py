@@ -34,6 +34,8 @@ from gpuae.diagnosis import diagnose
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("gpuae", "numpy", "scipy", "numba", "torch", "jax", "scikit-learn")
+PAUSE_SECONDS = 0.15
+"""Before each turn: threads of the one before may spin for a while before they go to sleep."""
 SAME_LOSS = 0.02
 """Losses after the same epochs may differ by this share."""
 OURS, BOUND = "gpuae", "products alone"
@@ -77,6 +79,7 @@ class Track:
 
     def round(self, *, counts: bool) -> None:
         """Run a round."""
+        time.sleep(PAUSE_SECONDS)
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write("\n")
