@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +24,11 @@ from gpuae.backends.ops import (
     STEP,
     Clock,
     Corruption,
-    Ops,
     Recorder,
     Rows,
     Scaling,
 )
+from gpuae.backends.python_program import PythonRecorder
 from gpuae.config import Activation, Loss
 
 Matrix = NDArray[Any]
@@ -51,45 +50,6 @@ DERIVATIVES: dict[str, Callable[[Matrix], Matrix]] = {
     "identity": np.ones_like,
 }
 """f′(z), written in terms of a = f(z)."""
-
-
-class PythonProgram:
-    """Calls of Python functions."""
-
-    def __init__(self, calls: list[Callable[[], object]]) -> None:
-        self._calls = calls
-
-    def replay(self, times: int) -> None:
-        """Make all calls, so many times."""
-        for _ in range(times):
-            for call in self._calls:
-                call()
-
-
-class PythonRecorder:
-    """Writes down calls of another object's methods, whatever they are."""
-
-    def __init__(self, ops: NumpyOps, meet: Callable[[], object]) -> None:
-        self._target, self._meet = ops, meet
-        self._calls: list[Callable[[], object]] = []
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        method = getattr(self._target, name)
-        return lambda *args, **kwargs: self._calls.append(partial(method, *args, **kwargs))
-
-    @property
-    def ops(self) -> Ops:
-        """Itself, as it takes all calls there are."""
-        return cast("Ops", self)
-
-    def meet(self) -> None:
-        """Write down a meeting."""
-        self._calls.append(self._meet)
-
-    def take(self) -> PythonProgram:
-        """Return the calls since the last time."""
-        calls, self._calls = self._calls, []
-        return PythonProgram(calls)
 
 
 class NumpyOps:

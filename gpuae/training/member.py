@@ -66,7 +66,7 @@ class Member:
 
         def move(index: int, part: Part, gradient: Array) -> None:
             decay = self._config.weight_decay if part.layer is not None else 0.0
-            self._add_squares(index, part, rows)
+            add_squares(self._ops, self._common, index, part, rows)
             own.update(part.place, common.parameters, gradient, clock, decay)
 
         self._pass_rows(rows, self._worker.gradient, move)
@@ -81,7 +81,7 @@ class Member:
             if self._config.weight_decay and part.layer is not None:
                 weights = self._common.parameters[part.place]
                 self._ops.axpby(self._config.weight_decay, weights, 1.0, gradient)
-            self._add_squares(index, part, rows)
+            add_squares(self._ops, self._common, index, part, rows)
 
         self._pass_rows(rows, None, decay)
         return self._recorder.take()
@@ -158,9 +158,6 @@ class Member:
             everything = slice(0, part.size)
             biases = self._common.parameters[part.place]
             self._ops.total_gradient(lanes, everything, biases, 0.0, 0, gradient)
-
-    def _add_squares(self, index: int, part: Part, rows: int) -> None:
-        add_squares(self._ops, self._common, index, part, rows)
 
     def _tiles(self, block: Block) -> Iterator[tuple[Lane, Tile, Rows]]:
         """Yield this member's lanes in a block with their tiles and the rows they are about."""
