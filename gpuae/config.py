@@ -244,7 +244,7 @@ class Config(BaseModel):
 
 def _check_available(config: Config) -> None:
     """Refuse what is planned but does not work yet, rather than ignore it."""
-    for name in ("pretrain", "memory", "precision"):
+    for name in ("pretrain", "memory"):
         default = Config.model_fields[name].default
         if getattr(config, name) != default:
             raise ValueError(f"{name} is not available in this version; leave it out")
@@ -286,6 +286,8 @@ def _check_switched_off(config: Config) -> None:
             raise ValueError(f"{name} has no effect without sparsity={owner}")
     if config.momentum and config.optimizer != "sgd":
         raise ValueError("momentum belongs to optimizer=sgd")
+    if config.precision == "tf32" and config.dtype != "float32":
+        raise ValueError(f"precision=tf32 is of float32, not of dtype={config.dtype}")
 
 
 def _check_noise(config: Config) -> None:

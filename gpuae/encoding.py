@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends import get_ops, resolve_device
-from gpuae.backends.ops import Array, Clock, Rows
+from gpuae.backends.ops import Array, Clock, Ops, Rows
 from gpuae.errors import InputError
 from gpuae.model.feed import Feed, Restore
 from gpuae.model.model import Model
@@ -23,6 +23,7 @@ from gpuae.model.tile import Tile
 from gpuae.training.crew import Crew, available_cores
 
 BLOCK_ROWS = 256
+GPU_BLOCK_ROWS = 16 * BLOCK_ROWS
 
 Sink: TypeAlias = Callable[[int, NDArray[Any]], None]
 """Takes the number of a block's first row and the block's results; called from several threads."""
@@ -31,20 +32,20 @@ Sink: TypeAlias = Callable[[int, NDArray[Any]], None]
 class Workbench:
     """One thread's buffers: a tile and what brings rows into it and out of it."""
 
-    def __init__(self, model: Model, device: str, x: NDArray[Any]) -> None:
+    def __init__(self, model: Model, ops: Ops, x: NDArray[Any], block_rows: int) -> None:
         config, network = model.config, model.network
-        self.ops = get_ops(resolve_device(device))
+        self.ops = ops
         self.model = model
-        self.tile = Tile.allocate(self.ops, network, config, BLOCK_ROWS, training=False)
+        self.tile = Tile.allocate(self.ops, network, config, block_rows, training=False)
         views = network.views(self.ops.asarray(model.parameters))
         self.propagation = Propagation(self.ops, network, config, views)
         self.sums = Sums.allocate(self.ops, network)
-        self.errors = self.ops.empty((BLOCK_ROWS,), "float64")
+        self.errors = self.ops.empty((block_rows,), "float64")
         # float64, because the data's own units may have a large offset
-        self.restored = self.ops.empty((BLOCK_ROWS, network.columns), "float64")
+        self.restored = self.ops.empty((block_rows, network.columns), "float64")
         self._restore = Restore.create(self.ops, model.preprocess, config)
         self._clock = Clock(self.ops.zeros((4,), "int64"), self.ops.zeros((1,), "float64"))
-        self._order = self.ops.asarray(np.arange(BLOCK_ROWS))
+        self._order = self.ops.asarray(np.arange(block_rows))
         self._x = x
         self._feed = Feed.create(self.ops, x[:0], model.preprocess, config, noisy=False)
 
@@ -78,15 +79,21 @@ def for_each_block(
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Call work(bench, start, stop) for all blocks of rows of x, on several threads."""
-    rows = len(x)
-    starts = range(0, rows, BLOCK_ROWS)
+    """Call work(bench, start, stop) for all blocks of rows of x, on several threads.
+
+    A block starts at a multiple of BLOCK_ROWS. On a GPU one thread fills the queue.
+    """
+    rows, chosen = len(x), resolve_device(device)
+    block_rows = GPU_BLOCK_ROWS if chosen.is_gpu else BLOCK_ROWS
+    starts = range(0, rows, block_rows)
     size = max(1, min(threads or available_cores(), len(starts)))
-    benches = [Workbench(model, device, x) for _ in range(size)]
+    size = 1 if chosen.is_gpu else size
+    held = max(1, min(block_rows, rows))
+    benches = [Workbench(model, get_ops(chosen), x, held) for _ in range(size)]
 
     def member(index: int) -> None:
         for start in starts[index::size]:
-            work(benches[index], start, min(start + BLOCK_ROWS, rows))
+            work(benches[index], start, min(start + block_rows, rows))
             if crew.stopping:
                 return
 

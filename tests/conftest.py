@@ -1,14 +1,19 @@
 """Fixtures for all tests of the numeric core."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-DEVICES = ("numpy", "cpu")
+DEVICES = ("numpy", "cpu", "cuda")
+REAL_GPU = os.environ.get("GPUAE_TEST_GPU") == "1"
+"""Whether `cuda` is this machine's GPU; else its sources run on the CPU."""
+UNDER_CI = bool(os.environ.get("CI"))
 ROOT = Path(__file__).parents[1]
 
 
@@ -23,16 +28,53 @@ def shared_data():
 
 @pytest.fixture(params=DEVICES)
 def device(request):
-    """Name of a device of this machine's CPU."""
+    """Name of a device: those of the CPU, and a GPU, whose sources run on the CPU if need be."""
+    if request.param == "cuda":
+        request.getfixturevalue("gpu")
     return request.param
 
 
 @pytest.fixture
 def ops(device):
-    """The operations of each backend of the CPU."""
+    """The operations of each backend."""
     from gpuae.backends import Device, get_ops
 
-    return get_ops(Device(device, "the tests ask for it"))
+    chosen = get_ops(Device(device, "the tests ask for it"))
+    if device == "cuda" and REAL_GPU:
+        from on_gpu import OnGpu
+
+        return OnGpu(chosen)
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def kernel_libraries(tmp_path_factory):
+    """The CUDA sources as libraries for the CPU, by file name."""
+    if shutil.which("g++") is None:
+        missing("g++ is not installed")
+    from host_gpu import build_all
+
+    return build_all(tmp_path_factory.mktemp("kernels"))
+
+
+def missing(what):
+    """Skip a test for want of a tool, but under CI, where it has to be there."""
+    if UNDER_CI:
+        pytest.fail(f"{what}, and under CI it has to be")
+    pytest.skip(what)
+
+
+@pytest.fixture
+def gpu(request, monkeypatch):
+    """Lets device=cuda run the CUDA sources on the CPU, unless a real GPU is to be tested."""
+    if REAL_GPU:
+        return
+    from host_gpu import HostGpu
+
+    libraries = request.getfixturevalue("kernel_libraries")
+    stand_in = SimpleNamespace(CupyGpu=lambda index, *, tf32: HostGpu(libraries))
+    monkeypatch.setitem(sys.modules, "gpuae.backends.cupy_gpu", stand_in)
+    monkeypatch.setattr("gpuae.backends.cuda_driver.why_not", lambda index=0: "")
 
 
 @pytest.fixture

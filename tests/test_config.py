@@ -110,7 +110,7 @@ SENSELESS = [
     ({"sparsity": "kl", "l1": 0.1}, "l1 .*l1"),
     ({"pretrain": 5}, "pretrain"),
     ({"memory": "2GB"}, "memory"),
-    ({"precision": "tf32"}, "precision"),
+    ({"precision": "tf32", "dtype": "float64"}, "precision.*dtype=float64"),
 ]
 
 

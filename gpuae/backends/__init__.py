@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuae.backends.ops import Ops
-from gpuae.errors import DeviceError
-
-NO_GPU_BACKEND = "this version of gpuae computes on the CPU only"
+from gpuae.errors import ConfigError, DeviceError
 
 
 @dataclass(frozen=True)
@@ -15,8 +13,13 @@ class Device:
     """What `auto` or a person's choice came to, and why."""
 
     name: str
-    """`cpu` or `numpy`."""
+    """`cpu`, `numpy` or `cuda:N`."""
     reason: str
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether it is a GPU."""
+        return self.name.startswith("cuda")
 
 
 def resolve_device(asked: str) -> Device:
@@ -28,10 +31,21 @@ def resolve_device(asked: str) -> Device:
         Where the device that was asked for is not there.
     """
     if asked == "auto":
-        return Device("cpu", NO_GPU_BACKEND)
+        problem = _gpu_problem(0)
+        return Device("cpu", problem) if problem else Device("cuda:0", "the first GPU")
     if asked.startswith("cuda"):
-        raise DeviceError(f"device={asked}: {NO_GPU_BACKEND}; use device=cpu or device=auto")
+        index = int(asked.partition(":")[2] or 0)
+        problem = _gpu_problem(index)
+        if problem:
+            raise DeviceError(f"device={asked}: {problem}; or use device=cpu or device=auto")
+        return Device(f"cuda:{index}", "asked for")
     return Device(asked, "asked for")
+
+
+def _gpu_problem(index: int) -> str:
+    from gpuae.backends.cuda_driver import why_not
+
+    return why_not(index)
 
 
 def needs_compiling(device: Device) -> bool:
@@ -44,8 +58,32 @@ def needs_compiling(device: Device) -> bool:
     return not compiled_before(gemm)
 
 
-def get_ops(device: Device) -> Ops:
-    """Load the operations of a device; nothing of the others is imported."""
+def get_ops(device: Device, precision: str = "float32") -> Ops:
+    """Load the operations of a device; nothing of the others is imported.
+
+    Parameters
+    ----------
+    precision
+        Of float32 products: `float32`, or on a GPU `tf32`.
+
+    Raises
+    ------
+    ConfigError
+        Where the device does not have that precision.
+    DeviceError
+        Where the device does not start.
+    """
+    if device.is_gpu:
+        from gpuae.backends.cupy_gpu import CupyGpu
+        from gpuae.backends.cupy_ops import CupyOps
+
+        index = int(device.name.partition(":")[2] or 0)
+        return CupyOps(CupyGpu(index, tf32=precision == "tf32"))
+    if precision != "float32":
+        raise ConfigError(
+            f"precision={precision}: only GPUs have it and this would run on {device.name} "
+            f"({device.reason}); leave precision out"
+        )
     if device.name == "numpy":
         from gpuae.backends.numpy_ops import NumpyOps
 

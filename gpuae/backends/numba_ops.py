@@ -24,7 +24,7 @@ from gpuae.backends import (
 )
 from gpuae.backends.numba_gemm import gemm
 from gpuae.backends.numba_rows import CACHE_LINE
-from gpuae.backends.numpy_ops import NumpyOps, loss_factor
+from gpuae.backends.numpy_ops import NumpyOps, loss_factor, row_loss_factor
 from gpuae.backends.ops import Clock, Corruption, Ops, Recorder, Rows, Scaling
 from gpuae.config import Activation, Loss
 
@@ -88,7 +88,7 @@ class NumbaOps(NumpyOps):
     def gather(self, rows: Rows, source: Matrix, scaling: Scaling, out: Matrix) -> None:
         self._run(
             numba_rows.gather,
-            rows.order,
+            rows.order if rows.places is None else rows.places,
             rows.clock.counters,
             rows.first,
             _frozen(source),
@@ -117,6 +117,10 @@ class NumbaOps(NumpyOps):
         out: Matrix,
         noisy: Matrix,
     ) -> None:
+        if rows.places is not None:
+            self.gather(rows, source, scaling, out)
+            self.corrupt(rows, out, noise, noisy)
+            return
         self._run(
             numba_rows.GATHER_CORRUPT[noise.kind],
             rows.order,
@@ -176,7 +180,7 @@ class NumbaOps(NumpyOps):
         loss: Loss,
         total: Matrix,
     ) -> None:
-        factor = _row_loss_factor(loss, z.shape[1])
+        factor = row_loss_factor(loss, z.shape[1])
         entropy = loss == "bce"
         run = numba_kernels.cross_entropy_loss if entropy else numba_kernels.OUTPUT_LOSS[activation]
         self._run(run, z, bias, target, factor, total)
@@ -202,7 +206,7 @@ class NumbaOps(NumpyOps):
             numba_kernels.cross_entropy_delta if entropy else numba_kernels.OUTPUT_DELTA[activation]
         )
         self._run(
-            run, z, bias, target, _row_loss_factor(loss, columns), factor, total, bias_gradient
+            run, z, bias, target, row_loss_factor(loss, columns), factor, total, bias_gradient
         )
 
     def kl_slope(
@@ -347,8 +351,3 @@ def _corruption(noise: Corruption, x: Matrix) -> tuple[Any, ...]:
     key = philox.key_of(noise.seed)
     threshold = 0 if noise.kind == "gaussian" else philox.threshold(noise.level)
     return key, level, threshold, noise.low, noise.high
-
-
-def _row_loss_factor(loss: Loss, columns: int) -> float:
-    """Return what Σ(x̂ − x)² or the summed cross-entropy of a row is multiplied by."""
-    return 0.5 if loss == "sse" else 1.0 / columns

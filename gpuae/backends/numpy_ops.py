@@ -130,6 +130,22 @@ class NumpyOps:
     def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
         z[...] = ACTIVATIONS[activation](z + bias)
 
+    def bias_activation_dropout(
+        self,
+        rows: Rows,
+        z: Matrix,
+        bias: Matrix,
+        activation: Activation,
+        layer: int,
+        rate: float,
+        seed: int,
+        mask: Matrix,
+        out: Matrix,
+    ) -> None:
+        self.bias_activation(z, bias, activation)
+        self.dropout_mask(rows, layer, rate, seed, mask, combine=False)
+        self.multiply(z, mask, out)
+
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
         largest_first = np.argsort(-a, axis=1, kind="stable")
         mask.fill(0)
@@ -286,6 +302,11 @@ def loss_factor(loss: Loss, columns: int) -> float:
     return {"sse": 1.0, "mse": 2.0 / columns, "bce": 1.0 / columns}[loss]
 
 
+def row_loss_factor(loss: Loss, columns: int) -> float:
+    """Return what Σ(x̂ − x)² or the summed cross-entropy of a row is multiplied by."""
+    return 0.5 if loss == "sse" else 1.0 / columns
+
+
 def _loss_sum(logits: Matrix, output: Matrix, target: Matrix, loss: Loss) -> float:
     if loss == "bce":
         terms = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
@@ -301,15 +322,19 @@ def _add_bias_gradient(delta: Matrix, bias_gradient: Matrix, accumulate: bool) -
 
 def _positions(rows: Rows) -> NDArray[np.int64]:
     """Return where in the source the rows are."""
-    start = int(rows.clock.counters[START]) + rows.first
-    positions: NDArray[np.int64] = rows.order[start : start + rows.count]
-    return positions
+    return _entries(rows, rows.order if rows.places is None else rows.places)
 
 
 def _numbers(rows: Rows) -> NDArray[np.int64]:
     """Return the numbers of the rows in the data."""
-    numbers: NDArray[np.int64] = _positions(rows) + rows.clock.counters[ROW_BASE]
+    numbers: NDArray[np.int64] = _entries(rows, rows.order) + rows.clock.counters[ROW_BASE]
     return numbers
+
+
+def _entries(rows: Rows, order: Matrix) -> NDArray[np.int64]:
+    start = int(rows.clock.counters[START]) + rows.first
+    entries: NDArray[np.int64] = order[start : start + rows.count]
+    return entries
 
 
 def _noise_words(rows: Rows, columns: int, noise: Corruption) -> NDArray[np.uint32]:

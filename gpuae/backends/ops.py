@@ -57,13 +57,15 @@ class Rows:
     """Some rows of the current batch: those at order[start + first : start + first + count].
 
     Their number in the data, which random numbers are drawn by, is the entry of `order` plus
-    the clock's ROW_BASE.
+    the clock's ROW_BASE. Where they are in the source is said by `places`, as long as `order`, or
+    by `order` itself.
     """
 
     order: Array
     clock: Clock
     first: int
     count: int
+    places: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,21 @@ class Ops(Protocol):
 
     def bias_activation(self, z: Array, bias: Array, activation: Activation) -> None:
         """Replace z (m, n) by f(z + bias)."""
+        ...
+
+    def bias_activation_dropout(
+        self,
+        rows: Rows,
+        z: Array,
+        bias: Array,
+        activation: Activation,
+        layer: int,
+        rate: float,
+        seed: int,
+        mask: Array,
+        out: Array,
+    ) -> None:
+        """Replace z by a = f(z + bias), draw `dropout_mask` into mask and write a ∘ mask to out."""
         ...
 
     def topk_mask(self, a: Array, k: int, mask: Array) -> None:

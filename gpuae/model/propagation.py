@@ -157,19 +157,22 @@ class Propagation:
         )
 
     def _hidden(self, index: int, tile: Tile, dropout_of: Rows | None) -> None:
-        layer = self.network.layers[index]
-        activation, mask = tile.activations[index], tile.masks[index]
+        layer, bias = self.network.layers[index], self.parameters[index].bias
+        activation, mask, out = tile.activations[index], tile.masks[index], tile.outputs[index]
+        rate, seed = self.config.dropout, self.config.seed
         self._product(index, tile)
-        self.ops.bias_activation(activation, self.parameters[index].bias, layer.activation)
-        if mask is None:
-            return
-        topk = self.config.sparsity == "topk" and index == self.network.code
-        if topk:
+        if self.config.sparsity == "topk" and index == self.network.code:
+            self.ops.bias_activation(activation, bias, layer.activation)
             self.ops.topk_mask(activation, self.config.k, mask)
-        if dropout_of is not None and self.config.dropout:
-            rate, seed = self.config.dropout, self.config.seed
-            self.ops.dropout_mask(dropout_of, layer.number, rate, seed, mask, combine=topk)
-        self.ops.multiply(activation, mask, tile.outputs[index])
+            if dropout_of is not None and rate:
+                self.ops.dropout_mask(dropout_of, layer.number, rate, seed, mask, combine=True)
+            self.ops.multiply(activation, mask, out)
+        elif dropout_of is not None and rate:
+            self.ops.bias_activation_dropout(
+                dropout_of, activation, bias, layer.activation, layer.number, rate, seed, mask, out
+            )
+        else:
+            self.ops.bias_activation(activation, bias, layer.activation)
 
     def _add_code(self, tile: Tile, sums: Sums) -> None:
         code = tile.activations[self.network.code]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.statistics import ColumnStatistics, column_statistics
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows, split_rows
 from gpuae.training.crew import available_cores
+from gpuae.training.footprint import bytes_needed
 from gpuae.training.history import Observer, Silence
 from gpuae.training.lanes import EVALUATION_ROWS
 from gpuae.training.team import Team
@@ -94,7 +95,7 @@ def fit(
         watcher.note(note)
     network = Network.build(prepared.config, x.shape[1])
     host = _starting_point(network, prepared.config, initial, image_shape)
-    ops = get_ops(device)
+    ops = get_ops(device, prepared.config.precision)
     parameters = ops.empty(host.shape, prepared.config.dtype)
     ops.assign(parameters, host)
     team = new_team(ops, network, prepared, x, parameters, len(rows))
@@ -155,14 +156,8 @@ def prepare(
 
 
 def _check_size(network: Network, config: Config, rows_held: int) -> None:
-    """Refuse a network that this machine cannot hold, before it tries to.
-
-    Beside the parameters there are their gradient, the optimizer's state and a copy to go back to,
-    and they are copied at the end: six vectors of that size. And a few rows are on their way.
-    """
-    widths = 2 * network.columns + 2 * sum(layer.n_out for layer in network.layers)
-    numbers = 6 * network.size + (rows_held + EVALUATION_ROWS) * widths
-    needed = numbers * np.dtype(config.dtype).itemsize
+    """Refuse a network that this machine cannot hold, before it tries to."""
+    needed = bytes_needed(network, config, rows_held + EVALUATION_ROWS)
     if needed > physical_memory():
         raise ConfigError(
             f"hidden: this network has {network.size:.3g} parameters and needs "
@@ -180,8 +175,10 @@ def new_team(
     rows: int,
     steps_done: int = 0,
 ) -> Team:
-    """Gather the threads that will train `parameters` on so many rows of x."""
+    """Gather the threads, or the GPU, that will train `parameters` on so many rows of x."""
     config = prepared.config
+    if ops.name == "cuda":
+        return _gpu_team(ops, network, prepared, x, parameters, rows, steps_done)
     return ThreadTeam(
         ops,
         network,
@@ -191,6 +188,30 @@ def new_team(
         parameters,
         batch=_step_rows(config, rows),
         threads=config.threads or available_cores(),
+        steps_done=steps_done,
+    )
+
+
+def _gpu_team(
+    ops: Ops,
+    network: Network,
+    prepared: Prepared,
+    x: NDArray[Any],
+    parameters: Any,
+    rows: int,
+    steps_done: int,
+) -> Team:
+    from gpuae.backends.cupy_ops import CupyOps
+    from gpuae.training.gpu_team import GpuTeam
+
+    return GpuTeam(
+        cast(CupyOps, ops),
+        network,
+        prepared.config,
+        prepared.preprocess,
+        x,
+        parameters,
+        batch=_step_rows(prepared.config, rows),
         steps_done=steps_done,
     )
 

@@ -57,7 +57,7 @@ def check_gradient(
     exact = config.model_copy(update={"dtype": "float64", "batch_size": None})
     prepared = prepare(x, order, exact, column_statistics(x, order))
     network = Network.build(prepared.config, columns)
-    ops = get_ops(resolve_device(config.device))
+    ops = get_ops(resolve_device(config.device), config.precision)
     start = _spread_out(network, prepared.config)
     with new_team(ops, network, prepared, x, ops.asarray(start.copy()), rows) as team:
         team.full_gradient(order)

@@ -52,7 +52,7 @@ class PartialFit:
         if (fitted.config if fitted else config).full_batch:
             raise ConfigError("optimizer=lbfgs is full batch: use fit, or optimizer=adam")
         self._device = resolve_device(config.device)
-        self._ops = get_ops(self._device)
+        self._ops = get_ops(self._device, config.precision)
         self._fitted = fitted
         self._prepared = _first_preparation(first, config) if fitted is None else _again(fitted)
         self._network = Network.build(self._prepared.config, first.shape[1])

@@ -1,0 +1,117 @@
+"""Matrix products of cuBLAS, called so that a CUDA graph can capture them.
+
+CuPy refuses its own cuBLAS calls while a stream is captured. The library is the one that CuPy would
+load; it gets a workspace of its own, so that nothing is allocated during capture.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from gpuae.backends.ops import Array
+from gpuae.errors import DeviceError
+
+WORKSPACE_BYTES = 32 << 20
+"""What cuBLAS recommends for Hopper; more than it uses elsewhere."""
+PLAIN, TRANSPOSED = 0, 1
+DEFAULT_MATH, TF32_MATH = 0, 3
+LARGEST = 2**31 - 1
+
+_SCALARS = {"float32": ctypes.c_float, "float64": ctypes.c_double}
+_ROUTINES = {"float32": "cublasSgemm_v2", "float64": "cublasDgemm_v2"}
+
+
+def load() -> Any:
+    """Load the library.
+
+    Raises
+    ------
+    DeviceError
+        Where it is not installed.
+    """
+    from cuda.pathfinder import load_nvidia_dynamic_lib
+
+    try:
+        path = load_nvidia_dynamic_lib("cublas").abs_path
+    except RuntimeError as error:
+        raise DeviceError(
+            "cuBLAS is not installed: pip install 'gpuae[cuda13]' (or 'gpuae[cuda12]')"
+        ) from error
+    return ctypes.CDLL(str(path))
+
+
+class Cublas:
+    """Products on one stream.
+
+    Parameters
+    ----------
+    stream, workspace
+        Addresses of the CUDA stream and of WORKSPACE_BYTES on the device.
+    tf32
+        Whether float32 products may round their factors to TF32, ten bits after the point.
+    """
+
+    def __init__(self, library: Any, stream: int, workspace: int, *, tf32: bool) -> None:
+        self._library = library
+        self._handle = ctypes.c_void_p()
+        self._call("cublasCreate_v2", ctypes.byref(self._handle))
+        self._call("cublasSetStream_v2", self._handle, ctypes.c_void_p(stream))
+        size = ctypes.c_size_t(WORKSPACE_BYTES)
+        self._call("cublasSetWorkspace_v2", self._handle, ctypes.c_void_p(workspace), size)
+        self._call("cublasSetMathMode", self._handle, TF32_MATH if tf32 else DEFAULT_MATH)
+
+    def multiply(
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        transpose_a: bool,
+        transpose_b: bool,
+        accumulate: bool,
+    ) -> None:
+        """Compute out = a·b or out += a·b of matrices by rows.
+
+        cuBLAS takes matrices by columns, for which the same memory is the transposed matrix: it is
+        asked for outᵀ = bᵀ·aᵀ.
+
+        Raises
+        ------
+        DeviceError
+            Where a matrix has more rows or columns than cuBLAS can count, or it fails.
+        """
+        rows, columns = out.shape
+        inner = a.shape[0] if transpose_a else a.shape[1]
+        if max(rows, columns, inner) > LARGEST:
+            raise DeviceError(
+                f"a matrix product of {rows} x {inner} x {columns} is too large for cuBLAS; "
+                "lower batch_size"
+            )
+        scalar = _SCALARS[out.dtype.name]
+        self._call(
+            _ROUTINES[out.dtype.name],
+            self._handle,
+            TRANSPOSED if transpose_b else PLAIN,
+            TRANSPOSED if transpose_a else PLAIN,
+            columns,
+            rows,
+            inner,
+            ctypes.byref(scalar(1.0)),
+            *_matrix(b),
+            *_matrix(a),
+            ctypes.byref(scalar(1.0 if accumulate else 0.0)),
+            *_matrix(out),
+        )
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        status = getattr(self._library, name)(*arguments)
+        if status != 0:
+            raise DeviceError(
+                f"cuBLAS failed: {name} returned status {status}; check the driver with nvidia-smi"
+            )
+
+
+def _matrix(array: Array) -> tuple[ctypes.c_void_p, int]:
+    """Return a matrix's address and the distance of its rows, in elements."""
+    distance = max(array.strides[0] // array.itemsize, array.shape[1])
+    return ctypes.c_void_p(int(array.data.ptr)), distance

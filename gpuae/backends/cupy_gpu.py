@@ -1,0 +1,258 @@
+"""A GPU through CuPy: memory, launches, captured graphs, and rows copied ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import cupy
+import cupyx
+import numpy as np
+from cupy.cuda.compiler import CompileException
+from numpy.typing import NDArray
+
+from gpuae.backends.cublas import WORKSPACE_BYTES, Cublas
+from gpuae.backends.cublas import load as load_cublas
+from gpuae.backends.cuda_kernels import Kernel, checked_arguments, known_to_kernels
+from gpuae.backends.cuda_module import OPTIONS, unit
+from gpuae.backends.gpu import Call
+from gpuae.backends.ops import Array, Program
+from gpuae.errors import DeviceError
+
+BLOCKS_PER_PROCESSOR = 32
+KEPT_FREE = 256 << 20
+"""Bytes left for what the driver and cuBLAS load."""
+
+
+class CupyGpu:
+    """`Gpu` number `index`, with a queue (stream) of its own."""
+
+    def __init__(self, index: int, *, tf32: bool = False) -> None:
+        self.name = f"cuda:{index}"
+        self._device = cupy.cuda.Device(index)
+        self._functions: dict[str, Any] = {}
+        try:
+            with self._device:
+                self._stream = cupy.cuda.Stream(non_blocking=True)
+                self._copies = cupy.cuda.Stream(non_blocking=True)
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise DeviceError(f"device={self.name} does not start: {error}") from error
+        self.blocks = BLOCKS_PER_PROCESSOR * self._device.attributes["MultiProcessorCount"]
+        self._workspace = self.empty((WORKSPACE_BYTES,), "uint8")
+        with self._active():
+            workspace = self._workspace.data.ptr
+            self._blas = Cublas(load_cublas(), self._stream.ptr, workspace, tf32=tf32)
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Wait at the end for everything that was queued."""
+        try:
+            yield
+        finally:
+            with self._active():
+                self._copies.synchronize()
+                self._stream.synchronize()
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
+        """Allocate."""
+        try:
+            with self._active():
+                return cupy.empty(shape, dtype)
+        except cupy.cuda.memory.OutOfMemoryError as error:
+            size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+            raise DeviceError(
+                f"device={self.name} is full: {size / 2**30:.3g} GiB more are needed and "
+                f"{max(0, self.room()) / 2**30:.3g} GiB are free; lower batch_size or hidden, or "
+                "end what else runs there"
+            ) from error
+
+    def upload(self, host: NDArray[Any]) -> Array:
+        """Copy a host array to the device."""
+        array = self.empty(host.shape, host.dtype.name)
+        self.write(array, host)
+        return array
+
+    def write(self, target: Array, host: NDArray[Any]) -> None:
+        """Copy a host array into a buffer."""
+        if host.size:
+            with self._active():
+                target.set(host, stream=self._stream)
+
+    def read(self, array: Array) -> NDArray[Any]:
+        """Wait for all work and copy an array to the host."""
+        with self._active():
+            host: NDArray[Any] = array.get(stream=self._stream)
+        return host
+
+    def room(self) -> int:
+        """Return how many bytes can still be allocated."""
+        with self._device:
+            free, _ = cupy.cuda.runtime.memGetInfo()
+            pool = cupy.get_default_memory_pool()
+            return int(free + pool.free_bytes() - KEPT_FREE)
+
+    def ring(self, x: NDArray[Any], slot_rows: int, slots: int) -> CopiedAhead:
+        """Prepare to bring rows of a host matrix in."""
+        return CopiedAhead(self, x, slot_rows, slots)
+
+    def launch(
+        self, kernel: Kernel, instance: tuple[str, ...], blocks: int, arguments: Mapping[str, Any]
+    ) -> Call:
+        """Prepare a launch."""
+        values = tuple(
+            _argument(dtype, value)
+            for dtype, value in checked_arguments(kernel, instance, arguments)
+        )
+        function = self._function(kernel, instance)
+
+        def call() -> None:
+            with self._active():
+                function((blocks,), (kernel.block,), values, shared_mem=kernel.shared)
+
+        return call
+
+    def product(
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        transpose_a: bool,
+        transpose_b: bool,
+        accumulate: bool,
+    ) -> Call:
+        """Prepare a matrix product."""
+        return _Product(self, (a, b, out, transpose_a, transpose_b, accumulate))
+
+    def program(self, calls: Sequence[Call]) -> Program:
+        """Capture calls into a graph.
+
+        Products are carried out once before: cuBLAS chooses and loads its kernels then.
+        """
+        for call in calls:
+            if isinstance(call, _Product):
+                call()
+        return _Graph(self, calls)
+
+    def _function(self, kernel: Kernel, instance: tuple[str, ...]) -> Any:
+        expression = kernel.expression(instance)
+        if expression not in self._functions:
+            try:
+                with self._active():
+                    module = cupy.RawModule(
+                        code=unit(kernel, (instance,)),
+                        options=OPTIONS,
+                        name_expressions=(expression,),
+                    )
+                    function = module.get_function(expression)
+                    _ = function.num_regs  # loads it, which a capture could not
+            except (CompileException, RuntimeError) as error:
+                raise DeviceError(
+                    f"the GPU kernel {expression} could not be compiled for device={self.name}: "
+                    f"{_first_line(error)}; use device=cpu, and report this please"
+                ) from error
+            self._functions[expression] = function
+        return self._functions[expression]
+
+    @contextmanager
+    def _active(self) -> Iterator[None]:
+        """Make this device and its queue those of the calling thread."""
+        with self._device, self._stream:
+            yield
+
+
+class _Product:
+    """A matrix product with its arguments."""
+
+    def __init__(self, gpu: CupyGpu, arguments: tuple[Any, ...]) -> None:
+        self._gpu, self._arguments = gpu, arguments
+
+    def __call__(self) -> None:
+        with self._gpu._active():
+            self._gpu._blas.multiply(*self._arguments)
+
+
+class _Graph:
+    """A captured CUDA graph. It holds the calls, whose arrays it works on."""
+
+    def __init__(self, gpu: CupyGpu, calls: Sequence[Call]) -> None:
+        self._gpu, self._calls = gpu, tuple(calls)
+        with gpu._active():
+            gpu._stream.begin_capture()
+            try:
+                for call in self._calls:
+                    call()
+            finally:
+                self._graph = gpu._stream.end_capture()
+
+    def replay(self, times: int) -> None:
+        """Launch the graph, so many times; nothing waits for it."""
+        with self._gpu._active():
+            for _ in range(times):
+                self._graph.launch(self._gpu._stream)
+
+
+class CopiedAhead:
+    """A `Ring`: rows gathered into pinned memory and copied on a second stream.
+
+    Slot s of the order lies in place s % slots. A copy into it waits on the device for the release
+    of slot s − slots; work on it waits on the device for the copy; only pinned memory that is still
+    being read makes the host wait.
+    """
+
+    def __init__(self, gpu: CupyGpu, x: NDArray[Any], slot_rows: int, slots: int) -> None:
+        dtype = known_to_kernels(x[:0]).dtype
+        self._gpu, self._x, self.slot_rows, self._slots = gpu, x, slot_rows, slots
+        self.rows = gpu.empty((slots * slot_rows, x.shape[1]), dtype.name)
+        with gpu._active():
+            shape = (slot_rows, x.shape[1])
+            self._pinned = [cupyx.empty_pinned(shape, dtype) for _ in range(slots)]
+            self._copied = [cupy.cuda.Event(disable_timing=True) for _ in range(slots)]
+            self._released = [cupy.cuda.Event(disable_timing=True) for _ in range(slots)]
+        self._order: NDArray[Any] = np.zeros(0, np.int64)
+        self._next = 0
+
+    def start(self, order: NDArray[Any]) -> None:
+        """Begin with these rows."""
+        self._order, self._next = order, 0
+        with self._gpu._active():
+            for event in self._released:
+                event.record(self._gpu._stream)
+
+    def acquire(self, slot: int) -> None:
+        """Make what is queued from now on wait until this slot has come."""
+        self._send_up_to(slot)
+        self._gpu._stream.wait_event(self._copied[slot % self._slots])
+
+    def release(self, slot: int) -> None:
+        """Let later rows come once what is queued so far is done with this slot."""
+        self._released[slot % self._slots].record(self._gpu._stream)
+        self._send_up_to(slot + self._slots)
+
+    def _send_up_to(self, slot: int) -> None:
+        while self._next <= slot and self._next * self.slot_rows < len(self._order):
+            self._send(self._next)
+            self._next += 1
+
+    def _send(self, slot: int) -> None:
+        place, copies = slot % self._slots, self._gpu._copies
+        numbers = self._order[slot * self.slot_rows : (slot + 1) * self.slot_rows]
+        self._copied[place].synchronize()
+        pinned = self._pinned[place][: len(numbers)]
+        pinned[...] = self._x[numbers]
+        with self._gpu._device:
+            copies.wait_event(self._released[place])
+            first = place * self.slot_rows
+            self.rows[first : first + len(numbers)].set(pinned, stream=copies)
+            self._copied[place].record(copies)
+
+
+def _argument(dtype: str, value: Any) -> Any:
+    if value is None:
+        return np.uint64(0)
+    return value if isinstance(value, cupy.ndarray) else np.dtype(dtype).type(value)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

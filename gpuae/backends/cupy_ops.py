@@ -1,0 +1,580 @@
+"""`Ops` for GPUs: our own CUDA kernels, and products of cuBLAS.
+
+Everything is put into the device's queue and nothing waits for it, but for `to_host` and `dot`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.backends import philox
+from gpuae.backends.cuda_kernels import (
+    ACTIVATIONS,
+    BLOCK,
+    KERNELS,
+    NOISES,
+    SUM_TILE,
+    TILE_COLUMNS,
+    instance_of,
+    known_to_kernels,
+    loss_type,
+)
+from gpuae.backends.gpu import Call, Gpu
+from gpuae.backends.numpy_ops import loss_factor, row_loss_factor
+from gpuae.backends.ops import Array, Clock, Corruption, Ops, Program, Recorder, Rows, Scaling
+from gpuae.config import Activation, Loss
+
+MOST_STRIPS = 256
+SMALLEST_STRIP = 16
+WARPS = 8
+"""Column sums: a strip of rows for each partial sum, which is a block's work in 128 columns."""
+
+
+class CupyOps:
+    """`Ops` on arrays of a GPU; see the protocol for what each operation does."""
+
+    name = "cuda"
+
+    def __init__(self, gpu: Gpu) -> None:
+        self.gpu = gpu
+        self._scratch: dict[str, Array] = {}
+
+    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
+        if threads != 1:
+            raise ValueError("a GPU has one queue: one thread fills it")
+        return [QueueRecorder(self.gpu)]
+
+    def session(self) -> AbstractContextManager[object]:
+        return self.gpu.session()
+
+    # Memory
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
+        return self.gpu.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> Array:
+        return self.gpu.upload(np.zeros(shape, dtype))
+
+    def asarray(self, host: NDArray[Any]) -> Array:
+        return self.gpu.upload(known_to_kernels(host))
+
+    def assign(self, target: Array, host: NDArray[Any]) -> None:
+        self.gpu.write(target, np.ascontiguousarray(host, target.dtype))
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        return self.gpu.read(array)
+
+    def fill(self, array: Array, value: float) -> None:
+        x = array.reshape(-1)
+        self._flat("fill", x.size, {"Real": x.dtype.name}, x=x, value=value)
+
+    def start_epoch(self, clock: Clock, epoch: int, rate: float, row_base: int) -> None:
+        self._launch(
+            "start_epoch",
+            1,
+            {},
+            counters=clock.counters,
+            rate=clock.rate,
+            epoch=epoch,
+            row_base=row_base,
+            new_rate=rate,
+        )
+
+    def advance(self, clock: Clock, count: int) -> None:
+        self._launch("advance", 1, {}, counters=clock.counters, rows=count)
+
+    # Matrix products
+
+    def gemm(
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+        accumulate: bool = False,
+    ) -> None:
+        if any(own.size and own.strides[1] != own.itemsize for own in (a, b, out)):
+            raise ValueError("a product needs matrices whose rows are contiguous")
+        if out.size == 0:
+            return
+        if a.size == 0:
+            if not accumulate:
+                self.fill(out, 0.0)
+            return
+        self._submit(self.gpu.product(a, b, out, transpose_a, transpose_b, accumulate))
+
+    # From rows to batches
+
+    def gather(self, rows: Rows, source: Array, scaling: Scaling, out: Array) -> None:
+        self._batch(
+            "gather",
+            out,
+            _gather_types(source, scaling, out),
+            places=_places(rows),
+            **_clock(rows),
+            **_scaling(source, scaling),
+            out=out,
+        )
+
+    def corrupt(self, rows: Rows, x: Array, noise: Corruption, out: Array) -> None:
+        self._batch(
+            "corrupt",
+            x,
+            {"Real": x.dtype.name, "Kind": NOISES[noise.kind]},
+            numbers=rows.order,
+            **_clock(rows),
+            **_noise(noise),
+            low=noise.low,
+            high=noise.high,
+            x=x,
+            noisy=out,
+        )
+
+    def gather_corrupt(
+        self,
+        rows: Rows,
+        source: Array,
+        scaling: Scaling,
+        noise: Corruption,
+        out: Array,
+        noisy: Array,
+    ) -> None:
+        self._batch(
+            "gather_corrupt",
+            out,
+            _gather_types(source, scaling, out) | {"Kind": NOISES[noise.kind]},
+            places=_places(rows),
+            numbers=rows.order,
+            **_clock(rows),
+            **_scaling(source, scaling),
+            **_noise(noise),
+            lowest=noise.low,
+            highest=noise.high,
+            out=out,
+            noisy=noisy,
+        )
+
+    def unscale(self, x: Array, scaling: Scaling, out: Array) -> None:
+        types = {"Real": x.dtype.name, "Number": out.dtype.name}
+        center, factor = scaling.center, scaling.factor
+        self._batch("unscale", x, types, x=x, center=center, factor=factor, out=out)
+
+    # Forward
+
+    def bias_activation(self, z: Array, bias: Array, activation: Activation) -> None:
+        types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation]}
+        self._batch("bias_activation", z, types, z=z, bias=bias)
+
+    def bias_activation_dropout(
+        self,
+        rows: Rows,
+        z: Array,
+        bias: Array,
+        activation: Activation,
+        layer: int,
+        rate: float,
+        seed: int,
+        mask: Array,
+        out: Array,
+    ) -> None:
+        self._batch(
+            "bias_activation_dropout",
+            z,
+            {"Real": z.dtype.name, "F": ACTIVATIONS[activation]},
+            numbers=rows.order,
+            **_clock(rows),
+            **_dropout(layer, rate, seed),
+            z=z,
+            bias=bias,
+            mask=mask,
+            out=out,
+        )
+
+    def topk_mask(self, a: Array, k: int, mask: Array) -> None:
+        self._by_row("topk_mask", a, {"Real": a.dtype.name}, a=a, k=k, mask=mask)
+
+    def dropout_mask(
+        self, rows: Rows, layer: int, rate: float, seed: int, mask: Array, combine: bool
+    ) -> None:
+        self._batch(
+            "dropout_mask",
+            mask,
+            {"Real": mask.dtype.name},
+            numbers=rows.order,
+            **_clock(rows),
+            **_dropout(layer, rate, seed),
+            combine=combine,
+            mask=mask,
+        )
+
+    def multiply(self, a: Array, mask: Array, out: Array) -> None:
+        self._flat("multiply", a.size, {"Real": a.dtype.name}, a=a, mask=mask, out=out)
+
+    def add_column_sums(self, a: Array, sums: Array) -> None:
+        partials = self._partials(a, "float64")
+        strip = strip_rows(len(a))
+        self._tiles("column_sums", a, {"Real": a.dtype.name}, a=a, strip=strip, partials=partials)
+        self._finish(columns=partials, out=sums, add_to_out=True)
+
+    def add_absolute_sum(self, a: Array, total: Array) -> None:
+        self._sum("Absolute", a, a, 1.0, total, add=True)
+
+    def row_errors(self, output: Array, target: Array, errors: Array) -> None:
+        types = {"Real": output.dtype.name}
+        self._by_row(
+            "row_errors", output, types, output=output, target=target, errors=errors
+        )
+
+    # Objective and backward
+
+    def output_loss(
+        self, z: Array, bias: Array, target: Array, activation: Activation, loss: Loss, total: Array
+    ) -> None:
+        losses = self._losses(z)
+        self._tiles(
+            "output_loss",
+            z,
+            {"Real": z.dtype.name, "Loss": loss_type(loss, activation)},
+            z=z,
+            bias=bias,
+            target=target,
+            strip=strip_rows(len(z)),
+            losses=losses,
+        )
+        self._finish(partials=losses, factor=row_loss_factor(loss, z.shape[1]), total=total)
+
+    def output_delta(
+        self,
+        z: Array,
+        bias: Array,
+        target: Array,
+        activation: Activation,
+        loss: Loss,
+        rows_of_step: int,
+        total: Array,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        losses, columns = self._losses(z), self._partials(z, z.dtype.name)
+        self._tiles(
+            "output_delta",
+            z,
+            {"Real": z.dtype.name, "Loss": loss_type(loss, activation)},
+            z=z,
+            bias=bias,
+            target=target,
+            factor=loss_factor(loss, z.shape[1]) / rows_of_step,
+            strip=strip_rows(len(z)),
+            losses=losses,
+            column_sums=columns,
+        )
+        self._finish(
+            columns=columns,
+            out=bias_gradient,
+            add_to_out=accumulate,
+            partials=losses,
+            factor=row_loss_factor(loss, z.shape[1]),
+            total=total,
+        )
+
+    def kl_slope(
+        self,
+        code_sums: Array,
+        rows_of_step: int,
+        rho: float,
+        beta: float,
+        activation: Activation,
+        slope: Array,
+        total: Array,
+    ) -> None:
+        self._launch(
+            "kl_slope",
+            1,
+            {"Real": slope.dtype.name},
+            sums=code_sums,
+            rows=rows_of_step,
+            rho=rho,
+            beta=beta,
+            signed_units=activation == "tanh",
+            slope=slope,
+            total=total,
+            columns=len(slope),
+        )
+
+    def hidden_delta(
+        self,
+        delta: Array,
+        a: Array,
+        mask: Array | None,
+        slope: Array | None,
+        l1: float,
+        activation: Activation,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        columns = self._partials(delta, delta.dtype.name)
+        self._tiles(
+            "hidden_delta",
+            delta,
+            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation]},
+            delta=delta,
+            a=a,
+            mask=mask,
+            slope=slope,
+            l1=l1,
+            strip=strip_rows(len(delta)),
+            column_sums=columns,
+        )
+        self._finish(columns=columns, out=bias_gradient, add_to_out=accumulate)
+
+    # Parameters
+
+    def total_gradient(
+        self,
+        lanes: Array,
+        part: slice,
+        parameters: Array,
+        weight_decay: float,
+        n_weights: int,
+        out: Array,
+    ) -> None:
+        flat, stride = lanes.reshape(-1), lanes.shape[1]
+        self._finish(columns=flat[part.start :], out=out, strips=len(lanes), stride=stride)
+        decayed = max(0, min(part.stop, n_weights) - part.start)
+        if weight_decay and decayed:
+            self.axpby(weight_decay, parameters[part][:decayed], 1.0, out[:decayed])
+
+    def add_squares(self, x: Array, factor: float, total: Array) -> None:
+        self._sum("Product", x, x, factor, total, add=True)
+
+    def adam(
+        self,
+        parameters: Array,
+        gradient: Array,
+        first: Array,
+        second: Array,
+        clock: Clock,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self._flat(
+            "adam",
+            parameters.size,
+            {"Real": parameters.dtype.name},
+            w=parameters,
+            g=gradient,
+            first=first,
+            second=second,
+            counters=clock.counters,
+            rate=clock.rate,
+            decay=weight_decay,
+        )
+
+    def sgd(
+        self,
+        parameters: Array,
+        gradient: Array,
+        velocity: Array,
+        momentum: float,
+        clock: Clock,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self._flat(
+            "sgd",
+            parameters.size,
+            {"Real": parameters.dtype.name},
+            w=parameters,
+            g=gradient,
+            velocity=velocity,
+            rate=clock.rate,
+            momentum=momentum,
+            decay=weight_decay,
+        )
+
+    def dot(self, x: Array, y: Array) -> float:
+        total = self.gpu.empty((1,), "float64")
+        self._sum("Product", x, y, 1.0, total, add=False)
+        return float(self.gpu.read(total)[0])
+
+    def axpby(self, alpha: float, x: Array, beta: float, y: Array) -> None:
+        types = {"Real": y.dtype.name}
+        self._flat("axpby", y.size, types, alpha=alpha, x=x, beta=beta, y=y)
+
+    # Launches
+
+    def _launch(self, name: str, blocks: int, types: dict[str, str], **arguments: Any) -> None:
+        kernel = KERNELS[name]
+        blocks = max(1, min(blocks, self.gpu.blocks))
+        instance = instance_of(kernel, **types)
+        self._submit(self.gpu.launch(kernel, instance, blocks, arguments))
+
+    def _batch(self, name: str, matrix: Array, types: dict[str, str], **arguments: Any) -> None:
+        """Launch a thread for every four columns of a row of a matrix (m, n)."""
+        rows, columns = matrix.shape
+        if matrix.size:
+            blocks = -(-rows * -(-columns // 4) // BLOCK)
+            self._launch(name, blocks, types, **arguments, rows=rows, columns=columns)
+
+    def _by_row(self, name: str, matrix: Array, types: dict[str, str], **arguments: Any) -> None:
+        """Launch a warp for every row of a matrix (m, n)."""
+        rows, columns = matrix.shape
+        if matrix.size:
+            blocks = -(-rows // WARPS)
+            self._launch(name, blocks, types, **arguments, rows=rows, columns=columns)
+
+    def _flat(self, name: str, count: int, types: dict[str, str], **arguments: Any) -> None:
+        """Launch a thread for every four elements."""
+        if count:
+            blocks = -(-count // (4 * BLOCK))
+            self._launch(name, blocks, types, **arguments, count=count)
+
+    def _tiles(self, name: str, matrix: Array, types: dict[str, str], **arguments: Any) -> None:
+        """Launch a block for every tile of a matrix (m, n)."""
+        rows, columns = matrix.shape
+        if matrix.size:
+            self._launch(
+                name, tile_count(rows, columns), types, **arguments, rows=rows, columns=columns
+            )
+
+    def _sum(
+        self, term: str, x: Array, y: Array, factor: float, total: Array, *, add: bool
+    ) -> None:
+        x, y = x.reshape(-1), y.reshape(-1)
+        tiles = -(-x.size // SUM_TILE)
+        partials = self._scratch_of("losses", "float64", tiles)
+        if x.size:
+            types = {"Real": x.dtype.name, "Term": term}
+            self._launch("sum_of", tiles, types, x=x, y=y, partials=partials, count=x.size)
+        self._finish(partials=partials, factor=factor, total=total, add_to_total=add)
+
+    def _finish(
+        self,
+        *,
+        columns: Array | None = None,
+        out: Array | None = None,
+        add_to_out: bool = False,
+        partials: Array | None = None,
+        factor: float = 0.0,
+        total: Array | None = None,
+        add_to_total: bool = True,
+        strips: int | None = None,
+        stride: int | None = None,
+    ) -> None:
+        """Add partial sums up: those of columns, (strips, n), into out (n,), and others to total.
+
+        `strips` and `stride` say where the rows of `columns` are, if it is flat.
+        """
+        width = 0 if out is None else len(out)
+        if columns is not None and strips is None:
+            strips, stride = columns.shape
+        dtype = "float64" if out is None else out.dtype.name
+        self._launch(
+            "finish",
+            -(-width // 32) + (total is not None),
+            {"T": dtype},
+            columns=columns,
+            strips=strips or 0,
+            stride=stride or 0,
+            out=out,
+            add_to_out=add_to_out,
+            width=width,
+            partials=partials,
+            tiles=0 if partials is None else len(partials),
+            factor=factor,
+            total=total,
+            add_to_total=add_to_total,
+        )
+
+    def _partials(self, matrix: Array, dtype: str) -> Array:
+        """Return a buffer (strips, n) for partial column sums of a matrix (m, n)."""
+        rows, columns = matrix.shape
+        strips = -(-rows // strip_rows(rows))
+        return self._scratch_of("columns", dtype, strips * columns).reshape(strips, columns)
+
+    def _losses(self, matrix: Array) -> Array:
+        """Return a buffer for a partial sum of each tile of a matrix."""
+        return self._scratch_of("losses", "float64", tile_count(*matrix.shape))
+
+    def _scratch_of(self, use: str, dtype: str, size: int) -> Array:
+        """Return a buffer that is overwritten by the next operation of the same use."""
+        key = f"{use} {dtype}"
+        if key not in self._scratch or len(self._scratch[key]) < size:
+            self._scratch[key] = self.gpu.empty((max(size, 1),), dtype)
+        return self._scratch[key][:size]
+
+    def _submit(self, call: Call) -> None:
+        call()
+
+
+class QueueRecorder(CupyOps):
+    """Writes down calls, of which the device makes a program."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        super().__init__(gpu)
+        self._calls: list[Call] = []
+
+    @property
+    def ops(self) -> Ops:
+        """Itself."""
+        return self
+
+    def meet(self) -> None:
+        """Nothing: there is nobody else."""
+
+    def take(self) -> Program:
+        """Return the calls since the last time."""
+        calls, self._calls = self._calls, []
+        return self.gpu.program(calls)
+
+    def _submit(self, call: Call) -> None:
+        self._calls.append(call)
+
+
+def strip_rows(rows: int) -> int:
+    """Return the rows of a strip: so many that there are no more than MOST_STRIPS."""
+    return max(SMALLEST_STRIP, WARPS * math.ceil(rows / (WARPS * MOST_STRIPS)))
+
+
+def tile_count(rows: int, columns: int) -> int:
+    """Return how many tiles a matrix has: strips of TILE_COLUMNS columns."""
+    return -(-rows // strip_rows(rows)) * -(-columns // TILE_COLUMNS)
+
+
+def _places(rows: Rows) -> Array:
+    return rows.order if rows.places is None else rows.places
+
+
+def _clock(rows: Rows) -> dict[str, Any]:
+    return {"counters": rows.clock.counters, "first": rows.first}
+
+
+def _gather_types(source: Array, scaling: Scaling, out: Array) -> dict[str, str]:
+    return {
+        "Source": source.dtype.name,
+        "Number": scaling.center.dtype.name,
+        "Real": out.dtype.name,
+    }
+
+
+def _scaling(source: Array, scaling: Scaling) -> dict[str, Any]:
+    return {"source": source, **vars(scaling)}
+
+
+def _noise(noise: Corruption) -> dict[str, Any]:
+    threshold = 0 if noise.kind == "gaussian" else philox.threshold(noise.level)
+    return {"seed": noise.seed, "level": noise.level, "threshold": threshold}
+
+
+def _dropout(layer: int, rate: float, seed: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "stream": philox.stream(philox.Purpose.DROPOUT, layer),
+        "threshold": philox.threshold(rate),
+        "kept": 1 / (1 - rate),
+    }

@@ -1,0 +1,101 @@
+"""What `CupyOps` needs of a device that runs the CUDA kernels.
+
+A GPU through CuPy is one (`cupy_gpu`); the tests run the same sources on the CPU through another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeAlias
+
+from numpy.typing import NDArray
+
+from gpuae.backends.cuda_kernels import Kernel
+from gpuae.backends.ops import Array, Program
+
+Call: TypeAlias = Callable[[], None]
+"""Work whose arguments are settled; calling it hands the work to the device's queue."""
+
+
+class Ring(Protocol):
+    """Rows of a matrix on the host that follow each other through a few slots on the device.
+
+    Attributes
+    ----------
+    rows
+        Buffer on the device, (slots · slot_rows, d).
+    """
+
+    rows: Array
+    slot_rows: int
+
+    def start(self, order: NDArray[Any]) -> None:
+        """Begin with these rows (numbers in the matrix); forget what was there."""
+        ...
+
+    def acquire(self, slot: int) -> None:
+        """Make what is queued from now on wait until this slot of the order has come."""
+        ...
+
+    def release(self, slot: int) -> None:
+        """Let later rows come once what is queued so far is done with this slot of the order."""
+        ...
+
+
+class Gpu(Protocol):
+    """Memory, launches and matrix products of one device, all in one queue."""
+
+    name: str
+    blocks: int
+    """How many blocks of a kernel are launched at most."""
+
+    def session(self) -> AbstractContextManager[object]:
+        """Return a context in which to use the device."""
+        ...
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
+        """Allocate; `DeviceError` where there is no room."""
+        ...
+
+    def upload(self, host: NDArray[Any]) -> Array:
+        """Copy a host array, of a type that kernels know, to the device."""
+        ...
+
+    def write(self, target: Array, host: NDArray[Any]) -> None:
+        """Copy a host array into a buffer of its shape and type."""
+        ...
+
+    def read(self, array: Array) -> NDArray[Any]:
+        """Wait for all work and copy an array to the host."""
+        ...
+
+    def room(self) -> int:
+        """Return how many bytes can still be allocated."""
+        ...
+
+    def ring(self, x: NDArray[Any], slot_rows: int, slots: int) -> Ring:
+        """Prepare to bring rows of a host matrix in, ahead of the work on them."""
+        ...
+
+    def launch(
+        self, kernel: Kernel, instance: tuple[str, ...], blocks: int, arguments: Mapping[str, Any]
+    ) -> Call:
+        """Prepare a launch: compile the kernel unless that was done, check the arguments."""
+        ...
+
+    def product(
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        transpose_a: bool,
+        transpose_b: bool,
+        accumulate: bool,
+    ) -> Call:
+        """Prepare out = a·b or out += a·b of matrices whose rows are contiguous, none empty."""
+        ...
+
+    def program(self, calls: Sequence[Call]) -> Program:
+        """Make a program of calls that were prepared."""
+        ...

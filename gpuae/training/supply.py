@@ -1,0 +1,103 @@
+"""How rows reach the device: all of them at once, or block by block ahead of the work on them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.backends.gpu import Gpu, Ring
+from gpuae.backends.ops import Array, Ops, Program
+from gpuae.training.batches import Order
+
+SLOTS = 4
+SLOT_BYTES = 64 << 20
+
+
+class Supply(Protocol):
+    """Rows of one matrix, in the order of an epoch.
+
+    Attributes
+    ----------
+    source
+        Where rows are on the device.
+    places
+        Where in it the rows of an epoch are, one after the other; None: at their numbers.
+    """
+
+    source: Array
+    places: Array | None
+
+    def start(self, order: Order) -> None:
+        """Begin with the first row of this order."""
+        ...
+
+    def replay(self, program: Program, rows: int, times: int) -> None:
+        """Replay a program that takes so many rows, from where the order stands."""
+        ...
+
+
+class Resident:
+    """All rows are on the device."""
+
+    places = None
+
+    def __init__(self, ops: Ops, x: NDArray[Any]) -> None:
+        self.source = ops.asarray(x)
+
+    def start(self, order: Order) -> None:
+        """Nothing has to be brought."""
+
+    def replay(self, program: Program, rows: int, times: int) -> None:
+        """Replay."""
+        program.replay(times)
+
+
+class Streamed:
+    """Rows go through a ring of slots; a slot holds whole steps.
+
+    Parameters
+    ----------
+    unit
+        Slots hold a multiple of so many rows.
+    most
+        How many rows an order has at most.
+    """
+
+    def __init__(self, ops: Ops, gpu: Gpu, x: NDArray[Any], unit: int, most: int) -> None:
+        units = max(1, SLOT_BYTES // max(1, unit * x.shape[1] * x.dtype.itemsize))
+        self._ring: Ring = gpu.ring(x, unit * units, SLOTS)
+        self.source = self._ring.rows
+        self.places = ops.asarray(np.arange(most) % len(self._ring.rows))
+        self._position = self._rows = 0
+
+    def start(self, order: Order) -> None:
+        """Forget where the last order stood."""
+        self._ring.start(order)
+        self._position, self._rows = 0, len(order)
+
+    def replay(self, program: Program, rows: int, times: int) -> None:
+        """Replay as often as the rows of a slot allow, slot by slot."""
+        slot_rows = self._ring.slot_rows
+        while times:
+            slot, within = divmod(self._position, slot_rows)
+            fitting = min(times, max(1, (slot_rows - within) // rows))
+            self._ring.acquire(slot)
+            program.replay(fitting)
+            self._position += fitting * rows
+            times -= fitting
+            if self._position in (self._rows, (slot + 1) * slot_rows):
+                self._ring.release(slot)
+
+
+def supply(
+    ops: Ops, gpu: Gpu, x: NDArray[Any], *, unit: int, most: int
+) -> Supply:
+    """Keep the rows of x (n, d) on the device if there is room, else bring them as they are needed.
+
+    What is computed does not depend on it.
+    """
+    if x.nbytes <= gpu.room():
+        return Resident(ops, x)
+    return Streamed(ops, gpu, x, unit, most)

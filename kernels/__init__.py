@@ -1,0 +1,1 @@
+"""CUDA C++ sources; `gpuae.backends.cuda_kernels` lists the kernels in them."""

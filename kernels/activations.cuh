@@ -1,0 +1,68 @@
+// Activations f and their derivatives f', written in terms of a = f(z); and functions of both types.
+#pragma once
+
+__device__ inline float exponential(float x) { return expf(x); }
+__device__ inline double exponential(double x) { return exp(x); }
+__device__ inline float log_of_one_plus(float x) { return log1pf(x); }
+__device__ inline double log_of_one_plus(double x) { return log1p(x); }
+__device__ inline float hyperbolic_tangent(float x) { return tanhf(x); }
+__device__ inline double hyperbolic_tangent(double x) { return tanh(x); }
+__device__ inline float magnitude(float x) { return fabsf(x); }
+__device__ inline double magnitude(double x) { return fabs(x); }
+__device__ inline float square_root(float x) { return sqrtf(x); }
+__device__ inline double square_root(double x) { return sqrt(x); }
+
+struct Sigmoid {
+    template <typename T>
+    __device__ static T value(T z) {
+        return T(1) / (T(1) + exponential(-z));
+    }
+    template <typename T>
+    __device__ static T slope(T a) {
+        return a * (T(1) - a);
+    }
+};
+
+struct Tanh {
+    template <typename T>
+    __device__ static T value(T z) {
+        return hyperbolic_tangent(z);
+    }
+    template <typename T>
+    __device__ static T slope(T a) {
+        return T(1) - a * a;
+    }
+};
+
+struct Relu {
+    template <typename T>
+    __device__ static T value(T z) {
+        return z < T(0) ? T(0) : z;  // keeps NaN
+    }
+    template <typename T>
+    __device__ static T slope(T a) {
+        return a > T(0) ? T(1) : T(0);
+    }
+};
+
+struct LeakyRelu {
+    template <typename T>
+    __device__ static T value(T z) {
+        return z > T(0) ? z : T(0.01) * z;
+    }
+    template <typename T>
+    __device__ static T slope(T a) {
+        return a > T(0) ? T(1) : T(0.01);
+    }
+};
+
+struct Identity {
+    template <typename T>
+    __device__ static T value(T z) {
+        return z;
+    }
+    template <typename T>
+    __device__ static T slope(T) {
+        return T(1);
+    }
+};

@@ -1,0 +1,165 @@
+// From the last layer's products to the losses and the deltas.
+//
+//   output_loss    z = f(z + bias); partial sums of the loss
+//   output_delta   z = factor (f(z + bias) - target) f', without f' for the cross-entropy; partial
+//                  sums of the loss and of the delta's columns
+//   hidden_delta   delta = (mask delta + slope + l1 sign(a)) f'(a); partial sums of its columns
+//   kl_slope       slope = s beta (-rho/rho' + (1 - rho)/(1 - rho')) / m, rho' = sums / m, and
+//                  total += m beta sum KL(rho || rho'); for tanh rho' is of (a + 1)/2 and s = 1/2
+//
+// Shapes: z, target, delta, a, mask (m, n); bias, slope, sums (n,); losses (tiles,), double; columns
+// (strips, n), which `finish` adds up. mask and slope may be null.
+// One pass over memory: the output is never written when its delta is wanted, and the bias gradient
+// is summed while the delta is in registers.
+#include "device.cuh"
+#include "activations.cuh"
+
+template <typename Real>
+struct Outcome {
+    Real output, term;
+};
+
+// (x' - x)^2 for the losses mse and sse.
+template <typename F>
+struct SquaredError {
+    template <typename Real>
+    __device__ static Outcome<Real> of(Real z, Real target) {
+        const Real output = F::value(z), error = output - target;
+        return {output, error * error};
+    }
+    template <typename Real>
+    __device__ static Real slope(Real output) {
+        return F::slope(output);
+    }
+};
+
+// Binary cross-entropy of a sigmoid output, from the logit: max(z, 0) - z x + log(1 + e^-|z|).
+struct CrossEntropy {
+    template <typename Real>
+    __device__ static Outcome<Real> of(Real z, Real target) {
+        const Real e = exponential(-magnitude(z));
+        const Real large = Real(1) / (Real(1) + e);
+        const Real positive = z < Real(0) ? Real(0) : z;  // keeps NaN
+        return {z < Real(0) ? e * large : large, positive - z * target + log_of_one_plus(e)};
+    }
+    template <typename Real>
+    __device__ static Real slope(Real) {
+        return Real(1);
+    }
+};
+
+template <typename Real, typename Loss>
+__global__ void output_loss(
+    Real* z, const Real* bias, const Real* target, Index strip, double* losses, Index rows,
+    Index columns
+) {
+    const bool whole = in_quads(columns, z, bias, target);
+    for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
+        const Tile tile = tile_of(i, rows, columns, strip);
+        const Quad<Real> shift = load(bias + tile.column, tile.count, whole && tile.count);
+        double loss = 0.0;
+        for (Index row = tile.first_row; row < tile.end_row && tile.count; row += WARPS) {
+            const Index at = row * columns + tile.column;
+            Quad<Real> quad = load(z + at, tile.count, whole);
+            const Quad<Real> x = load(target + at, tile.count, whole);
+            Real terms = 0;
+            for (int j = 0; j < QUAD; ++j) {
+                const Outcome<Real> outcome = Loss::of(quad.at[j] + shift.at[j], x.at[j]);
+                quad.at[j] = outcome.output;
+                if (j < tile.count) terms += outcome.term;
+            }
+            loss += terms;
+            store(quad, z + at, tile.count, whole);
+        }
+        loss = block_sum(loss);
+        if (threadIdx.x == 0) losses[i] = loss;
+    }
+}
+
+template <typename Real, typename Loss>
+__global__ void output_delta(
+    Real* z, const Real* bias, const Real* target, Real factor, Index strip, double* losses,
+    Real* column_sums, Index rows, Index columns
+) {
+    const bool whole = in_quads(columns, z, bias, target);
+    for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
+        const Tile tile = tile_of(i, rows, columns, strip);
+        const Quad<Real> shift = load(bias + tile.column, tile.count, whole && tile.count);
+        Quad<Real> sums = {};
+        double loss = 0.0;
+        for (Index row = tile.first_row; row < tile.end_row && tile.count; row += WARPS) {
+            const Index at = row * columns + tile.column;
+            Quad<Real> quad = load(z + at, tile.count, whole);
+            const Quad<Real> x = load(target + at, tile.count, whole);
+            Real terms = 0;
+            for (int j = 0; j < QUAD; ++j) {
+                const Outcome<Real> outcome = Loss::of(quad.at[j] + shift.at[j], x.at[j]);
+                const Real error = outcome.output - x.at[j];
+                quad.at[j] = error * Loss::slope(outcome.output) * factor;
+                sums.at[j] += quad.at[j];
+                if (j < tile.count) terms += outcome.term;
+            }
+            loss += terms;
+            store(quad, z + at, tile.count, whole);
+        }
+        store_column_sums(sums, tile, column_sums, columns);
+        loss = block_sum(loss);
+        if (threadIdx.x == 0) losses[i] = loss;
+    }
+}
+
+template <typename Real>
+__device__ inline Real sign_of(Real a) {
+    return a > Real(0) ? Real(1) : a < Real(0) ? Real(-1) : a;  // keeps 0 and NaN
+}
+
+template <typename Real, typename F>
+__global__ void hidden_delta(
+    Real* delta, const Real* a, const Real* mask, const Real* slope, Real l1, Index strip,
+    Real* column_sums, Index rows, Index columns
+) {
+    const bool whole = in_quads(columns, delta, a, mask, slope);
+    for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
+        const Tile tile = tile_of(i, rows, columns, strip);
+        Quad<Real> penalty = {}, sums = {};
+        if (slope && tile.count) penalty = load(slope + tile.column, tile.count, whole);
+        for (Index row = tile.first_row; row < tile.end_row && tile.count; row += WARPS) {
+            const Index at = row * columns + tile.column;
+            Quad<Real> quad = load(delta + at, tile.count, whole);
+            const Quad<Real> active = load(a + at, tile.count, whole);
+            Quad<Real> kept;
+            if (mask) kept = load(mask + at, tile.count, whole);
+            for (int j = 0; j < QUAD; ++j) {
+                Real value = quad.at[j];
+                if (mask) value *= kept.at[j];
+                value += penalty.at[j];
+                if (l1 != Real(0)) value += l1 * sign_of(active.at[j]);
+                quad.at[j] = value * F::slope(active.at[j]);
+                sums.at[j] += quad.at[j];
+            }
+            store(quad, delta + at, tile.count, whole);
+        }
+        store_column_sums(sums, tile, column_sums, columns);
+    }
+}
+
+// One block. The mean activation is kept 1e-6 away from 0 and 1.
+template <typename Real>
+__global__ void kl_slope(
+    const double* sums, double rows, double rho, double beta, bool signed_units, Real* slope,
+    double* total, Index columns
+) {
+    constexpr double FLOOR = 1e-6;
+    if (blockIdx.x > 0) return;
+    double divergence = 0.0;
+    for (Index i = threadIdx.x; i < columns; i += blockDim.x) {
+        double mean = sums[i] / rows;
+        if (signed_units) mean = (mean + 1.0) / 2.0;
+        mean = mean < FLOOR ? FLOOR : mean > 1.0 - FLOOR ? 1.0 - FLOOR : mean;
+        const double unit = signed_units ? 0.5 : 1.0;
+        slope[i] = Real(unit * beta * (-rho / mean + (1.0 - rho) / (1.0 - mean)) / rows);
+        divergence += rho * log(rho / mean) + (1.0 - rho) * log((1.0 - rho) / (1.0 - mean));
+    }
+    divergence = block_sum(divergence);
+    if (threadIdx.x == 0) *total += rows * beta * divergence;
+}

@@ -1,0 +1,197 @@
+"""A `Gpu` that runs the CUDA sources on the CPU: compiled with g++ through cuda_on_cpu.h."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from gpuae.backends import cuda_module
+from gpuae.backends.cuda_kernels import KERNELS, checked_arguments
+from gpuae.backends.python_program import PythonProgram
+
+HEADER = Path(__file__).with_name("cuda_on_cpu.h")
+FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
+SANITIZERS = {
+    "": (),
+    "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"),
+    "thread": ("-fsanitize=thread", "-g"),
+}
+C = {
+    "float32": ctypes.c_float,
+    "float64": ctypes.c_double,
+    "bool": ctypes.c_bool,
+    "int64": ctypes.c_longlong,
+    "uint32": ctypes.c_uint,
+    "uint64": ctypes.c_ulonglong,
+    **{f"int{bits}": getattr(ctypes, f"c_int{bits}") for bits in (8, 16, 32)},
+    **{f"uint{bits}": getattr(ctypes, f"c_uint{bits}") for bits in (8, 16)},
+}
+
+
+def entry_name(kernel, instance):
+    """Return the name of the C function that runs an instance."""
+    return f"{kernel.name}_{kernel.instances.index(instance)}"
+
+
+def entry(kernel, instance):
+    """Return the C++ text of a function that runs an instance."""
+    names = [own.name for own in kernel.parameters]
+    declared = ", ".join(
+        f"{'const ' if own.const else ''}{kernel.c_type(own, instance)}"
+        f"{'*' if own.pointer else ''} {own.name}"
+        for own in kernel.parameters
+    )
+    return (
+        f'extern "C" const char* {entry_name(kernel, instance)}'
+        f"(int blocks_, int order_, {declared}) {{\n"
+        f"    return on_cpu::run(blocks_, {kernel.block}, {kernel.shared}, order_, [=] {{\n"
+        f"        {kernel.expression(instance)}({', '.join(names)});\n"
+        "    });\n}\n"
+    )
+
+
+def text_of(file, source=None):
+    """Return what to compile for a file of kernels, or for a changed text of it."""
+    source = cuda_module.source(file) if source is None else source
+    kernels = [kernel for kernel in KERNELS.values() if kernel.file == file]
+    declared = [own.declaration(instance) for own in kernels for instance in own.instances]
+    entries = [entry(own, instance) for own in kernels for instance in own.instances]
+    return "\n".join([f'#include "{HEADER}"', source, '#line 1 "table"', *declared, *entries])
+
+
+def build(file, folder, sanitizer="", source=None):
+    """Compile a file of kernels into a shared library and return its path.
+
+    Raises
+    ------
+    RuntimeError
+        With what the compiler said.
+    """
+    text = text_of(file, source)
+    known = hashlib.sha256((text + HEADER.read_text() + str(FLAGS)).encode()).hexdigest()[:16]
+    library = Path(folder) / f"{Path(file).stem}-{sanitizer or 'plain'}-{known}.so"
+    if not library.exists():
+        unit = library.with_suffix(".cpp")
+        unit.write_text(text)
+        flags = [*FLAGS, *SANITIZERS[sanitizer], "-shared", "-fPIC"]
+        command = ["g++", *flags, str(unit), "-o", str(library)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+    return library
+
+
+def build_all(folder, sanitizer=""):
+    """Compile all files of kernels and return their libraries by file name."""
+    names = cuda_module.names_of_sources()
+    with ThreadPoolExecutor(2) as pool:
+        libraries = pool.map(lambda name: build(name, folder, sanitizer), names)
+        return dict(zip(names, libraries, strict=True))
+
+
+@cache
+def load(library):
+    """Load a library once."""
+    return ctypes.CDLL(str(library))
+
+
+class HostGpu:
+    """Runs kernels with so many blocks at most, in an order of threads: 0, 1, or shuffled by it."""
+
+    name = "cuda on the CPU"
+
+    def __init__(self, libraries, *, blocks=3, order=0):
+        self.libraries = {file: load(library) for file, library in libraries.items()}
+        self.blocks, self.order = blocks, order
+        self.bytes = 1 << 40
+        self.launched = []
+
+    def session(self):
+        return nullcontext()
+
+    def empty(self, shape, dtype):
+        buffer = np.empty(shape, dtype)
+        buffer.view(np.uint8).fill(0xFF) if buffer.size else None  # NaN, or a wild number
+        return buffer
+
+    def upload(self, host):
+        return host.copy()
+
+    def write(self, target, host):
+        assert target.shape == host.shape
+        target[...] = host
+
+    def read(self, array):
+        return array.copy()
+
+    def room(self):
+        return self.bytes
+
+    def ring(self, x, slot_rows, slots):
+        return HostRing(x, slot_rows, slots)
+
+    def launch(self, kernel, instance, blocks, arguments):
+        function = getattr(self.libraries[kernel.file], entry_name(kernel, instance))
+        function.restype = ctypes.c_char_p
+        values = []
+        for dtype, value in checked_arguments(kernel, instance, arguments):
+            pointer = value is None or isinstance(value, np.ndarray)
+            if pointer:
+                values.append(ctypes.c_void_p(None if value is None else value.ctypes.data))
+            else:
+                values.append(C[dtype](np.dtype(dtype).type(value).item()))
+        kept = dict(arguments)
+
+        def call():
+            assert kept
+            self.launched.append(kernel.name)
+            error = function(blocks, self.order, *values)
+            assert error is None, f"kernel {kernel.name}: {error.decode()}"
+
+        return call
+
+    def product(self, a, b, out, transpose_a, transpose_b, accumulate):
+        def call():
+            self.launched.append("product")
+            value = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+            out[...] = out + value if accumulate else value
+
+        return call
+
+    def program(self, calls):
+        return PythonProgram(list(calls))
+
+
+class HostRing:
+    """Brings rows at once; forgets those that were released, so that nobody uses them again."""
+
+    def __init__(self, x, slot_rows, slots):
+        self.x, self.slot_rows, self.slots = x, slot_rows, slots
+        self.rows = np.zeros((slots * slot_rows, x.shape[1]), x.dtype)
+        self.order, self.held = np.zeros(0, np.int64), {}
+
+    def start(self, order):
+        self.order, self.held = order, {}
+
+    def acquire(self, slot):
+        place = slot % self.slots
+        if self.held.get(place) == slot:
+            return
+        assert place not in self.held, "a slot was not released"
+        numbers = self.order[slot * self.slot_rows : (slot + 1) * self.slot_rows]
+        first = place * self.slot_rows
+        self.rows[first : first + len(numbers)] = self.x[numbers]
+        self.held[place] = slot
+
+    def release(self, slot):
+        place = slot % self.slots
+        assert self.held.pop(place) == slot
+        first = place * self.slot_rows
+        self.rows[first : first + self.slot_rows] = 0
