@@ -140,6 +140,7 @@ PLANTED = [
 ]
 
 
+@pytest.mark.parametrize("device", ["numpy", "cpu"], indirect=True)
 @pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize(("operation", "written", "settings"), PLANTED)
 def test_a_planted_mistake_is_found(device, operation, written, settings, monkeypatch):

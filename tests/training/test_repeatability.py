@@ -164,6 +164,7 @@ class Spy:
         monkeypatch.setattr(type(ops), "gather_corrupt", gather_corrupt)
 
 
+@pytest.mark.parametrize("device", ["numpy", "cpu"], indirect=True)
 @pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("noise", ["gaussian", "masking", "salt_pepper"])
 def test_a_row_has_the_same_noise_in_every_batch_and_tile(ops, device, noise, monkeypatch, x):
@@ -184,6 +185,7 @@ def test_a_row_has_the_same_noise_in_every_batch_and_tile(ops, device, noise, mo
     assert not np.array_equal(seen[0][0, row][0], seen[0][1, row][0])
 
 
+@pytest.mark.parametrize("device", ["numpy", "cpu"], indirect=True)
 @pytest.mark.usefixtures("interpreted")
 def test_noise_of_a_full_batch_stays_that_of_epoch_0(ops, device, monkeypatch, x):
     spy = Spy(ops, monkeypatch)
