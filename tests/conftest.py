@@ -51,13 +51,19 @@ def ops(device):
 def kernel_libraries(tmp_path_factory):
     """The CUDA sources as libraries for the CPU, by file name."""
     if shutil.which("g++") is None:
-        missing("g++ is not installed")
-    from host_gpu import build_all
+        _missing("g++ is not installed")
+    from host_gpu import Libraries
 
-    return build_all(tmp_path_factory.mktemp("kernels"))
+    return Libraries(tmp_path_factory.mktemp("kernels"))
 
 
-def missing(what):
+@pytest.fixture
+def missing():
+    """A function that skips a test for want of a tool."""
+    return _missing
+
+
+def _missing(what):
     """Skip a test for want of a tool, but under CI, where it has to be there."""
     if UNDER_CI:
         pytest.fail(f"{what}, and under CI it has to be")

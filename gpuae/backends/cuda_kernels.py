@@ -462,9 +462,7 @@ KERNELS = {
                 "double new_rate",
             ),
         ),
-        Kernel(
-            "advance", "parameters.cu", (), ((),), ("Index* counters (*)", "Index rows")
-        ),
+        Kernel("advance", "parameters.cu", (), ((),), ("Index* counters (*)", "Index rows")),
     )
 }
 """All kernels by name."""

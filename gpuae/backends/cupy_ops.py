@@ -228,9 +228,7 @@ class CupyOps:
 
     def row_errors(self, output: Array, target: Array, errors: Array) -> None:
         types = {"Real": output.dtype.name}
-        self._by_row(
-            "row_errors", output, types, output=output, target=target, errors=errors
-        )
+        self._by_row("row_errors", output, types, output=output, target=target, errors=errors)
 
     # Objective and backward
 

@@ -114,7 +114,7 @@ def normals(drawn: NDArray[np.uint32]) -> NDArray[np.float64]:
 
     Source: G. Box, M. Muller, "A note on the generation of random normal deviates", 1958.
     """
-    pairs = uniforms(drawn).reshape(*drawn.shape[:-1], -1, 2)
+    pairs = uniforms(drawn).reshape(*drawn.shape[:-1], drawn.shape[-1] // 2, 2)
     radius = np.sqrt(-2.0 * np.log(pairs[..., 0]))
     angle = 2.0 * np.pi * pairs[..., 1]
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(drawn.shape)

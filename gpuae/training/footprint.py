@@ -12,8 +12,8 @@ def bytes_needed(network: Network, config: Config, rows_held: int) -> int:
     """Return the bytes that a network takes to train with so many rows on their way at once.
 
     Beside the parameters there are their gradient, the optimizer's state and a copy to go back to,
-    and they are copied at the end: six vectors of that size. And each row has its input, activations
-    and deltas.
+    and they are copied at the end: six vectors of that size. And each row has its input,
+    activations and deltas.
     """
     widths = 2 * network.columns + 2 * sum(layer.n_out for layer in network.layers)
     numbers = 6 * network.size + rows_held * widths

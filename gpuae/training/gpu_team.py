@@ -1,7 +1,8 @@
 """The team of one GPU: all rows of a step at once, from a queue that the host only fills.
 
-A step is written down once, as the threads of a machine do it (see `member`), and becomes a captured
-graph. Within an epoch the host waits for nothing; sums stay on the device until they are asked for.
+A step is written down once, as the threads of a machine do it (see `member`), and becomes a
+captured graph. Within an epoch the host waits for nothing; sums stay on the device until they are
+asked for.
 """
 
 from __future__ import annotations
@@ -140,17 +141,13 @@ class GpuTeam:
 
     # How it comes about
 
-    def _rewind(
-        self, order: Order, epoch: int = 0, rate: float = 0.0, row_base: int = 0
-    ) -> None:
+    def _rewind(self, order: Order, epoch: int = 0, rate: float = 0.0, row_base: int = 0) -> None:
         """Go back to the first row of the order."""
         for clock in (self._clock, self._still_clock):
             self._ops.start_epoch(clock, epoch, rate, row_base)
         self._supply.start(order)
 
-    def _replay(
-        self, steps: Sequence[int], write: Callable[..., None], *arguments: object
-    ) -> None:
+    def _replay(self, steps: Sequence[int], write: Callable[..., None], *arguments: object) -> None:
         """Replay what write(rows, …) writes down, for each step."""
         for rows, run in groupby(steps):
             program = self._program(write, rows, *arguments)
@@ -203,9 +200,7 @@ class GpuTeam:
         self._write_backward(tile, place, rows_of_step, accumulate)
         self._recorder.ops.advance(self._clock, rows)
 
-    def _write_backward(
-        self, tile: Tile, place: Rows, rows_of_step: int, accumulate: bool
-    ) -> None:
+    def _write_backward(self, tile: Tile, place: Rows, rows_of_step: int, accumulate: bool) -> None:
         views = self.network.views(self.gradient)
         biases = tuple(view.bias for view in views)
         slope = self._slope if self._config.sparsity == "kl" else None

@@ -91,9 +91,7 @@ class Streamed:
                 self._ring.release(slot)
 
 
-def supply(
-    ops: Ops, gpu: Gpu, x: NDArray[Any], *, unit: int, most: int
-) -> Supply:
+def supply(ops: Ops, gpu: Gpu, x: NDArray[Any], *, unit: int, most: int) -> Supply:
     """Keep the rows of x (n, d) on the device if there is room, else bring them as they are needed.
 
     What is computed does not depend on it.

@@ -9,7 +9,8 @@ from gpuae.backends.ops import Corruption, Scaling
 
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
 OUTPUTS = [*itertools.product(ACTIVATIONS, ["mse", "sse"]), ("sigmoid", "bce")]
-SHAPES = [(1, 1), (1, 7), (7, 1), (3, 5), (17, 33), (64, 31), (0, 5)]
+SHAPES = [(1, 1), (1, 7), (7, 1), (3, 5), (5, 8), (17, 33), (64, 31), (41, 132), (0, 5)]
+"""Rows and columns: empty, single, odd, whole groups of four, and beyond a tile of 128 columns."""
 
 each_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape[0]}x{shape[1]}")
@@ -67,8 +68,7 @@ def test_unscale(assert_agree, shape, dtype):
 @each_type
 @each_shape
 @pytest.mark.parametrize("kind", ["masking", "salt_pepper"])
-def test_masks_of_noise_are_equal_bit_for_bit(rows_at, shape, dtype, kind):
-    from gpuae.backends.numba_ops import NumbaOps
+def test_masks_of_noise_are_equal_bit_for_bit(fast_ops, rows_at, shape, dtype, kind):
     from gpuae.backends.numpy_ops import NumpyOps
 
     x = 1 + uniform(shape, dtype)
@@ -76,48 +76,105 @@ def test_masks_of_noise_are_equal_bit_for_bit(rows_at, shape, dtype, kind):
     noise = Corruption(kind, 0.37, 2**40 + 3, low, high)
     rows = rows_at(np.arange(shape[0])[::-1], epoch=5, row_base=2**31)
     left = []
-    for ops in (NumpyOps(), NumbaOps()):
+    for ops in (NumpyOps(), *fast_ops):
         out = np.full(shape, np.nan, dtype)
         ops.corrupt(rows, x, noise, out)
         left.append(out)
-    np.testing.assert_array_equal(*left)
+    for own in left[1:]:
+        np.testing.assert_array_equal(left[0], own)
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (500, 333)])
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 @pytest.mark.parametrize("combine", [False, True])
 @each_type
-def test_dropout_masks_are_equal_bit_for_bit(rows_at, shape, rate, combine, dtype):
-    from gpuae.backends.numba_ops import NumbaOps
+def test_dropout_masks_are_equal_bit_for_bit(fast_ops, rows_at, shape, rate, combine, dtype):
     from gpuae.backends.numpy_ops import NumpyOps
 
     rows = rows_at(range(shape[0]), epoch=3, row_base=12)
     left = []
-    for ops in (NumpyOps(), NumbaOps()):
+    for ops in (NumpyOps(), *fast_ops):
         mask = (uniform(shape, dtype) > 0.5).astype(dtype)
         ops.dropout_mask(rows, 2, rate, 2**35, mask, combine)
         left.append(mask)
-    np.testing.assert_array_equal(*left)
+    for own in left[1:]:
+        np.testing.assert_array_equal(left[0], own)
 
 
 @each_type
-def test_normals_agree_to_a_hundred_thousandth(rows_at, dtype):
+def test_normals_agree_to_a_hundred_thousandth(fast_ops, rows_at, dtype):
     """But for words so near 2³² that float32 rounds them to it: there the radius goes to zero."""
-    from gpuae.backends.numba_ops import NumbaOps
     from gpuae.backends.numpy_ops import NumpyOps
 
     x = np.zeros((300, 331), dtype)
     noise = Corruption("gaussian", 1.0, 2**33 + 7, x[0], x[0])
     rows = rows_at(range(300), epoch=2)
     left = []
-    for ops in (NumpyOps(), NumbaOps()):
+    for ops in (NumpyOps(), *fast_ops):
         out = np.empty_like(x)
         ops.corrupt(rows, x, noise, out)
         left.append(out.astype(float))
-    difference = np.abs(left[0] - left[1])
     limit = 1e-5 if dtype == "float32" else 1e-12
-    assert np.quantile(difference, 0.9999) <= limit
-    assert difference.max() <= (2.5e-4 if dtype == "float32" else 1e-12)
+    for own in left[1:]:
+        difference = np.abs(left[0] - own)
+        assert np.quantile(difference, 0.9999) <= limit
+        assert difference.max() <= (2.5e-4 if dtype == "float32" else 1e-12)
+
+
+@each_type
+@each_shape
+@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_pepper"])
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("source", ["uint8", "int32", "float32", "float64"])
+def test_gathering_and_corrupting_at_once(
+    assert_agree, rows_at, shape, dtype, kind, elsewhere, source
+):
+    count, columns = shape
+    number = np.result_type(source, dtype)
+    x = (100 * uniform((count + 3, columns), "float64", 4)).astype(source)
+    center, factor = normal(columns, number, 5), 0.1 + uniform(columns, number, 6)
+    low, high = normal(columns, dtype, 7), normal(columns, dtype, 8)
+    order = np.arange(count + 2)[::-1]
+    places = np.roll(order, 1) if elsewhere else None
+    rows = rows_at(order, start=1, first=1, count=count, epoch=4, row_base=9, places=places)
+    scaling, noise = Scaling(center, factor, -0.5, 3.0), Corruption(kind, 0.4, 2**40 + 1, low, high)
+
+    def call(ops, x, out, noisy):
+        ops.gather_corrupt(rows, x, scaling, noise, out, noisy)
+
+    empty = np.zeros(shape, dtype)
+    assert_agree(call, 1e-5 if dtype == "float32" else 1e-12, x=x, out=empty, noisy=empty)
+
+
+@each_type
+@each_shape
+@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_pepper"])
+def test_corrupting(assert_agree, rows_at, shape, dtype, kind):
+    low, high = normal(shape[1], dtype, 7), normal(shape[1], dtype, 8)
+    rows = rows_at(np.arange(shape[0] + 3), start=1, first=2, count=shape[0], epoch=1, row_base=4)
+    noise = Corruption(kind, 0.4, 77, low, high)
+    assert_agree(
+        lambda ops, x, out: ops.corrupt(rows, x, noise, out),
+        1e-5 if dtype == "float32" else 1e-12,
+        x=normal(shape, dtype),
+        out=np.zeros(shape, dtype),
+    )
+
+
+@each_type
+@each_shape
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_bias_activation_dropout(assert_agree, rows_at, shape, dtype, activation):
+    rows = rows_at(np.arange(shape[0] + 3), start=1, first=2, count=shape[0], epoch=1, row_base=4)
+    assert_agree(
+        lambda ops, z, bias, mask, out: ops.bias_activation_dropout(
+            rows, z, bias, activation, 3, 0.3, 2**33 + 1, mask, out
+        ),
+        z=normal(shape, dtype),
+        bias=normal(shape[1], dtype, 1),
+        mask=np.full(shape, np.nan, dtype),
+        out=np.full(shape, np.nan, dtype),
+    )
 
 
 @each_type
@@ -252,14 +309,15 @@ def test_total_gradient(assert_agree, lanes, part, decay, dtype):
 
 
 @each_type
-@pytest.mark.parametrize("size", [0, 1, 3, 1000])
+@pytest.mark.parametrize("size", [0, 1, 3, 1000, 5001])
 @pytest.mark.parametrize("steps", [0, 1, 10_000])
-def test_optimizer_steps(assert_agree, rows_at, size, steps, dtype):
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_optimizer_steps(assert_agree, rows_at, size, steps, decay, dtype):
     clock = rows_at([0], step=steps, rate=0.01).clock
 
     def call(ops, parameters, gradient, first, second, velocity):
-        ops.adam(parameters, gradient, first, second, clock)
-        ops.sgd(parameters, gradient, velocity, 0.9, clock)
+        ops.adam(parameters, gradient, first, second, clock, decay)
+        ops.sgd(parameters, gradient, velocity, 0.9, clock, decay)
 
     assert_agree(
         call,
@@ -272,7 +330,7 @@ def test_optimizer_steps(assert_agree, rows_at, size, steps, dtype):
 
 
 @each_type
-@pytest.mark.parametrize("size", [0, 1, 3, 1000])
+@pytest.mark.parametrize("size", [0, 1, 3, 1000, 5001])
 @pytest.mark.parametrize("beta", [0.0, 1.0, -0.3])
 def test_vector_operations(assert_agree, size, beta, dtype):
     def call(ops, x, y, total):

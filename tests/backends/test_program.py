@@ -122,6 +122,7 @@ def test_a_program_keeps_what_it_works_on(ops):
     np.testing.assert_array_equal(y, 2 * np.arange(10_000.0))
 
 
+@pytest.mark.parametrize("device", ["numpy", "cpu"], indirect=True)
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_threads_that_meet_see_what_the_others_did_before(ops, size):
     """Each adds up everybody's turns, so anybody who is early or late spoils an exact sum."""

@@ -100,7 +100,7 @@ struct Fiber {
     Context context;
     State state;
     int line;
-    int exchanges;  // how many shuffles it has seen
+    int barriers, exchanges;  // how many barriers and shuffles it has come to
     void* watched;  // ThreadSanitizer's fiber
     void* fake_stack;
     char* stack;
@@ -118,7 +118,10 @@ inline void (*kernel_body)(void*);
 inline void* kernel_arguments;
 inline char error[200];
 inline char exchange[2][MOST_THREADS][8];  // in turns: nobody is more than one shuffle ahead
-inline char block_token, warp_tokens[MOST_THREADS / WARP];
+
+// What ThreadSanitizer knows meetings by. Barriers take turns: who is at the next one has not met
+// those who are still behind the last one.
+inline char start_token, end_token, barrier_tokens[2], warp_tokens[2][MOST_THREADS / WARP];
 
 UNWATCHED inline Dimensions thread_index() { return {unsigned(current), 0, 0}; }
 UNWATCHED inline Dimensions block_index() { return own_block; }
@@ -180,9 +183,9 @@ UNWATCHED inline void fiber_main() {
     __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_stack_bytes);
 #endif
     for (;;) {
-        acquire(&block_token);  // what the block before did is over
+        acquire(&start_token);
         kernel_body(kernel_arguments);
-        release(&block_token);
+        release(&end_token);
         fibers[current].state = ENDED;
         to_scheduler();
     }
@@ -232,7 +235,7 @@ UNWATCHED inline bool run_block(const int* order) {
     const int threads = int(block.x);
     for (int i = 0; i < threads; ++i) {
         fibers[i].state = READY;
-        fibers[i].exchanges = 0;
+        fibers[i].barriers = fibers[i].exchanges = 0;
     }
     for (;;) {
         int ended = 0;
@@ -291,9 +294,9 @@ UNWATCHED inline const char* run(
     for (int i = 0; i < blocks && !error[0]; ++i) {
         own_block = {unsigned(block_order[i]), 0, 0};
         fill_shared(shared_bytes);
-        release(&block_token);
+        release(&start_token);
         run_block(thread_order);
-        acquire(&block_token);
+        acquire(&end_token);
     }
     if (error[0]) {  // fibers that still wait cannot be used again
         for (int i = 0; i < threads; ++i) {
@@ -313,13 +316,18 @@ const char* run(int blocks, int threads, size_t shared_bytes, int kind, Body bod
     return run(blocks, threads, shared_bytes, kind, call, &body);
 }
 
+UNWATCHED inline void meet(int line) {
+    wait(AT_BLOCK_BARRIER, line, &barrier_tokens[fibers[current].barriers++ % 2]);
+}
+
 UNWATCHED inline int warp_of(int thread) { return thread / WARP; }
 
 // Put a value where the other lanes find it, wait for theirs, and return where they are.
 UNWATCHED inline const char (*exchanged(const void* value, size_t bytes, int line))[8] {
-    char(*shared)[8] = exchange[fibers[current].exchanges++ % 2];
+    const int turn = fibers[current].exchanges++ % 2;
+    char(*shared)[8] = exchange[turn];
     std::memcpy(shared[current], value, bytes);
-    wait(AT_WARP_BARRIER, line, &warp_tokens[warp_of(current)]);
+    wait(AT_WARP_BARRIER, line, &warp_tokens[turn][warp_of(current)]);
     return shared + warp_of(current) * WARP;
 }
 
@@ -343,8 +351,7 @@ UNWATCHED inline unsigned ballot(bool vote, int line) {
 #define blockIdx on_cpu::block_index()
 #define blockDim on_cpu::block_size()
 #define gridDim on_cpu::grid_size()
-#define __syncthreads() \
-    on_cpu::wait(on_cpu::AT_BLOCK_BARRIER, __LINE__, &on_cpu::block_token)
+#define __syncthreads() on_cpu::meet(__LINE__)
 #define __shfl_xor_sync(mask, value, lane_mask) on_cpu::shuffle(value, lane_mask, __LINE__)
 #define __ballot_sync(mask, vote) on_cpu::ballot(vote, __LINE__)
 #define __popc(word) __builtin_popcount(word)

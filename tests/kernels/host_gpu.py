@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,15 @@ from gpuae.backends.cuda_kernels import KERNELS, checked_arguments
 from gpuae.backends.python_program import PythonProgram
 
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
-FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
+FLAGS = (
+    "-std=c++20",
+    "-O1",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unknown-pragmas",
+)
 SANITIZERS = {
     "": (),
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"),
@@ -57,16 +64,16 @@ def entry(kernel, instance):
     )
 
 
-def text_of(file, source=None):
-    """Return what to compile for a file of kernels, or for a changed text of it."""
-    source = cuda_module.source(file) if source is None else source
+def text_of(file):
+    """Return what to compile for a file of kernels."""
+    source = cuda_module.source(file)
     kernels = [kernel for kernel in KERNELS.values() if kernel.file == file]
     declared = [own.declaration(instance) for own in kernels for instance in own.instances]
     entries = [entry(own, instance) for own in kernels for instance in own.instances]
     return "\n".join([f'#include "{HEADER}"', source, '#line 1 "table"', *declared, *entries])
 
 
-def build(file, folder, sanitizer="", source=None):
+def build(file, folder, sanitizer):
     """Compile a file of kernels into a shared library and return its path.
 
     Raises
@@ -74,7 +81,7 @@ def build(file, folder, sanitizer="", source=None):
     RuntimeError
         With what the compiler said.
     """
-    text = text_of(file, source)
+    text = text_of(file)
     known = hashlib.sha256((text + HEADER.read_text() + str(FLAGS)).encode()).hexdigest()[:16]
     library = Path(folder) / f"{Path(file).stem}-{sanitizer or 'plain'}-{known}.so"
     if not library.exists():
@@ -82,24 +89,30 @@ def build(file, folder, sanitizer="", source=None):
         unit.write_text(text)
         flags = [*FLAGS, *SANITIZERS[sanitizer], "-shared", "-fPIC"]
         command = ["g++", *flags, str(unit), "-o", str(library)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
     return library
 
 
-def build_all(folder, sanitizer=""):
-    """Compile all files of kernels and return their libraries by file name."""
-    names = cuda_module.names_of_sources()
-    with ThreadPoolExecutor(2) as pool:
-        libraries = pool.map(lambda name: build(name, folder, sanitizer), names)
-        return dict(zip(names, libraries, strict=True))
+class Libraries:
+    """The files of kernels as libraries in a folder, each compiled when it is first needed.
 
+    GPUAE_SANITIZER in the environment names a sanitizer, GPUAE_KERNELS a folder of other sources.
+    """
 
-@cache
-def load(library):
-    """Load a library once."""
-    return ctypes.CDLL(str(library))
+    def __init__(self, folder):
+        self._folder, self._loaded = folder, {}
+        changed = os.environ.get("GPUAE_KERNELS")
+        if changed:
+            cuda_module.files = lambda _: Path(changed)
+
+    def __getitem__(self, file):
+        if file not in self._loaded:
+            path = build(file, self._folder, os.environ.get("GPUAE_SANITIZER", ""))
+            self._loaded[file] = ctypes.CDLL(str(path))
+        return self._loaded[file]
 
 
 class HostGpu:
@@ -108,7 +121,7 @@ class HostGpu:
     name = "cuda on the CPU"
 
     def __init__(self, libraries, *, blocks=3, order=0):
-        self.libraries = {file: load(library) for file, library in libraries.items()}
+        self.libraries = libraries
         self.blocks, self.order = blocks, order
         self.bytes = 1 << 40
         self.launched = []

@@ -1,0 +1,105 @@
+"""Sanitizers find nothing in the kernels as they run on the CPU, and find what is planted."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+KERNELS = ROOT / "kernels"
+AGREEMENT = "tests/backends/test_agreement.py"
+SOME_SHAPES = "cuda and (41x132 or 17x33 or 5x8) and float32 and not gathering"
+
+
+@pytest.fixture
+def checked(missing):
+    """A function that runs chosen tests of the kernels under a sanitizer."""
+    if shutil.which("g++") is None:
+        missing("g++ is not installed")
+    return _checked
+
+
+def _checked(sanitizer, chosen, kernels=KERNELS):
+    name = {"address": "libasan.so", "thread": "libtsan.so"}[sanitizer]
+    command = ["g++", f"-print-file-name={name}"]
+    library = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": library,
+        "GPUAE_SANITIZER": sanitizer,
+        "GPUAE_KERNELS": str(kernels),
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "TSAN_OPTIONS": "exitcode=66",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [*command, AGREEMENT, "-k", chosen],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        cwd=ROOT,
+        timeout=300,
+    )
+
+
+def planted(folder, file, right, wrong):
+    """Copy the kernels and put a mistake into one of them."""
+    shutil.copytree(KERNELS, folder)
+    text = (folder / file).read_text("utf-8")
+    assert right in text
+    (folder / file).write_text(text.replace(right, wrong, 1), "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("sanitizer", ["address", "thread"])
+def test_nothing_is_found_in_the_kernels(checked, sanitizer):
+    done = checked(sanitizer, SOME_SHAPES)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert "Sanitizer" not in done.stdout + done.stderr
+    assert "runtime error" not in done.stdout + done.stderr
+
+
+def test_an_access_beyond_the_end_is_found(checked, tmp_path):
+    right = "i < quads_of(rows, columns)"
+    kernels = planted(tmp_path / "kernels", "forward.cu", right, right.replace("<", "<="))
+    done = checked("address", "cuda and test_bias_activation and 5x8 and float32 and relu", kernels)
+    assert done.returncode != 0
+    assert "AddressSanitizer: heap-buffer-overflow" in done.stdout + done.stderr
+
+
+def test_an_access_beyond_the_launchs_shared_memory_is_found(checked, tmp_path):
+    right = "shared[warp() * TILE_COLUMNS"
+    wrong = "shared[4 * warp() * TILE_COLUMNS"
+    kernels = planted(tmp_path / "kernels", "device.cuh", right, wrong)
+    done = checked("address", "cuda and test_output_delta and 41x132 and float64 and tanh", kernels)
+    assert done.returncode != 0
+    assert "AddressSanitizer" in done.stdout + done.stderr
+
+
+def test_a_shift_by_all_bits_is_found(checked, tmp_path):
+    right, wrong = "(1u << lane()) - 1", "(1u << (lane() + 1)) - 1"
+    kernels = planted(tmp_path / "kernels", "forward.cu", right, wrong)
+    done = checked("address", "cuda and test_topk_mask and 5x8 and float32", kernels)
+    assert done.returncode != 0
+    assert "runtime error: shift exponent 32" in done.stdout + done.stderr
+
+
+def test_a_missing_barrier_is_found(checked, tmp_path):
+    right = "__syncthreads();\n    const Index first"
+    kernels = planted(tmp_path / "kernels", "device.cuh", right, "const Index first")
+    done = checked("thread", "cuda and test_hidden_delta and 41x132 and float32 and tanh", kernels)
+    assert done.returncode != 0
+    assert "ThreadSanitizer: data race" in done.stdout + done.stderr
+
+
+def test_a_barrier_that_not_all_threads_reach_is_found(checked, tmp_path):
+    right = "__syncthreads();\n    const Index first"
+    wrong = "if (threadIdx.x < 100) __syncthreads();\n    const Index first"
+    kernels = planted(tmp_path / "kernels", "device.cuh", right, wrong)
+    done = checked("address", "cuda and test_hidden_delta and 41x132 and float32 and tanh", kernels)
+    assert done.returncode != 0
+    assert "not all threads come to the barrier" in done.stdout
