@@ -13,9 +13,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from bench.cases import Case
 from gpuae.backends import numba_program
 from gpuae.backends.numba_compile import kernel
+from gpuae.benchmark.cases import Case
 from gpuae.training.fitting import fit
 from gpuae.training.history import EpochRecord, Silence
 

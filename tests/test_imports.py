@@ -19,7 +19,15 @@ LAYERS = [
     {"backends", "storage"},
     {"model"},
     {"training", "encoding"},
-    {"estimator", "evaluation", "importers", "diagnosis", "demonstration", "report"},
+    {
+        "estimator",
+        "evaluation",
+        "importers",
+        "diagnosis",
+        "demonstration",
+        "report",
+        "benchmark",
+    },
     {"cli"},
     {"__main__"},
 ]
@@ -99,7 +107,11 @@ def test_backends_and_storage_know_nothing_of_each_other(module):
 
 @pytest.mark.parametrize(
     "module",
-    [name for name in sorted(MODULES) if part(name) not in ("backends", "cli", "diagnosis")],
+    [
+        name
+        for name in sorted(MODULES)
+        if part(name) not in ("backends", "benchmark", "cli", "diagnosis")
+    ],
 )
 def test_only_the_backends_know_a_backend_by_name(module):
     """Of the backends the mathematics imports the protocol, Philox and the way to choose one."""

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 from sklearn.neural_network import MLPRegressor
 
-from bench.cases import Case
+from gpuae.benchmark.contenders import Job, Run, timed
 
 ACTIVATIONS = {"sigmoid": "logistic", "relu": "relu"}
 
 
-def prepare(case: Case, _: str) -> Callable[[], tuple[float, None]]:
+def prepare(job: Job) -> Run:
     """Bring the data to memory as float32; losses are other ones, so none is returned."""
     warnings.simplefilter("ignore")
-    config = case.config()
+    config = job.config
     hidden = config.resolved_hidden
-    x = case.data().astype(np.float32) / np.float32(255)
+    x = job.case.data().astype(np.float32) / np.float32(255)
     model = MLPRegressor(
         hidden_layer_sizes=(*hidden, *reversed(hidden[:-1])),
         activation=ACTIVATIONS[config.activation],
@@ -27,10 +25,7 @@ def prepare(case: Case, _: str) -> Callable[[], tuple[float, None]]:
         batch_size=config.batch_size,
     )
 
-    def run() -> tuple[float, None]:
-        began = time.perf_counter()
-        for _ in range(case.repeats):
-            model.partial_fit(x, x)
-        return (time.perf_counter() - began) / case.repeats, None
+    def epoch() -> None:
+        model.partial_fit(x, x)
 
-    return run
+    return timed(epoch)

@@ -1,0 +1,130 @@
+"""What is timed: five autoencoders trained by mini-batches, on images that are made up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.config import Config, DataFacts
+from gpuae.model.init import initial_parameters
+from gpuae.model.network import Network
+
+SPARSE = {"activation": "sigmoid", "loss": "sse", "sparsity": "kl", "rho": 0.1, "beta": 3.0}
+SPARSE |= {"weight_decay": 3e-4}
+PLAIN = {"activation": "relu", "loss": "bce"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One job.
+
+    Attributes
+    ----------
+    settings
+        Those of `gpuae.config.Config` that differ from the default.
+    """
+
+    name: str
+    what: str
+    columns: int
+    rows: int
+    settings: dict[str, Any]
+
+    def config(self, device: str = "cpu", threads: int | None = None) -> Config:
+        """Return the resolved configuration; training uses all rows."""
+        machine = {"device": device, "threads": threads}
+        settings = {"validation": 0.0, "scale": "unit", **machine, **self.settings}
+        facts = DataFacts(self.rows, self.columns, "uint8", 0.0, 255.0)
+        return Config.parse(settings).resolve(facts)
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a step."""
+        return self.config().batch_size or self.rows
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of all layers, from the input to the output."""
+        hidden = self.config().resolved_hidden
+        return (self.columns, *hidden, *reversed(hidden[:-1]), self.columns)
+
+    def network(self) -> Network:
+        """Return the network."""
+        return Network.build(self.config(), self.columns)
+
+    def data(self) -> NDArray[np.uint8]:
+        """Return rows (n, d) of bytes: images of three soft blobs each on a dark background."""
+        random = np.random.default_rng(1)
+        side = round(self.columns**0.5)
+        grid = np.linspace(-1, 1, side, dtype=np.float32)
+        rows = np.zeros((self.rows, self.columns), np.float32)
+        for _ in range(3):
+            x, y = random.uniform(-0.7, 0.7, (2, self.rows, 1)).astype(np.float32)
+            width = random.uniform(0.02, 0.15, (self.rows, 1)).astype(np.float32)
+            across = np.exp(-((grid - x) ** 2) / width)
+            down = np.exp(-((grid - y) ** 2) / width)
+            rows += np.einsum("ni,nj->nij", down, across).reshape(self.rows, -1)
+        return (255 * np.clip(rows, 0, 1)).astype(np.uint8)
+
+    def weights(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Return each layer's weight (n_in, n_out) and bias (n_out,) to start from."""
+        network = self.network()
+        flat = initial_parameters(network, self.config()).astype(np.float32)
+        return [(own.weight.copy(), own.bias.copy()) for own in network.views(flat)]
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case(
+            "sparse",
+            "784-200-784, sigmoid, sse, KL, decay, batch 256",
+            784,
+            60_000,
+            {"hidden": (200,), "batch_size": 256, **SPARSE},
+        ),
+        Case(
+            "deep",
+            "784-128-32-128-784, relu, bce, batch 256",
+            784,
+            60_000,
+            {"hidden": (128, 32), "batch_size": 256, **PLAIN},
+        ),
+        Case(
+            "denoise",
+            "784-1000-784, relu, bce, masking 0.3, dropout 0.2, batch 256",
+            784,
+            20_000,
+            {
+                "hidden": (1000,),
+                "batch_size": 256,
+                "noise": "masking",
+                "noise_level": 0.3,
+                "dropout": 0.2,
+                **PLAIN,
+            },
+        ),
+        Case(
+            "big",
+            "784-1000-500-250-30-…-784, sigmoid, bce, batch 1000",
+            784,
+            20_000,
+            {
+                "hidden": (1000, 500, 250, 30),
+                "activation": "sigmoid",
+                "loss": "bce",
+                "batch_size": 1000,
+            },
+        ),
+        Case(
+            "small",
+            "64-25-64, sigmoid, sse, KL, decay, batch 32",
+            64,
+            8_000,
+            {"hidden": (25,), "batch_size": 32, **SPARSE},
+        ),
+    )
+}

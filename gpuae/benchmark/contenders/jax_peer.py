@@ -1,0 +1,126 @@
+"""JAX: a compiled step at a time, and the whole epoch under `lax.scan`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any, TypeAlias
+
+from gpuae.benchmark.contenders import Job, Run, timed
+from gpuae.config import Config
+
+jax: Any = import_module("jax")
+jnp: Any = jax.numpy
+lax, random = jax.lax, jax.random
+Array: TypeAlias = Any
+State: TypeAlias = tuple[Any, Any, Any, Array]
+"""Parameters, first moments, second moments, steps."""
+Epoch: TypeAlias = Callable[[Array, State, Array], tuple[State, Array]]
+
+
+def prepare(job: Job) -> Run:
+    """Bring the data to the device as float32 and compile."""
+    jax.config.update("jax_default_matmul_precision", "highest")  # no TF32
+    jax.config.update("jax_default_device", jax.devices()[job.device_number])
+    x = jnp.asarray(job.case.data(), jnp.float32) / 255
+    parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in job.case.weights()]
+    moments = [jax.tree.map(jnp.zeros_like, parameters) for _ in range(2)]
+    state: State = (parameters, *moments, jnp.zeros((), jnp.int32))
+    key = random.key(0)
+    train = {"scan": _scanned, "step": _stepped}[job.mode](job)
+
+    def epoch() -> Array:
+        nonlocal state, key
+        key, own = random.split(key)
+        state, loss = train(x, state, own)
+        return loss
+
+    return timed(epoch)
+
+
+def _step(config: Config) -> Callable[[Array, State, Array, Array], tuple[State, Array]]:
+    cost = jax.value_and_grad(partial(objective, config, len(config.resolved_hidden)))
+
+    def step(x: Array, state: State, rows: Array, key: Array) -> tuple[State, Array]:
+        loss, gradient = cost(state[0], x[rows], key)
+        return adam(config.learning_rate, state, gradient), loss * len(rows)
+
+    return step
+
+
+def _scanned(job: Job) -> Epoch:
+    step, count, batch = _step(job.config), job.case.rows, job.case.batch_size
+    whole = count // batch
+
+    def scanned(x: Array, state: State, key: Array) -> tuple[State, Array]:
+        order = random.permutation(key, count)
+        batches = order[: whole * batch].reshape(whole, batch)
+        keys = random.split(key, whole + 1)
+        state, losses = lax.scan(lambda s, own: step(x, s, *own), state, (batches, keys[1:]))
+        total = losses.sum()
+        if count % batch:
+            state, rest = step(x, state, order[whole * batch :], keys[0])
+            total += rest
+        return state, total / count
+
+    compiled: Epoch = jax.jit(scanned, donate_argnums=1)
+    return compiled
+
+
+def _stepped(job: Job) -> Epoch:
+    count, batch = job.case.rows, job.case.batch_size
+    one_step = jax.jit(_step(job.config), donate_argnums=1)
+
+    def stepped(x: Array, state: State, key: Array) -> tuple[State, Array]:
+        order, total = random.permutation(key, count), jnp.zeros(())
+        for start in range(0, count, batch):
+            key, own = random.split(key)
+            state, loss = one_step(x, state, order[start : start + batch], own)
+            total += loss
+        return state, total / count
+
+    return stepped
+
+
+def objective(config: Config, depth: int, parameters: Any, x: Array, key: Array) -> Any:
+    """Return the objective of a batch."""
+    f, a = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}[config.activation], x
+    if config.noise == "masking":
+        key, own = random.split(key)
+        a = jnp.where(random.bernoulli(own, config.noise_level, x.shape), 0, x)
+    for i, (w, b) in enumerate(parameters[:-1]):
+        a = f(a @ w + b)
+        if i == depth - 1:
+            code = a
+        if config.dropout:
+            key, own = random.split(key)
+            kept = 1 - config.dropout
+            a = jnp.where(random.bernoulli(own, kept, a.shape), a / kept, 0)
+    w, b = parameters[-1]
+    z = a @ w + b
+    if config.loss == "bce":
+        entropy = jnp.maximum(z, 0) - z * x + jnp.log1p(jnp.exp(-jnp.abs(z)))
+        loss = entropy.mean()
+    else:
+        loss = ((jax.nn.sigmoid(z) - x) ** 2).sum() / (2 * len(x))
+    if config.sparsity == "kl":
+        rho, mean = config.rho, code.mean(0)
+        kl = rho * jnp.log(rho / mean) + (1 - rho) * jnp.log((1 - rho) / (1 - mean))
+        loss += config.beta * kl.sum()
+    if config.weight_decay:
+        loss += config.weight_decay / 2 * sum((w**2).sum() for w, _ in parameters)
+    return loss
+
+
+def adam(rate: float, state: State, gradient: Any) -> State:
+    """Move the parameters."""
+    parameters, first, second, steps = state
+    steps += 1
+    first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, gradient)
+    second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, gradient)
+
+    def moved(w: Array, m: Array, v: Array) -> Array:
+        return w - rate * (m / (1 - 0.9**steps)) / (jnp.sqrt(v / (1 - 0.999**steps)) + 1e-8)
+
+    return jax.tree.map(moved, parameters, first, second), first, second, steps
