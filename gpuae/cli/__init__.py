@@ -21,6 +21,7 @@ COMMANDS = {
     "convert": "Turn idx, npy, npz, csv or HDF5 into a gpuae data set.",
     "gradcheck": "Prove the gradient of a configuration.",
     "doctor": "Show what this machine would compute with, and why.",
+    "bench": "Time training on CPU and GPU, and beside its bound.",
     "demo": "Do the main job once, on handwritten digits.",
 }
 """Each command's module of the same name in this package, and its one-line help."""
