@@ -85,25 +85,28 @@ def build(file, folder, sanitizer):
     known = hashlib.sha256((text + HEADER.read_text() + str(FLAGS)).encode()).hexdigest()[:16]
     library = Path(folder) / f"{Path(file).stem}-{sanitizer or 'plain'}-{known}.so"
     if not library.exists():
-        unit = library.with_suffix(".cpp")
+        unit = library.with_suffix(f".{os.getpid()}.cpp")
+        made = unit.with_suffix(".so")
         unit.write_text(text)
         flags = [*FLAGS, *SANITIZERS[sanitizer], "-shared", "-fPIC"]
-        command = ["g++", *flags, str(unit), "-o", str(library)]
+        command = ["g++", *flags, str(unit), "-o", str(made)]
         environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
+        made.replace(library)
     return library
 
 
 class Libraries:
     """The files of kernels as libraries in a folder, each compiled when it is first needed.
 
-    GPUAE_SANITIZER in the environment names a sanitizer, GPUAE_KERNELS a folder of other sources.
+    GPUAE_SANITIZER in the environment names a sanitizer, GPUAE_KERNELS a folder of other sources,
+    GPUAE_LIBRARIES a folder where compiled ones are kept.
     """
 
     def __init__(self, folder):
-        self._folder, self._loaded = folder, {}
+        self._folder, self._loaded = os.environ.get("GPUAE_LIBRARIES", folder), {}
         changed = os.environ.get("GPUAE_KERNELS")
         if changed:
             cuda_module.files = lambda _: Path(changed)
