@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.backends.cuda_kernels import known_to_kernels
 from gpuae.backends.gpu import Gpu, Ring
 from gpuae.backends.ops import Array, Ops, Program
 from gpuae.training.batches import Order
@@ -96,6 +97,10 @@ def supply(ops: Ops, gpu: Gpu, x: NDArray[Any], *, unit: int, most: int) -> Supp
 
     What is computed does not depend on it.
     """
-    if x.nbytes <= gpu.room():
-        return Resident(ops, x)
-    return Streamed(ops, gpu, x, unit, most)
+    return Resident(ops, x) if fits(x, gpu) else Streamed(ops, gpu, x, unit, most)
+
+
+def fits(x: NDArray[Any], gpu: Gpu) -> bool:
+    """Whether there is room for all of x on the device, as the type that kernels take it as."""
+    itemsize = known_to_kernels(x[:0]).dtype.itemsize
+    return x.size * itemsize <= gpu.room()

@@ -1,0 +1,139 @@
+"""The team of a GPU computes what the threads of a CPU do, wherever the rows are."""
+
+import numpy as np
+import pytest
+
+from gpuae.backends import Device, get_ops
+from gpuae.config import Config
+from gpuae.errors import DeviceError
+from gpuae.model.init import initial_parameters
+from gpuae.model.network import Network
+from gpuae.model.objective import objective
+from gpuae.model.statistics import column_statistics
+from gpuae.training import gpu_team, supply
+from gpuae.training.fitting import fit, new_team, prepare
+from gpuae.training.optimizers import create_optimizer
+
+pytestmark = pytest.mark.usefixtures("gpu")
+
+SPARSE = {"sparsity": "kl", "beta": 0.5, "weight_decay": 1e-3}
+KINDS = {
+    "plain": {},
+    "sparse": SPARSE,
+    "denoising": {"noise": "gaussian", "noise_level": 0.2, "dropout": 0.3, "activation": "relu"},
+    "topk, tied": {"sparsity": "topk", "k": 2, "decoder": "tied", "activation": "tanh"},
+    "l1, whitened, sgd": {"sparsity": "l1", "whiten": "pca", "optimizer": "sgd", "momentum": 0.5},
+    "cross-entropy, bytes": {"loss": "bce", "scale": "minmax", "noise": "masking"}
+    | {"noise_level": 0.3},
+    "full batch": {"optimizer": "lbfgs", **SPARSE},
+}
+each_kind = pytest.mark.parametrize("name", KINDS)
+
+
+def config_of(name, **more):
+    batch = {} if "full" in name else {"batch_size": 32}
+    settings = {"hidden": (6, 3), "epochs": 2, "validation": 0.2, **batch, **KINDS[name], **more}
+    return Config.parse({"device": "cuda", **settings})
+
+
+def rows_for(name, low_rank):
+    x = low_rank(150, 7).astype(np.float32)
+    return (255 * x).astype(np.uint8) if "bytes" in name else x
+
+
+@each_kind
+def test_training_is_that_of_the_cpu_within_rounding(name, low_rank, relative):
+    x = rows_for(name, low_rank)
+    ours = fit(x, config_of(name, epochs=3))
+    cpu = fit(x, config_of(name, epochs=3, device="cpu"))
+    losses = [own.course.history.arrays()["loss"] for own in (ours, cpu)]
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+    losses = [own.course.history.arrays()["val_loss"] for own in (ours, cpu)]
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+    assert relative(ours.model.parameters, cpu.model.parameters) < 1e-3
+
+
+@each_kind
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_step_has_the_cpus_gradient(name, low_rank, relative, dtype):
+    x, gradients, values = rows_for(name, low_rank), [], []
+    for device in ("cuda", "numpy"):
+        batch = {} if "full" in name else {"batch_size": 200}
+        config = config_of(name, device=device, dtype=dtype, **batch)
+        ops, network, team = team_of(config, x, device)
+        with team:
+            values.append(objective(team.full_gradient(np.arange(100)), config))
+            gradients.append(ops.to_host(team.gradient))
+    limit = 1e-5 if dtype == "float32" else 1e-10
+    assert values[0] == pytest.approx(values[1], rel=limit)
+    pairs = zip(*(network.views(own) for own in gradients), strict=True)
+    for own, expected in pairs:
+        assert relative(own.weight, expected.weight) <= limit
+        assert relative(own.bias, expected.bias) <= limit
+
+
+def team_of(config, x, device):
+    prepared = prepare(x, np.arange(len(x)), config, column_statistics(x, np.arange(len(x))))
+    network = Network.build(prepared.config, x.shape[1])
+    ops = get_ops(Device(device, ""))
+    start = initial_parameters(network, prepared.config).astype(config.dtype)
+    return ops, network, new_team(ops, network, prepared, x, ops.asarray(start), len(x))
+
+
+@each_kind
+def test_rows_that_do_not_fit_are_streamed_to_the_same_bits(name, low_rank, monkeypatch):
+    x = rows_for(name, low_rank)
+    monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
+    monkeypatch.setattr(gpu_team, "BLOCK_ROWS", 48)
+    resident = fit(x, config_of(name))
+    monkeypatch.setattr(supply, "SLOT_BYTES", 1)
+    monkeypatch.setattr(supply, "SLOTS", 2)
+    monkeypatch.setattr(supply, "fits", lambda x, gpu: False)
+    streamed = fit(x, config_of(name))
+    np.testing.assert_array_equal(streamed.model.parameters, resident.model.parameters)
+    losses = [own.course.history.arrays()["val_loss"] for own in (resident, streamed)]
+    np.testing.assert_array_equal(*losses)
+
+
+def test_a_full_batch_may_be_cut_into_blocks(low_rank, monkeypatch, relative):
+    x = rows_for("full batch", low_rank)
+    whole = fit(x, config_of("full batch"))
+    monkeypatch.setattr(gpu_team, "BLOCK_ROWS", 17)
+    cut = fit(x, config_of("full batch"))
+    assert relative(cut.model.parameters, whole.model.parameters) < 1e-3
+
+
+def test_nothing_waits_for_the_gpu_between_steps(low_rank, monkeypatch):
+    x = rows_for("sparse", low_rank)
+    config = config_of("sparse")
+    ops, network, team = team_of(config, x, "cuda")
+    with team:
+        optimizer = create_optimizer(ops, network.size, config)
+        team.start_epoch(np.arange(len(x)), 0, 0.01)
+        monkeypatch.setattr(type(ops.gpu), "read", None)
+        team.run([32, 32, 32, 32, 22], optimizer)
+        monkeypatch.undo()
+        assert np.isfinite(team.totals(len(x)).loss)
+
+
+@pytest.mark.parametrize(("name", "launches"), [("plain", 13), ("sparse", 20)])
+def test_a_step_is_this_many_launches(low_rank, name, launches):
+    x = rows_for(name, low_rank)
+    config = config_of(name, hidden=(3,))
+    ops, network, team = team_of(config, x, "cuda")
+    with team:
+        optimizer = create_optimizer(ops, network.size, config)
+        team.start_epoch(np.arange(len(x)), 0, 0.01)
+        team.run([32], optimizer)
+        before = len(ops.gpu.launched)
+        team.run([32], optimizer)
+        assert len(ops.gpu.launched) - before == launches, ops.gpu.launched[before:]
+
+
+def test_a_gpu_that_is_too_full_is_said_before_anything_is_allocated(low_rank, monkeypatch):
+    from host_gpu import HostGpu
+
+    monkeypatch.setattr(HostGpu, "room", lambda self: 1000)
+    says = r"too full: training this network needs .* GiB and .* free; lower batch_size or hidden"
+    with pytest.raises(DeviceError, match=says):
+        fit(rows_for("plain", low_rank), config_of("plain"))
