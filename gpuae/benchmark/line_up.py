@@ -78,11 +78,8 @@ def missing_peers() -> list[str]:
 
 
 def _peer_environment(on_gpu: bool, threads: int | None) -> Mapping[str, str]:
-    """Let JAX take this device, no more of its memory than it uses, and no more threads."""
-    jax = {
-        "JAX_PLATFORMS": "cuda" if on_gpu else "cpu",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    }
+    """Let JAX take no more than the CPU, or of a GPU's memory than it uses, nor more threads."""
+    jax = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} if on_gpu else {"JAX_PLATFORMS": "cpu"}
     return jax | ({"NPROC": str(threads)} if threads else {})
 
 

@@ -100,7 +100,7 @@ def report_case(case: Case, measured: Measured) -> CaseReport:
         Where gpuae's own losses differ from device to device.
     """
     figures, left_out = dict(measured.figures), list(measured.left_out)
-    for contender, sentence in unequal_work(figures):
+    for contender, sentence in unequal_work(measured.figures):
         if contender.needed:
             raise GpuaeError(
                 f"{case.name}: {sentence}; this is a defect of gpuae, please report it"

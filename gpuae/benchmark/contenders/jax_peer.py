@@ -22,7 +22,8 @@ Epoch: TypeAlias = Callable[[Array, State, Array], tuple[State, Array]]
 def prepare(job: Job) -> Run:
     """Bring the data to the device as float32 and compile."""
     jax.config.update("jax_default_matmul_precision", "highest")  # no TF32
-    jax.config.update("jax_default_device", jax.devices()[job.device_number])
+    devices = jax.devices("cuda" if job.on_gpu else "cpu")
+    jax.config.update("jax_default_device", devices[job.device_number])
     x = jnp.asarray(job.case.data(), jnp.float32) / 255
     parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in job.case.weights()]
     moments = [jax.tree.map(jnp.zeros_like, parameters) for _ in range(2)]
