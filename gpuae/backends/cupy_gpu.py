@@ -122,16 +122,13 @@ class CupyGpu:
         accumulate: bool,
     ) -> Call:
         """Prepare a matrix product."""
-        return _Product(self, (a, b, out, transpose_a, transpose_b, accumulate))
+        return _Product(self, a, b, out, (transpose_a, transpose_b, accumulate))
 
     def program(self, calls: Sequence[Call]) -> Program:
-        """Capture calls into a graph.
-
-        Products are carried out once before: cuBLAS chooses and loads its kernels then.
-        """
+        """Capture calls into a graph."""
         for call in calls:
             if isinstance(call, _Product):
-                call()
+                call.rehearse()
         return _Graph(self, calls)
 
     def _function(self, kernel: Kernel, instance: tuple[str, ...]) -> Any:
@@ -164,12 +161,21 @@ class CupyGpu:
 class _Product:
     """A matrix product with its arguments."""
 
-    def __init__(self, gpu: CupyGpu, arguments: tuple[Any, ...]) -> None:
-        self._gpu, self._arguments = gpu, arguments
+    def __init__(
+        self, gpu: CupyGpu, a: Array, b: Array, out: Array, how: tuple[bool, bool, bool]
+    ) -> None:
+        self._gpu, self._a, self._b, self._out, self._how = gpu, a, b, out, how
 
     def __call__(self) -> None:
+        self._into(self._out)
+
+    def rehearse(self) -> None:
+        """Do it to other memory: cuBLAS loads its kernels, which it could not during capture."""
+        self._into(self._gpu.empty(self._out.shape, self._out.dtype.name))
+
+    def _into(self, out: Array) -> None:
         with self._gpu._active():
-            self._gpu._blas.multiply(*self._arguments)
+            self._gpu._blas.multiply(self._a, self._b, out, *self._how)
 
 
 class _Graph:

@@ -1,0 +1,128 @@
+"""CuPy is asked for what CUDA allows, in an order in which nothing is read too early or late."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import fake_cupy
+from gpuae.backends import Device, get_ops
+from gpuae.config import Config
+from gpuae.encoding import encode, into
+from gpuae.errors import DeviceError
+from gpuae.training import gpu_team, supply
+from gpuae.training.fitting import fit
+
+MAIN, COPIES = 0, 1
+SETTINGS = {"hidden": (6, 3), "batch_size": 32, "epochs": 3, "device": "cuda"}
+KINDS = [
+    {"sparsity": "kl", "beta": 0.5, "weight_decay": 1e-3},
+    {"decoder": "tied", "noise": "masking", "noise_level": 0.3, "dropout": 0.2},
+    {"optimizer": "lbfgs", "batch_size": None, "sparsity": "kl", "beta": 0.5},
+]
+
+
+@pytest.fixture(params=[(), (MAIN,), (COPIES,)], ids=["late", "main first", "copies first"])
+def cupy(request, monkeypatch, kernel_libraries):
+    """A CuPy whose streams run as late as they may, or one of them as early."""
+    fake_cupy.install(monkeypatch, kernel_libraries, request.param)
+    yield fake_cupy
+    sys.modules.pop("gpuae.backends.cupy_gpu", None)
+
+
+def stand_in(libraries, monkeypatch):
+    """What the same is on the CPU without streams."""
+    from host_gpu import HostGpu
+
+    monkeypatch.setattr(
+        "gpuae.backends.cupy_gpu.CupyGpu", lambda index, *, tf32: HostGpu(libraries)
+    )
+
+
+def streamed(monkeypatch):
+    monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
+    monkeypatch.setattr(gpu_team, "BLOCK_ROWS", 48)
+    monkeypatch.setattr(supply, "SLOT_BYTES", 1)
+    monkeypatch.setattr(supply, "fits", lambda x, gpu: False)
+
+
+@pytest.mark.parametrize("settings", KINDS, ids=["sparse", "tied", "lbfgs"])
+@pytest.mark.parametrize("slots", [None, 2, 3, 4])
+def test_a_fit_is_what_it_is_without_streams(
+    cupy, low_rank, monkeypatch, kernel_libraries, settings, slots
+):
+    x = low_rank(150, 7).astype(np.float32)
+    config = Config.parse(SETTINGS | settings)
+    if slots:
+        streamed(monkeypatch)
+        monkeypatch.setattr(supply, "SLOTS", slots)
+    with cupy.nothing_left():
+        ours = fit(x, config)
+    stand_in(kernel_libraries, monkeypatch)
+    expected = fit(x, config)
+    np.testing.assert_array_equal(ours.model.parameters, expected.model.parameters)
+
+
+def test_codes_are_what_they_are_without_streams(
+    cupy, low_rank, monkeypatch, kernel_libraries
+):
+    x = low_rank(150, 7).astype(np.float32)
+    codes = np.zeros((2, 150, 3), np.float32)
+    model = fit(x, Config.parse(SETTINGS | {"epochs": 0})).model
+    encode(model, x, into(codes[0]), device="cuda")
+    stand_in(kernel_libraries, monkeypatch)
+    encode(model, x, into(codes[1]), device="cuda")
+    np.testing.assert_array_equal(*codes)
+
+
+def test_another_gpu_is_used_alone(monkeypatch, kernel_libraries, low_rank):
+    fake_cupy.install(monkeypatch, kernel_libraries, index=3)
+    x = low_rank(60, 5)
+    config = Config.parse(SETTINGS | {"device": "cuda:3"})
+    with fake_cupy.nothing_left():
+        assert fit(x, config).model.attributes["device"] == "cuda:3"
+
+
+@pytest.mark.parametrize(("precision", "mode"), [("float32", 0), ("tf32", 3)])
+def test_tf32_is_used_where_it_is_asked_for(cupy, precision, mode):
+    get_ops(Device("cuda:0", ""), precision)
+    assert cupy.Cublas.math == mode
+
+
+def test_a_full_device_is_said_with_what_to_lower(cupy):
+    ops = get_ops(Device("cuda:0", ""))
+    cupy.Array.room = 1 << 30
+    says = r"device=cuda:0 is full: 2 GiB more .* 0.75 GiB are free; lower batch_size or hidden"
+    with pytest.raises(DeviceError, match=says):
+        ops.empty((1 << 29,), "float32")
+
+
+def test_a_kernel_that_does_not_compile_is_said(cupy, monkeypatch):
+    ops = get_ops(Device("cuda:0", ""))
+    module = sys.modules["gpuae.backends.cupy_gpu"]
+    monkeypatch.setattr(module, "unit", lambda *_: "#error no")
+    says = r"kernel fill<float> could not be compiled for device=cuda:0: rows.cu\(7\): .*device=cpu"
+    with pytest.raises(DeviceError, match=says):
+        ops.fill(ops.empty((3,), "float32"), 1.0)
+
+
+def test_a_failure_of_cublas_is_said(cupy, monkeypatch):
+    ops = get_ops(Device("cuda:0", ""))
+    monkeypatch.setattr(cupy.Cublas, "cublasSgemm_v2", lambda *_: 14)
+    a = ops.empty((2, 2), "float32")
+    with pytest.raises(DeviceError, match="cublasSgemm_v2 returned status 14"):
+        ops.gemm(a, a, ops.empty((2, 2), "float32"))
+
+
+def test_what_fails_during_capture_ends_the_capture(cupy, monkeypatch):
+    ops = get_ops(Device("cuda:0", ""))
+    (recorder,) = ops.recorders(1, lambda: None)
+    a, out = ops.asarray(np.ones((2, 2), np.float32)), ops.empty((2, 2), "float32")
+    recorder.ops.fill(out, 1.0)
+    recorder.ops.gemm(a, a, out)
+    calls = iter([0, 14])
+    monkeypatch.setattr(cupy.Cublas, "cublasSgemm_v2", lambda *_: next(calls))
+    with pytest.raises(DeviceError, match="status 14"):
+        recorder.take()
+    ops.fill(out, 5.0)
+    assert (ops.to_host(out) == 5).all()

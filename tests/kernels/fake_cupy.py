@@ -1,0 +1,334 @@
+"""As much of CuPy and cuBLAS as gpuae uses, on the CPU, as unforgiving as a GPU is.
+
+Streams do nothing before they have to, or one of them does everything at once: whoever does not wait
+for an event sees memory too early or too late. What CUDA forbids during capture is an error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+from host_gpu import C, entry_name
+
+from gpuae.backends.cuda_kernels import KERNELS
+
+
+class CUDARuntimeError(RuntimeError):
+    """As CuPy's."""
+
+
+class OutOfMemoryError(MemoryError):
+    """As CuPy's."""
+
+
+class CompileException(Exception):
+    """As CuPy's, which is no RuntimeError."""
+
+
+class Token:
+    """One record of an event."""
+
+    def __init__(self, stream):
+        self.stream, self.done = stream, False
+
+    def force(self):
+        """Let its stream come to it."""
+        while not self.done:
+            self.stream.run_one()
+
+
+class Event:
+    """The last record counts, at the time when somebody waits for it."""
+
+    def __init__(self, disable_timing=False):
+        self.token = None
+
+    def record(self, stream):
+        self.token = Token(stream)
+        stream.put(lambda token=self.token: setattr(token, "done", True))
+
+    def synchronize(self):
+        Stream.refuse_capture()
+        if self.token:
+            self.token.force()
+
+
+class Stream:
+    """Work in order. `eager` names the streams, by number, that do it at once."""
+
+    eager = ()
+    all = []
+    current = []
+    ptr = 77
+
+    def __init__(self, non_blocking=False):
+        assert non_blocking, "a stream that waits for the default stream cannot be captured"
+        self.work, self.captured = [], None
+        Stream.all.append(self)
+
+    @staticmethod
+    def refuse_capture():
+        capturing = any(own.captured is not None for own in Stream.all)
+        assert not capturing, "not permitted while a stream is captured"
+
+    @staticmethod
+    def of_caller():
+        assert Stream.current, "work was put on the default stream"
+        return Stream.current[-1]
+
+    def __enter__(self):
+        Stream.current.append(self)
+        return self
+
+    def __exit__(self, *_):
+        Stream.current.pop()
+
+    def put(self, work):
+        if self.captured is not None:
+            self.captured.append(work)
+            return
+        self.work.append(work)
+        if Stream.all.index(self) in Stream.eager:
+            self.run()
+
+    def run_one(self):
+        self.work.pop(0)()
+
+    def run(self):
+        while self.work:
+            self.run_one()
+
+    def wait_event(self, event):
+        if event.token:
+            self.put(event.token.force)
+
+    def synchronize(self):
+        Stream.refuse_capture()
+        self.run()
+
+    def begin_capture(self):
+        Stream.refuse_capture()
+        self.captured = []
+
+    def end_capture(self):
+        graph, self.captured = Graph(self.captured), None
+        return graph
+
+
+class Graph:
+    """What was captured."""
+
+    def __init__(self, work):
+        self.work = work
+
+    def launch(self, stream):
+        for work in self.work:
+            stream.put(work)
+
+
+class Device:
+    """Every allocation and launch needs the right one."""
+
+    current = []
+    attributes = {"MultiProcessorCount": 1}
+    wanted = 0
+
+    def __init__(self, index):
+        self.index = index
+
+    def __enter__(self):
+        Device.current.append(self.index)
+
+    def __exit__(self, *_):
+        Device.current.pop()
+
+    @staticmethod
+    def check():
+        assert Device.current, "no device was chosen"
+        assert Device.current[-1] == Device.wanted
+
+
+class Array(np.ndarray):
+    """Memory of the device."""
+
+    room = 1 << 40
+    pool = []
+    """All memory: what is freed is still there for work that is queued."""
+
+    @property
+    def data(self):
+        return SimpleNamespace(ptr=self.ctypes.data)
+
+    def set(self, host, stream):
+        Stream.refuse_capture()
+        assert host.flags.c_contiguous
+        assert (host.shape, host.dtype) == (self.shape, self.dtype)
+        staged = host if isinstance(host, Pinned) else host.copy()
+        stream.put(lambda: np.copyto(self.view(np.ndarray), staged))
+
+    def get(self, stream):
+        Stream.refuse_capture()
+        stream.run()
+        return self.view(np.ndarray).copy()
+
+
+class Pinned(np.ndarray):
+    """Memory of the host that is read when the copy is made."""
+
+
+def empty(shape, dtype):
+    """Allocate on the current device, full of nonsense."""
+    Device.check()
+    Stream.refuse_capture()
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if size > Array.room:
+        raise OutOfMemoryError(f"Out of memory allocating {size} bytes")
+    buffer = np.full(size, 0xFF, np.uint8).view(dtype).reshape(shape)
+    Array.pool.append(buffer)
+    return buffer.view(Array)
+
+
+def module_of(libraries):
+    """Return a class that compiles and runs kernels as `cupy.RawModule` does."""
+
+    class RawModule:
+        def __init__(self, *, code, options, name_expressions):
+            assert options == ("--std=c++17",)
+            self.code, self.names = code, name_expressions
+
+        def get_function(self, expression):
+            Device.check()
+            Stream.refuse_capture()
+            if "#error" in self.code:
+                raise CompileException("rows.cu(7): error: #error directive\n1 error detected")
+            assert expression in self.names
+            return Function(libraries, expression)
+
+    return RawModule
+
+
+class Function:
+    """A kernel's instance."""
+
+    num_regs = 32
+
+    def __init__(self, libraries, expression):
+        found = [
+            (kernel, instance)
+            for kernel in KERNELS.values()
+            for instance in kernel.instances
+            if kernel.expression(instance) == expression
+        ]
+        (self.kernel, self.instance) = found[0]
+        library = libraries[self.kernel.file]
+        self.entry = getattr(library, entry_name(self.kernel, self.instance))
+        self.entry.restype = ctypes.c_char_p
+
+    def __call__(self, grid, block, args, shared_mem):
+        Device.check()
+        assert block == (self.kernel.block,)
+        assert shared_mem == self.kernel.shared
+        assert all(own.dtype.name in C or own.dtype == np.uint64 for own in args)
+        given = [
+            ctypes.c_void_p(own.ctypes.data) if isinstance(own, Array) else self._scalar(own, place)
+            for place, own in enumerate(args)
+        ]
+
+        def work(kept=args):
+            error = self.entry(grid[0], 0, *given)
+            assert error is None, error
+
+        Stream.of_caller().put(work)
+
+    def _scalar(self, value, place):
+        if self.kernel.parameters[place].pointer:
+            assert value == np.uint64(0)
+            return ctypes.c_void_p(None)
+        return C[value.dtype.name](value.item())
+
+
+class Cublas:
+    """Matrices by columns, as cuBLAS has them."""
+
+    math = None
+
+    def cublasCreate_v2(self, handle):
+        return 0
+
+    def cublasSetStream_v2(self, handle, stream):
+        assert stream.value == Stream.ptr
+        return 0
+
+    def cublasSetWorkspace_v2(self, handle, workspace, size):
+        assert workspace.value
+        assert size.value == 32 << 20
+        return 0
+
+    def cublasSetMathMode(self, handle, mode):
+        Cublas.math = mode
+        return 0
+
+    def cublasSgemm_v2(self, *arguments):
+        return self._gemm(ctypes.c_float, *arguments)
+
+    def cublasDgemm_v2(self, *arguments):
+        return self._gemm(ctypes.c_double, *arguments)
+
+    def _gemm(self, number, _, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+        if min(lda, ldb, ldc) < 1 or ldc < m:
+            return 7
+        one, other = alpha._obj.value, beta._obj.value
+
+        def matrix(pointer, rows, columns, distance):
+            size = (columns - 1) * distance + rows
+            memory = np.frombuffer((number * size).from_address(pointer.value), number)
+            strides = (memory.itemsize, distance * memory.itemsize)
+            return np.lib.stride_tricks.as_strided(memory, (rows, columns), strides)
+
+        def work():
+            left = matrix(a, k, m, lda).T if op_a else matrix(a, m, k, lda)
+            right = matrix(b, n, k, ldb).T if op_b else matrix(b, k, n, ldb)
+            out = matrix(c, m, n, ldc)
+            value = one * (right.T @ left.T).T  # in the order of matrices by rows
+            out[...] = value + other * out if other else value
+
+        Stream.of_caller().put(work)
+        return 0
+
+
+def install(monkeypatch, libraries, eager=(), index=0):
+    """Put these into the place of CuPy and cuBLAS, for device number `index`."""
+    Stream.eager, Stream.all, Stream.current = eager, [], []
+    Device.current, Device.wanted, Array.room, Array.pool = [], index, 1 << 40, []
+    runtime = SimpleNamespace(
+        CUDARuntimeError=CUDARuntimeError, memGetInfo=lambda: (Array.room, Array.room)
+    )
+    compiler = ModuleType("cupy.cuda.compiler")
+    compiler.CompileException = CompileException
+    cuda = ModuleType("cupy.cuda")
+    cuda.Device, cuda.Stream, cuda.Event, cuda.runtime = Device, Stream, Event, runtime
+    cuda.memory, cuda.compiler = SimpleNamespace(OutOfMemoryError=OutOfMemoryError), compiler
+    cupy, cupyx = ModuleType("cupy"), ModuleType("cupyx")
+    cupy.cuda, cupy.empty, cupy.ndarray = cuda, empty, Array
+    cupy.RawModule = module_of(libraries)
+    cupy.get_default_memory_pool = lambda: SimpleNamespace(free_bytes=lambda: 0)
+    cupyx.empty_pinned = lambda shape, dtype: np.empty(shape, dtype).view(Pinned)
+    modules = {"cupy": cupy, "cupy.cuda": cuda, "cupy.cuda.compiler": compiler, "cupyx": cupyx}
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delitem(sys.modules, "gpuae.backends.cupy_gpu", raising=False)
+    monkeypatch.setattr("gpuae.backends.cublas.load", Cublas)
+    monkeypatch.setattr("gpuae.backends.cuda_driver.why_not", lambda index=0: "")
+
+
+@contextmanager
+def nothing_left():
+    """At the end no device or stream may be chosen, and no work be left undone."""
+    yield
+    assert not Device.current
+    assert not Stream.current
+    assert not any(own.work for own in Stream.all)
