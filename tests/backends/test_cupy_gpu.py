@@ -126,3 +126,15 @@ def test_what_fails_during_capture_ends_the_capture(cupy, monkeypatch):
         recorder.take()
     ops.fill(out, 5.0)
     assert (ops.to_host(out) == 5).all()
+
+
+def test_rows_that_are_still_read_stay_when_an_order_begins_anew(cupy):
+    ops = get_ops(Device("cuda:0", ""))
+    x = np.arange(8, dtype=np.float32)[:, None]
+    ring, out = ops.gpu.ring(x, 2, 2), ops.empty((2, 1), "float32")
+    ring.start(np.array([6, 7, 2, 3]))
+    ring.acquire(0)
+    ops.multiply(ring.rows[:2], ring.rows[:2], out)
+    ring.start(np.array([0, 1]))  # the slot was never released
+    ring.acquire(0)
+    assert ops.to_host(out).ravel().tolist() == [36, 49]
