@@ -56,20 +56,20 @@ __global__ void output_loss(
     const bool whole = in_quads(columns, z, bias, target);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
-        const Quad<Real> shift = load(bias + tile.column, tile.count, whole && tile.count);
+        const Quad<Real> shift = load(bias + tile.column, tile.left, whole && tile.left);
         double loss = 0.0;
-        for (Index row = tile.first_row; row < tile.end_row && tile.count; row += WARPS) {
+        for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
             const Index at = row * columns + tile.column;
-            Quad<Real> quad = load(z + at, tile.count, whole);
-            const Quad<Real> x = load(target + at, tile.count, whole);
+            Quad<Real> quad = load(z + at, tile.left, whole);
+            const Quad<Real> x = load(target + at, tile.left, whole);
             Real terms = 0;
             for (int j = 0; j < QUAD; ++j) {
                 const Outcome<Real> outcome = Loss::of(quad.at[j] + shift.at[j], x.at[j]);
                 quad.at[j] = outcome.output;
-                if (j < tile.count) terms += outcome.term;
+                if (j < tile.left) terms += outcome.term;
             }
             loss += terms;
-            store(quad, z + at, tile.count, whole);
+            store(quad, z + at, tile.left, whole);
         }
         loss = block_sum(loss);
         if (threadIdx.x == 0) losses[i] = loss;
@@ -84,23 +84,23 @@ __global__ void output_delta(
     const bool whole = in_quads(columns, z, bias, target);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
-        const Quad<Real> shift = load(bias + tile.column, tile.count, whole && tile.count);
+        const Quad<Real> shift = load(bias + tile.column, tile.left, whole && tile.left);
         Quad<Real> sums = {};
         double loss = 0.0;
-        for (Index row = tile.first_row; row < tile.end_row && tile.count; row += WARPS) {
+        for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
             const Index at = row * columns + tile.column;
-            Quad<Real> quad = load(z + at, tile.count, whole);
-            const Quad<Real> x = load(target + at, tile.count, whole);
+            Quad<Real> quad = load(z + at, tile.left, whole);
+            const Quad<Real> x = load(target + at, tile.left, whole);
             Real terms = 0;
             for (int j = 0; j < QUAD; ++j) {
                 const Outcome<Real> outcome = Loss::of(quad.at[j] + shift.at[j], x.at[j]);
                 const Real error = outcome.output - x.at[j];
                 quad.at[j] = error * Loss::slope(outcome.output) * factor;
                 sums.at[j] += quad.at[j];
-                if (j < tile.count) terms += outcome.term;
+                if (j < tile.left) terms += outcome.term;
             }
             loss += terms;
-            store(quad, z + at, tile.count, whole);
+            store(quad, z + at, tile.left, whole);
         }
         store_column_sums(sums, tile, column_sums, columns);
         loss = block_sum(loss);
@@ -122,13 +122,13 @@ __global__ void hidden_delta(
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
         Quad<Real> penalty = {}, sums = {};
-        if (slope && tile.count) penalty = load(slope + tile.column, tile.count, whole);
-        for (Index row = tile.first_row; row < tile.end_row && tile.count; row += WARPS) {
+        if (slope && tile.left) penalty = load(slope + tile.column, tile.left, whole);
+        for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
             const Index at = row * columns + tile.column;
-            Quad<Real> quad = load(delta + at, tile.count, whole);
-            const Quad<Real> active = load(a + at, tile.count, whole);
+            Quad<Real> quad = load(delta + at, tile.left, whole);
+            const Quad<Real> active = load(a + at, tile.left, whole);
             Quad<Real> kept;
-            if (mask) kept = load(mask + at, tile.count, whole);
+            if (mask) kept = load(mask + at, tile.left, whole);
             for (int j = 0; j < QUAD; ++j) {
                 Real value = quad.at[j];
                 if (mask) value *= kept.at[j];
@@ -137,7 +137,7 @@ __global__ void hidden_delta(
                 quad.at[j] = value * F::slope(active.at[j]);
                 sums.at[j] += quad.at[j];
             }
-            store(quad, delta + at, tile.count, whole);
+            store(quad, delta + at, tile.left, whole);
         }
         store_column_sums(sums, tile, column_sums, columns);
     }

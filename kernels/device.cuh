@@ -46,29 +46,29 @@ __device__ inline bool in_quads(Index columns, const T*... matrices) {
            (... && ((unsigned long long)matrices % alignof(Quad<T>) == 0));
 }
 
-// Read up to four neighbours, zeros for the rest; all four at once if `whole`.
+// Read four neighbours, or as many as are left and zeros for the rest; at once if `whole`.
 template <typename T>
-__device__ inline Quad<T> load(const T* from, Index count, bool whole) {
+__device__ inline Quad<T> load(const T* from, Index left, bool whole) {
     if (whole) return *reinterpret_cast<const Quad<T>*>(from);
     Quad<T> quad;
-    for (int i = 0; i < QUAD; ++i) quad.at[i] = i < count ? from[i] : T(0);
+    for (int i = 0; i < QUAD; ++i) quad.at[i] = i < left ? from[i] : T(0);
     return quad;
 }
 
 template <typename T>
-__device__ inline void store(const Quad<T>& quad, T* to, Index count, bool whole) {
+__device__ inline void store(const Quad<T>& quad, T* to, Index left, bool whole) {
     if (whole) {
         *reinterpret_cast<Quad<T>*>(to) = quad;
         return;
     }
     for (int i = 0; i < QUAD; ++i) {
-        if (i < count) to[i] = quad.at[i];
+        if (i < left) to[i] = quad.at[i];
     }
 }
 
-// Where a quad of a matrix (m, n) stands: its row, its first column and how many columns it has.
+// Where a quad of a matrix (m, n) stands: its row, its first column and how many columns are left.
 struct Place {
-    Index row, column, count, offset;
+    Index row, column, left, offset;
 };
 
 __device__ inline Place place_of(Index quad, Index columns) {
@@ -80,7 +80,7 @@ __device__ inline Place place_of(Index quad, Index columns) {
         row = quad / groups;
     }
     const Index column = (quad - row * groups) * QUAD;
-    return {row, column, smaller(QUAD, columns - column), row * columns + column};
+    return {row, column, columns - column, row * columns + column};
 }
 
 __device__ inline Index quads_of(Index rows, Index columns) {
@@ -103,7 +103,7 @@ __device__ inline double block_sum(double value) {
 // Tiles of a matrix (m, n): `strip` rows of TILE_COLUMNS columns. A lane has a quad of columns, a
 // warp every WARPS-th row of the strip.
 struct Tile {
-    Index strip, first_row, end_row, column, count;
+    Index strip, first_row, end_row, column, left;
 };
 
 __device__ inline Index tiles_of(Index rows, Index columns, Index strip) {
@@ -114,8 +114,8 @@ __device__ inline Tile tile_of(Index number, Index rows, Index columns, Index st
     const Index across = groups_of(columns, TILE_COLUMNS);
     const Index down = number / across;
     const Index column = (number - down * across) * TILE_COLUMNS + lane() * QUAD;
-    const Index count = column < columns ? smaller(QUAD, columns - column) : 0;
-    return {down, down * strip + warp(), smaller(rows, (down + 1) * strip), column, count};
+    const Index left = column < columns ? columns - column : 0;
+    return {down, down * strip + warp(), smaller(rows, (down + 1) * strip), column, left};
 }
 
 // Add what the warps have of a tile's column sums and write them to row `strip` of the partials

@@ -17,10 +17,10 @@ __global__ void bias_activation(Real* z, const Real* bias, Index rows, Index col
     const bool whole = in_quads(columns, z, bias);
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
-        Quad<Real> quad = load(z + at.offset, at.count, whole);
-        const Quad<Real> shift = load(bias + at.column, at.count, whole);
+        Quad<Real> quad = load(z + at.offset, at.left, whole);
+        const Quad<Real> shift = load(bias + at.column, at.left, whole);
         for (int j = 0; j < QUAD; ++j) quad.at[j] = F::value(quad.at[j] + shift.at[j]);
-        store(quad, z + at.offset, at.count, whole);
+        store(quad, z + at.offset, at.left, whole);
     }
 }
 
@@ -35,17 +35,17 @@ __global__ void bias_activation_dropout(
         const Place at = place_of(i, columns);
         const Index number = numbers[counters[START] + first + at.row] + counters[ROW_BASE];
         const auto words = random_words(seed, at.column, number, counters[EPOCH], stream);
-        Quad<Real> quad = load(z + at.offset, at.count, whole);
-        const Quad<Real> shift = load(bias + at.column, at.count, whole);
+        Quad<Real> quad = load(z + at.offset, at.left, whole);
+        const Quad<Real> shift = load(bias + at.column, at.left, whole);
         Quad<Real> drawn, product;
         for (int j = 0; j < QUAD; ++j) {
             quad.at[j] = F::value(quad.at[j] + shift.at[j]);
             drawn.at[j] = words.at[j] < threshold ? Real(0) : kept;
             product.at[j] = quad.at[j] * drawn.at[j];
         }
-        store(quad, z + at.offset, at.count, whole);
-        store(drawn, mask + at.offset, at.count, whole);
-        store(product, out + at.offset, at.count, whole);
+        store(quad, z + at.offset, at.left, whole);
+        store(drawn, mask + at.offset, at.left, whole);
+        store(product, out + at.offset, at.left, whole);
     }
 }
 
@@ -53,8 +53,8 @@ template <typename Real>
 __global__ void multiply(const Real* a, const Real* mask, Real* out, Index count) {
     const bool aligned = in_quads(QUAD, a, mask, out);
     for (Index i = thread_number(); i < groups_of(count, QUAD); i += thread_count()) {
-        const Index at = i * QUAD, left = smaller(QUAD, count - at);
-        const bool whole = aligned && left == QUAD;
+        const Index at = i * QUAD, left = count - at;
+        const bool whole = aligned && left >= QUAD;
         Quad<Real> quad = load(a + at, left, whole);
         const Quad<Real> by = load(mask + at, left, whole);
         for (int j = 0; j < QUAD; ++j) quad.at[j] *= by.at[j];

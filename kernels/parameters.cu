@@ -31,8 +31,8 @@ __global__ void adam(
     const Real speed = Real(*rate);
     const bool aligned = in_quads(QUAD, w, g, first, second);
     for (Index i = thread_number(); i < groups_of(count, QUAD); i += thread_count()) {
-        const Index at = i * QUAD, left = smaller(QUAD, count - at);
-        const bool whole = aligned && left == QUAD;
+        const Index at = i * QUAD, left = count - at;
+        const bool whole = aligned && left >= QUAD;
         Quad<Real> weights = load(w + at, left, whole);
         const Quad<Real> gradient = load(g + at, left, whole);
         Quad<Real> one = load(first + at, left, whole), two = load(second + at, left, whole);
@@ -57,8 +57,8 @@ __global__ void sgd(
     const Real speed = Real(*rate);
     const bool aligned = in_quads(QUAD, w, g, velocity);
     for (Index i = thread_number(); i < groups_of(count, QUAD); i += thread_count()) {
-        const Index at = i * QUAD, left = smaller(QUAD, count - at);
-        const bool whole = aligned && left == QUAD;
+        const Index at = i * QUAD, left = count - at;
+        const bool whole = aligned && left >= QUAD;
         Quad<Real> weights = load(w + at, left, whole), moving = load(velocity + at, left, whole);
         const Quad<Real> gradient = load(g + at, left, whole);
         for (int j = 0; j < QUAD; ++j) {
@@ -75,8 +75,8 @@ template <typename Real>
 __global__ void axpby(Real alpha, const Real* x, Real beta, Real* y, Index count) {
     const bool aligned = in_quads(QUAD, x, y);
     for (Index i = thread_number(); i < groups_of(count, QUAD); i += thread_count()) {
-        const Index at = i * QUAD, left = smaller(QUAD, count - at);
-        const bool whole = aligned && left == QUAD;
+        const Index at = i * QUAD, left = count - at;
+        const bool whole = aligned && left >= QUAD;
         Quad<Real> quad = load(x + at, left, whole);
         for (int j = 0; j < QUAD; ++j) quad.at[j] *= alpha;
         if (beta != Real(0)) {

@@ -64,7 +64,7 @@ struct SaltPepper {
         Quad<T>& x, const Quad<unsigned>& words, const Noise<T>& noise, const Place& at
     ) {
         for (int i = 0; i < QUAD; ++i) {
-            if (i >= at.count || words.at[i] >= noise.threshold) continue;
+            if (i >= at.left || words.at[i] >= noise.threshold) continue;
             const bool lowest = words.at[i] < noise.threshold / 2;
             x.at[i] = (lowest ? noise.low : noise.high)[at.column + i];
         }
@@ -83,9 +83,9 @@ struct Rows {
 
     __device__ Quad<Real> scaled(const Place& at) const {
         const Index row = places[counters[START] + first + at.row];
-        const Quad<Source> x = load(source + row * columns + at.column, at.count, whole);
-        const Quad<Number> middle = load(center + at.column, at.count, whole);
-        const Quad<Number> by = load(factor + at.column, at.count, whole);
+        const Quad<Source> x = load(source + row * columns + at.column, at.left, whole);
+        const Quad<Number> middle = load(center + at.column, at.left, whole);
+        const Quad<Number> by = load(factor + at.column, at.left, whole);
         Quad<Real> out;
         for (int i = 0; i < QUAD; ++i) {
             const Number value = (Number(x.at[i]) - middle.at[i]) * by.at[i];
@@ -107,7 +107,7 @@ __global__ void gather(
     };
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
-        store(from.scaled(at), out + at.offset, at.count, whole);
+        store(from.scaled(at), out + at.offset, at.left, whole);
     }
 }
 
@@ -123,10 +123,10 @@ __global__ void corrupt(
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
         const Index number = numbers[counters[START] + first + at.row] + draw.row_base;
-        Quad<Real> quad = load(x + at.offset, at.count, whole);
+        Quad<Real> quad = load(x + at.offset, at.left, whole);
         const auto words = random_words(draw.seed, at.column, number, draw.epoch, NOISE_STREAM);
         Kind::apply(quad, words, noise, at);
-        store(quad, noisy + at.offset, at.count, whole);
+        store(quad, noisy + at.offset, at.left, whole);
     }
 }
 
@@ -147,10 +147,10 @@ __global__ void gather_corrupt(
         const Place at = place_of(i, columns);
         const Index number = numbers[counters[START] + first + at.row] + draw.row_base;
         Quad<Real> quad = from.scaled(at);
-        store(quad, out + at.offset, at.count, whole);
+        store(quad, out + at.offset, at.left, whole);
         const auto words = random_words(draw.seed, at.column, number, draw.epoch, NOISE_STREAM);
         Kind::apply(quad, words, noise, at);
-        store(quad, noisy + at.offset, at.count, whole);
+        store(quad, noisy + at.offset, at.left, whole);
     }
 }
 
@@ -169,10 +169,10 @@ __global__ void dropout_mask(
         Quad<Real> quad;
         for (int j = 0; j < QUAD; ++j) quad.at[j] = words.at[j] < threshold ? Real(0) : kept;
         if (combine) {
-            const Quad<Real> before = load(mask + at.offset, at.count, whole);
+            const Quad<Real> before = load(mask + at.offset, at.left, whole);
             for (int j = 0; j < QUAD; ++j) quad.at[j] *= before.at[j];
         }
-        store(quad, mask + at.offset, at.count, whole);
+        store(quad, mask + at.offset, at.left, whole);
     }
 }
 
@@ -184,13 +184,13 @@ __global__ void unscale(
     const bool whole = in_quads(columns, x, center, factor, out);
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
-        const Quad<Real> scaled = load(x + at.offset, at.count, whole);
-        const Quad<Number> middle = load(center + at.column, at.count, whole);
-        const Quad<Number> by = load(factor + at.column, at.count, whole);
+        const Quad<Real> scaled = load(x + at.offset, at.left, whole);
+        const Quad<Number> middle = load(center + at.column, at.left, whole);
+        const Quad<Number> by = load(factor + at.column, at.left, whole);
         Quad<Number> quad;
         for (int j = 0; j < QUAD; ++j) {
-            if (j < at.count) quad.at[j] = Number(scaled.at[j]) / by.at[j] + middle.at[j];
+            if (j < at.left) quad.at[j] = Number(scaled.at[j]) / by.at[j] + middle.at[j];
         }
-        store(quad, out + at.offset, at.count, whole);
+        store(quad, out + at.offset, at.left, whole);
     }
 }

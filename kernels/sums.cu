@@ -20,8 +20,8 @@ __global__ void column_sums(
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
         Quad<double> sums = {};
-        for (Index row = tile.first_row; row < tile.end_row && tile.count; row += WARPS) {
-            const Quad<Real> quad = load(a + row * columns + tile.column, tile.count, whole);
+        for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
+            const Quad<Real> quad = load(a + row * columns + tile.column, tile.left, whole);
             for (int j = 0; j < QUAD; ++j) sums.at[j] += quad.at[j];
         }
         store_column_sums(sums, tile, partials, columns);
@@ -42,9 +42,9 @@ __global__ void sum_of(const Real* x, const Real* y, double* partials, Index cou
         const Index end = smaller(count, (i + 1) * SUM_TILE);
         double sum = 0.0;
         for (Index at = i * SUM_TILE + threadIdx.x * QUAD; at < end; at += BLOCK * QUAD) {
-            const Index left = smaller(QUAD, end - at);
-            const Quad<Real> one = load(x + at, left, aligned && left == QUAD);
-            const Quad<Real> other = load(y + at, left, aligned && left == QUAD);
+            const Index left = count - at;
+            const bool whole = aligned && left >= QUAD;
+            const Quad<Real> one = load(x + at, left, whole), other = load(y + at, left, whole);
             for (int j = 0; j < QUAD; ++j) sum += Term::of(one.at[j], other.at[j]);
         }
         sum = block_sum(sum);

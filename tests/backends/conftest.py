@@ -60,6 +60,8 @@ def assert_agree(fast_ops):
     return partial(_assert_agree, fast_ops)
 
 
+SHIFTS = (0, 1, 0)
+"""How many elements off alignment the arrays are for each way."""
 TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
 
 
@@ -74,8 +76,8 @@ def _assert_agree(fast_ops, call, tolerance=None, **arrays):
     expected = {name: array.copy() for name, array in arrays.items()}
     call(NumpyOps(), **expected)
     left = []
-    for ops in fast_ops:
-        guarded = {name: Guarded(array) for name, array in arrays.items()}
+    for shift, ops in zip(SHIFTS, fast_ops, strict=False):
+        guarded = {name: Guarded(array, shift) for name, array in arrays.items()}
         call(ops, **{name: own.array for name, own in guarded.items()})
         for name, own in guarded.items():
             assert own.unharmed(), f"{name}: written beyond its end"
@@ -95,18 +97,22 @@ def _assert_agree(fast_ops, call, tolerance=None, **arrays):
 class Guarded:
     """A copy of an array with bytes around it that nobody may change.
 
-    A sanitizer sees reads as well; for it the copy ends where its memory does.
+    A sanitizer sees reads as well; for it the copy ends where its memory does. `shift` elements
+    before it put it where four neighbours are not aligned.
     """
 
-    WIDTH, MARK = 256, 0xA5
+    WIDTH, MARK = 256, 0xFF  # NaN, for who reads there
 
-    def __init__(self, array):
+    def __init__(self, array, shift):
         if SANITIZED:
             self._memory, self._start, self._end = np.zeros(0, np.uint8), 0, 0
-            self.array = array.copy()
+            memory = np.empty(array.size + shift, array.dtype)
+            self.array = memory[shift:].reshape(array.shape)
+            self.array[...] = array
             return
-        self._memory = np.full(array.nbytes + 2 * self.WIDTH + 64, self.MARK, np.uint8)
+        self._memory = np.full(array.nbytes + 2 * self.WIDTH + 128, self.MARK, np.uint8)
         self._start = self.WIDTH + -(self._memory.ctypes.data + self.WIDTH) % 64
+        self._start += shift * array.itemsize
         self._end = self._start + array.nbytes
         self.array = self._memory[self._start : self._end].view(array.dtype).reshape(array.shape)
         self.array[...] = array

@@ -63,9 +63,7 @@ def test_a_fit_is_what_it_is_without_streams(
     np.testing.assert_array_equal(ours.model.parameters, expected.model.parameters)
 
 
-def test_codes_are_what_they_are_without_streams(
-    cupy, low_rank, monkeypatch, kernel_libraries
-):
+def test_codes_are_what_they_are_without_streams(cupy, low_rank, monkeypatch, kernel_libraries):
     x = low_rank(150, 7).astype(np.float32)
     codes = np.zeros((2, 150, 3), np.float32)
     model = fit(x, Config.parse(SETTINGS | {"epochs": 0})).model

@@ -1,0 +1,143 @@
+"""Why there is no GPU to be used, in one sentence that says what to do."""
+
+import ctypes
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from gpuae.backends import cuda_driver, get_ops, resolve_device
+from gpuae.errors import ConfigError, DeviceError
+
+
+class Library:
+    """An NVIDIA driver."""
+
+    def __init__(self, *, version=13000, devices=1, status=0):
+        self.version, self.devices, self.status = version, devices, status
+
+    def cuDriverGetVersion(self, number):  # noqa: N802
+        number._obj.value = self.version
+        return 0
+
+    def cuInit(self, flags):  # noqa: N802
+        return self.status
+
+    def cuDeviceGetCount(self, number):  # noqa: N802
+        number._obj.value = self.devices
+        return 0
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A function that makes this a machine with such a driver and such a CuPy."""
+
+    def make(driver=None, cupy=None):
+        def load(name):
+            if driver is None:
+                raise OSError(name)
+            return driver
+
+        monkeypatch.setattr(cuda_driver, "ctypes", SimpleNamespace(**vars(ctypes) | {"CDLL": load}))
+        monkeypatch.setattr(cuda_driver, "find_spec", lambda _: cupy)
+        monkeypatch.setitem(sys.modules, "cupy", cupy)
+
+    return make
+
+
+def cupy_with(*, runtime=13000, count=lambda: 1, nvrtc=lambda: (13, 0)):
+    cupy = ModuleType("cupy")
+    cupy.cuda = SimpleNamespace(
+        runtime=SimpleNamespace(runtimeGetVersion=lambda: runtime, getDeviceCount=count),
+        nvrtc=SimpleNamespace(getVersion=nvrtc),
+    )
+    return cupy
+
+
+def fails(error):
+    def call():
+        raise error
+
+    return call
+
+
+INSUFFICIENT = RuntimeError("cudaErrorInsufficientDriver")
+NO_NVRTC = RuntimeError("libnvrtc.so.13 not found")
+CASES = {
+    "no driver": ({}, "there is no NVIDIA driver"),
+    "no GPU": ({"driver": Library(devices=0)}, "the NVIDIA driver finds no GPU"),
+    "no GPU, said by cuInit": ({"driver": Library(status=100)}, "the NVIDIA driver finds no GPU"),
+    "a driver that does not start": ({"driver": Library(status=999)}, r"error 999\): reboot"),
+    "no CuPy": ({"driver": Library()}, r"CuPy is not installed: pip install 'gpuae\[cuda13\]'"),
+    "a driver too old for CuPy": (
+        {
+            "driver": Library(version=12020),
+            "cupy": cupy_with(count=fails(INSUFFICIENT)),
+        },
+        r"is for CUDA 13 and the driver for CUDA 12\.2; update the driver or pip install",
+    ),
+    "no NVRTC": (
+        {"driver": Library(), "cupy": cupy_with(nvrtc=fails(NO_NVRTC))},
+        "NVRTC, which compiles the kernels, is not installed: pip install",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_auto_takes_the_cpu_and_says_why(machine, name):
+    given, says = CASES[name]
+    machine(**given)
+    device = resolve_device("auto")
+    assert device.name == "cpu"
+    with pytest.raises(AssertionError, match=says):
+        raise AssertionError(device.reason)
+    assert "\n" not in device.reason
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("asked", ["cuda", "cuda:0"])
+def test_cuda_is_refused_with_the_reason(machine, name, asked):
+    given, says = CASES[name]
+    machine(**given)
+    with pytest.raises(DeviceError, match=f"device={asked}: .*{says}") as error:
+        resolve_device(asked)
+    assert error.value.exit_code == 2
+    assert "device=cpu" in str(error.value)
+
+
+def test_a_gpu_that_is_there_is_taken(machine):
+    machine(driver=Library(devices=2), cupy=cupy_with())
+    assert resolve_device("auto").name == "cuda:0"
+    assert resolve_device("cuda").name == "cuda:0"
+    assert resolve_device("cuda:1").name == "cuda:1"
+
+
+@pytest.mark.parametrize(
+    ("devices", "says"), [(1, "only cuda:0 is there"), (4, "cuda:0 to cuda:3 are there")]
+)
+def test_an_index_that_is_not_there_is_refused(machine, devices, says):
+    machine(driver=Library(devices=devices), cupy=cupy_with())
+    with pytest.raises(DeviceError, match=f"device=cuda:7: there is no GPU number 7, {says}"):
+        resolve_device("cuda:7")
+
+
+def test_cublas_that_is_missing_is_said(monkeypatch):
+    from gpuae.backends import cublas
+
+    def load(name):
+        raise RuntimeError(f"Failure finding {name}")
+
+    finder = ModuleType("cuda.pathfinder")
+    finder.load_nvidia_dynamic_lib = load
+    monkeypatch.setitem(sys.modules, "cuda", ModuleType("cuda"))
+    monkeypatch.setitem(sys.modules, "cuda.pathfinder", finder)
+    with pytest.raises(
+        DeviceError, match=r"cuBLAS is not installed: pip install 'gpuae\[cuda13\]'"
+    ):
+        cublas.load()
+
+
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+def test_tf32_needs_a_gpu(device):
+    with pytest.raises(ConfigError, match=f"precision=tf32: only GPUs .* on {device}"):
+        get_ops(resolve_device(device), "tf32")
