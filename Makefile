@@ -6,7 +6,7 @@ READY := .venv/ready
 READY_DEV := .venv/ready-dev
 READY_BENCH := .venv/ready-bench
 
-.PHONY: demo test test-long check bench install clean
+.PHONY: demo test test-long check bench gpu-check mutate-kernels install clean
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force
@@ -24,6 +24,14 @@ check: $(READY_DEV)
 
 bench: $(READY_BENCH)
 	$(BIN)/python -m bench.run --save
+
+# On a machine with a GPU; the results are in $(OUT).
+OUT ?= gpu-check
+gpu-check:
+	PYTHON="$(PYTHON)" bench/gpu_check.sh "$(OUT)"
+
+mutate-kernels: $(READY_DEV)
+	$(BIN)/python tests/kernels/mutate.py
 
 install: $(READY)
 

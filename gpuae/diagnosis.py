@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import sys
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gpuae.backends import blas, resolve_device
+from gpuae.backends.cuda_driver import ask_driver, why_not
 from gpuae.backends.rate import numpy_rate, own_rate, rate_with
 from gpuae.training.crew import available_cores
 
@@ -27,6 +27,7 @@ def diagnose() -> dict[str, str]:
         "Numba": f"{_version('numba')}, compiles for {_compile_target()}",
         "CUDA": _cuda_driver(),
         "CuPy": _cupy(),
+        "GPU": _gpus(),
         "would be used": f"device={device.name}: {device.reason}",
     }
 
@@ -90,15 +91,28 @@ def _compile_target() -> str:
 
 
 def _cuda_driver() -> str:
-    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    try:
-        driver = ctypes.CDLL(name)
-    except OSError:
-        return f"no driver ({name} is not on this machine)"
-    number = ctypes.c_int()
-    if driver.cuDriverGetVersion(ctypes.byref(number)) != 0:
-        return f"{name} is there but does not answer"
-    return f"driver for CUDA {number.value // 1000}.{number.value % 1000 // 10}"
+    driver = ask_driver()
+    if driver.version is None:
+        return driver.problem
+    major, minor = driver.version
+    found = f"driver for CUDA {major}.{minor}"
+    return f"{found}; {driver.problem}" if driver.problem else f"{found}, GPUs: {driver.devices}"
+
+
+def _gpus() -> str:
+    problem = why_not()
+    if problem:
+        return f"none to use: {problem}"
+    import cupy
+
+    names = []
+    for index in range(cupy.cuda.runtime.getDeviceCount()):
+        found = cupy.cuda.runtime.getDeviceProperties(index)
+        version = f"{found['major']}.{found['minor']}"
+        memory = f"{found['totalGlobalMem'] / 2**30:.0f} GiB"
+        name = found["name"].decode()
+        names.append(f"cuda:{index} {name}, compute capability {version}, {memory}")
+    return "; ".join(names)
 
 
 def _cupy() -> str:

@@ -34,7 +34,7 @@ class CupyGpu:
         self._functions: dict[str, Any] = {}
         try:
             with self._device:
-                self._stream = cupy.cuda.Stream(non_blocking=True)
+                self.stream = cupy.cuda.Stream(non_blocking=True)
                 self._copies = cupy.cuda.Stream(non_blocking=True)
         except cupy.cuda.runtime.CUDARuntimeError as error:
             raise DeviceError(f"device={self.name} does not start: {error}") from error
@@ -42,7 +42,7 @@ class CupyGpu:
         self._workspace = self.empty((WORKSPACE_BYTES,), "uint8")
         with self._active():
             workspace = self._workspace.data.ptr
-            self._blas = Cublas(load_cublas(), self._stream.ptr, workspace, tf32=tf32)
+            self._blas = Cublas(load_cublas(), self.stream.ptr, workspace, tf32=tf32)
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -52,7 +52,7 @@ class CupyGpu:
         finally:
             with self._active():
                 self._copies.synchronize()
-                self._stream.synchronize()
+                self.stream.synchronize()
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
         """Allocate."""
@@ -77,12 +77,12 @@ class CupyGpu:
         """Copy a host array into a buffer."""
         if host.size:
             with self._active():
-                target.set(host, stream=self._stream)
+                target.set(host, stream=self.stream)
 
     def read(self, array: Array) -> NDArray[Any]:
         """Wait for all work and copy an array to the host."""
         with self._active():
-            host: NDArray[Any] = array.get(stream=self._stream)
+            host: NDArray[Any] = array.get(stream=self.stream)
         return host
 
     def room(self) -> int:
@@ -154,7 +154,7 @@ class CupyGpu:
     @contextmanager
     def _active(self) -> Iterator[None]:
         """Make this device and its queue those of the calling thread."""
-        with self._device, self._stream:
+        with self._device, self.stream:
             yield
 
 
@@ -184,18 +184,18 @@ class _Graph:
     def __init__(self, gpu: CupyGpu, calls: Sequence[Call]) -> None:
         self._gpu, self._calls = gpu, tuple(calls)
         with gpu._active():
-            gpu._stream.begin_capture()
+            gpu.stream.begin_capture()
             try:
                 for call in self._calls:
                     call()
             finally:
-                self._graph = gpu._stream.end_capture()
+                self._graph = gpu.stream.end_capture()
 
     def replay(self, times: int) -> None:
         """Launch the graph, so many times; nothing waits for it."""
         with self._gpu._active():
             for _ in range(times):
-                self._graph.launch(self._gpu._stream)
+                self._graph.launch(self._gpu.stream)
 
 
 class CopiedAhead:
@@ -223,16 +223,16 @@ class CopiedAhead:
         self._order, self._next = order, 0
         with self._gpu._active():
             for event in self._released:
-                event.record(self._gpu._stream)
+                event.record(self._gpu.stream)
 
     def acquire(self, slot: int) -> None:
         """Make what is queued from now on wait until this slot has come."""
         self._send_up_to(slot)
-        self._gpu._stream.wait_event(self._copied[slot % self._slots])
+        self._gpu.stream.wait_event(self._copied[slot % self._slots])
 
     def release(self, slot: int) -> None:
         """Let later rows come once what is queued so far is done with this slot."""
-        self._released[slot % self._slots].record(self._gpu._stream)
+        self._released[slot % self._slots].record(self._gpu.stream)
         self._send_up_to(slot + self._slots)
 
     def _send_up_to(self, slot: int) -> None:

@@ -141,3 +141,28 @@ def test_cublas_that_is_missing_is_said(monkeypatch):
 def test_tf32_needs_a_gpu(device):
     with pytest.raises(ConfigError, match=f"precision=tf32: only GPUs .* on {device}"):
         get_ops(resolve_device(device), "tf32")
+
+
+def test_doctor_shows_the_gpus(machine, monkeypatch):
+    from gpuae import diagnosis
+
+    cupy = cupy_with(count=lambda: 2)
+    one = {"name": b"NVIDIA A", "major": 9, "minor": 0, "totalGlobalMem": 140 << 30}
+    cupy.cuda.runtime.getDeviceProperties = lambda index: one | {"name": b"NVIDIA %d" % index}
+    machine(driver=Library(devices=2), cupy=cupy)
+    found = diagnosis.diagnose()
+    assert found["CUDA"] == "driver for CUDA 13.0, GPUs: 2"
+    assert found["GPU"] == (
+        "cuda:0 NVIDIA 0, compute capability 9.0, 140 GiB; "
+        "cuda:1 NVIDIA 1, compute capability 9.0, 140 GiB"
+    )
+    assert found["would be used"] == "device=cuda:0: the first GPU"
+
+
+def test_doctor_says_what_is_missing(machine):
+    from gpuae import diagnosis
+
+    machine(driver=Library(version=12040))
+    found = diagnosis.diagnose()
+    assert found["CUDA"] == "driver for CUDA 12.4, GPUs: 1"
+    assert found["GPU"].startswith("none to use: CuPy is not installed: pip install")

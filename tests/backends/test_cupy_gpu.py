@@ -2,10 +2,10 @@
 
 import sys
 
+import fake_cupy
 import numpy as np
 import pytest
 
-import fake_cupy
 from gpuae.backends import Device, get_ops
 from gpuae.config import Config
 from gpuae.encoding import encode, into

@@ -1,7 +1,7 @@
 """As much of CuPy and cuBLAS as gpuae uses, on the CPU, as unforgiving as a GPU is.
 
-Streams do nothing before they have to, or one of them does everything at once: whoever does not wait
-for an event sees memory too early or too late. What CUDA forbids during capture is an error.
+Streams do nothing before they have to, or one of them does everything at once: whoever does not
+wait for an event sees memory too early or too late. What CUDA forbids during capture is an error.
 """
 
 from __future__ import annotations
