@@ -27,7 +27,7 @@ from gpuae.backends.cuda_kernels import (
 )
 from gpuae.backends.gpu import Call, Gpu
 from gpuae.backends.numpy_ops import loss_factor, row_loss_factor
-from gpuae.backends.ops import Array, Clock, Corruption, Ops, Program, Recorder, Rows, Scaling
+from gpuae.backends.ops import Array, Clock, Corruption, Ops, Program, Recorder, Ring, Rows, Scaling
 from gpuae.config import Activation, Loss
 
 MOST_STRIPS = 256
@@ -403,6 +403,20 @@ class CupyOps:
     def axpby(self, alpha: float, x: Array, beta: float, y: Array) -> None:
         types = {"Real": y.dtype.name}
         self._flat("axpby", y.size, types, alpha=alpha, x=x, beta=beta, y=y)
+
+    # The device
+
+    def device(self) -> str:
+        return self.gpu.name
+
+    def room(self) -> int:
+        return self.gpu.room()
+
+    def holds(self, x: NDArray[Any]) -> bool:
+        return x.size * known_to_kernels(x[:0]).dtype.itemsize <= self.gpu.room()
+
+    def ring(self, x: NDArray[Any], slot_rows: int, slots: int) -> Ring:
+        return self.gpu.ring(x, slot_rows, slots)
 
     # Launches
 

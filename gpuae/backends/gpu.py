@@ -12,35 +12,10 @@ from typing import Any, Protocol, TypeAlias
 from numpy.typing import NDArray
 
 from gpuae.backends.cuda_kernels import Kernel
-from gpuae.backends.ops import Array, Program
+from gpuae.backends.ops import Array, Program, Ring
 
 Call: TypeAlias = Callable[[], None]
 """Work whose arguments are settled; calling it hands the work to the device's queue."""
-
-
-class Ring(Protocol):
-    """Rows of a matrix on the host that follow each other through a few slots on the device.
-
-    Attributes
-    ----------
-    rows
-        Buffer on the device, (slots · slot_rows, d).
-    """
-
-    rows: Array
-    slot_rows: int
-
-    def start(self, order: NDArray[Any]) -> None:
-        """Begin with these rows (numbers in the matrix); forget what was there."""
-        ...
-
-    def acquire(self, slot: int) -> None:
-        """Make what is queued from now on wait until this slot of the order has come."""
-        ...
-
-    def release(self, slot: int) -> None:
-        """Let later rows come once what is queued so far is done with this slot of the order."""
-        ...
 
 
 class Gpu(Protocol):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -367,4 +367,50 @@ class Ops(Protocol):
 
     def axpby(self, alpha: float, x: Array, beta: float, y: Array) -> None:
         """Compute y = α·x + β·y; with β = 0 the old y is not read."""
+        ...
+
+
+class Ring(Protocol):
+    """Rows of a matrix on the host that follow each other through a few slots on the device.
+
+    Attributes
+    ----------
+    rows
+        Buffer on the device, (slots · slot_rows, d).
+    """
+
+    rows: Array
+    slot_rows: int
+
+    def start(self, order: NDArray[Any]) -> None:
+        """Begin with these rows (numbers in the matrix); forget what was there."""
+        ...
+
+    def acquire(self, slot: int) -> None:
+        """Make what is queued from now on wait until this slot of the order has come."""
+        ...
+
+    def release(self, slot: int) -> None:
+        """Let later rows come once what is queued so far is done with this slot of the order."""
+        ...
+
+
+@runtime_checkable
+class DeviceOps(Ops, Protocol):
+    """Operations of a device that has memory of its own, to which rows have to be brought."""
+
+    def device(self) -> str:
+        """Return the device's name."""
+        ...
+
+    def room(self) -> int:
+        """Return how many bytes can still be allocated."""
+        ...
+
+    def holds(self, x: NDArray[Any]) -> bool:
+        """Whether there is room for a host array, as the type that it gets on the device."""
+        ...
+
+    def ring(self, x: NDArray[Any], slot_rows: int, slots: int) -> Ring:
+        """Prepare to bring rows of a host matrix in, ahead of the work on them."""
         ...

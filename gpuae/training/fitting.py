@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends import Device, get_ops, resolve_device
-from gpuae.backends.ops import Ops
+from gpuae.backends.ops import DeviceOps, Ops
 from gpuae.config import Config, DataFacts
 from gpuae.errors import ConfigError, DivergedError, InputError
 from gpuae.memory import physical_memory
@@ -22,6 +22,7 @@ from gpuae.model.statistics import ColumnStatistics, column_statistics
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows, split_rows
 from gpuae.training.crew import available_cores
 from gpuae.training.footprint import bytes_needed
+from gpuae.training.gpu_team import GpuTeam
 from gpuae.training.history import Observer, Silence
 from gpuae.training.lanes import EVALUATION_ROWS
 from gpuae.training.team import Team
@@ -177,8 +178,18 @@ def new_team(
 ) -> Team:
     """Gather the threads, or the GPU, that will train `parameters` on so many rows of x."""
     config = prepared.config
-    if ops.name == "cuda":
-        return _gpu_team(ops, network, prepared, x, parameters, rows, steps_done)
+    batch = _step_rows(config, rows)
+    if isinstance(ops, DeviceOps):
+        return GpuTeam(
+            ops,
+            network,
+            config,
+            prepared.preprocess,
+            x,
+            parameters,
+            batch=batch,
+            steps_done=steps_done,
+        )
     return ThreadTeam(
         ops,
         network,
@@ -186,32 +197,8 @@ def new_team(
         prepared.preprocess,
         x,
         parameters,
-        batch=_step_rows(config, rows),
+        batch=batch,
         threads=config.threads or available_cores(),
-        steps_done=steps_done,
-    )
-
-
-def _gpu_team(
-    ops: Ops,
-    network: Network,
-    prepared: Prepared,
-    x: NDArray[Any],
-    parameters: Any,
-    rows: int,
-    steps_done: int,
-) -> Team:
-    from gpuae.backends.cupy_ops import CupyOps
-    from gpuae.training.gpu_team import GpuTeam
-
-    return GpuTeam(
-        cast(CupyOps, ops),
-        network,
-        prepared.config,
-        prepared.preprocess,
-        x,
-        parameters,
-        batch=_step_rows(prepared.config, rows),
         steps_done=steps_done,
     )
 

@@ -16,8 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends.cupy_ops import CupyOps
-from gpuae.backends.ops import STEP, Array, Clock, Program, Rows
+from gpuae.backends.ops import STEP, Array, Clock, DeviceOps, Program, Rows
 from gpuae.config import Config
 from gpuae.errors import DeviceError
 from gpuae.model.feed import Feed
@@ -42,7 +41,7 @@ class GpuTeam:
 
     def __init__(
         self,
-        ops: CupyOps,
+        ops: DeviceOps,
         network: Network,
         config: Config,
         preprocess: Preprocess,
@@ -69,7 +68,7 @@ class GpuTeam:
         self._clock = Clock(ops.asarray(counters), ops.zeros((1,), "float64"))
         self._still_clock = Clock(ops.zeros((4,), "int64"), ops.zeros((1,), "float64"))
         self._order = ops.zeros((len(x),), "int64")
-        self._supply = supply(ops, ops.gpu, x, unit=self._still_rows, most=len(x))
+        self._supply = supply(ops, x, unit=self._still_rows, most=len(x))
         (recorder,) = ops.recorders(1, lambda: None)
         self._recorder, recorded = recorder, recorder.ops
         feed = Feed.create(ops, x[:0], preprocess, config, noisy=True)
@@ -81,10 +80,10 @@ class GpuTeam:
     def _check_room(self, rows: int) -> None:
         held = self._step_rows + self._still_rows
         needed = bytes_needed(self.network, self._config, held) + 8 * rows
-        room = self._ops.gpu.room()
+        room = self._ops.room()
         if needed > room:
             raise DeviceError(
-                f"device={self._ops.gpu.name} is too full: training this network needs "
+                f"device={self._ops.device()} is too full: training this network needs "
                 f"{needed / 2**30:.3g} GiB and {max(0, room) / 2**30:.3g} GiB are free; lower "
                 "batch_size or hidden, or use device=cpu"
             )

@@ -7,9 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends.cuda_kernels import known_to_kernels
-from gpuae.backends.gpu import Gpu, Ring
-from gpuae.backends.ops import Array, Ops, Program
+from gpuae.backends.ops import Array, DeviceOps, Program
 from gpuae.training.batches import Order
 
 SLOTS = 4
@@ -44,7 +42,7 @@ class Resident:
 
     places = None
 
-    def __init__(self, ops: Ops, x: NDArray[Any]) -> None:
+    def __init__(self, ops: DeviceOps, x: NDArray[Any]) -> None:
         self.source = ops.asarray(x)
 
     def start(self, order: Order) -> None:
@@ -66,9 +64,9 @@ class Streamed:
         How many rows an order has at most.
     """
 
-    def __init__(self, ops: Ops, gpu: Gpu, x: NDArray[Any], unit: int, most: int) -> None:
+    def __init__(self, ops: DeviceOps, x: NDArray[Any], unit: int, most: int) -> None:
         units = max(1, SLOT_BYTES // max(1, unit * x.shape[1] * x.dtype.itemsize))
-        self._ring: Ring = gpu.ring(x, unit * units, SLOTS)
+        self._ring = ops.ring(x, unit * units, SLOTS)
         self.source = self._ring.rows
         self.places = ops.asarray(np.arange(most) % len(self._ring.rows))
         self._position = self._rows = 0
@@ -92,15 +90,9 @@ class Streamed:
                 self._ring.release(slot)
 
 
-def supply(ops: Ops, gpu: Gpu, x: NDArray[Any], *, unit: int, most: int) -> Supply:
+def supply(ops: DeviceOps, x: NDArray[Any], *, unit: int, most: int) -> Supply:
     """Keep the rows of x (n, d) on the device if there is room, else bring them as they are needed.
 
     What is computed does not depend on it.
     """
-    return Resident(ops, x) if fits(x, gpu) else Streamed(ops, gpu, x, unit, most)
-
-
-def fits(x: NDArray[Any], gpu: Gpu) -> bool:
-    """Whether there is room for all of x on the device, as the type that kernels take it as."""
-    itemsize = known_to_kernels(x[:0]).dtype.itemsize
-    return x.size * itemsize <= gpu.room()
+    return Resident(ops, x) if ops.holds(x) else Streamed(ops, x, unit, most)

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -147,6 +148,7 @@ def test_doctor_shows_the_gpus(machine, monkeypatch):
     from gpuae import diagnosis
 
     cupy = cupy_with(count=lambda: 2)
+    cupy.__spec__ = ModuleSpec("cupy", None)
     one = {"name": b"NVIDIA A", "major": 9, "minor": 0, "totalGlobalMem": 140 << 30}
     cupy.cuda.runtime.getDeviceProperties = lambda index: one | {"name": b"NVIDIA %d" % index}
     machine(driver=Library(devices=2), cupy=cupy)

@@ -43,7 +43,7 @@ def streamed(monkeypatch):
     monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
     monkeypatch.setattr(gpu_team, "BLOCK_ROWS", 48)
     monkeypatch.setattr(supply, "SLOT_BYTES", 1)
-    monkeypatch.setattr(supply, "fits", lambda x, gpu: False)
+    monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda ops, x: False)
 
 
 @pytest.mark.parametrize("settings", KINDS, ids=["sparse", "tied", "lbfgs"])
