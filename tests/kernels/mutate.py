@@ -12,20 +12,25 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "kernels"
 EXPLAINED = Path(__file__).with_name("equivalent.toml")
 TESTS = ["tests/backends/test_agreement.py", "tests/backends/test_operations.py"]
+PYTEST = ["-q", "-x", "-p", "no:cacheprovider", *TESTS]
+UNBUILT, FAILED = 3, 4
+NOT_EXPLAINED = "NOT EXPLAINED"
 OF_FILE = {
     "rows.cu": "gather or corrupt or noise or mask_ or masks or normals or unscale or dropout",
     "forward.cu": "bias_activation or topk or elementwise or every_activation or row_errors",
@@ -34,9 +39,12 @@ OF_FILE = {
     "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby",
     "activations.cuh": "activation or output_ or hidden_delta or optimizer or every_",
     "philox.cuh": "noise or masks or normals or dropout or corrupt",
-    "device.cuh": "bias_activation or elementwise or output_ or hidden_delta or vector or unscale",
+    "device.cuh": "bias_activation or elementwise or output_ or hidden_delta or vector or unscale"
+    " or optimizer or clock or masks or topk",
 }
 """The tests of the kernels in a file."""
+TELLING = ("17x33", "5x8", "5001")
+"""Sizes at which most mistakes show: these go first."""
 SANITIZED = "(41x132 or 17x33 or 5x8 or 5001) and float32 and not gathering"
 OF_MEMORY = ("index off by one", "dropped barrier", "missing bounds check")
 """Kinds of changes that a sanitizer may see although the results are right."""
@@ -142,52 +150,91 @@ def mutants(file: str) -> Iterator[Mutant]:
                         yield Mutant(file, number, kind, code, wrong)
 
 
-def try_out(mutant: Mutant, folder: Path) -> str:
-    """Return how a change was noticed, `survives`, or that it does not compile."""
+class Trials:
+    """A pytest plugin that runs the collected tests for every change, each in a process of its own.
+
+    The tests are imported and collected once; a child begins where they are about to run.
+    """
+
+    def __init__(self, mutants: list[Mutant], folder: Path) -> None:
+        self.mutants, self.folder = mutants, folder
+        self.verdicts: dict[Mutant, str] = {}
+        self._running: dict[int, Mutant] = {}
+        self._said = ""
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Keep as many children at work as there are cores."""
+        waiting = list(reversed(self.mutants))
+        while waiting or self._running:
+            while waiting and len(self._running) < (os.cpu_count() or 1):
+                mutant = waiting.pop()
+                child = os.fork()
+                if child == 0:
+                    os._exit(self._child(session, mutant))
+                self._running[child] = mutant
+            child, status = os.wait()
+            self._done(self._running.pop(child), status)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember the first failure, in the child."""
+        if report.failed and not self._said:
+            self._said = str(report.longrepr)
+
+    def _child(self, session: pytest.Session, mutant: Mutant) -> int:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        signal.alarm(SECONDS)
+        kernels = self.folder / f"{os.getpid()}"
+        mutant.write(kernels)
+        os.environ["GPUAE_KERNELS"] = str(kernels)
+        words = OF_FILE[mutant.file].split(" or ")
+        chosen = [own for own in session.items if any(word in own.name for word in words)]
+        for item in sorted(chosen, key=lambda own: not any(big in own.name for big in TELLING)):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            if self._said:
+                unbuilt = "RuntimeError" in self._said and " error: " in self._said
+                return UNBUILT if unbuilt else FAILED
+        return 0
+
+    def _done(self, mutant: Mutant, status: int) -> None:
+        code = os.waitstatus_to_exitcode(status)
+        said = {0: "survives", UNBUILT: "does not compile", -signal.SIGALRM: "runs for ever"}
+        verdict = said.get(code, "wrong results" if code > 0 else "ends the process")
+        if verdict == "survives" and mutant.kind in OF_MEMORY:
+            verdict = sanitized(mutant, self.folder)
+        self.verdicts[mutant] = verdict
+        if verdict == "survives":
+            why = explanations().get((mutant.file, mutant.right.strip(), mutant.wrong.strip()))
+            print(f"SURVIVES {mutant}\n    {why or NOT_EXPLAINED}", flush=True)
+        if len(self.verdicts) % 25 == 0:
+            print(f"{len(self.verdicts)} of {len(self.mutants)}", flush=True)
+
+
+def sanitized(mutant: Mutant, folder: Path) -> str:
+    """Return which sanitizer sees a change, or that it survives them too."""
     with TemporaryDirectory(dir=folder) as own:
         kernels = Path(own) / "kernels"
         mutant.write(kernels)
-        for sanitizer in ("", "address", "thread") if mutant.kind in OF_MEMORY else ("",):
-            chosen = f"cuda and ({OF_FILE[mutant.file]})"
-            said = _run_tests(kernels, folder / "libraries", sanitizer, chosen)
-            if said != "survives":
-                return said
+        for sanitizer, name in (("address", "libasan.so"), ("thread", "libtsan.so")):
+            command = ["g++", f"-print-file-name={name}"]
+            found = subprocess.run(command, capture_output=True, text=True, check=True)
+            environment = {
+                **os.environ,
+                "LD_PRELOAD": found.stdout.strip(),
+                "GPUAE_KERNELS": str(kernels),
+                "GPUAE_SANITIZER": sanitizer,
+                "ASAN_OPTIONS": "detect_leaks=0",
+                "TSAN_OPTIONS": "halt_on_error=1",
+            }
+            chosen = f"cuda and ({OF_FILE[mutant.file]}) and {SANITIZED}"
+            command = [sys.executable, "-m", "pytest", *PYTEST, "-k", chosen]
+            done = subprocess.run(
+                command, capture_output=True, check=False, env=environment, cwd=ROOT
+            )
+            if done.returncode != 0:
+                return f"{sanitizer} sanitizer"
     return "survives"
-
-
-def _run_tests(kernels: Path, libraries: Path, sanitizer: str, chosen: str) -> str:
-    environment = {
-        **os.environ,
-        "GPUAE_KERNELS": str(kernels),
-        "GPUAE_LIBRARIES": str(libraries),
-        "GPUAE_SANITIZER": sanitizer,
-        "ASAN_OPTIONS": "detect_leaks=0",
-        "TSAN_OPTIONS": "halt_on_error=1",
-    }
-    if sanitizer:
-        name = {"address": "libasan.so", "thread": "libtsan.so"}[sanitizer]
-        command = ["g++", f"-print-file-name={name}"]
-        found = subprocess.run(command, capture_output=True, text=True, check=True)
-        environment["LD_PRELOAD"] = found.stdout.strip()
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    command += ["-k", f"{chosen} and {SANITIZED}" if sanitizer else chosen]
-    try:
-        done = subprocess.run(
-            [*command, *TESTS],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-            cwd=ROOT,
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return "runs for ever"
-    if done.returncode == 0:
-        return "survives"
-    if "RuntimeError: " in done.stdout and "error: " in done.stdout:
-        return "does not compile"
-    return f"{sanitizer} sanitizer" if sanitizer else "wrong results"
 
 
 def explanations() -> dict[tuple[str, str, str], str]:
@@ -208,21 +255,20 @@ def main() -> None:
     if asked.list:
         print("\n".join(map(str, chosen)))
         return
-    known, counts, unexplained = explanations(), Counter[str](), 0
-    with TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
-        (Path(name) / "libraries").mkdir()
-        verdicts = pool.map(lambda own: try_out(own, Path(name)), chosen)
-        for done, (mutant, verdict) in enumerate(zip(chosen, verdicts, strict=True), 1):
-            counts[verdict] += 1
-            if verdict == "survives":
-                why = known.get((mutant.file, mutant.right.strip(), mutant.wrong.strip()))
-                unexplained += why is None
-                print(f"SURVIVES {mutant}\n    {why or 'NOT EXPLAINED'}", flush=True)
-            if done % 25 == 0:
-                print(f"{done} of {len(chosen)}", flush=True)
+    os.chdir(ROOT)
+    with TemporaryDirectory() as name:
+        os.environ["GPUAE_LIBRARIES"] = name
+        trials = Trials(chosen, Path(name))
+        quiet = ["-o", "addopts=", "-p", "no:terminal"]
+        pytest.main([*quiet, *PYTEST[1:], "-k", "cuda"], plugins=[trials])
+    counts = Counter(trials.verdicts.values())
     print(", ".join(f"{verdict}: {count}" for verdict, count in counts.most_common()))
-    print(f"{unexplained} changes survive without an explanation")
-    sys.exit(1 if unexplained else 0)
+    known, survivors = explanations(), [m for m, v in trials.verdicts.items() if v == "survives"]
+    named = {(own.file, own.right.strip(), own.wrong.strip()) for own in survivors}
+    unexplained = len(named - known.keys())
+    tried = f"{len(trials.verdicts)} of {len(chosen)} changes tried"
+    print(f"{tried}, {unexplained} survive without an explanation")
+    sys.exit(1 if unexplained or len(trials.verdicts) < len(chosen) else 0)
 
 
 if __name__ == "__main__":

@@ -166,8 +166,8 @@ def test_a_model_of_another_shape_is_no_start(x, own):
 
 
 def test_a_device_that_is_not_there_is_refused_before_any_work(x):
-    with pytest.raises(DeviceError, match="cuda"):
-        trained(x, device="cuda")
+    with pytest.raises(DeviceError, match="cuda:99"):
+        trained(x, device="cuda:99")
 
 
 # Steps
