@@ -74,11 +74,11 @@ def get_ops(device: Device, precision: str = "float32") -> Ops:
         Where the device does not start.
     """
     if device.is_gpu:
-        from gpuae.backends.cupy_gpu import CupyGpu
+        from gpuae.backends.cupy_gpu import open_gpu
         from gpuae.backends.cupy_ops import CupyOps
 
         index = int(device.name.partition(":")[2] or 0)
-        return CupyOps(CupyGpu(index, tf32=precision == "tf32"))
+        return CupyOps(open_gpu(index, tf32=precision == "tf32"))
     if precision != "float32":
         raise ConfigError(
             f"precision={precision}: only GPUs have it and this would run on {device.name} "

@@ -7,6 +7,7 @@ load; it gets a workspace of its own, so that nothing is allocated during captur
 from __future__ import annotations
 
 import ctypes
+from threading import Lock
 from typing import Any
 
 from gpuae.backends.ops import Array
@@ -53,7 +54,7 @@ class Cublas:
     """
 
     def __init__(self, library: Any, stream: int, workspace: int, *, tf32: bool) -> None:
-        self._library = library
+        self._library, self._lock = library, Lock()
         self._handle = ctypes.c_void_p()
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
         self._call("cublasSetStream_v2", self._handle, ctypes.c_void_p(stream))
@@ -104,7 +105,8 @@ class Cublas:
         )
 
     def _call(self, name: str, *arguments: Any) -> None:
-        status = getattr(self._library, name)(*arguments)
+        with self._lock:  # ctypes lets other threads run meanwhile
+            status = getattr(self._library, name)(*arguments)
         if status != 0:
             raise DeviceError(
                 f"cuBLAS failed: {name} returned status {status}; check the driver with nvidia-smi"

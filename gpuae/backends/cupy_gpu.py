@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import cupy
@@ -25,10 +26,16 @@ KEPT_FREE = 256 << 20
 """Bytes left for what the driver and cuBLAS load."""
 
 
+@cache
+def open_gpu(index: int, *, tf32: bool) -> CupyGpu:
+    """Return a GPU; its queue and its cuBLAS are set up once in a process."""
+    return CupyGpu(index, tf32=tf32)
+
+
 class CupyGpu:
     """`Gpu` number `index`, with a queue (stream) of its own."""
 
-    def __init__(self, index: int, *, tf32: bool = False) -> None:
+    def __init__(self, index: int, *, tf32: bool) -> None:
         self.name = f"cuda:{index}"
         self._device = cupy.cuda.Device(index)
         self._functions: dict[str, Any] = {}

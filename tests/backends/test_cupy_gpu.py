@@ -35,7 +35,7 @@ def stand_in(libraries, monkeypatch):
     from host_gpu import HostGpu
 
     monkeypatch.setattr(
-        "gpuae.backends.cupy_gpu.CupyGpu", lambda index, *, tf32: HostGpu(libraries)
+        "gpuae.backends.cupy_gpu.open_gpu", lambda index, *, tf32: HostGpu(libraries)
     )
 
 
