@@ -22,6 +22,9 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PYTEST = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+PYTEST += ["-W", "default::DeprecationWarning"]  # of versions that this machine happens to have
+SECONDS = 900
+"""After which a check is ended."""
 GPUAE = [sys.executable, "-P", "-m", "gpuae"]
 SOME = "cuda and (41x132 or 17x33 or 5x8 or 5001) and float32 and not gathering"
 AGREEMENT = "tests/backends/test_agreement.py"
@@ -66,34 +69,38 @@ def run(check: Check, out: Path) -> dict[str, Any]:
     if shutil.which(check.needs) is None:
         return {"passed": None, "why": f"{check.needs} is not installed"}
     environment = {**os.environ, "GPUAE_TEST_GPU": "1"}
+    if check.needs == "compute-sanitizer":
+        environment["GPUAE_PLAIN_MEMORY"] = "1"
     began = time.perf_counter()
-    with (out / f"{check.name}.log").open("w") as log:
-        done = subprocess.run(
-            check.command,
-            stdout=subprocess.PIPE if check.keeps else log,
-            stderr=log,
-            text=True,
-            check=False,
-            env=environment,
-            cwd=ROOT,
-        )
-    result: dict[str, Any] = {
-        "passed": done.returncode == 0,
-        "seconds": round(time.perf_counter() - began, 1),
-    }
-    if check.keeps and done.returncode == 0:
-        result["found"] = json.loads(done.stdout)
-    else:
-        tail = (out / f"{check.name}.log").read_text().strip().splitlines()[-3:]
-        result["last_lines"] = tail
-    return result
+    answer, log_path = out / f"{check.name}.json", out / f"{check.name}.log"
+    with log_path.open("w") as log, answer.open("w") as answered:
+        try:
+            code = subprocess.run(
+                check.command,
+                stdout=answered if check.keeps else log,
+                stderr=log,
+                check=False,
+                env=environment,
+                cwd=ROOT,
+                timeout=SECONDS,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            code = 124
+    result = {"passed": code == 0, "exit": code, "seconds": round(time.perf_counter() - began, 1)}
+    try:
+        return {**result, "found": json.loads(answer.read_text())}
+    except ValueError:
+        answer.unlink()
+        return {**result, "last_lines": log_path.read_text().strip().splitlines()[-3:]}
 
 
 def commit() -> str:
     """Return the commit of the checkout, marked where files differ from it."""
+    if "GPUAE_COMMIT" in os.environ or shutil.which("git") is None:
+        return os.environ.get("GPUAE_COMMIT", "unknown")
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    return os.environ.get("GPUAE_COMMIT") or done.stdout.strip() or "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 def device_name() -> str:

@@ -53,10 +53,10 @@ __global__ void output_loss(
     Real* z, const Real* bias, const Real* target, Index strip, double* losses, Index rows,
     Index columns
 ) {
-    const bool whole = in_quads(columns, z, bias, target);
+    const bool whole = in_quads(columns, z, target), whole_bias = in_quads(columns, bias);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
-        const Quad<Real> shift = load(bias + tile.column, tile.left, whole && tile.left);
+        const Quad<Real> shift = load(bias + tile.column, tile.left, whole_bias && tile.left);
         double loss = 0.0;
         for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
             const Index at = row * columns + tile.column;
@@ -81,10 +81,10 @@ __global__ void output_delta(
     Real* z, const Real* bias, const Real* target, Real factor, Index strip, double* losses,
     Real* column_sums, Index rows, Index columns
 ) {
-    const bool whole = in_quads(columns, z, bias, target);
+    const bool whole = in_quads(columns, z, target), whole_bias = in_quads(columns, bias);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
-        const Quad<Real> shift = load(bias + tile.column, tile.left, whole && tile.left);
+        const Quad<Real> shift = load(bias + tile.column, tile.left, whole_bias && tile.left);
         Quad<Real> sums = {};
         double loss = 0.0;
         for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
@@ -118,11 +118,11 @@ __global__ void hidden_delta(
     Real* delta, const Real* a, const Real* mask, const Real* slope, Real l1, Index strip,
     Real* column_sums, Index rows, Index columns
 ) {
-    const bool whole = in_quads(columns, delta, a, mask, slope);
+    const bool whole = in_quads(columns, delta, a, mask), whole_slope = in_quads(columns, slope);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
         Quad<Real> penalty = {}, sums = {};
-        if (slope && tile.left) penalty = load(slope + tile.column, tile.left, whole);
+        if (slope && tile.left) penalty = load(slope + tile.column, tile.left, whole_slope);
         for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
             const Index at = row * columns + tile.column;
             Quad<Real> quad = load(delta + at, tile.left, whole);

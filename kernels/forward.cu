@@ -14,11 +14,11 @@
 
 template <typename Real, typename F>
 __global__ void bias_activation(Real* z, const Real* bias, Index rows, Index columns) {
-    const bool whole = in_quads(columns, z, bias);
+    const bool whole = in_quads(columns, z), whole_bias = in_quads(columns, bias);
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
         Quad<Real> quad = load(z + at.offset, at.left, whole);
-        const Quad<Real> shift = load(bias + at.column, at.left, whole);
+        const Quad<Real> shift = load(bias + at.column, at.left, whole_bias);
         for (int j = 0; j < QUAD; ++j) quad.at[j] = F::value(quad.at[j] + shift.at[j]);
         store(quad, z + at.offset, at.left, whole);
     }
@@ -30,13 +30,13 @@ __global__ void bias_activation_dropout(
     unsigned stream, unsigned long long threshold, Real kept, Real* z, const Real* bias, Real* mask,
     Real* out, Index rows, Index columns
 ) {
-    const bool whole = in_quads(columns, z, bias, mask, out);
+    const bool whole = in_quads(columns, z, mask, out), whole_bias = in_quads(columns, bias);
+    const Draw draw = draw_at(seed, numbers, counters, first);
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
-        const Index number = numbers[counters[START] + first + at.row] + counters[ROW_BASE];
-        const auto words = random_words(seed, at.column, number, counters[EPOCH], stream);
+        const auto words = draw.words(at, stream);
         Quad<Real> quad = load(z + at.offset, at.left, whole);
-        const Quad<Real> shift = load(bias + at.column, at.left, whole);
+        const Quad<Real> shift = load(bias + at.column, at.left, whole_bias);
         Quad<Real> drawn, product;
         for (int j = 0; j < QUAD; ++j) {
             quad.at[j] = F::value(quad.at[j] + shift.at[j]);
@@ -65,13 +65,14 @@ __global__ void multiply(const Real* a, const Real* mask, Real* out, Index count
 // Numbers in the order of the values: larger for larger, equal for both zeros, 0 for NaN.
 __device__ inline unsigned order_of(float value) {
     if (value != value) return 0;
-    const unsigned bits = value == 0.0f ? 0 : __float_as_uint(value);
+    const unsigned word = __float_as_uint(value);
+    const unsigned bits = word << 1 ? word : 0;  // compared as numbers, denormals would be zeros
     return bits >> 31 ? ~bits : bits | 0x80000000u;
 }
 __device__ inline unsigned long long order_of(double value) {
     if (value != value) return 0;
-    const unsigned long long bits =
-        value == 0.0 ? 0 : (unsigned long long)__double_as_longlong(value);
+    const unsigned long long word = __double_as_longlong(value);
+    const unsigned long long bits = word << 1 ? word : 0;
     return bits >> 63 ? ~bits : bits | 0x8000000000000000ull;
 }
 

@@ -30,6 +30,23 @@ __device__ inline Quad<unsigned> random_words(
     return {{c0, c1, c2, c3}};
 }
 
+// Draws words for the rows of a batch.
+struct Draw {
+    unsigned long long seed;
+    const Index* numbers;  // of the batch's rows, before the row base is added
+    Index epoch, row_base;
+
+    __device__ Quad<unsigned> words(const Place& at, unsigned stream) const {
+        return random_words(seed, at.column, numbers[at.row] + row_base, epoch, stream);
+    }
+};
+
+__device__ inline Draw draw_at(
+    unsigned long long seed, const Index* numbers, const Index* counters, Index first
+) {
+    return {seed, numbers + counters[START] + first, counters[EPOCH], counters[ROW_BASE]};
+}
+
 __device__ inline void sine_and_cosine_of_pi(float x, float* sine, float* cosine) {
     sincospif(x, sine, cosine);
 }

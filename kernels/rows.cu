@@ -18,16 +18,6 @@
 
 constexpr unsigned NOISE_STREAM = 1;
 
-// What a draw needs to know beside the row and the column.
-struct Draw {
-    unsigned long long seed;
-    Index epoch, row_base;
-};
-
-__device__ inline Draw draw_at(unsigned long long seed, const Index* counters) {
-    return {seed, counters[EPOCH], counters[ROW_BASE]};
-}
-
 template <typename T>
 struct Noise {
     T level;
@@ -73,8 +63,8 @@ struct SaltPepper {
 
 template <typename Source, typename Number, typename Real>
 struct Rows {
-    const Index *places, *counters;
-    Index first;
+    const Index* places;
+    Index first;  // place in `places` of the batch's first row
     const Source* source;
     const Number *center, *factor;
     Number low, high;
@@ -82,7 +72,7 @@ struct Rows {
     bool whole;
 
     __device__ Quad<Real> scaled(const Place& at) const {
-        const Index row = places[counters[START] + first + at.row];
+        const Index row = places[first + at.row];
         const Quad<Source> x = load(source + row * columns + at.column, at.left, whole);
         const Quad<Number> middle = load(center + at.column, at.left, whole);
         const Quad<Number> by = load(factor + at.column, at.left, whole);
@@ -103,7 +93,7 @@ __global__ void gather(
 ) {
     const bool whole = in_quads(columns, source, center, factor, out);
     const Rows<Source, Number, Real> from = {
-        places, counters, first, source, center, factor, low, high, columns, whole
+        places, counters[START] + first, source, center, factor, low, high, columns, whole
     };
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
@@ -119,12 +109,11 @@ __global__ void corrupt(
 ) {
     const bool whole = in_quads(columns, x, noisy);
     const Noise<Real> noise = {level, threshold, low, high};
-    const Draw draw = draw_at(seed, counters);
+    const Draw draw = draw_at(seed, numbers, counters, first);
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
-        const Index number = numbers[counters[START] + first + at.row] + draw.row_base;
         Quad<Real> quad = load(x + at.offset, at.left, whole);
-        const auto words = random_words(draw.seed, at.column, number, draw.epoch, NOISE_STREAM);
+        const auto words = draw.words(at, NOISE_STREAM);
         Kind::apply(quad, words, noise, at);
         store(quad, noisy + at.offset, at.left, whole);
     }
@@ -139,16 +128,15 @@ __global__ void gather_corrupt(
 ) {
     const bool whole = in_quads(columns, source, center, factor, out, noisy);
     const Rows<Source, Number, Real> from = {
-        places, counters, first, source, center, factor, low, high, columns, whole
+        places, counters[START] + first, source, center, factor, low, high, columns, whole
     };
     const Noise<Real> noise = {level, threshold, lowest, highest};
-    const Draw draw = draw_at(seed, counters);
+    const Draw draw = draw_at(seed, numbers, counters, first);
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
-        const Index number = numbers[counters[START] + first + at.row] + draw.row_base;
         Quad<Real> quad = from.scaled(at);
         store(quad, out + at.offset, at.left, whole);
-        const auto words = random_words(draw.seed, at.column, number, draw.epoch, NOISE_STREAM);
+        const auto words = draw.words(at, NOISE_STREAM);
         Kind::apply(quad, words, noise, at);
         store(quad, noisy + at.offset, at.left, whole);
     }
@@ -161,11 +149,10 @@ __global__ void dropout_mask(
     Index columns
 ) {
     const bool whole = in_quads(columns, mask);
-    const Draw draw = draw_at(seed, counters);
+    const Draw draw = draw_at(seed, numbers, counters, first);
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
-        const Index number = numbers[counters[START] + first + at.row] + draw.row_base;
-        const auto words = random_words(draw.seed, at.column, number, draw.epoch, stream);
+        const auto words = draw.words(at, stream);
         Quad<Real> quad;
         for (int j = 0; j < QUAD; ++j) quad.at[j] = words.at[j] < threshold ? Real(0) : kept;
         if (combine) {

@@ -7,7 +7,7 @@ load; it gets a workspace of its own, so that nothing is allocated during captur
 from __future__ import annotations
 
 import ctypes
-from threading import Lock
+import re
 from typing import Any
 
 from gpuae.backends.ops import Array
@@ -23,13 +23,13 @@ _SCALARS = {"float32": ctypes.c_float, "float64": ctypes.c_double}
 _ROUTINES = {"float32": "cublasSgemm_v2", "float64": "cublasDgemm_v2"}
 
 
-def load() -> Any:
-    """Load the library.
+def load(major: int) -> Any:
+    """Load the library of a major version of CUDA.
 
     Raises
     ------
     DeviceError
-        Where it is not installed.
+        Where it is not installed, or another version is in its place.
     """
     from cuda.pathfinder import load_nvidia_dynamic_lib
 
@@ -39,6 +39,12 @@ def load() -> Any:
         raise DeviceError(
             "cuBLAS is not installed: pip install 'gpuae[cuda13]' (or 'gpuae[cuda12]')"
         ) from error
+    found = re.search(r"\.so\.(\d+)", str(path))
+    if found and int(found[1]) != major:
+        raise DeviceError(
+            f"cuBLAS {path} is for CUDA {found[1]} and CuPy for CUDA {major}: uninstall the "
+            f"nvidia-cublas of the wrong version and pip install 'gpuae[cuda{major}]'"
+        )
     return ctypes.CDLL(str(path))
 
 
@@ -54,7 +60,7 @@ class Cublas:
     """
 
     def __init__(self, library: Any, stream: int, workspace: int, *, tf32: bool) -> None:
-        self._library, self._lock = library, Lock()
+        self._library = library
         self._handle = ctypes.c_void_p()
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
         self._call("cublasSetStream_v2", self._handle, ctypes.c_void_p(stream))
@@ -105,8 +111,7 @@ class Cublas:
         )
 
     def _call(self, name: str, *arguments: Any) -> None:
-        with self._lock:  # ctypes lets other threads run meanwhile
-            status = getattr(self._library, name)(*arguments)
+        status = getattr(self._library, name)(*arguments)
         if status != 0:
             raise DeviceError(
                 f"cuBLAS failed: {name} returned status {status}; check the driver with nvidia-smi"

@@ -68,7 +68,7 @@ def why_not(index: int = 0) -> str:
 def _why_not_cupy(driver: Driver) -> str:
     try:
         import cupy
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: its cache cannot be made
         return f"CuPy cannot be imported ({error}): {INSTALL}"
     needed = cupy.cuda.runtime.runtimeGetVersion()
     try:

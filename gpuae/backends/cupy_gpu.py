@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from threading import RLock
 from typing import Any
 
 import cupy
@@ -39,6 +41,7 @@ class CupyGpu:
         self.name = f"cuda:{index}"
         self._device = cupy.cuda.Device(index)
         self._functions: dict[str, Any] = {}
+        self._lock = RLock()
         try:
             with self._device:
                 self.stream = cupy.cuda.Stream(non_blocking=True)
@@ -49,7 +52,7 @@ class CupyGpu:
         self._workspace = self.empty((WORKSPACE_BYTES,), "uint8")
         with self._active():
             workspace = self._workspace.data.ptr
-            self._blas = Cublas(load_cublas(), self.stream.ptr, workspace, tf32=tf32)
+            self._blas = Cublas(load_cublas(_cuda_major()), self.stream.ptr, workspace, tf32=tf32)
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -94,6 +97,7 @@ class CupyGpu:
 
     def room(self) -> int:
         """Return how many bytes can still be allocated."""
+        gc.collect()  # arrays in cycles of objects that nobody uses any more
         with self._device:
             free, _ = cupy.cuda.runtime.memGetInfo()
             pool = cupy.get_default_memory_pool()
@@ -160,8 +164,11 @@ class CupyGpu:
 
     @contextmanager
     def _active(self) -> Iterator[None]:
-        """Make this device and its queue those of the calling thread."""
-        with self._device, self.stream:
+        """Make this device and its queue those of the calling thread, and of no other one.
+
+        What another thread put into the queue during a capture would be captured too.
+        """
+        with self._lock, self._device, self.stream:
             yield
 
 
@@ -234,13 +241,15 @@ class CopiedAhead:
 
     def acquire(self, slot: int) -> None:
         """Make what is queued from now on wait until this slot has come."""
-        self._send_up_to(slot)
-        self._gpu.stream.wait_event(self._copied[slot % self._slots])
+        with self._gpu._active():
+            self._send_up_to(slot)
+            self._gpu.stream.wait_event(self._copied[slot % self._slots])
 
     def release(self, slot: int) -> None:
         """Let later rows come once what is queued so far is done with this slot."""
-        self._released[slot % self._slots].record(self._gpu.stream)
-        self._send_up_to(slot + self._slots)
+        with self._gpu._active():
+            self._released[slot % self._slots].record(self._gpu.stream)
+            self._send_up_to(slot + self._slots)
 
     def _send_up_to(self, slot: int) -> None:
         while self._next <= slot and self._next * self.slot_rows < len(self._order):
@@ -252,12 +261,18 @@ class CopiedAhead:
         numbers = self._order[slot * self.slot_rows : (slot + 1) * self.slot_rows]
         self._copied[place].synchronize()
         pinned = self._pinned[place][: len(numbers)]
-        pinned[...] = self._x[numbers]
-        with self._gpu._device:
-            copies.wait_event(self._released[place])
-            first = place * self.slot_rows
-            self.rows[first : first + len(numbers)].set(pinned, stream=copies)
-            self._copied[place].record(copies)
+        if pinned.dtype == self._x.dtype:
+            np.take(self._x, numbers, axis=0, out=pinned, mode="clip")  # "raise" would copy twice
+        else:
+            pinned[...] = self._x[numbers]
+        copies.wait_event(self._released[place])
+        first = place * self.slot_rows
+        self.rows[first : first + len(numbers)].set(pinned, stream=copies)
+        self._copied[place].record(copies)
+
+
+def _cuda_major() -> int:
+    return int(cupy.cuda.runtime.runtimeGetVersion()) // 1000
 
 
 def _argument(dtype: str, value: Any) -> Any:

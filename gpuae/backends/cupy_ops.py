@@ -412,8 +412,9 @@ class CupyOps:
     def room(self) -> int:
         return self.gpu.room()
 
-    def holds(self, x: NDArray[Any]) -> bool:
-        return x.size * known_to_kernels(x[:0]).dtype.itemsize <= self.gpu.room()
+    def holds(self, x: NDArray[Any], reserve: int) -> bool:
+        size = x.size * known_to_kernels(x[:0]).dtype.itemsize
+        return size + reserve <= self.gpu.room()
 
     def ring(self, x: NDArray[Any], slot_rows: int, slots: int) -> Ring:
         return self.gpu.ring(x, slot_rows, slots)

@@ -407,8 +407,8 @@ class DeviceOps(Ops, Protocol):
         """Return how many bytes can still be allocated."""
         ...
 
-    def holds(self, x: NDArray[Any]) -> bool:
-        """Whether there is room for a host array, as the type that it gets on the device."""
+    def holds(self, x: NDArray[Any], reserve: int) -> bool:
+        """Whether there is room for a host array and so many bytes of other things."""
         ...
 
     def ring(self, x: NDArray[Any], slot_rows: int, slots: int) -> Ring:

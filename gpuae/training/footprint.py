@@ -6,15 +6,17 @@ import numpy as np
 
 from gpuae.config import Config
 from gpuae.model.network import Network
+from gpuae.training.lbfgs import MEMORY
 
 
 def bytes_needed(network: Network, config: Config, rows_held: int) -> int:
     """Return the bytes that a network takes to train with so many rows on their way at once.
 
     Beside the parameters there are their gradient, the optimizer's state and a copy to go back to,
-    and they are copied at the end: six vectors of that size. And each row has its input,
-    activations and deltas.
+    and they are copied at the end: six vectors of that size, and with lbfgs more. And each row has
+    its input, activations and deltas.
     """
+    vectors = 7 + 2 * MEMORY if config.full_batch else 6
     widths = 2 * network.columns + 2 * sum(layer.n_out for layer in network.layers)
-    numbers = 6 * network.size + rows_held * widths
+    numbers = vectors * network.size + rows_held * widths
     return numbers * np.dtype(config.dtype).itemsize

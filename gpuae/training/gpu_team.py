@@ -1,7 +1,7 @@
 """The team of one GPU: all rows of a step at once, from a queue that the host only fills.
 
 A step is written down once, as the threads of a machine do it (see `member`), and becomes a
-captured graph. Within an epoch the host waits for nothing; sums stay on the device until they are
+captured graph. Between steps the host waits for nothing; sums stay on the device until they are
 asked for.
 """
 
@@ -55,7 +55,7 @@ class GpuTeam:
         self.parameters = parameters
         self._step_rows = min(batch, BLOCK_ROWS) if config.full_batch else batch
         self._still_rows = self._step_rows * max(1, STILL_ROWS // self._step_rows)
-        self._check_room(len(x))
+        needed = self._check_room(len(x))
         self.gradient = ops.empty((network.size,), config.dtype)
         self._tile = Tile.allocate(ops, network, config, self._step_rows, training=True)
         self._still = Tile.allocate(ops, network, config, self._still_rows, training=False)
@@ -68,7 +68,7 @@ class GpuTeam:
         self._clock = Clock(ops.asarray(counters), ops.zeros((1,), "float64"))
         self._still_clock = Clock(ops.zeros((4,), "int64"), ops.zeros((1,), "float64"))
         self._order = ops.zeros((len(x),), "int64")
-        self._supply = supply(ops, x, unit=self._still_rows, most=len(x))
+        self._supply = supply(ops, x, unit=self._still_rows, reserve=needed)
         (recorder,) = ops.recorders(1, lambda: None)
         self._recorder, recorded = recorder, recorder.ops
         feed = Feed.create(ops, x[:0], preprocess, config, noisy=True)
@@ -77,7 +77,8 @@ class GpuTeam:
         self._programs: dict[tuple[object, ...], Program] = {}
         self._contexts = ExitStack()
 
-    def _check_room(self, rows: int) -> None:
+    def _check_room(self, rows: int) -> int:
+        """Return the bytes that training takes beside the data; refuse what does not fit."""
         held = self._step_rows + self._still_rows
         needed = bytes_needed(self.network, self._config, held) + 8 * rows
         room = self._ops.room()
@@ -87,6 +88,7 @@ class GpuTeam:
                 f"{needed / 2**30:.3g} GiB and {max(0, room) / 2**30:.3g} GiB are free; lower "
                 "batch_size or hidden, or use device=cpu"
             )
+        return needed
 
     def __enter__(self) -> Self:
         self._contexts.enter_context(self._ops.session())
@@ -94,6 +96,7 @@ class GpuTeam:
 
     def __exit__(self, *exception: object) -> None:
         self._contexts.close()
+        self._programs.clear()
 
     # What a trainer asks for
 
@@ -154,7 +157,7 @@ class GpuTeam:
 
     def _program(self, write: Callable[..., None], *arguments: object) -> Program:
         """Return what write(…) writes down; it is called once."""
-        kind = (write, *arguments)
+        kind = (write.__name__, *arguments)
         if kind not in self._programs:
             write(*arguments)
             self._programs[kind] = self._recorder.take()

@@ -60,15 +60,13 @@ class Streamed:
     ----------
     unit
         Slots hold a multiple of so many rows.
-    most
-        How many rows an order has at most.
     """
 
-    def __init__(self, ops: DeviceOps, x: NDArray[Any], unit: int, most: int) -> None:
+    def __init__(self, ops: DeviceOps, x: NDArray[Any], unit: int) -> None:
         units = max(1, SLOT_BYTES // max(1, unit * x.shape[1] * x.dtype.itemsize))
         self._ring = ops.ring(x, unit * units, SLOTS)
         self.source = self._ring.rows
-        self.places = ops.asarray(np.arange(most) % len(self._ring.rows))
+        self.places = ops.asarray(np.arange(len(x)) % len(self._ring.rows))
         self._position = self._rows = 0
 
     def start(self, order: Order) -> None:
@@ -90,9 +88,9 @@ class Streamed:
                 self._ring.release(slot)
 
 
-def supply(ops: DeviceOps, x: NDArray[Any], *, unit: int, most: int) -> Supply:
+def supply(ops: DeviceOps, x: NDArray[Any], *, unit: int, reserve: int) -> Supply:
     """Keep the rows of x (n, d) on the device if there is room, else bring them as they are needed.
 
-    What is computed does not depend on it.
+    What is computed does not depend on it. `reserve` bytes are left for training itself.
     """
-    return Resident(ops, x) if ops.holds(x) else Streamed(ops, x, unit, most)
+    return Resident(ops, x) if ops.holds(x, reserve) else Streamed(ops, x, unit)

@@ -44,7 +44,8 @@ def fast_ops(request):
 
         from gpuae.backends import Device, get_ops
 
-        return [OnGpu(get_ops(Device("cuda", "the tests ask for it")))]
+        ops = get_ops(Device("cuda", "the tests ask for it"))
+        return [OnGpu(ops, shift) for shift in SHIFTS]
     from host_gpu import HostGpu
 
     from gpuae.backends.cupy_ops import CupyOps

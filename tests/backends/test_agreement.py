@@ -254,7 +254,8 @@ def test_output_delta(assert_agree, shape, dtype, activation, loss, accumulate):
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_kl_slope(assert_agree, units, dtype, activation):
     sums = 20 * uniform(units, "float64")
-    sums[0] = 0.0  # its mean activation is clamped
+    sums[0] = 0.0  # its mean activation is clamped, and the last one's at the other end
+    sums[-1] = 20.0
     assert_agree(
         lambda ops, sums, slope, total: ops.kl_slope(sums, 20, 0.05, 3.0, activation, slope, total),
         sums=sums,
@@ -266,12 +267,12 @@ def test_kl_slope(assert_agree, units, dtype, activation):
 @each_type
 @each_shape
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("l1", [0.0, 0.25])
+@pytest.mark.parametrize("l1", [0.0, 0.25, 1.0])
 @pytest.mark.parametrize("slope", [False, True])
 @pytest.mark.parametrize("mask", [False, True])
 def test_hidden_delta(assert_agree, shape, dtype, activation, l1, slope, mask):
     def call(ops, delta, a, sums, mask=None, slope=None):
-        ops.hidden_delta(delta, a, mask, slope, l1, activation, sums, l1 > 0)
+        ops.hidden_delta(delta, a, mask, slope, l1, activation, sums, l1 == 0.25)
 
     optional = {}
     if mask:

@@ -135,7 +135,7 @@ def test_cublas_that_is_missing_is_said(monkeypatch):
     with pytest.raises(
         DeviceError, match=r"cuBLAS is not installed: pip install 'gpuae\[cuda13\]'"
     ):
-        cublas.load()
+        cublas.load(13)
 
 
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
@@ -168,3 +168,15 @@ def test_doctor_says_what_is_missing(machine):
     found = diagnosis.diagnose()
     assert found["CUDA"] == "driver for CUDA 12.4, GPUs: 1"
     assert found["GPU"].startswith("none to use: CuPy is not installed: pip install")
+
+
+def test_cublas_of_another_cuda_is_refused(monkeypatch):
+    from gpuae.backends import cublas
+
+    finder = ModuleType("cuda.pathfinder")
+    path = "/site/nvidia/cu13/lib/libcublas.so.13"
+    finder.load_nvidia_dynamic_lib = lambda name: SimpleNamespace(abs_path=path)
+    monkeypatch.setitem(sys.modules, "cuda", ModuleType("cuda"))
+    monkeypatch.setitem(sys.modules, "cuda.pathfinder", finder)
+    with pytest.raises(DeviceError, match=r"is for CUDA 13 and CuPy for CUDA 12: uninstall"):
+        cublas.load(12)

@@ -25,7 +25,7 @@ KINDS = [
 @pytest.fixture(params=[(), (MAIN,), (COPIES,)], ids=["late", "main first", "copies first"])
 def cupy(request, monkeypatch, kernel_libraries):
     """A CuPy whose streams run as late as they may, or one of them as early."""
-    fake_cupy.install(monkeypatch, kernel_libraries, request.param)
+    fake_cupy.install(monkeypatch, kernel_libraries, getattr(request, "param", ()))
     yield fake_cupy
     sys.modules.pop("gpuae.backends.cupy_gpu", None)
 
@@ -43,7 +43,7 @@ def streamed(monkeypatch):
     monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
     monkeypatch.setattr(gpu_team, "BLOCK_ROWS", 48)
     monkeypatch.setattr(supply, "SLOT_BYTES", 1)
-    monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda ops, x: False)
+    monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)
 
 
 @pytest.mark.parametrize("settings", KINDS, ids=["sparse", "tied", "lbfgs"])
@@ -73,11 +73,11 @@ def test_codes_are_what_they_are_without_streams(cupy, low_rank, monkeypatch, ke
     np.testing.assert_array_equal(*codes)
 
 
-def test_another_gpu_is_used_alone(monkeypatch, kernel_libraries, low_rank):
-    fake_cupy.install(monkeypatch, kernel_libraries, index=3)
+def test_another_gpu_is_used_alone(cupy, monkeypatch, low_rank):
+    monkeypatch.setattr(cupy.Device, "wanted", 3)
     x = low_rank(60, 5)
     config = Config.parse(SETTINGS | {"device": "cuda:3"})
-    with fake_cupy.nothing_left():
+    with cupy.nothing_left():
         assert fit(x, config).model.attributes["device"] == "cuda:3"
 
 

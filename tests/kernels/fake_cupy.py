@@ -305,7 +305,9 @@ def install(monkeypatch, libraries, eager=(), index=0):
     Stream.eager, Stream.all, Stream.current = eager, [], []
     Device.current, Device.wanted, Array.room, Array.pool = [], index, 1 << 40, []
     runtime = SimpleNamespace(
-        CUDARuntimeError=CUDARuntimeError, memGetInfo=lambda: (Array.room, Array.room)
+        CUDARuntimeError=CUDARuntimeError,
+        memGetInfo=lambda: (Array.room, Array.room),
+        runtimeGetVersion=lambda: 13000,
     )
     compiler = ModuleType("cupy.cuda.compiler")
     compiler.CompileException = CompileException
@@ -321,7 +323,7 @@ def install(monkeypatch, libraries, eager=(), index=0):
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.delitem(sys.modules, "gpuae.backends.cupy_gpu", raising=False)
-    monkeypatch.setattr("gpuae.backends.cublas.load", Cublas)
+    monkeypatch.setattr("gpuae.backends.cublas.load", lambda major: Cublas())
     monkeypatch.setattr("gpuae.backends.cuda_driver.why_not", lambda index=0: "")
 
 

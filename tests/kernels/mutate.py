@@ -1,6 +1,6 @@
 """Changes the kernels, one small mistake at a time, and sees whether their tests notice.
 
-    python tests/kernels/mutate.py [--file NAME ...] [--kind KIND ...] [--list]
+    python tests/kernels/mutate.py [--file NAME ...] [--kind KIND ...] [--line N] [--list]
 
 Each change is compiled for the CPU and put through the tests of the kernels, and if these pass
 through a sanitizer. What survives must be explained in equivalent.toml, or the exit code is 1.
@@ -249,9 +249,11 @@ def main() -> None:
     files = sorted(path.name for path in KERNELS.glob("*.cu*"))
     parser.add_argument("--file", nargs="+", choices=files, default=files)
     parser.add_argument("--kind", nargs="+", choices=list(RULES), default=list(RULES))
+    parser.add_argument("--line", type=int, help="only changes of this line")
     parser.add_argument("--list", action="store_true", help="only list the changes")
     asked = parser.parse_args()
     chosen = [own for file in asked.file for own in mutants(file) if own.kind in asked.kind]
+    chosen = [own for own in chosen if asked.line in (None, own.number)]
     if asked.list:
         print("\n".join(map(str, chosen)))
         return
@@ -259,7 +261,7 @@ def main() -> None:
     with TemporaryDirectory() as name:
         os.environ["GPUAE_LIBRARIES"] = name
         trials = Trials(chosen, Path(name))
-        quiet = ["-o", "addopts=", "-p", "no:terminal"]
+        quiet = ["-o", "addopts=", "-p", "no:terminal", "-p", "no:faulthandler"]
         pytest.main([*quiet, *PYTEST[1:], "-k", "cuda"], plugins=[trials])
     counts = Counter(trials.verdicts.values())
     print(", ".join(f"{verdict}: {count}" for verdict, count in counts.most_common()))

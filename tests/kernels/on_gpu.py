@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
 
+from gpuae.backends.cuda_kernels import known_to_kernels
+
+GUARD = 64
+"""Numbers around every array that nobody may change."""
+
 
 class OnGpu:
     """Takes every array of a call to the GPU and brings it back afterwards."""
 
-    def __init__(self, ops):
-        self._ops, self.name = ops, ops.name
+    def __init__(self, ops, shift=0):
+        self._ops, self.name, self._shift = ops, ops.name, shift
+        if os.environ.get("GPUAE_PLAIN_MEMORY"):  # compute-sanitizer sees the ends of allocations
+            import cupy
+
+            cupy.cuda.set_allocator(None)
 
     def recorders(self, threads, meet):
         pytest.skip("what is recorded works on arrays of the GPU")
@@ -46,7 +56,10 @@ class OnGpu:
                 *(self._taken(own, there) for own in arguments),
                 **{key: self._taken(own, there) for key, own in named.items()},
             )
-            for host, device in there.values():
+            for host, device, guarded in there.values():
+                after = self._ops.to_host(guarded)
+                ends = after[: GUARD + self._shift], after[GUARD + self._shift + device.size :]
+                assert all((own.view(np.uint8) == 0xFF).all() for own in ends), "written beyond"
                 if host.flags.writeable:
                     host[...] = self._ops.to_host(device).reshape(host.shape).view(host.dtype)
             return result
@@ -56,9 +69,18 @@ class OnGpu:
     def _taken(self, value, there):
         if isinstance(value, np.ndarray):
             if id(value) not in there:
-                there[id(value)] = value, self._ops.asarray(value)
+                there[id(value)] = value, *self._guarded(known_to_kernels(value))
             return there[id(value)][1]
         if is_dataclass(value):
             own = {field.name: getattr(value, field.name) for field in fields(value)}
             return replace(value, **{name: self._taken(one, there) for name, one in own.items()})
         return value
+
+    def _guarded(self, host):
+        """Return an array on the GPU and the memory it is the middle of, whose ends are NaN."""
+        size = GUARD + self._shift + host.size + GUARD
+        around = np.full(size * host.itemsize, 0xFF, np.uint8).view(host.dtype)
+        first = GUARD + self._shift
+        around[first : first + host.size] = host.ravel()
+        memory = self._ops.asarray(around)
+        return memory[first : first + host.size].reshape(host.shape), memory
