@@ -100,8 +100,7 @@ __global__ void topk_mask(const Real* a, Index k, Real* mask, Index rows, Index 
         for (Order bit = ~(~Order(0) >> 1); bit > 0; bit >>= 1) {
             if (count_from(row, columns, last | bit) >= k) last |= bit;
         }
-        const bool highest = last == ~Order(0);
-        Index places = k - (highest ? 0 : count_from(row, columns, Order(last + 1)));
+        Index places = k - count_from(row, columns, Order(last + 1));  // no order is the highest
         for (Index first = 0; first < columns; first += LANES) {
             const Index column = first + lane();
             const bool there = column < columns;

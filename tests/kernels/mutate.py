@@ -46,8 +46,6 @@ OF_FILE = {
 TELLING = ("17x33", "5x8", "5001")
 """Sizes at which most mistakes show: these go first."""
 SANITIZED = "(41x132 or 17x33 or 5x8 or 5001) and float32 and not gathering"
-OF_MEMORY = ("index off by one", "dropped barrier", "missing bounds check")
-"""Kinds of changes that a sanitizer may see although the results are right."""
 SECONDS = 120
 """After which tests that have not ended have noticed: the kernel runs for ever."""
 
@@ -201,7 +199,7 @@ class Trials:
         code = os.waitstatus_to_exitcode(status)
         said = {0: "survives", UNBUILT: "does not compile", -signal.SIGALRM: "runs for ever"}
         verdict = said.get(code, "wrong results" if code > 0 else "ends the process")
-        if verdict == "survives" and mutant.kind in OF_MEMORY:
+        if verdict == "survives":
             verdict = sanitized(mutant, self.folder)
         self.verdicts[mutant] = verdict
         if verdict == "survives":
