@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from gpuae.backends import philox
 from gpuae.backends.ops import Corruption, Scaling
 
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
@@ -352,3 +353,31 @@ def test_vector_operations(assert_agree, size, beta, dtype):
         ops.axpby(0.1, x, beta, y)
 
     assert_agree(call, x=normal(size, dtype), y=normal(size, dtype, 1), total=np.ones(1))
+
+
+@each_type
+def test_a_word_that_is_the_threshold_is_no_event(assert_agree, rows_at, dtype):
+    """The probability is chosen so that ⌊p·2³²⌋, or ⌊p·2³¹⌋, is a word that is drawn."""
+    rows, seed, shape = rows_at(range(6)), 5, (6, 9)
+    number = np.arange(6)
+    dropped = philox.words(seed, philox.Purpose.DROPOUT, number, 9, 0, 2)[3, 5]
+    noise = philox.words(seed, philox.Purpose.NOISE, number, 9)
+    lower = noise[noise < 2**31][7]
+    low, high = np.full(9, -1, dtype), np.full(9, 2, dtype)
+
+    def call(ops, x, z, bias, mask, out, other, masked, salted, peppered):
+        rate = float(dropped) / 2**32
+        ops.bias_activation_dropout(rows, z, bias, "tanh", 2, rate, seed, mask, out)
+        ops.dropout_mask(rows, 2, rate, seed, other, False)
+        for level, kind, into in (
+            (float(noise[3, 5]) / 2**32, "masking", masked),
+            (float(noise[3, 5]) / 2**32, "salt_pepper", salted),
+            (float(lower) / 2**31, "salt_pepper", peppered),
+        ):
+            ops.corrupt(rows, x, Corruption(kind, level, seed, low, high), into)
+
+    names = ("mask", "out", "other", "masked", "salted", "peppered")
+    given = {name: np.zeros(shape, dtype) for name in names}
+    assert_agree(
+        call, x=1 + uniform(shape, dtype), z=normal(shape, dtype), bias=normal(9, dtype, 1), **given
+    )

@@ -256,6 +256,7 @@ def main() -> None:
         print("\n".join(map(str, chosen)))
         return
     os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))  # this checkout's package, wherever another one is installed
     with TemporaryDirectory() as name:
         os.environ["GPUAE_LIBRARIES"] = name
         trials = Trials(chosen, Path(name))
