@@ -347,12 +347,14 @@ def test_optimizer_steps(assert_agree, rows_at, size, steps, decay, dtype):
 @pytest.mark.parametrize("size", [0, 1, 3, 1000, 5001])
 @pytest.mark.parametrize("beta", [0.0, 1.0, -0.3])
 def test_vector_operations(assert_agree, size, beta, dtype):
-    def call(ops, x, y, total):
+    def call(ops, x, y, filled, total):
         total[0] += ops.dot(x, y)
         ops.add_squares(x, 0.7, total)
         ops.axpby(0.1, x, beta, y)
+        ops.fill(filled, 0.3)
 
-    assert_agree(call, x=normal(size, dtype), y=normal(size, dtype, 1), total=np.ones(1))
+    x, y, filled = (normal(size, dtype, seed) for seed in range(3))
+    assert_agree(call, x=x, y=y, filled=filled, total=np.ones(1))
 
 
 @each_type
