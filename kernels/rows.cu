@@ -176,7 +176,7 @@ __global__ void unscale(
         const Quad<Number> by = load(factor + at.column, at.left, whole);
         Quad<Number> quad;
         for (int j = 0; j < QUAD; ++j) {
-            if (j < at.left) quad.at[j] = Number(scaled.at[j]) / by.at[j] + middle.at[j];
+            quad.at[j] = Number(scaled.at[j]) / by.at[j] + middle.at[j];
         }
         store(quad, out + at.offset, at.left, whole);
     }

@@ -85,7 +85,7 @@ def test_masks_of_noise_are_equal_bit_for_bit(fast_ops, rows_at, shape, dtype, k
         np.testing.assert_array_equal(left[0], own)
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, (500, 333)])
+@pytest.mark.parametrize("shape", [*SHAPES, (500, 333)], ids=lambda own: f"{own[0]}x{own[1]}")
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 @pytest.mark.parametrize("combine", [False, True])
 @each_type

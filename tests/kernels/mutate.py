@@ -32,8 +32,10 @@ PYTEST = ["-q", "-x", "-p", "no:cacheprovider", *TESTS]
 UNBUILT, FAILED = 3, 4
 NOT_EXPLAINED = "NOT EXPLAINED"
 OF_FILE = {
-    "rows.cu": "gather or corrupt or noise or mask_ or masks or normals or unscale or dropout",
-    "forward.cu": "bias_activation or topk or elementwise or every_activation or row_errors",
+    "rows.cu": "gather or corrupt or noise or mask_ or masks or normals or unscale or dropout"
+    " or threshold",
+    "forward.cu": "bias_activation or topk or elementwise or every_activation or row_errors"
+    " or threshold",
     "backward.cu": "output_ or kl_ or hidden_delta or every_loss",
     "sums.cu": "sums or output_delta or hidden_delta or vector or total_gradient",
     "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby",
