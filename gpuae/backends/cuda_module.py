@@ -10,7 +10,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from gpuae.backends.cuda_kernels import Kernel
+from gpuae.backends.cuda_kernel import Kernel
 
 OPTIONS = ("--std=c++17",)
 """For NVRTC, beside the architecture."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gpuae.backends.cublas import WORKSPACE_BYTES, Cublas
 from gpuae.backends.cublas import load as load_cublas
-from gpuae.backends.cuda_kernels import Kernel, checked_arguments, known_to_kernels
+from gpuae.backends.cuda_kernel import Kernel, checked_arguments, known_to_kernels
 from gpuae.backends.cuda_module import OPTIONS, unit
 from gpuae.backends.gpu import Call
 from gpuae.backends.ops import Array, Program

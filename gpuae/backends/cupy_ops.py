@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends import philox
+from gpuae.backends.cuda_kernel import BLOCK, instance_of, known_to_kernels
 from gpuae.backends.cuda_kernels import (
     ACTIVATIONS,
-    BLOCK,
     KERNELS,
     NOISES,
     SUM_TILE,
     TILE_COLUMNS,
-    instance_of,
-    known_to_kernels,
     loss_type,
 )
 from gpuae.backends.gpu import Call, Gpu

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from gpuae.backends.cuda_kernels import Kernel
+from gpuae.backends.cuda_kernel import Kernel
 from gpuae.backends.ops import Array, Program, Ring
 
 Call: TypeAlias = Callable[[], None]

@@ -55,7 +55,7 @@ class GpuTeam:
         self.parameters = parameters
         self._step_rows = min(batch, BLOCK_ROWS) if config.full_batch else batch
         self._still_rows = self._step_rows * max(1, STILL_ROWS // self._step_rows)
-        needed = self._check_room(len(x))
+        needed = self._bytes_needed(len(x))
         self.gradient = ops.empty((network.size,), config.dtype)
         self._tile = Tile.allocate(ops, network, config, self._step_rows, training=True)
         self._still = Tile.allocate(ops, network, config, self._still_rows, training=False)
@@ -77,7 +77,7 @@ class GpuTeam:
         self._programs: dict[tuple[object, ...], Program] = {}
         self._contexts = ExitStack()
 
-    def _check_room(self, rows: int) -> int:
+    def _bytes_needed(self, rows: int) -> int:
         """Return the bytes that training takes beside the data; refuse what does not fit."""
         held = self._step_rows + self._still_rows
         needed = bytes_needed(self.network, self._config, held) + 8 * rows

@@ -1,6 +1,7 @@
 """Why there is no GPU to be used, in one sentence that says what to do."""
 
 import ctypes
+import re
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
@@ -90,8 +91,7 @@ def test_auto_takes_the_cpu_and_says_why(machine, name):
     machine(**given)
     device = resolve_device("auto")
     assert device.name == "cpu"
-    with pytest.raises(AssertionError, match=says):
-        raise AssertionError(device.reason)
+    assert re.search(says, device.reason)
     assert "\n" not in device.reason
 
 

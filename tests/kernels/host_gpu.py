@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from gpuae.backends import cuda_module
-from gpuae.backends.cuda_kernels import KERNELS, checked_arguments
+from gpuae.backends.cuda_kernel import checked_arguments
+from gpuae.backends.cuda_kernels import KERNELS
 from gpuae.backends.python_program import PythonProgram
 
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 import pytest
 
-from gpuae.backends.cuda_kernels import known_to_kernels
+from gpuae.backends.cuda_kernel import known_to_kernels
 
 GUARD = 64
 """Numbers around every array that nobody may change."""

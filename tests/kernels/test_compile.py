@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from gpuae.backends.cuda_kernels import DTYPES, KERNELS
+from gpuae.backends.cuda_kernel import DTYPES
+from gpuae.backends.cuda_kernels import KERNELS
 from gpuae.backends.cuda_module import OPTIONS, unit
 
 ARCHITECTURES = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]

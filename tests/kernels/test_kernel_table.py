@@ -1,22 +1,19 @@
 """The table of kernels describes the sources, and its checks refuse what would go wrong."""
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gpuae.backends import cuda_module, ops
-from gpuae.backends.cuda_kernels import (
+from gpuae.backends.cuda_kernel import (
     BLOCK,
-    KERNELS,
-    SUM_TILE,
-    TILE_COLUMNS,
     Parameter,
     checked_arguments,
     instance_of,
     known_to_kernels,
 )
+from gpuae.backends.cuda_kernels import KERNELS, SUM_TILE, TILE_COLUMNS
 from gpuae.backends.cupy_ops import WARPS, strip_rows, tile_count
 
 ENTRY = re.compile(r"^__global__ void (\w+)\(", re.MULTILINE)
@@ -145,8 +142,7 @@ def test_an_edit_of_a_header_changes_what_is_compiled(tmp_path, monkeypatch):
 
 
 def test_a_unit_names_the_instances_with_their_parameters():
-    own = SimpleNamespace(text=cuda_module.unit(KERNELS["adam"], (("float",),)))
-    last = own.text.strip().splitlines()[-1]
+    last = cuda_module.unit(KERNELS["adam"], (("float",),)).strip().splitlines()[-1]
     assert last == (
         "template __global__ void adam<float>(float*, const float*, float*, float*, const Index*, "
         "const double*, float, Index);"
