@@ -49,7 +49,9 @@ TELLING = ("17x33", "5x8", "5001")
 """Sizes at which most mistakes show: these go first."""
 SANITIZED = "(41x132 or 17x33 or 5x8 or 5001) and float32 and not gathering"
 SECONDS = 120
-"""After which tests that have not ended have noticed: the kernel runs for ever."""
+"""Of computing, after which tests that have not ended have noticed: the kernel runs for ever."""
+WAITING = 1800
+"""Seconds by the clock after which it waits for ever; long, for the machine may be busy."""
 
 TERM = r"[\w.]+(?:\[[^\[\]]*\]|\([^()]*\))*"
 DECLARATION = re.compile(r"^\s*[\w<>:, ]+ \w+\[\w+\];")
@@ -184,7 +186,8 @@ class Trials:
     def _child(self, session: pytest.Session, mutant: Mutant) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+        signal.alarm(WAITING)
         kernels = self.folder / f"{os.getpid()}"
         mutant.write(kernels)
         os.environ["GPUAE_KERNELS"] = str(kernels)
@@ -199,7 +202,12 @@ class Trials:
 
     def _done(self, mutant: Mutant, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
-        said = {0: "survives", UNBUILT: "does not compile", -signal.SIGALRM: "runs for ever"}
+        said = {
+            0: "survives",
+            UNBUILT: "does not compile",
+            -signal.SIGVTALRM: "runs for ever",
+            -signal.SIGALRM: "waits for ever",
+        }
         verdict = said.get(code, "wrong results" if code > 0 else "ends the process")
         if verdict == "survives":
             verdict = sanitized(mutant, self.folder)
