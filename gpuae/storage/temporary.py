@@ -1,7 +1,13 @@
-"""A file beside the one that is wanted, which takes its name when it is complete."""
+"""A file beside the one that is wanted, which takes its name when it is complete.
+
+Its own name follows from the wanted one, and whoever writes it holds a lock on it. So two processes
+never write the same output, and what a killed one has left is used up by the next.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import secrets
 from contextlib import suppress
@@ -10,6 +16,14 @@ from types import TracebackType
 from typing import Self
 
 from gpuae.errors import OutputError
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows, where a file that is open cannot be replaced anyway
+    flock = None  # type: ignore[assignment]
+
+_NAME_LENGTH = 40
+"""Of the wanted name, so much is kept in that of the partial file."""
 
 
 def check_output(path: Path, force: bool) -> None:
@@ -56,7 +70,7 @@ def check_distinct(output: Path, *inputs: Path | None) -> None:
 
 def _check_folder(path: Path, target: Path) -> None:
     """Make and remove a file: only that tells whether one can be made."""
-    probe = _beside(target)
+    probe = target.with_name(f".{target.name[:_NAME_LENGTH]}.{secrets.token_hex(4)}.probe")
     try:
         os.close(os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         probe.unlink()
@@ -66,9 +80,10 @@ def _check_folder(path: Path, target: Path) -> None:
         ) from None
 
 
-def _beside(target: Path) -> Path:
-    """Return a hidden name that nobody else uses, in the same folder."""
-    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
+def partial_name(target: Path, ending: str = "partial") -> Path:
+    """Return the hidden name, in the same folder, under which `target` is being written."""
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]
+    return target.with_name(f".{target.name[:_NAME_LENGTH]}.{digest}.{ending}")
 
 
 def _target(path: Path) -> Path:
@@ -79,23 +94,39 @@ def _target(path: Path) -> Path:
 class Temporary:
     """A new file beside `path` that takes its name when the block ends well, else is removed.
 
+    Parameters
+    ----------
+    going_on
+        Whether what an earlier process has left is kept as it is.
+
+    Attributes
+    ----------
+    keep
+        Whether the file stays, under its hidden name, when the block does not end well.
+
     Raises
     ------
     OutputError
-        Whenever the file cannot be made, written or put in place.
+        Whenever the file cannot be made, written or put in place, and when another process is
+        writing it.
     """
 
-    def __init__(self, path: Path, force: bool) -> None:
+    def __init__(self, path: Path, force: bool, *, going_on: bool = False) -> None:
         check_output(path, force)
         self._path = path
         self._force = force
+        self._going_on = going_on
         self._target = _target(path)
-        self.name = _beside(self._target)
+        self.name = partial_name(self._target)
+        self.keep = False
         self._descriptor = -1
 
     def __enter__(self) -> Self:
         try:
-            self._descriptor = os.open(self.name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            while self._descriptor < 0:
+                self._descriptor = self._opened()
+            if not self._going_on:
+                os.ftruncate(self._descriptor, 0)
         except OSError as error:
             raise self._refusal(error) from None
         return self
@@ -106,13 +137,50 @@ class Temporary:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        done = False
         try:
             if kind is None:
                 self._publish()
+                done = True
         finally:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-            self.name.unlink(missing_ok=True)
+            if done or not self.keep:
+                self.name.unlink(missing_ok=True)
+            os.close(self._descriptor)  # and so unlocked, when nobody can find it any more
+
+    def _opened(self) -> int:
+        """Return the file, open and locked; -1 where its last owner took it away meanwhile."""
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self.name, flags, 0o666)
+        try:
+            self._lock(descriptor)
+            if os.path.samestat(os.fstat(descriptor), self.name.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return -1
+
+    def _lock(self, descriptor: int) -> None:
+        """Lock the file, on file systems that can.
+
+        Raises
+        ------
+        OutputError
+            When another process has.
+        """
+        if flock is None:
+            return
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise OutputError(
+                    f"{self._path}: another process is writing it; wait until that has ended or "
+                    "choose another name"
+                ) from None
 
     def reserve(self, size: int) -> None:
         """Take `size` bytes of the disk, where the platform can; a full disk is found out now."""
@@ -132,11 +200,16 @@ class Temporary:
         except OSError as error:
             raise self._refusal(error) from None
 
+    def flush(self) -> None:
+        """Make what was written so far outlast a power cut."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._refusal(error) from None
+
     def _publish(self) -> None:
         try:
             os.fsync(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = -1
             check_output(self._path, self._force)
             if self._force or not self._link():
                 self.name.replace(self._target)

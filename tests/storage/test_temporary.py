@@ -1,0 +1,102 @@
+import os
+from contextlib import suppress
+from fcntl import LOCK_EX, flock
+
+import pytest
+
+from gpuae.errors import OutputError
+from gpuae.storage.temporary import Temporary, partial_name
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write(path, content, *, force=False):
+    with Temporary(path, force) as temporary:
+        temporary.write(memoryview(content), 0)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_of_two_that_write_the_same_output_the_second_is_refused(tmp_path, force):
+    path = tmp_path / "a.h5"
+    with Temporary(path, force) as first:
+        first.write(memoryview(b"first"), 0)
+        with pytest.raises(OutputError, match=r"a\.h5: another process is writing it"):
+            write(path, b"second", force=force)
+        assert names_in(tmp_path) == [partial_name(path).name]
+    assert path.read_bytes() == b"first"
+    assert names_in(tmp_path) == ["a.h5"]
+
+
+def test_what_a_killed_process_left_is_used_up_by_the_next(tmp_path):
+    path = tmp_path / "a.h5"
+    partial_name(path).write_bytes(b"much that was never finished")
+    write(path, b"all")
+    assert path.read_bytes() == b"all"
+    assert names_in(tmp_path) == ["a.h5"]
+
+
+def test_a_link_in_place_of_the_partial_file_is_not_followed(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"kept")
+    path = tmp_path / "a.h5"
+    partial_name(path).symlink_to(precious)
+    with pytest.raises(OutputError, match="cannot be written"):
+        write(path, b"all")
+    assert precious.read_bytes() == b"kept"
+
+
+def test_a_file_that_was_published_while_we_waited_for_it_is_not_ours(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    opened = []
+    really = os.open
+
+    def slowly(name, *how):
+        descriptor = really(name, *how)
+        if not opened and str(name).endswith(".partial"):
+            opened.append(name)
+            os.link(name, path)
+            name.unlink()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", slowly)
+    write(path, b"new", force=True)
+    assert path.read_bytes() == b"new"
+
+
+def test_long_names_that_begin_alike_have_partial_files_of_their_own(tmp_path):
+    one, other = (tmp_path / ("a" * 240 + end) for end in ("1", "2"))
+    with Temporary(one, force=False), Temporary(other, force=False):
+        pass
+    assert names_in(tmp_path) == [one.name, other.name]
+
+
+def test_file_systems_without_locks_are_written_all_the_same(tmp_path, monkeypatch):
+    def without(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("gpuae.storage.temporary.flock", without)
+    write(tmp_path / "a.h5", b"all")
+    assert (tmp_path / "a.h5").read_bytes() == b"all"
+
+
+def test_a_file_that_is_kept_can_be_gone_on_with(tmp_path):
+    path = tmp_path / "a.h5"
+    temporary = Temporary(path, force=False)
+    temporary.keep = True
+    with suppress(KeyboardInterrupt), temporary:
+        temporary.write(memoryview(b"half"), 0)
+        raise KeyboardInterrupt
+    assert names_in(tmp_path) == [partial_name(path).name]
+    with Temporary(path, force=False, going_on=True) as temporary:
+        temporary.write(memoryview(b" and half"), 4)
+    assert path.read_bytes() == b"half and half"
+
+
+def test_the_lock_is_one_that_other_programs_see(tmp_path):
+    path = tmp_path / "a.h5"
+    with partial_name(path).open("wb") as other:
+        flock(other, LOCK_EX)
+        with pytest.raises(OutputError, match="another process"):
+            write(path, b"all")
