@@ -19,6 +19,8 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from gpuae.storage import content
+from gpuae.storage.leaves import Leaves
 from gpuae.storage.schema import LIBVER
 from gpuae.storage.temporary import Temporary, check_output
 
@@ -40,7 +42,7 @@ def write_small(path: Path, build: Build, *, force: bool) -> None:
     path
         Appears complete or not at all.
     build
-        Fills the file.
+        Fills the file, but for its content hash.
     force
         Whether an existing file is replaced.
 
@@ -50,7 +52,13 @@ def write_small(path: Path, build: Build, *, force: bool) -> None:
         When it cannot be written there.
     """
     check_output(path, force)
-    image = _image(build)
+
+    def sealed(file: h5py.File) -> None:
+        build(file)
+        content.reserve(file)
+        content.seal(file)
+
+    image = _image(sealed)
     with Temporary(path, force) as temporary:
         temporary.write(memoryview(image), 0)
 
@@ -116,6 +124,7 @@ class RowsOutput:
         self._cleanup = ExitStack()
         self._offset = 0
         self._written: list[tuple[int, int]] = []
+        self._leaves = Leaves(shape[0])
 
     def __enter__(self) -> Self:
         if self._temporary is not None:
@@ -137,13 +146,13 @@ class RowsOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        unwritten = self._first_unwritten() if kind is None else None
-        if unwritten is None:
-            self._cleanup.__exit__(kind, error, trace)
-            return
-        problem = RuntimeError(f"row {unwritten} of {self._path} was never written")
-        self._cleanup.__exit__(RuntimeError, problem, None)
-        raise problem
+        if kind is None and self._temporary is not None:
+            try:
+                self._complete(self._temporary.name)
+            except BaseException as problem:
+                self._cleanup.__exit__(type(problem), problem, problem.__traceback__)
+                raise
+        self._cleanup.__exit__(kind, error, trace)
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, ...) at row `start`; several threads may, in any order."""
@@ -152,15 +161,26 @@ class RowsOutput:
         stop = start + len(rows)
         if rows.shape[1:] != self.shape[1:] or not 0 <= start <= stop <= self.shape[0]:
             raise RuntimeError(f"rows {rows.shape} at {start} do not fit into {self.shape}")
-        content = np.ascontiguousarray(rows, dtype=self.dtype)
-        octets = content.reshape(-1).view(np.uint8).data
+        stored = np.ascontiguousarray(rows, dtype=self.dtype)
+        octets = stored.reshape(-1).view(np.uint8).data
         self._temporary.write(octets, self._offset + start * self._row_bytes)
+        self._leaves.add(start, stored)
         self._written.append((start, stop))
 
     def _skeleton(self, file: h5py.File) -> None:
         """Declare the large dataset without space for it, and let the caller write the rest."""
         file.create_dataset(self._dataset_path, self.shape, self.dtype, fill_time="never")
         self._build(file)
+        content.reserve(file)
+
+    def _complete(self, name: Path) -> None:
+        """Make sure that all rows are there, and write the content hash."""
+        unwritten = self._first_unwritten()
+        if unwritten is not None:
+            raise RuntimeError(f"row {unwritten} of {self._path} was never written")
+        with _opened(name) as file:
+            rows_sha256 = self._leaves.sha256(file[self._dataset_path])
+            content.seal(file, {self._dataset_path: rows_sha256})
 
     def _first_unwritten(self) -> int | None:
         reached = 0
@@ -171,19 +191,24 @@ class RowsOutput:
         return reached if reached < self.shape[0] else None
 
 
+def _opened(path: Path) -> h5py.File:
+    """Open a file that nobody else knows, in the space that has been reserved for it."""
+    return h5py.File(
+        path,
+        "r+",
+        libver=LIBVER,
+        locking=False,  # some file systems have no locks
+        alignment_threshold=1,
+        alignment_interval=ALIGNMENT,
+    )
+
+
 def _allocate(path: Path, dataset_path: str) -> int:
     """Give the large dataset its space in the reserved file and return where that begins.
 
     The first value that is written makes HDF5 allocate all of it, unfilled.
     """
-    with h5py.File(
-        path,
-        "r+",
-        libver=LIBVER,
-        locking=False,  # nobody else knows the name, and some file systems have no locks
-        alignment_threshold=1,
-        alignment_interval=ALIGNMENT,
-    ) as file:
+    with _opened(path) as file:
         dataset = file[dataset_path]
         dataset[(0,) * dataset.ndim] = 0
         return int(dataset.id.get_offset())

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
-from h5py import h5d, h5l, h5s, h5z
+from h5py import h5a, h5d, h5l, h5s, h5z
 
 from gpuae.errors import InputError
 from gpuae.storage import heaps
@@ -177,8 +177,8 @@ def _beyond_file(dataset: h5py.Dataset, declared: int, stored: int) -> str | Non
     return None
 
 
-def value_type(dataset: h5py.Dataset, source: str) -> np.dtype[Any]:
-    """Return NumPy's type of the values.
+def value_type(dataset: h5py.Dataset | h5a.AttrID, source: str) -> np.dtype[Any]:
+    """Return NumPy's type of the values of a dataset or attribute.
 
     Raises
     ------

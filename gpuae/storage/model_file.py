@@ -128,7 +128,7 @@ def _bad_config(path: Path, problem: str) -> InputError:
 
 
 def _further(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
-    standard = (*schema.STANDARD_ATTRIBUTES, schema.CONFIG_JSON)
+    standard = (*schema.STANDARD_ATTRIBUTES, schema.CONFIG_JSON, schema.CONTENT_SHA256)
     return {name: value for name, value in attributes.items() if name not in standard}
 
 

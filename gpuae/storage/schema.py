@@ -24,6 +24,8 @@ ROWS_OF_KIND = MappingProxyType({"dataset": "/data/x", "features": "/features/co
 """The matrix of rows in each kind of file that can serve as DATA."""
 IMAGE_SHAPE = "image_shape"
 CONFIG_JSON = "config_json"
+PROVENANCE_JSON = "provenance_json"
+CONTENT_SHA256 = "content_sha256"
 ATTRIBUTE_BYTES = 64 * 1024
 """Attributes of this many bytes and more are refused by HDF5's compact storage."""
 
