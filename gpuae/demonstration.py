@@ -16,7 +16,8 @@ from gpuae.errors import OutputError
 from gpuae.evaluation import Evaluation, evaluate
 from gpuae.importers import open_data
 from gpuae.model.model import Model
-from gpuae.storage.dataset import Dataset, check_output, open_dataset, sha256, write_dataset
+from gpuae.storage import provenance
+from gpuae.storage.dataset import Dataset, check_output, open_dataset, write_dataset
 from gpuae.storage.features import features_output
 from gpuae.training.fitting import fit
 from gpuae.training.trainer import Ending
@@ -31,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "schedule": "cosine",
     "patience": 30,
 }
+COMMAND = "demo"
 TEST_EVERY = 4
 """Every fourth digit is kept for testing."""
 
@@ -91,11 +93,13 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
     files = Files.within(folder)
     files.check(force=force)
     train, test = _split(open_data("digits"))
-    write_dataset(files.train, train, force=force)
-    write_dataset(files.test, test, force=force)
+    digits = [provenance.source_file("data", None, "digits")]
+    for path, part, rows in ((files.train, train, "train"), (files.test, test, "test")):
+        split = provenance.attributes(COMMAND, digits, {"rows": rows})
+        write_dataset(path, part, force=force, attributes=split)
     config = Config.parse({**SETTINGS, "device": device})
-    provenance = {"source_sha256": sha256(files.train)}
-    fitted = fit(train.x, config, attributes=provenance, image_shape=train.image_shape)
+    made = provenance.attributes(COMMAND, [_source("data", files.train)])
+    fitted = fit(train.x, config, attributes=made, image_shape=train.image_shape)
     if fitted.course.ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
     fitted.model.save(files.model, force=force)
@@ -129,10 +133,15 @@ def _encode(
 ) -> None:
     dataset = open_dataset(data)
     shape = (len(dataset.x), model.network.code_size)
-    attributes = {"model_sha256": sha256(model_path), "source_sha256": sha256(data)}
-    output = features_output(features, shape, force=force, y=dataset.y, attributes=attributes)
+    sources = [_source("model", model_path), _source("data", data)]
+    made = provenance.attributes(COMMAND, sources)
+    output = features_output(features, shape, force=force, y=dataset.y, attributes=made)
     with output as out:
         encode(model, dataset.x, out.write, device=device)
+
+
+def _source(role: str, path: Path) -> provenance.Source:
+    return provenance.source_file(role, path, str(path))
 
 
 def _accuracy(train: Dataset, test: Dataset) -> float:

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from gpuae import encoding
 from gpuae.config import Config
 from gpuae.model.model import Model
+from gpuae.storage import provenance
 from gpuae.training.fitting import fit
 from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
@@ -146,7 +147,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         self._partial: PartialFit | None = None
         rows = self._rows(X, reset=True)
-        fitted = fit(rows, self._config(), feature_names=self._names())
+        made = provenance.attributes("Autoencoder.fit", ())
+        fitted = fit(rows, self._config(), attributes=made, feature_names=self._names())
         self._rows_seen = len(rows)
         self._set_model(fitted.model)
         self.n_iter_ = len(fitted.course.history.records)
@@ -173,7 +175,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         training.feed(rows)
         self._partial = training
         self.loss_ = training.loss
-        self._set_model(replace(training.model(), feature_names=self._names()))
+        model = training.model()
+        made = provenance.attributes("Autoencoder.partial_fit", ())
+        attributes = {**model.attributes, **made}
+        self._set_model(replace(model, attributes=attributes, feature_names=self._names()))
         self.n_iter_ += 1
         return self
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "score": "Write each row's reconstruction error, an anomaly score.",
     "evaluate": "Measure a model on data, beside PCA of the same size.",
     "inspect": "Show what a gpuae file or another HDF5 file holds.",
+    "verify": "Check that files are whole, or that two say the same.",
     "convert": "Turn idx, npy, npz, csv or HDF5 into a gpuae data set.",
     "gradcheck": "Prove the gradient of a configuration.",
     "doctor": "Show what this machine would compute with, and why.",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gpuae.cli.base import PATH, declare, force_option, say
+
+if TYPE_CHECKING:
+    from gpuae.storage.dataset import Dataset
 
 
 @declare
@@ -30,7 +34,6 @@ def command(source: str, output: Path, labels: Path | None, force: bool) -> None
         check_distinct,
         check_finite,
         check_output,
-        sha256,
         write_dataset,
     )
 
@@ -40,8 +43,16 @@ def command(source: str, output: Path, labels: Path | None, force: bool) -> None
     check_finite(dataset.x, dataset.source)
     for note in dataset.notes:
         say(f"note: {note}")
-    hashes = {"source_sha256": sha256(dataset.source_path)} if dataset.source_path else {}
-    write_dataset(output, dataset, force=force, attributes=hashes)
+    write_dataset(output, dataset, force=force, attributes=_provenance(dataset, labels))
     rows, columns = dataset.x.shape
     labelled = " with labels" if dataset.y is not None else ""
     click.echo(f"wrote {rows} rows of {columns} {dataset.x.dtype} columns{labelled} to {output}")
+
+
+def _provenance(dataset: Dataset, labels: Path | None) -> dict[str, str | int | float]:
+    from gpuae.storage import provenance
+
+    sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
+    if labels is not None:
+        sources.append(provenance.source_file("labels", labels, str(labels)))
+    return provenance.attributes("convert", sources)

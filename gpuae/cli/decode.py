@@ -56,7 +56,7 @@ def command(
             **job.labels,
             feature_names=job.model.feature_names,
             image_shape=job.model.image_shape,
-            attributes=job.attributes(device),
+            attributes=job.attributes("decode", device),
         ),
         output,
         lambda sink: decode(job.model, job.x, sink, device=device, threads=threads),

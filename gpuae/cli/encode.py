@@ -47,7 +47,7 @@ def command(
     job = Job.open(model_path, data, output)
     index = layer_index(job.model, layer)
     shape = (len(job.x), job.model.network.layers[index].n_out)
-    attributes = job.attributes(device) | {"layer": index + 1}
+    attributes = job.attributes("encode", device, layer=index + 1) | {"layer": index + 1}
     write_rows(
         features_output(output, shape, force=force, **job.labels, attributes=attributes),
         output,

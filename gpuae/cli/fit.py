@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuae.config import Config
+    from gpuae.storage.dataset import Dataset
     from gpuae.training.fitting import Fit
 
 MEASURED_ROWS = 2000
@@ -78,7 +79,7 @@ def command(
             config,
             observer=observer,
             initial=initial,
-            attributes=_provenance(dataset.source_path),
+            attributes=_provenance(dataset, init_from),
             feature_names=dataset.feature_names,
             image_shape=dataset.image_shape,
         )
@@ -116,10 +117,13 @@ def _tell_device(config: Config) -> None:
         say("compiling for this CPU, once: some seconds now and for each new kind of network")
 
 
-def _provenance(path: Path | None) -> dict[str, str | int | float]:
-    from gpuae.storage.dataset import sha256
+def _provenance(dataset: Dataset, init_from: Path | None) -> dict[str, str | int | float]:
+    from gpuae.storage import provenance
 
-    return {} if path is None else {"source_sha256": sha256(path)}
+    sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
+    if init_from is not None:
+        sources.append(provenance.source_file("init_from", init_from, str(init_from)))
+    return provenance.attributes("fit", sources)
 
 
 def _summary(result: Fit, output: Path) -> dict[str, Any]:

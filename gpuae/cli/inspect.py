@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=PATH)
 @json_option
 def command(file: Path, as_json: bool) -> None:
-    """Show what FILE holds: its kind, where it came from, its settings and its datasets.
+    """Show what FILE holds: its kind, what it was made from by what, its settings and its datasets.
 
     FILE is any HDF5 file; the paths shown can be given as DATA in the form FILE::/path.
 
@@ -30,10 +30,17 @@ def command(file: Path, as_json: bool) -> None:
 
     summary = summarise(file)
     if as_json:
-        print_json({"file": str(file), **asdict(summary)})
+        made = summary.provenance
+        chain = {
+            "provenance": made.model_dump(mode="json", exclude_defaults=True) if made else None
+        }
+        print_json({"file": str(file), **asdict(summary), **chain})
         return
     kind = f"a gpuae {summary.kind} file" if summary.kind else "an HDF5 file that is not gpuae's"
     print_table(f"{file}: {kind}", _rows(summary))
+    made = summary.provenance
+    if made is not None and made.command:
+        click.echo("\n".join((f" made by {made.heading()}", *made.source_lines(1))))
 
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:

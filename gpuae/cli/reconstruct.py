@@ -43,7 +43,7 @@ def command(
             **job.labels,
             feature_names=job.dataset.feature_names,
             image_shape=job.dataset.image_shape,
-            attributes=job.attributes(device),
+            attributes=job.attributes("reconstruct", device),
         ),
         output,
         lambda sink: reconstruct(job.model, job.x, sink, device=device, threads=threads),

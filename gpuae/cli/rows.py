@@ -51,18 +51,23 @@ class Job:
         """The rows (n, d)."""
         return self.dataset.x
 
-    def attributes(self, device: str) -> dict[str, str | int | float]:
-        """Return which model, which data and which device an output comes from."""
-        from gpuae.backends import resolve_device
-        from gpuae.storage.dataset import sha256
+    def attributes(
+        self, command: str, device: str, **options: str | int
+    ) -> dict[str, str | int | float]:
+        """Return which command, model, data and device an output comes from.
 
-        made: dict[str, str | int | float] = {
-            "device": resolve_device(device).name,
-            "model_sha256": sha256(self.model_path),
-        }
-        if self.dataset.source_path is not None:
-            made["source_sha256"] = sha256(self.dataset.source_path)
-        return made
+        `options` are those of the command that decide what it gives.
+        """
+        from gpuae.backends import resolve_device
+        from gpuae.storage import provenance
+
+        data = self.dataset
+        sources = (
+            provenance.source_file("model", self.model_path, str(self.model_path)),
+            provenance.source_file("data", data.source_path, data.source),
+        )
+        made = provenance.attributes(command, sources, options)
+        return {"device": resolve_device(device).name, **made}
 
     @property
     def labels(self) -> dict[str, Any]:

@@ -39,7 +39,9 @@ def command(
     job = Job.open(model_path, data, output)
     rows = len(job.x)
     write_rows(
-        scores_output(output, rows, force=force, **job.labels, attributes=job.attributes(device)),
+        scores_output(
+            output, rows, force=force, **job.labels, attributes=job.attributes("score", device)
+        ),
         output,
         lambda sink: score(job.model, job.x, sink, device=device, threads=threads),
         f"{rows} scores",

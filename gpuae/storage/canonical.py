@@ -71,7 +71,7 @@ def _block_rows(dataset: h5py.Dataset) -> int:
     if dataset.dtype.kind == "O":
         file_bytes: int = dataset.file.id.get_filesize()
         return max(1, _TEXT_BLOCK_BYTES // file_bytes)
-    row_bytes = max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:]))
+    row_bytes: int = max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:]))
     chunk_rows: int = dataset.chunks[0] if dataset.chunks else 1
     return max(1, BLOCK_BYTES // row_bytes, chunk_rows)
 

@@ -76,12 +76,13 @@ def read_model(path: Path) -> ModelContents:
         contradict its configuration; the message names the file and the path in it.
     """
     with guard.opened(path) as file:
-        return _contents_of(file, path)
+        return contents_of(file, path)
 
 
-def _contents_of(file: h5py.File, path: Path) -> ModelContents:
+def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
+    """Return the model in an open file of `kind`, as `read_model` does."""
     attributes = reading.root_attributes(file)
-    config = _read_config(path, attributes)
+    config = _read_config(path, attributes, kind)
     contents = ModelContents(
         config=config,
         encoder=_read_layers(file, "/model/encoder", config),
@@ -93,16 +94,16 @@ def _contents_of(file: h5py.File, path: Path) -> ModelContents:
         image_shape=read_image_shape(reading.group_at(file, "/model"), str(path)),
     )
     if problem := first_problem(contents):
-        raise InputError(f"{path}: is a damaged {KIND}, its {problem}; train or copy it again")
+        raise InputError(f"{path}: is a damaged {kind}, its {problem}; train or copy it again")
     return contents
 
 
-def _read_config(path: Path, attributes: Mapping[str, Attribute]) -> Config:
-    """Return the configuration of a file that has been found to be a model."""
+def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -> Config:
+    """Return the configuration of a file that has been found to be of the `wanted` kind."""
     kind = schema.kind_of(attributes)
-    if kind != KIND:
+    if kind != wanted:
         what = f"a gpuae {kind} file" if kind else "not a gpuae file"
-        raise InputError(f"{path}: is {what} where a {KIND} is needed; make one with gpuae fit")
+        raise InputError(f"{path}: is {what} where a {wanted} is needed; make one with gpuae fit")
     minor = schema.minor_version(attributes, str(path))
     try:
         settings = json.loads(str(attributes.get(schema.CONFIG_JSON, "")))

@@ -105,9 +105,7 @@ class Record(BaseModel):
         return max((1 + (s.made._depth() if s.made else 0) for s in self.sources), default=0)
 
     def _cut_below(self, depth: int) -> Self:
-        """Return it with `depth` levels of sources."""
-        if depth == 0:
-            return self.model_copy(update={"sources": ()})
+        """Return it with `depth` levels of sources, at least one."""
         cut = tuple(_cut(source, depth - 1) for source in self.sources)
         return self.model_copy(update={"sources": cut})
 

@@ -12,7 +12,10 @@ import h5py
 
 from gpuae.errors import InputError
 from gpuae.storage import guard, listing, reading, schema
+from gpuae.storage.provenance import Record
 from gpuae.storage.schema import Attribute
+
+_SHOWN_APART = (schema.CONFIG_JSON, schema.PROVENANCE_JSON)
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Summary:
-    """A file's kind (None if it is not gpuae's), its settings, and everything beside them."""
+    """A file's kind (None if it is not gpuae's), its settings, what made it, and its datasets."""
 
     kind: str | None
     attributes: dict[str, Attribute]
     config: dict[str, Any]
+    provenance: Record | None
     datasets: list[Entry]
     history: dict[str, list[float]]
 
@@ -50,8 +54,9 @@ def summarise(path: Path) -> Summary:
             schema.minor_version(attributes, str(path))
         return Summary(
             kind=kind,
-            attributes={k: v for k, v in attributes.items() if k != schema.CONFIG_JSON},
+            attributes={k: v for k, v in attributes.items() if k not in _SHOWN_APART},
             config=_config(attributes, path),
+            provenance=Record.of(attributes, str(path)) if kind is not None else None,
             datasets=list(_entries(file)),
             history=_history(file) if kind == "model" else {},
         )
