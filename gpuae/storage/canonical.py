@@ -87,7 +87,8 @@ def attribute(owner: guard.Item, name: str, source: str) -> NDArray[Any]:
     what = f"{source}: the attribute {name}"
     with guard.hdf5_errors(source):
         opened = h5a.open(owner.id, name.encode())
-        shape, nbytes = opened.shape, opened.get_storage_size()
+        shape: tuple[int, ...] | None = opened.shape
+        nbytes = opened.get_type().get_size() * math.prod(shape or ())
     text = type_name(guard.value_type(opened, what), what) == "text"
     if shape is None or nbytes >= schema.ATTRIBUTE_BYTES or (text and math.prod(shape) > MAX_TEXTS):
         raise InputError(f"{what} holds nothing, or more than an attribute may; remove it")

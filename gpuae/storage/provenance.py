@@ -130,7 +130,7 @@ def _cut(source: Source, depth: int) -> Source:
 
 
 def _object(text: object) -> dict[str, Any]:
-    value = from_json(str(text))
+    value = from_json(str(text).encode())
     if not isinstance(value, dict):
         raise ValueError("is no JSON object")
     return value

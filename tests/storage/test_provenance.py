@@ -98,6 +98,7 @@ def test_the_deepest_levels_give_way_when_the_chain_is_too_long():
         "[]",
         "{",
         "[" * 5000,
+        '{"command": "\udc80"}',
         json.dumps({"sources": 3}),
         json.dumps({"sources": [{"role": "data"}]}),
         json.dumps({"sources": [{"role": "data", "name": "x", "sha256": "short"}]}),
