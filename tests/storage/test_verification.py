@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from dataclasses import replace
 
 import h5py
@@ -10,6 +11,7 @@ from gpuae.storage import provenance, tree
 from gpuae.storage.dataset import write_dataset
 from gpuae.storage.features import features_output, scores_output
 from gpuae.storage.model_file import read_model, write_model
+from gpuae.storage.sameness import differences
 from gpuae.storage.verification import verify
 
 
@@ -251,3 +253,16 @@ def test_a_model_that_is_read_and_written_again_has_a_hash_of_its_own(files, tmp
     changed = replace(model, feature_names=tuple("ghijkl"))
     write_model(tmp_path / "again.h5", changed, force=False)
     assert not problems(tmp_path / "again.h5")
+
+
+def test_a_large_file_takes_little_memory(tmp_path):
+    rows = np.zeros((1 << 16, 256), np.float32)
+    with features_output(tmp_path / "large.h5", rows.shape, force=False, attributes={}) as out:
+        out.write(0, rows)
+    tracemalloc.start()
+    try:
+        assert not problems(tmp_path / "large.h5")
+        assert not list(differences(tmp_path / "large.h5", tmp_path / "large.h5"))
+        assert tracemalloc.get_traced_memory()[1] < rows.nbytes
+    finally:
+        tracemalloc.stop()
