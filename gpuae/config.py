@@ -44,6 +44,7 @@ UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
+SIZE_PATTERN = r"^\d+(\.\d+)?[KMGT]?B?$"
 FULL_SHUFFLE_BYTES = 1 << 30
 """Data up to this size are shuffled row by row when `shuffle` is left to `auto`."""
 
@@ -122,8 +123,8 @@ class Config(BaseModel):
     tile_rows: int | None = Field(None, ge=1, description="rows a thread computes at once [auto]")
     memory: str | None = Field(
         None,
-        pattern=r"^\d+(\.\d+)?[KMGT]?B?$",
-        description="for blocks of data, such as 2GB [auto]",
+        pattern=SIZE_PATTERN,
+        description="of data that are held in memory, such as 2GB [a quarter of what is free]",
     )
     precision: Precision = Field("float32", description="of matrix products on GPUs")
 
@@ -244,10 +245,8 @@ class Config(BaseModel):
 
 def _check_available(config: Config) -> None:
     """Refuse what is planned but does not work yet, rather than ignore it."""
-    for name in ("pretrain", "memory"):
-        default = Config.model_fields[name].default
-        if getattr(config, name) != default:
-            raise ValueError(f"{name} is not available in this version; leave it out")
+    if config.pretrain:
+        raise ValueError("pretrain is not available in this version; leave it out")
 
 
 def _check_loss(config: Config) -> None:

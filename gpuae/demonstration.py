@@ -99,7 +99,7 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
         write_dataset(path, part, force=force, attributes=split)
     config = Config.parse({**SETTINGS, "device": device})
     made = provenance.attributes(COMMAND, [_source("data", files.train)])
-    fitted = fit(train.x, config, attributes=made, image_shape=train.image_shape)
+    fitted = fit(train.x[:], config, attributes=made, image_shape=train.image_shape)
     if fitted.course.ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
     fitted.model.save(files.model, force=force)
@@ -125,7 +125,7 @@ def _split(digits: Dataset) -> tuple[Dataset, Dataset]:
 
 def _chosen(digits: Dataset, rows: NDArray[np.bool_]) -> Dataset:
     labels = digits.y[rows] if digits.y is not None else None
-    return Dataset(digits.x[rows], digits.source, y=labels, image_shape=digits.image_shape)
+    return Dataset(digits.x[:][rows], digits.source, y=labels, image_shape=digits.image_shape)
 
 
 def _encode(

@@ -6,8 +6,9 @@ there are; a row's result does not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,10 +17,14 @@ from numpy.typing import NDArray
 from gpuae.backends import get_ops, resolve_device
 from gpuae.backends.ops import Array, Clock, Ops, Rows
 from gpuae.errors import InputError
+from gpuae.memory import data_memory
 from gpuae.model.feed import Feed, Restore
 from gpuae.model.model import Model
 from gpuae.model.propagation import Propagation, Sums
 from gpuae.model.tile import Tile
+from gpuae.storage import arrays
+from gpuae.storage.mapped import is_large
+from gpuae.storage.matrix import Source
 from gpuae.training.crew import Crew, available_cores
 
 BLOCK_ROWS = 256
@@ -32,7 +37,7 @@ Sink: TypeAlias = Callable[[int, NDArray[Any]], None]
 class Workbench:
     """One thread's buffers: a tile and what brings rows into it and out of it."""
 
-    def __init__(self, model: Model, ops: Ops, x: NDArray[Any], block_rows: int) -> None:
+    def __init__(self, model: Model, ops: Ops, dtype: np.dtype[Any], block_rows: int) -> None:
         config, network = model.config, model.network
         self.ops = ops
         self.model = model
@@ -46,19 +51,19 @@ class Workbench:
         self._restore = Restore.create(self.ops, model.preprocess, config)
         self._clock = Clock(self.ops.zeros((4,), "int64"), self.ops.zeros((1,), "float64"))
         self._order = self.ops.asarray(np.arange(block_rows))
-        self._x = x
-        self._feed = Feed.create(self.ops, x[:0], model.preprocess, config, noisy=False)
+        nothing = np.empty((0, network.columns), dtype)
+        self._feed = Feed.create(self.ops, nothing, model.preprocess, config, noisy=False)
 
-    def load(self, start: int, stop: int) -> Tile:
-        """Bring rows into the tile, preprocessed."""
-        tile = self.tile.rows_between(0, stop - start)
-        feed = replace(self._feed, source=self.ops.asarray(self._x[start:stop]))
-        feed.load(tile, Rows(self._order, self._clock, 0, stop - start))
+    def load(self, rows: NDArray[Any]) -> Tile:
+        """Bring raw rows (m, d) into the tile, preprocessed."""
+        tile = self.tile.rows_between(0, len(rows))
+        feed = replace(self._feed, source=self.ops.asarray(rows))
+        feed.load(tile, Rows(self._order, self._clock, 0, len(rows)))
         return tile
 
-    def encode(self, start: int, stop: int) -> Tile:
-        """Bring rows to the code."""
-        tile = self.load(start, stop)
+    def encode(self, rows: NDArray[Any]) -> Tile:
+        """Bring raw rows (m, d) to the code."""
+        tile = self.load(rows)
         self.propagation.encode(tile, None, None)
         return tile
 
@@ -69,46 +74,67 @@ class Workbench:
         return self.ops.to_host(restored)
 
 
-Work: TypeAlias = Callable[[Workbench, int, int], None]
+Work: TypeAlias = Callable[[Workbench, int, NDArray[Any]], None]
+"""Is given the number of a block's first row and its rows."""
 
 
 def for_each_block(
     model: Model,
-    x: NDArray[Any],
+    x: Source,
     work: Work,
     device: str = "auto",
     threads: int | None = None,
+    *,
+    memory: int | None = None,
+    start: int = 0,
 ) -> None:
-    """Call work(bench, start, stop) for all blocks of rows of x, on several threads.
+    """Call work(bench, first, rows) for all blocks of rows of x, on several threads.
 
     A block starts at a multiple of BLOCK_ROWS. On a GPU one thread fills the queue.
-    """
-    rows, chosen = len(x), resolve_device(device)
-    block_rows = GPU_BLOCK_ROWS if chosen.is_gpu else BLOCK_ROWS
-    starts = range(0, rows, block_rows)
-    size = max(1, min(threads or available_cores(), len(starts)))
-    size = 1 if chosen.is_gpu else size
-    held = max(1, min(block_rows, rows))
-    benches = [Workbench(model, get_ops(chosen), x, held) for _ in range(size)]
 
-    def member(index: int) -> None:
-        for start in starts[index::size]:
-            work(benches[index], start, min(start + block_rows, rows))
+    Parameters
+    ----------
+    memory
+        Bytes of a memory map that may be in memory; None for as many as suit this machine.
+    start
+        The first row to work on; blocks before it are left out.
+    """
+    chosen = resolve_device(device)
+    block_rows = GPU_BLOCK_ROWS if chosen.is_gpu else BLOCK_ROWS
+    blocks = -(-len(x) // block_rows)
+    size = 1 if chosen.is_gpu else max(1, min(threads or available_cores(), blocks))
+    held = max(1, min(block_rows, len(x)))
+    benches = [Workbench(model, get_ops(chosen), x.dtype, held) for _ in range(size)]
+
+    def share(offset: int, rows: NDArray[Any], index: int) -> None:
+        for first in range(index * block_rows, len(rows), size * block_rows):
+            work(benches[index], offset + first, rows[first : first + block_rows])
             if crew.stopping:
                 return
 
+    most = data_memory(None) if memory is None else memory
     with benches[0].ops.session(), Crew(size) as crew:
-        crew.run(member)
+        for offset, rows in _stretches(x, start - start % block_rows, most):
+            crew.run(partial(share, offset, rows))
+
+
+def _stretches(x: Source, start: int, memory: int) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield rows in order as (first row, rows), all at once where they are in memory."""
+    if isinstance(x, np.ndarray) and not is_large(x, memory):
+        yield start, x[start:]
+    else:
+        yield from arrays.blocks(x, multiple=GPU_BLOCK_ROWS, start=start)
 
 
 def encode(
     model: Model,
-    x: NDArray[Any],
+    x: Source,
     sink: Sink,
     *,
     layer: int | None = None,
     device: str = "auto",
     threads: int | None = None,
+    memory: int | None = None,
 ) -> None:
     """Hand the code of each row of x (n, d) to the sink, or another encoder layer's activation.
 
@@ -116,68 +142,83 @@ def encode(
     ----------
     layer
         Counts encoder layers from 1; None is the code.
+    memory
+        Bytes of a memory map that may be in memory; None for as many as suit this machine.
     """
     check_columns(model, x.shape[1])
     index = layer_index(model, layer)
 
-    def work(bench: Workbench, start: int, stop: int) -> None:
-        tile = bench.encode(start, stop)
+    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
+        tile = bench.encode(rows)
         _hand_over(sink, start, bench.ops.to_host(tile.outputs[index]))
 
-    for_each_block(model, x, work, device, threads)
+    for_each_block(model, x, work, device, threads, memory=memory)
 
 
 def decode(
     model: Model,
-    codes: NDArray[Any],
+    codes: Source,
     sink: Sink,
     *,
     device: str = "auto",
     threads: int | None = None,
+    memory: int | None = None,
 ) -> None:
     """Hand the reconstruction, in the data's own units, of each row of codes (n, k) to the sink."""
     code_size = model.network.code_size
     if codes.shape[1] != code_size:
         raise InputError(f"the codes have {codes.shape[1]} columns and the model's {code_size}")
 
-    def work(bench: Workbench, start: int, stop: int) -> None:
-        tile = bench.tile.rows_between(0, stop - start)
+    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
+        tile = bench.tile.rows_between(0, len(rows))
         code = tile.outputs[model.network.code]
-        bench.ops.assign(code, codes[start:stop].astype(code.dtype))
+        bench.ops.assign(code, rows.astype(code.dtype))
         bench.propagation.decode(tile, None)
         _hand_over(sink, start, bench.restore(tile, bench.propagation.reconstruct(tile)))
 
-    for_each_block(model, codes, work, device, threads)
+    for_each_block(model, codes, work, device, threads, memory=memory)
 
 
 def reconstruct(
-    model: Model, x: NDArray[Any], sink: Sink, *, device: str = "auto", threads: int | None = None
+    model: Model,
+    x: Source,
+    sink: Sink,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
 ) -> None:
     """Hand x̂, in the data's own units, of each row of x (n, d) to the sink."""
     check_columns(model, x.shape[1])
 
-    def work(bench: Workbench, start: int, stop: int) -> None:
-        tile = bench.encode(start, stop)
+    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
+        tile = bench.encode(rows)
         bench.propagation.decode(tile, None)
         _hand_over(sink, start, bench.restore(tile, bench.propagation.reconstruct(tile)))
 
-    for_each_block(model, x, work, device, threads)
+    for_each_block(model, x, work, device, threads, memory=memory)
 
 
 def score(
-    model: Model, x: NDArray[Any], sink: Sink, *, device: str = "auto", threads: int | None = None
+    model: Model,
+    x: Source,
+    sink: Sink,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
 ) -> None:
     """Hand each row's error to the sink: the mean over columns of (x̂ − x)², preprocessed units."""
     check_columns(model, x.shape[1])
 
-    def work(bench: Workbench, start: int, stop: int) -> None:
-        tile = bench.encode(start, stop)
+    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
+        tile = bench.encode(rows)
         bench.propagation.decode(tile, None)
-        errors = bench.errors[: stop - start]
+        errors = bench.errors[: len(rows)]
         bench.ops.row_errors(bench.propagation.reconstruct(tile), tile.clean, errors)
         _hand_over(sink, start, bench.ops.to_host(errors))
 
-    for_each_block(model, x, work, device, threads)
+    for_each_block(model, x, work, device, threads, memory=memory)
 
 
 def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:

@@ -21,11 +21,13 @@ from gpuae.encoding import (
 )
 from gpuae.model.model import Model
 from gpuae.model.statistics import ColumnStatistics, blocks, column_statistics
+from gpuae.storage.matrix import Source
 
 ACTIVE = 1e-6
 """A code unit is active in a row where its magnitude is above this."""
 EXACT_PCA_SIZE = 4096
-"""PCA is exact where the rows or the columns are at most this many, else randomised."""
+"""PCA is exact where the rows or the columns are at most this many, else by subspace iteration."""
+PCA_EXTRA_AXES, PCA_PASSES = 10, 4
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,12 @@ class _BlockSums:
 
 
 def evaluate(
-    model: Model, x: NDArray[Any], *, device: str = "auto", threads: int | None = None
+    model: Model,
+    x: Source,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
 ) -> Evaluation:
     """Measure a model on the rows of x (n, d), without noise or dropout.
 
@@ -78,11 +85,11 @@ def evaluate(
     code_size = model.network.code_size
     sums = _BlockSums.allocate(-(-rows // BLOCK_ROWS), code_size)
 
-    def work(bench: Workbench, start: int, stop: int) -> None:
-        _measure_block(bench, x, start, stop, sums)
+    def work(bench: Workbench, start: int, own: NDArray[Any]) -> None:
+        _measure_block(bench, own, start // BLOCK_ROWS, sums)
 
-    for_each_block(model, x, work, device, threads)
-    statistics = column_statistics(x, np.arange(rows))
+    for_each_block(model, x, work, device, threads, memory=memory)
+    statistics = column_statistics(x)
     variance = float(statistics.variance.mean())
     mse = float(sums.squares.sum()) / (rows * columns)
     pca = pca_mse(x, statistics, min(code_size, rows, columns))
@@ -108,34 +115,34 @@ def explained_variance(
     """Return the share of the variance of x (n, d), in its own units, that is reconstructed."""
     rebuilt = np.empty(x.shape)
     reconstruct(model, x, into(rebuilt), device=device, threads=threads)
-    variance = column_statistics(x, np.arange(len(x))).variance.mean()
+    variance = column_statistics(x).variance.mean()
     return _explained(float(((rebuilt - x) ** 2).mean()), float(variance))
 
 
-def pca_mse(x: NDArray[Any], statistics: ColumnStatistics, components: int) -> float:
+def pca_mse(x: Source, statistics: ColumnStatistics, components: int) -> float:
     """Return the mean squared error, over rows and columns, of x (n, d) rebuilt from PCA.
 
     The squared error of a rank-k PCA is the sum of the variances along the remaining axes.
     """
     rows, columns = x.shape
     if min(rows, columns) > EXACT_PCA_SIZE:
-        return _randomised_pca_mse(x, statistics, components)
+        explained = _leading_variance(x, statistics, components)
+        total = float(statistics.variance.sum())
+        return float(max(0.0, total - explained) / columns)
     spectrum = _covariance_spectrum(x, statistics)
     left = np.maximum(spectrum[: len(spectrum) - components], 0.0)
     return float(left.sum() / columns)
 
 
-def _measure_block(
-    bench: Workbench, x: NDArray[Any], start: int, stop: int, sums: _BlockSums
-) -> None:
-    block, ops = start // BLOCK_ROWS, bench.ops
-    tile = bench.encode(start, stop)
+def _measure_block(bench: Workbench, rows: NDArray[Any], block: int, sums: _BlockSums) -> None:
+    ops = bench.ops
+    tile = bench.encode(rows)
     code = ops.to_host(tile.outputs[bench.model.network.code]).astype(np.float64)
     ops.fill(bench.sums.loss, 0.0)
     bench.propagation.decode(tile, None)
     bench.propagation.add_loss(tile, bench.sums)
     sums.loss[block] = ops.to_host(bench.sums.loss)[0]
-    error = bench.restore(tile, tile.activations[-1]).astype(np.float64) - x[start:stop]
+    error = bench.restore(tile, tile.activations[-1]).astype(np.float64) - rows
     sums.squares[block] = np.vdot(error, error)
     size = np.abs(code)
     sums.code[block] = code.sum()
@@ -144,27 +151,41 @@ def _measure_block(
     sums.largest[block] = size.max(axis=0)
 
 
-def _covariance_spectrum(x: NDArray[Any], statistics: ColumnStatistics) -> NDArray[np.float64]:
+def _covariance_spectrum(x: Source, statistics: ColumnStatistics) -> NDArray[np.float64]:
     """Return the ascending eigenvalues of the covariance, of the smaller of its two forms."""
     from scipy.linalg import eigvalsh
 
     rows, columns = x.shape
     if rows < columns:
-        centred = x.astype(np.float64) - statistics.mean
+        centred = x[:].astype(np.float64) - statistics.mean
         matrix = centred @ centred.T
     else:
-        parts = (block - statistics.mean for block in blocks(x, np.arange(rows)))
+        parts = (block - statistics.mean for block in blocks(x))
         matrix = np.asarray(sum(part.T @ part for part in parts))
     return np.asarray(eigvalsh(matrix) / rows)
 
 
-def _randomised_pca_mse(x: NDArray[Any], statistics: ColumnStatistics, components: int) -> float:
-    from sklearn.decomposition import PCA
+def _leading_variance(x: Source, statistics: ColumnStatistics, components: int) -> float:
+    """Return the variance along the first principal axes, by subspace iteration over x.
 
-    pca = PCA(components, svd_solver="randomized", random_state=0).fit(x)
-    rows = len(x)
-    explained = float(pca.explained_variance_.sum()) * (rows - 1) / rows
-    return float(max(0.0, float(statistics.variance.sum()) - explained) / x.shape[1])
+    A few axes more than asked for make a few passes enough: N. Halko, P. Martinsson, J. Tropp,
+    "Finding structure with randomness", 2011, algorithm 4.4, on the covariance.
+    """
+    rows, columns = x.shape
+    width = min(components + PCA_EXTRA_AXES, rows, columns)
+    axes = np.random.default_rng(0).standard_normal((columns, width))
+    for _ in range(PCA_PASSES):
+        axes = np.linalg.qr(_times_covariance(x, statistics, axes))[0]
+    values = np.linalg.eigvalsh(axes.T @ _times_covariance(x, statistics, axes))
+    return float(values[-components:].sum())
+
+
+def _times_covariance(
+    x: Source, statistics: ColumnStatistics, axes: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the covariance (d, d) times `axes` (d, k), without ever making it."""
+    parts = (block - statistics.mean for block in blocks(x))
+    return np.asarray(sum(part.T @ (part @ axes) for part in parts)) / len(x)
 
 
 def _explained(mse: float, variance: float) -> float:

@@ -109,7 +109,6 @@ SENSELESS = [
     ({"k": 3}, "k .*topk"),
     ({"sparsity": "kl", "l1": 0.1}, "l1 .*l1"),
     ({"pretrain": 5}, "pretrain"),
-    ({"memory": "2GB"}, "memory"),
     ({"precision": "tf32", "dtype": "float64"}, "precision.*dtype=float64"),
 ]
 

@@ -232,9 +232,9 @@ class CopiedAhead:
         self._order: NDArray[Any] = np.zeros(0, np.int64)
         self._next = 0
 
-    def start(self, order: NDArray[Any]) -> None:
-        """Begin with these rows."""
-        self._order, self._next = order, 0
+    def start(self, order: NDArray[Any], slot: int = 0) -> None:
+        """Begin with this slot of an order."""
+        self._order, self._next = order, slot
         with self._gpu._active():
             for event in self._released:
                 event.record(self._gpu.stream)

@@ -382,8 +382,8 @@ class Ring(Protocol):
     rows: Array
     slot_rows: int
 
-    def start(self, order: NDArray[Any]) -> None:
-        """Begin with these rows (numbers in the matrix); forget what was there."""
+    def start(self, order: NDArray[Any], slot: int = 0) -> None:
+        """Begin with this slot of an order (of numbers in the matrix); forget what was there."""
         ...
 
     def acquire(self, slot: int) -> None:

@@ -88,14 +88,35 @@ device_option = click.option(
 )
 
 
+class SizeType(click.ParamType[int]):
+    """An amount of memory, such as 500MB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Make it bytes."""
+        from gpuae.memory import data_memory
+
+        try:
+            return data_memory(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def machine_options(function: F) -> F:
-    """Add --device and --threads."""
+    """Add --device, --threads and --memory."""
+    memory = click.option(
+        "--memory",
+        type=SizeType(),
+        metavar="SIZE",
+        help="Of data that are held in memory, such as 2GB [default: a quarter of what is free].",
+    )
     threads = click.option(
         "--threads",
         type=click.IntRange(min=1),
         help="Threads of the CPU [default: all its cores].",
     )
-    return device_option(threads(function))
+    return device_option(threads(memory(function)))
 
 
 def output_options(kind: str) -> Callable[[F], F]:

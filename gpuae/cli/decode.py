@@ -30,6 +30,7 @@ def command(
     force: bool,
     device: str,
     threads: int | None,
+    memory: int | None,
 ) -> None:
     """Turn codes back into rows, in the units of the data that the model was trained on.
 
@@ -45,7 +46,7 @@ def command(
     from gpuae.storage.features import dataset_output
 
     check_output(output, force)
-    job = Job.open(model_path, features, output, codes=True)
+    job = Job.open(model_path, features, output, codes=True, memory=memory)
     _check_layer(job)
     shape = (len(job.x), job.model.network.columns)
     write_rows(
@@ -59,7 +60,7 @@ def command(
             attributes=job.attributes("decode", device),
         ),
         output,
-        lambda sink: decode(job.model, job.x, sink, device=device, threads=threads),
+        lambda sink: decode(job.model, job.x, sink, device=device, threads=threads, memory=memory),
         f"{shape[0]} rows of {shape[1]} columns",
     )
 

@@ -31,6 +31,7 @@ def command(
     force: bool,
     device: str,
     threads: int | None,
+    memory: int | None,
 ) -> None:
     """Write the code of each row of DATA to /features/code, with its label where there is one.
 
@@ -44,13 +45,15 @@ def command(
     from gpuae.storage.features import features_output
 
     check_output(output, force)
-    job = Job.open(model_path, data, output)
+    job = Job.open(model_path, data, output, memory=memory)
     index = layer_index(job.model, layer)
     shape = (len(job.x), job.model.network.layers[index].n_out)
     attributes = job.attributes("encode", device, layer=index + 1) | {"layer": index + 1}
     write_rows(
         features_output(output, shape, force=force, **job.labels, attributes=attributes),
         output,
-        lambda sink: encode(job.model, job.x, sink, layer=layer, device=device, threads=threads),
+        lambda sink: encode(
+            job.model, job.x, sink, layer=layer, device=device, threads=threads, memory=memory
+        ),
         f"{shape[0]} codes of {shape[1]} units",
     )

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @data_argument
 @json_option
 @machine_options
-def command(model_path: Path, data: str, as_json: bool, device: str, threads: int | None) -> None:
+def command(
+    model_path: Path, data: str, as_json: bool, device: str, threads: int | None, memory: int | None
+) -> None:
     """Measure MODEL on the rows of DATA, beside PCA of the same DATA at the same code size.
 
     The loss is in scaled units; errors and variance are in the data's own.
@@ -37,8 +39,8 @@ def command(model_path: Path, data: str, as_json: bool, device: str, threads: in
     from gpuae.cli.rows import Job
     from gpuae.evaluation import evaluate
 
-    job = Job.open(model_path, data)
-    figures = evaluate(job.model, job.x, device=device, threads=threads)
+    job = Job.open(model_path, data, memory=memory)
+    figures = evaluate(job.model, job.x, device=device, threads=threads, memory=memory)
     if as_json:
         print_json(asdict(figures))
     else:

@@ -60,31 +60,34 @@ def command(
     """
     from gpuae.cli.progress import watching
     from gpuae.importers import open_data
+    from gpuae.memory import data_memory
     from gpuae.model.model import Model
     from gpuae.storage.dataset import check_distinct, check_finite, check_output
+    from gpuae.storage.mapped import in_place
     from gpuae.training.fitting import fit
 
     check_output(output, force)
     config = read_settings(config_path, settings)
     _tell_device(config)
     initial = Model.load(init_from) if init_from else None
-    dataset = open_data(data)
+    dataset = open_data(data, memory=data_memory(config.memory))
     check_distinct(output, dataset.source_path, init_from)
     check_finite(dataset.x, dataset.source)
     for note in dataset.notes:
         say(f"note: {note}")
-    with watching() as observer:
-        result = fit(
-            dataset.x,
-            config,
-            observer=observer,
-            initial=initial,
-            attributes=_provenance(dataset, init_from),
-            feature_names=dataset.feature_names,
-            image_shape=dataset.image_shape,
-        )
-    _save(result, output, force=force)
-    summary = _summary(result, output) | _explained(result, dataset.x, config)
+    with in_place(dataset.x) as x:
+        with watching() as observer:
+            result = fit(
+                x,
+                config,
+                observer=observer,
+                initial=initial,
+                attributes=_provenance(dataset, init_from),
+                feature_names=dataset.feature_names,
+                image_shape=dataset.image_shape,
+            )
+        _save(result, output, force=force)
+        summary = _summary(result, output) | _explained(result, x, config)
     if as_json:
         print_json(summary)
     else:

@@ -19,7 +19,13 @@ from gpuae.cli.base import (
 @output_options("the reconstructed rows")
 @machine_options
 def command(
-    model_path: Path, data: str, output: Path, force: bool, device: str, threads: int | None
+    model_path: Path,
+    data: str,
+    output: Path,
+    force: bool,
+    device: str,
+    threads: int | None,
+    memory: int | None,
 ) -> None:
     """Encode and decode each row of DATA: denoised, compressed and restored, in its own units.
 
@@ -33,7 +39,7 @@ def command(
     from gpuae.storage.features import dataset_output
 
     check_output(output, force)
-    job = Job.open(model_path, data, output)
+    job = Job.open(model_path, data, output, memory=memory)
     rows, columns = job.x.shape
     write_rows(
         dataset_output(
@@ -46,6 +52,8 @@ def command(
             attributes=job.attributes("reconstruct", device),
         ),
         output,
-        lambda sink: reconstruct(job.model, job.x, sink, device=device, threads=threads),
+        lambda sink: reconstruct(
+            job.model, job.x, sink, device=device, threads=threads, memory=memory
+        ),
         f"{rows} rows of {columns} columns",
     )

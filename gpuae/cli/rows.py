@@ -30,7 +30,13 @@ class Job:
 
     @classmethod
     def open(
-        cls, model_path: Path, data: str, output: Path | None = None, *, codes: bool = False
+        cls,
+        model_path: Path,
+        data: str,
+        output: Path | None = None,
+        *,
+        codes: bool = False,
+        memory: int | None = None,
     ) -> Job:
         """Read a model, open rows (or codes) and check that they fit and hold only numbers."""
         from gpuae.importers import open_data
@@ -38,7 +44,7 @@ class Job:
         from gpuae.storage.dataset import check_distinct
 
         model = Model.load(model_path)
-        dataset = open_data(data)
+        dataset = open_data(data, memory=memory)
         if output is not None:
             check_distinct(output, model_path, dataset.source_path)
         for note in dataset.notes:

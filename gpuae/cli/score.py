@@ -19,7 +19,13 @@ from gpuae.cli.base import (
 @output_options("the scores")
 @machine_options
 def command(
-    model_path: Path, data: str, output: Path, force: bool, device: str, threads: int | None
+    model_path: Path,
+    data: str,
+    output: Path,
+    force: bool,
+    device: str,
+    threads: int | None,
+    memory: int | None,
 ) -> None:
     """Write each row's error to /scores/error: the larger, the less it is like the training data.
 
@@ -36,13 +42,13 @@ def command(
     from gpuae.storage.features import scores_output
 
     check_output(output, force)
-    job = Job.open(model_path, data, output)
+    job = Job.open(model_path, data, output, memory=memory)
     rows = len(job.x)
     write_rows(
         scores_output(
             output, rows, force=force, **job.labels, attributes=job.attributes("score", device)
         ),
         output,
-        lambda sink: score(job.model, job.x, sink, device=device, threads=threads),
+        lambda sink: score(job.model, job.x, sink, device=device, threads=threads, memory=memory),
         f"{rows} scores",
     )

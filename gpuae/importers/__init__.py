@@ -14,7 +14,7 @@ from gpuae.storage.dataset import Dataset, open_dataset
 __all__ = ["open_data"]
 
 
-def open_data(spec: str, labels: Path | None = None) -> Dataset:
+def open_data(spec: str, labels: Path | None = None, memory: int | None = None) -> Dataset:
     """Open what a person calls DATA.
 
     Parameters
@@ -25,21 +25,24 @@ def open_data(spec: str, labels: Path | None = None) -> Dataset:
         file of that name.
     labels
         A file with one label a row: idx, .npy, a table, HDF5, or `file.h5::/path`.
+    memory
+        Bytes of rows that are read into memory at once, where a format lets them be read by blocks
+        instead; None for as many as suit this machine.
 
     Raises
     ------
     InputError
         When there are no rows of numbers in it, or not one label for each.
     """
-    dataset = digits.load() if spec == digits.NAME else _open_file(spec)
+    dataset = digits.load() if spec == digits.NAME else _open_file(spec, memory)
     return dataset if labels is None else _with_labels(dataset, labels)
 
 
-def _open_file(spec: str) -> Dataset:
+def _open_file(spec: str, memory: int | None) -> Dataset:
     path, inner = split_spec(spec)
     found = detect(path)
     if found is Format.HDF5:
-        return open_dataset(path, inner)
+        return open_dataset(path, inner, memory)
     if found is Format.NPZ:
         return npy.load_npz(path, inner)
     if inner is not None:

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.storage import arrays
+from gpuae.storage.mapped import hand_back
+from gpuae.storage.matrix import Source
 
-BLOCK_BYTES = 1 << 25
+BLOCK_BYTES = 1 << 23
 """Size of a block of rows in float64."""
 
 Vector = NDArray[np.float64]
@@ -39,15 +42,22 @@ class ColumnStatistics:
         return float(np.sqrt(self.variance.mean() + self.mean.var()))
 
 
-def blocks(x: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
-    """Yield the chosen rows of x (n, d) in blocks, in their own dtype."""
+def blocks(x: Source, rows: NDArray[np.int64] | None = None) -> Iterator[NDArray[Any]]:
+    """Yield the rows of x (n, d) in blocks, in their own dtype; of an array also chosen ones."""
     step = max(1, BLOCK_BYTES // (8 * x.shape[1]))
+    if rows is None:
+        for _, large in arrays.blocks(x):
+            yield from (large[start : start + step] for start in range(0, len(large), step))
+        return
+    if not isinstance(x, np.ndarray):
+        raise TypeError("rows can be chosen from an array only")
     for start in range(0, len(rows), step):
         yield x[rows[start : start + step]]
+        hand_back(x)
 
 
-def column_statistics(x: NDArray[Any], rows: NDArray[np.int64]) -> ColumnStatistics:
-    """Summarise the chosen rows of x (n, d).
+def column_statistics(x: Source, rows: NDArray[np.int64] | None = None) -> ColumnStatistics:
+    """Summarise the rows of x (n, d), or of an array the chosen ones.
 
     Means and squared deviations of blocks are merged pairwise: T. Chan, G. Golub, R. LeVeque,
     "Algorithms for computing the sample variance", 1983.
@@ -70,7 +80,7 @@ def column_statistics(x: NDArray[Any], rows: NDArray[np.int64]) -> ColumnStatist
     return statistics
 
 
-def _merged(x: NDArray[Any], rows: NDArray[np.int64]) -> ColumnStatistics:
+def _merged(x: Source, rows: NDArray[np.int64] | None) -> ColumnStatistics:
     columns = x.shape[1]
     count, mean, squares = 0, np.zeros(columns), np.zeros(columns)
     lowest, highest = np.full(columns, np.inf), np.full(columns, -np.inf)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import mmap
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.storage.matrix import Matrix, Source
 
 BLOCK_BYTES = 32 << 20
 STORED_TYPES = frozenset(
@@ -82,21 +84,49 @@ def image_of(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return tuple(shape[1:]) if len(shape) in (3, 4) else None
 
 
-def blocks(x: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield the rows of `x` (n, d) in order as (first row, block), some 32 MiB at a time.
+def blocks(x: Source, multiple: int = 1, start: int = 0) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield the rows of x (n, d) from `start` on as (first row, block), some 32 MiB at a time.
 
-    A memory map counts into the size of the process as it is scanned; the pages that have been
-    yielded are handed back, so that a scan of any length stays small.
+    All blocks but the last have a multiple of `multiple` rows. A memory map counts into the size of
+    the process as it is scanned; the pages that have been yielded are handed back, so that a scan
+    of any length stays small. Rows that have to be read are, while the block before is worked on.
     """
-    rows = max(1, BLOCK_BYTES // max(1, x.itemsize * math.prod(x.shape[1:])))
+    row_bytes = max(1, x.dtype.itemsize * math.prod(x.shape[1:]))
+    rows = max(1, BLOCK_BYTES // row_bytes)
+    if isinstance(x, np.ndarray):
+        yield from _mapped_blocks(x, start, _round_up(rows, multiple))
+    else:
+        yield from _blocks_ahead(x, start, _round_up(max(rows, x.unit), multiple))
+
+
+def _round_up(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple
+
+
+def _mapped_blocks(x: NDArray[Any], first: int, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
     mapped = getattr(x, "_mmap", None)
-    for start in range(0, len(x), rows):
+    for start in range(first, len(x), rows):
         yield start, x[start : start + rows]
         if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def check_finite(x: NDArray[Any], source: str) -> None:
+def _blocks_ahead(x: Matrix, first: int, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
+    starts = range(first, len(x), rows)
+    with ThreadPoolExecutor(1, thread_name_prefix="gpuae reader") as reader:
+
+        def ask(start: int) -> Future[NDArray[Any]]:
+            return reader.submit(x.__getitem__, slice(start, start + rows))
+
+        asked = ask(first)
+        for start in starts:
+            block = asked.result()
+            if start + rows < len(x):
+                asked = ask(start + rows)
+            yield start, block
+
+
+def check_finite(x: Source, source: str) -> None:
     """Refuse rows with NaN or infinite values.
 
     Parameters

@@ -12,9 +12,11 @@ import h5py
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.memory import data_memory
 from gpuae.storage import arrays, guard, listing, reading, schema
 from gpuae.storage.arrays import check_finite
 from gpuae.storage.atomic import RowsOutput
+from gpuae.storage.chunked import StoredRows
 from gpuae.storage.companions import (
     Companions,
     fitting_image_shape,
@@ -22,6 +24,7 @@ from gpuae.storage.companions import (
     write_companions,
 )
 from gpuae.storage.input_file import sha256
+from gpuae.storage.matrix import Source
 from gpuae.storage.schema import NO_ATTRIBUTES, Attribute
 from gpuae.storage.temporary import check_distinct, check_output
 
@@ -46,9 +49,10 @@ class Dataset:
         On construction, when what describes the rows or columns does not fit their number.
     """
 
-    x: NDArray[Any]
+    x: Source
     """Of shape (n, d), n and d at least 1, C-contiguous; an integer or float type of at most 64
-    bits in native byte order. A read-only memory map where the file allows it."""
+    bits in native byte order. A read-only memory map where the file allows it; rows that are read
+    when they are asked for where they neither can be mapped nor are to be in memory."""
     source: str
     """What messages call it: `digits`, `rows.csv`, `file.h5::/data/x`."""
     y: NDArray[Any] | None = None
@@ -85,7 +89,7 @@ class Dataset:
             )
 
 
-def open_dataset(path: Path, inner: str | None = None) -> Dataset:
+def open_dataset(path: Path, inner: str | None = None, memory: int | None = None) -> Dataset:
     """Open rows in an HDF5 file.
 
     Parameters
@@ -95,25 +99,29 @@ def open_dataset(path: Path, inner: str | None = None) -> Dataset:
     inner
         Any numeric dataset in it, of two dimensions or more; None for the rows of a data set or
         features file of gpuae's, with the labels and names they have there.
+    memory
+        Bytes of rows that are read into memory at once, if they cannot be mapped; None for as many
+        as suit this machine.
 
     Raises
     ------
     InputError
         When there are no such rows; the message says what there is.
     """
+    most = data_memory(None) if memory is None else memory
     with guard.opened(path) as file:
         if inner is None:
-            return _open_own(path, file)
-        dataset, x, image_shape = _read_rows(file, inner)
+            return _open_own(path, file, most)
+        dataset, x, image_shape = _read_rows(path, file, inner, most)
         source = guard.name_of(file, inner)
         image_shape = image_shape or fitting_image_shape(dataset, source)
     return Dataset(x, source, image_shape=image_shape, source_path=path)
 
 
-def _open_own(path: Path, file: h5py.File) -> Dataset:
+def _open_own(path: Path, file: h5py.File, memory: int) -> Dataset:
     """Open the rows of a gpuae file, with everything that lies beside them."""
     inner = _own_rows(path, file)
-    dataset, x, _ = _read_rows(file, inner)
+    dataset, x, _ = _read_rows(path, file, inner, memory)
     beside = read_companions(file, dataset, inner.rpartition("/")[0])
     return Dataset(
         x,
@@ -139,16 +147,18 @@ def _own_rows(path: Path, file: h5py.File) -> str:
 
 
 def _read_rows(
-    file: h5py.File, inner: str
-) -> tuple[h5py.Dataset, NDArray[Any], tuple[int, ...] | None]:
+    path: Path, file: h5py.File, inner: str, memory: int
+) -> tuple[h5py.Dataset, Source, tuple[int, ...] | None]:
     """Return the dataset at `inner`, its rows as a matrix, and the shape of an image.
 
     Type and shape are checked first: they cost nothing, and reading may.
     """
     dataset = reading.dataset_at(file, inner)
     source = guard.name_of(file, inner)
-    arrays.stored_type(guard.value_type(dataset, source), source)
+    dtype = arrays.stored_type(guard.value_type(dataset, source), source)
     arrays.check_row_shape(dataset.shape, source)
+    if dataset.size * dtype.itemsize > memory and not reading.can_be_mapped(dataset, dtype):
+        return dataset, StoredRows(path, inner), arrays.image_of(dataset.shape)
     return dataset, *arrays.as_rows(reading.read_array(dataset, source), source)
 
 

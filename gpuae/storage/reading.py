@@ -115,7 +115,7 @@ def read_array(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
     """
     target = arrays.stored_type(guard.value_type(dataset, source), source)
     with guard.hdf5_errors(source):
-        if _can_be_mapped(dataset, target):
+        if can_be_mapped(dataset, target):
             return _mapped(dataset, target)
     check_memory(math.prod(dataset.shape) * target.itemsize, source)
     values = np.empty(dataset.shape, target)
@@ -125,7 +125,8 @@ def read_array(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
     return values
 
 
-def _can_be_mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> bool:
+def can_be_mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> bool:
+    """Whether the values lie in the file as NumPy needs them."""
     offset = dataset.id.get_offset()
     if offset is None or dataset.size == 0 or dataset.ndim == 0:
         return False

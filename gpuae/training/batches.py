@@ -17,6 +17,7 @@ Order = NDArray[np.int64]
 BLOCK_ROWS = 64
 WINDOW_BLOCKS = 256
 """shuffle=block: blocks of rows in random order, and random order within a window of blocks."""
+WINDOW_ROWS = BLOCK_ROWS * WINDOW_BLOCKS
 
 MAX_LANES = 16
 FULL_BATCH_TILE = 256

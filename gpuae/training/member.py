@@ -27,8 +27,14 @@ class Common:
 
     Attributes
     ----------
+    feed
+        Of the rows that steps take, which are where the supply has them.
+    x
+        All rows.
     order
         Numbers of the rows of an epoch, from the buffer's start.
+    places
+        Where the rows of an epoch are in the feed's source; None: at their numbers.
     squares
         Σ rows·w² of each part, (parts,), float64.
     """
@@ -37,9 +43,11 @@ class Common:
     network: Network
     config: Config
     feed: Feed
+    x: Array
     lanes: Lanes
     parts: list[Part]
     order: Array
+    places: Array | None
     parameters: Array
     gradient: Array
     squares: Array
@@ -74,8 +82,19 @@ class Member:
         self._recorder.meet()
         return self._recorder.take()
 
-    def full_gradient(self, rows: int) -> Program:
-        """Return the pass that leaves J's gradient over so many rows in the team's gradient."""
+    def full_gradient(self, rows: int, at_once: int) -> list[Program]:
+        """Return the pass that leaves J's gradient over so many rows in the team's gradient.
+
+        It is a program for about `at_once` rows after the other.
+        """
+        programs, passed = [], 0
+
+        def cut(block: Block) -> None:
+            nonlocal passed
+            passed += block.stop - block.start
+            if passed >= at_once:
+                programs.append(self._recorder.take())
+                passed = 0
 
         def decay(index: int, part: Part, gradient: Array) -> None:
             if self._config.weight_decay and part.layer is not None:
@@ -83,12 +102,15 @@ class Member:
                 self._ops.axpby(self._config.weight_decay, weights, 1.0, gradient)
             add_squares(self._ops, self._common, index, part, rows)
 
-        self._pass_rows(rows, None, decay)
-        return self._recorder.take()
+        self._pass_rows(rows, None, decay, cut)
+        return [*programs, self._recorder.take()]
 
     def evaluation(self, rows: int) -> Program:
         """Return a pass over so many rows without noise and dropout, and on to the next ones."""
-        clean, clock = replace(self._feed, noise=None), self._worker.still_clock
+        clean, clock = (
+            replace(self._feed, source=self._common.x, noise=None),
+            self._worker.still_clock,
+        )
         for lane in self._own_lanes:
             first = lane.index * EVALUATION_ROWS
             count = min(EVALUATION_ROWS, rows - first)
@@ -104,14 +126,19 @@ class Member:
     # A step
 
     def _pass_rows(
-        self, rows: int, own_gradient: Array | None, finish: Callable[[int, Part, Array], None]
+        self,
+        rows: int,
+        own_gradient: Array | None,
+        finish: Callable[[int, Part, Array], None],
+        passed: Callable[[Block], None] = lambda _: None,
     ) -> None:
         """Bring all blocks forward and back; call finish(index, part, gradient) for own parts.
 
         The gradient of a part is in `own_gradient` if that is enough: if there is one block only.
+        passed(block) is called whenever a block has been read.
         """
         blocks = self._lanes.blocks(rows)
-        slope = self._kl_slope(rows, blocks) if self._config.sparsity == "kl" else None
+        slope = self._kl_slope(rows, blocks, passed) if self._config.sparsity == "kl" else None
         for block in blocks:
             for lane, tile, place in self._tiles(block):
                 if slope is None or len(blocks) > 1:
@@ -131,8 +158,9 @@ class Member:
                     finish(index, part, gradient)
             if block is not blocks[-1]:
                 self._recorder.meet()
+            passed(block)
 
-    def _kl_slope(self, rows: int, blocks: list[Block]) -> Array:
+    def _kl_slope(self, rows: int, blocks: list[Block], passed: Callable[[Block], None]) -> Array:
         """Bring the step's rows to the code, agree on ρ̂ and return the penalty's derivative."""
         for lane in self._own_lanes:
             self._ops.fill(lane.sums.code, 0.0)
@@ -140,6 +168,7 @@ class Member:
             for lane, tile, place in self._tiles(block):
                 self._feed.load(tile, place)
                 self._pass.encode(tile, place, lane.sums)
+            passed(block)
         self._recorder.meet()
         reduce_code(self._pass, self._lanes, self._worker, rows)
         return self._worker.slope
@@ -165,7 +194,8 @@ class Member:
             own = self._lanes.tile_of(lane, block)
             if own is not None:
                 count = own.stop - own.start
-                place = Rows(self._common.order, self._worker.clock, own.start, count)
+                common, clock = self._common, self._worker.clock
+                place = Rows(common.order, clock, own.start, count, common.places)
                 yield lane, self._lanes.buffers(block, own), place
 
 

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends.ops import Array, DeviceOps, Program
+from gpuae.backends.ops import Array, DeviceOps, Ops, Program
+from gpuae.storage.mapped import hand_back
 from gpuae.training.batches import Order
 
 SLOTS = 4
@@ -28,8 +29,8 @@ class Supply(Protocol):
     source: Array
     places: Array | None
 
-    def start(self, order: Order) -> None:
-        """Begin with the first row of this order."""
+    def start(self, order: Order, position: int = 0) -> None:
+        """Begin with the row at this position of an order."""
         ...
 
     def replay(self, program: Program, rows: int, times: int) -> None:
@@ -42,10 +43,10 @@ class Resident:
 
     places = None
 
-    def __init__(self, ops: DeviceOps, x: NDArray[Any]) -> None:
+    def __init__(self, ops: Ops, x: NDArray[Any]) -> None:
         self.source = ops.asarray(x)
 
-    def start(self, order: Order) -> None:
+    def start(self, order: Order, position: int = 0) -> None:
         """Nothing has to be brought."""
 
     def replay(self, program: Program, rows: int, times: int) -> None:
@@ -63,16 +64,17 @@ class Streamed:
     """
 
     def __init__(self, ops: DeviceOps, x: NDArray[Any], unit: int) -> None:
+        self._x = x
         units = max(1, SLOT_BYTES // max(1, unit * x.shape[1] * x.dtype.itemsize))
         self._ring = ops.ring(x, unit * units, SLOTS)
         self.source = self._ring.rows
         self.places = ops.asarray(np.arange(len(x)) % len(self._ring.rows))
         self._position = self._rows = 0
 
-    def start(self, order: Order) -> None:
+    def start(self, order: Order, position: int = 0) -> None:
         """Forget where the last order stood."""
-        self._ring.start(order)
-        self._position, self._rows = 0, len(order)
+        self._ring.start(order, position // self._ring.slot_rows)
+        self._position, self._rows = position, len(order)
 
     def replay(self, program: Program, rows: int, times: int) -> None:
         """Replay as often as the rows of a slot allow, slot by slot."""
@@ -86,6 +88,7 @@ class Streamed:
             times -= fitting
             if self._position in (self._rows, (slot + 1) * slot_rows):
                 self._ring.release(slot)
+                hand_back(self._x)
 
 
 def supply(ops: DeviceOps, x: NDArray[Any], *, unit: int, reserve: int) -> Supply:

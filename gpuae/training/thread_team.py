@@ -6,25 +6,35 @@ is not needed before a portion of an epoch is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from numpy.typing import NDArray
 
 from gpuae.backends.ops import Array, Ops, Program
 from gpuae.config import Config
+from gpuae.memory import data_memory
 from gpuae.model.feed import Feed
 from gpuae.model.network import Network
 from gpuae.model.objective import Totals
 from gpuae.model.preprocess import Preprocess
 from gpuae.model.propagation import Propagation
+from gpuae.storage.mapped import hand_back, is_large
 from gpuae.training.batches import Order, step_sizes
 from gpuae.training.crew import Crew
 from gpuae.training.lanes import EVALUATION_ROWS, Lanes, cut_into_parts, new_worker
 from gpuae.training.member import Common, Member, add_squares, reduce_code
 from gpuae.training.optimizers import Optimizer
+from gpuae.training.supply import Resident
+from gpuae.training.windows import Windows
+
+T = TypeVar("T")
+
+STRETCH_BYTES = 8 << 20
+"""Of a large map so much is worked on in order before its pages are handed back."""
 
 
 class ThreadTeam:
@@ -56,6 +66,13 @@ class ThreadTeam:
         steps_done: int = 0,
     ) -> None:
         self._ops, self.network, self._config = ops, network, config
+        self._x, self._large = x, is_large(x, data_memory(config.memory))
+        self._rows_at_once = len(x)
+        if self._large:
+            self._rows_at_once = max(1, STRETCH_BYTES // (x.itemsize * x.shape[1]))
+        self._supply: Windows | Resident = Resident(ops, x)
+        if self._large and not config.full_batch:
+            self._supply = Windows(x, batch)
         self.parameters = parameters
         self.gradient = ops.empty((network.size,), config.dtype)
         lanes = Lanes(ops, network, config, batch)
@@ -64,10 +81,12 @@ class ThreadTeam:
             ops=ops,
             network=network,
             config=config,
-            feed=Feed.create(ops, x, preprocess, config, noisy=True),
+            feed=Feed.create(ops, self._supply.source, preprocess, config, noisy=True),
+            x=ops.asarray(x),
             lanes=lanes,
             parts=parts,
             order=ops.zeros((len(x),), "int64"),
+            places=self._supply.places,
             parameters=parameters,
             gradient=self.gradient,
             squares=ops.zeros((len(parts),), "float64"),
@@ -80,12 +99,14 @@ class ThreadTeam:
             Member(self._common, worker, recorder, index, size)
             for index, (worker, recorder) in enumerate(zip(self._workers, recorders, strict=True))
         ]
-        self._programs: dict[tuple[object, ...], list[Program]] = {}
+        self._programs: dict[tuple[object, ...], list[Any]] = {}
         self._contexts = ExitStack()
 
     def __enter__(self) -> Self:
         self._contexts.enter_context(self._ops.session())
         self._contexts.enter_context(self._crew)
+        if isinstance(self._supply, Windows):
+            self._contexts.enter_context(self._supply)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -95,22 +116,15 @@ class ThreadTeam:
 
     def start_epoch(self, order: Order, epoch: int, rate: float, row_base: int = 0) -> None:
         """Set the order of the rows and the learning rate, and all totals to zero."""
-        self._ops.assign(self._common.order[: len(order)], order)
-        self._ops.fill(self._common.squares, 0.0)
-        for lane in self._common.lanes.all:
-            lane.sums.clear(self._ops)
-        for worker in self._workers:
-            self._ops.fill(worker.kl, 0.0)
-            for clock in (worker.clock, worker.still_clock):
-                self._ops.start_epoch(clock, epoch, rate, row_base)
+        self._begin(order, epoch, rate, row_base)
+        self._supply.start(order)
 
     def run(self, steps: Sequence[int], optimizer: Optimizer) -> None:
         """Take steps of so many rows each, from where the order stands."""
-        schedule = [
-            (self._programs_of(Member.step, rows, optimizer), times)
-            for rows, times in _runs_of_equals(steps)
-        ]
-        self._replay(schedule)
+        for rows, run in groupby(steps):
+            programs = self._programs_of(Member.step, rows, optimizer)
+            self._supply.replay(_Together(self._crew, programs), rows, len(list(run)))
+            self._hand_back()
 
     def totals(self, rows: int) -> Totals:
         """Return what was added up since the epoch started, over so many rows."""
@@ -126,21 +140,19 @@ class ThreadTeam:
     def full_gradient(self, order: Order) -> Totals:
         """Compute J's gradient over all these rows at once, into `self.gradient`."""
         rows = len(order)
-        self.start_epoch(order, epoch=0, rate=0.0)
-        self._replay([(self._programs_of(Member.full_gradient, rows), 1)])
+        self._begin(order)
+        stretches = self._programs_of(Member.full_gradient, rows, self._rows_at_once)
+        for programs in zip(*stretches, strict=True):
+            self._replay(programs, 1)
         return self.totals(rows)
 
     def evaluate(self, order: Order) -> Totals:
         """Return the sums of J over these rows without noise or dropout; parameters stay."""
         rows, common = len(order), self._common
-        self.start_epoch(order, epoch=0, rate=0.0)
+        self._begin(order)
         rounds = step_sizes(rows, common.lanes.count * EVALUATION_ROWS)
-        self._replay(
-            [
-                (self._programs_of(Member.evaluation, n), times)
-                for n, times in _runs_of_equals(rounds)
-            ]
-        )
+        for count, times in self._at_once(rounds):
+            self._replay(self._programs_of(Member.evaluation, count), times)
         if self._config.sparsity == "kl":
             views = self.network.views(self.parameters)
             own_pass = Propagation(self._ops, self.network, self._config, views)
@@ -151,26 +163,53 @@ class ThreadTeam:
 
     # How it comes about
 
-    def _programs_of(self, write: Callable[..., Program], *arguments: object) -> list[Program]:
-        """Return every member's program for a kind of step; each is written once."""
+    def _begin(self, order: Order, epoch: int = 0, rate: float = 0.0, row_base: int = 0) -> None:
+        """Go to the first row of an order, with all sums at zero."""
+        self._ops.assign(self._common.order[: len(order)], order)
+        self._ops.fill(self._common.squares, 0.0)
+        for lane in self._common.lanes.all:
+            lane.sums.clear(self._ops)
+        for worker in self._workers:
+            self._ops.fill(worker.kl, 0.0)
+            for clock in (worker.clock, worker.still_clock):
+                self._ops.start_epoch(clock, epoch, rate, row_base)
+
+    def _programs_of(self, write: Callable[..., T], *arguments: object) -> list[T]:
+        """Return what every member has for a kind of step; each is written once."""
         kind = (write, *arguments)
         if kind not in self._programs:
             self._programs[kind] = [write(member, *arguments) for member in self._members]
         return self._programs[kind]
 
-    def _replay(self, schedule: Sequence[tuple[list[Program], int]]) -> None:
-        """Let every member replay its programs, each so many times."""
+    def _at_once(self, steps: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Yield how many rows a step has and how often it comes, as often as may be at once."""
+        for rows, run in groupby(steps):
+            left, most = len(list(run)), max(1, self._rows_at_once // rows)
+            while left:
+                times = min(left, most)
+                yield rows, times
+                left -= times
 
-        def work(index: int) -> None:
-            for programs, times in schedule:
-                programs[index].replay(times)
+    def _replay(self, programs: Sequence[Program], times: int) -> None:
+        """Let every member replay its program, so many times, on rows of the whole matrix."""
+        _Together(self._crew, programs).replay(times)
+        self._hand_back()
 
-        self._crew.run(work)
+    def _hand_back(self) -> None:
+        if self._large:
+            hand_back(self._x)
 
     def _scalar(self, array: Array) -> float:
         return float(self._ops.to_host(array)[0])
 
 
-def _runs_of_equals(steps: Sequence[int]) -> list[tuple[int, int]]:
-    """Return each run of equal numbers as the number and how often it comes."""
-    return [(rows, len(list(run))) for rows, run in groupby(steps)]
+@dataclass(frozen=True)
+class _Together:
+    """The programs of all members."""
+
+    crew: Crew
+    programs: Sequence[Program]
+
+    def replay(self, times: int) -> None:
+        """Let every member replay its own."""
+        self.crew.run(lambda index: self.programs[index].replay(times))

@@ -194,7 +194,7 @@ class HostRing:
         self.rows = np.zeros((slots * slot_rows, x.shape[1]), x.dtype)
         self.order, self.held = np.zeros(0, np.int64), {}
 
-    def start(self, order):
+    def start(self, order, slot=0):
         self.order, self.held = order, {}
 
     def acquire(self, slot):

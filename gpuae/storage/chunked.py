@@ -1,0 +1,59 @@
+"""Rows in HDF5 datasets that have to be decompressed or converted, read a block at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.storage import arrays, guard, reading
+
+
+class StoredRows:
+    """A `Matrix` in an HDF5 file. More than two dimensions are rows of the flattened rest.
+
+    The file is opened and guarded anew for every block, so nothing stays open between them.
+    """
+
+    def __init__(self, path: Path, inner: str) -> None:
+        self._path, self._inner = path, inner
+        with guard.opened(path) as file:
+            dataset = reading.dataset_at(file, inner)
+            self._source = guard.name_of(file, inner)
+            self._stored_shape: tuple[int, ...] = dataset.shape
+            self._dtype = arrays.stored_type(guard.value_type(dataset, self._source), self._source)
+            self._unit = dataset.chunks[0] if dataset.chunks else 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d)."""
+        rows, *rest = self._stored_shape
+        return rows, int(np.prod(rest))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the rows as they are read."""
+        return self._dtype
+
+    @property
+    def unit(self) -> int:
+        """Rows of a chunk."""
+        return self._unit
+
+    def __len__(self) -> int:
+        return self._stored_shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Read rows start … stop − 1."""
+        start, stop, _ = rows.indices(len(self))
+        values = np.empty((stop - start, *self._stored_shape[1:]), self._dtype)
+        with guard.opened(self._path) as file:
+            dataset = reading.dataset_at(file, self._inner)
+            if dataset.shape != self._stored_shape:
+                raise InputError(f"{self._source}: has changed while it was read; try again")
+            with guard.hdf5_errors(self._source):
+                dataset.read_direct(values, np.s_[start:stop])
+        return values.reshape(stop - start, -1)
