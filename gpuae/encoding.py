@@ -135,6 +135,7 @@ def encode(
     device: str = "auto",
     threads: int | None = None,
     memory: int | None = None,
+    start: int = 0,
 ) -> None:
     """Hand the code of each row of x (n, d) to the sink, or another encoder layer's activation.
 
@@ -144,6 +145,8 @@ def encode(
         Counts encoder layers from 1; None is the code.
     memory
         Bytes of a memory map that may be in memory; None for as many as suit this machine.
+    start
+        The first row that is wanted; some before it may come as well.
     """
     check_columns(model, x.shape[1])
     index = layer_index(model, layer)
@@ -152,7 +155,7 @@ def encode(
         tile = bench.encode(rows)
         _hand_over(sink, start, bench.ops.to_host(tile.outputs[index]))
 
-    for_each_block(model, x, work, device, threads, memory=memory)
+    for_each_block(model, x, work, device, threads, memory=memory, start=start)
 
 
 def decode(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,11 @@ from gpuae.cli.base import (
     machine_options,
     model_argument,
     output_options,
+    say,
 )
+
+if TYPE_CHECKING:
+    from gpuae.encoding import Sink
 
 
 @declare
@@ -22,12 +27,18 @@ from gpuae.cli.base import (
 @click.option(
     "--layer", type=int, metavar="N", help="Encoder layer, from 1 [default: the last, the code]."
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on where this command was interrupted, if it was; else begin.",
+)
 @machine_options
 def command(
     model_path: Path,
     data: str,
     output: Path,
     layer: int | None,
+    resume: bool,
     force: bool,
     device: str,
     threads: int | None,
@@ -49,11 +60,24 @@ def command(
     index = layer_index(job.model, layer)
     shape = (len(job.x), job.model.network.layers[index].n_out)
     attributes = job.attributes("encode", device, layer=index + 1) | {"layer": index + 1}
-    write_rows(
-        features_output(output, shape, force=force, **job.labels, attributes=attributes),
-        output,
-        lambda sink: encode(
-            job.model, job.x, sink, layer=layer, device=device, threads=threads, memory=memory
-        ),
-        f"{shape[0]} codes of {shape[1]} units",
+    out = features_output(
+        output, shape, force=force, **job.labels, attributes=attributes, resume=resume
     )
+
+    def compute(sink: Sink) -> None:
+        encode(
+            job.model,
+            job.x,
+            sink,
+            layer=layer,
+            device=device,
+            threads=threads,
+            memory=memory,
+            start=out.start,
+        )
+
+    try:
+        write_rows(out, output, compute, f"{shape[0]} codes of {shape[1]} units")
+    except KeyboardInterrupt:
+        say("to go on from here, give the same command with --resume")
+        raise

@@ -173,13 +173,15 @@ def _duration(seconds: float) -> str:
 
 
 @contextmanager
-def counting(rows: int) -> Iterator[Callable[[int], None]]:
+def counting(rows: int, start: int = 0) -> Iterator[Callable[[int], None]]:
     """Yield a function to be told of rows that are done, which shows how far the work is."""
+    if start:
+        say(f"going on at row {start:,} of {rows:,}")
     if sys.stderr.isatty():
-        with _rows_bar(rows) as advance:
+        with _rows_bar(rows, start) as advance:
             yield advance
         return
-    done, printed = 0, time.perf_counter()
+    done, printed = start, time.perf_counter()
 
     def advance_lines(count: int) -> None:
         nonlocal done, printed
@@ -192,13 +194,13 @@ def counting(rows: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _rows_bar(rows: int) -> Iterator[Callable[[int], None]]:
+def _rows_bar(rows: int, start: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True, highlight=False)
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("rows", total=rows)
+        task = progress.add_task("rows", total=rows, completed=start)
         yield lambda count: progress.advance(task, count)
 
 

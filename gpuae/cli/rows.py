@@ -118,7 +118,7 @@ def write_rows(output: RowsOutput, path: Path, compute: Callable[[Sink], None], 
     """Fill an output file, showing how far it is, and say so."""
     from gpuae.cli.progress import counting
 
-    with output as out, counting(out.shape[0]) as advance:
+    with output as out, counting(out.shape[0], out.start) as advance:
 
         def sink(start: int, block: NDArray[Any]) -> None:
             out.write(start, block)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +22,9 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from gpuae.errors import OutputError
 from gpuae.storage import content
+from gpuae.storage.journal import Progress
 from gpuae.storage.leaves import Leaves
 from gpuae.storage.schema import LIBVER
 from gpuae.storage.temporary import Temporary, check_output
@@ -30,6 +35,8 @@ Build = Callable[[h5py.File], None]
 
 ALIGNMENT = 4096
 """Large datasets start at a multiple of this: aligned for any type, and for pages."""
+SYNC_SECONDS = 5.0
+"""How often an output that can be gone on with is made to last as far as it is."""
 _RESERVE_BYTES = 1 << 16
 """Room for what HDF5 adds when it allocates the large dataset: metadata and alignment."""
 
@@ -94,11 +101,20 @@ class RowsOutput:
         be filled) and small datasets.
     force
         Whether an existing file is replaced.
+    resume
+        Whether to go on where an interrupted output with the same `build` has stopped, if there is
+        one. None: nothing is left behind that could be gone on with.
+
+    Attributes
+    ----------
+    start
+        How many rows are there already.
 
     Raises
     ------
     OutputError
-        When it cannot be written there, or the disk is too small.
+        When it cannot be written there, or the disk is too small, or what was interrupted was
+        another output.
     RuntimeError
         For wrong use: entered twice, rows of a wrong shape, rows left unwritten.
     """
@@ -112,6 +128,7 @@ class RowsOutput:
         build: Build,
         *,
         force: bool,
+        resume: bool | None = None,
     ) -> None:
         self.shape = shape
         self.dtype = np.dtype(dtype)
@@ -119,26 +136,53 @@ class RowsOutput:
         self._dataset_path = dataset_path
         self._build = build
         self._force = force
+        self._resume = resume
         self._row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
         self._temporary: Temporary | None = None
         self._cleanup = ExitStack()
         self._offset = 0
         self._written: list[tuple[int, int]] = []
         self._leaves = Leaves(shape[0])
+        self._identity = ""
+        self._synced = 0.0
+        self._syncing = Lock()
+        self.start = 0
 
     def __enter__(self) -> Self:
         if self._temporary is not None:
             raise RuntimeError("a RowsOutput is entered once; make a new one")
-        self._temporary = Temporary(self._path, self._force)
+        self._temporary = Temporary(self._path, self._force, going_on=bool(self._resume))
         image = _image(self._skeleton)
+        self._identity = sha256(image).hexdigest()
         with ExitStack() as stack:
-            stack.enter_context(self._temporary)
-            self._temporary.write(memoryview(image), 0)
-            rows_bytes = self.shape[0] * self._row_bytes
-            self._temporary.reserve(len(image) + rows_bytes + _RESERVE_BYTES)
-            self._offset = _allocate(self._temporary.name, self._dataset_path)
+            temporary = stack.enter_context(self._temporary)
+            if not (self._resume and self._goes_on(temporary)):
+                temporary.clear()
+                temporary.write(memoryview(image), 0)
+                temporary.reserve(len(image) + self._rows_bytes + _RESERVE_BYTES)
+                self._offset = _allocate(temporary.name, self._dataset_path)
+            self._synced = time.monotonic()
             self._cleanup = stack.pop_all()
         return self
+
+    @property
+    def _rows_bytes(self) -> int:
+        return self.shape[0] * self._row_bytes
+
+    def _goes_on(self, temporary: Temporary) -> bool:
+        """Take up what was interrupted, if there is anything."""
+        done = Progress.read(temporary.journal)
+        if done is None or temporary.size < done.offset + self._rows_bytes:
+            return False
+        if done.identity != self._identity:
+            temporary.keep = True
+            raise OutputError(
+                f"{self._path}: what was interrupted is of another model, other data or other "
+                "options; give the same ones, or leave --resume out to begin anew"
+            )
+        self._offset, self.start = done.offset, done.rows
+        self._written.append((0, self.start))
+        return True
 
     def __exit__(
         self,
@@ -146,6 +190,9 @@ class RowsOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt) and self._resume is not None:
+            self._sync()
+            self._keep()
         if kind is None and self._temporary is not None:
             try:
                 self._complete(self._temporary.name)
@@ -166,6 +213,20 @@ class RowsOutput:
         self._temporary.write(octets, self._offset + start * self._row_bytes)
         self._leaves.add(start, stored)
         self._written.append((start, stop))
+        if self._resume is not None and time.monotonic() - self._synced > SYNC_SECONDS:
+            self._sync()
+
+    def _sync(self) -> None:
+        """Make what was written outlast a power cut, and a kill, and note how far that is."""
+        if self._temporary is None or not self._syncing.acquire(blocking=False):
+            return
+        try:
+            rows = self._first_unwritten()
+            self._temporary.flush()
+            Progress(self._identity, self._offset, rows).write(self._temporary.journal)
+            self._synced = time.monotonic()
+        finally:
+            self._syncing.release()
 
     def _skeleton(self, file: h5py.File) -> None:
         """Declare the large dataset without space for it, and let the caller write the rest."""
@@ -176,19 +237,24 @@ class RowsOutput:
     def _complete(self, name: Path) -> None:
         """Make sure that all rows are there, and write the content hash."""
         unwritten = self._first_unwritten()
-        if unwritten is not None:
+        if unwritten < self.shape[0]:
             raise RuntimeError(f"row {unwritten} of {self._path} was never written")
         with _opened(name) as file:
             rows_sha256 = self._leaves.sha256(file[self._dataset_path])
             content.seal(file, {self._dataset_path: rows_sha256})
 
-    def _first_unwritten(self) -> int | None:
+    def _keep(self) -> None:
+        if self._temporary is not None:
+            self._temporary.keep = True
+
+    def _first_unwritten(self) -> int:
+        """Return the first row that was not written, or the number of rows."""
         reached = 0
         for start, stop in sorted(self._written):
             if start > reached:
                 break
             reached = max(reached, stop)
-        return reached if reached < self.shape[0] else None
+        return reached
 
 
 def _opened(path: Path) -> h5py.File:

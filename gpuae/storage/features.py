@@ -30,6 +30,7 @@ def features_output(
     y: NDArray[Any] | None = None,
     row_id: NDArray[Any] | None = None,
     attributes: Mapping[str, Attribute],
+    resume: bool | None = None,
 ) -> RowsOutput:
     """Return the output for codes of `shape` (n, k), stored as float32 under /features/code.
 
@@ -39,9 +40,13 @@ def features_output(
         Labels and identifiers (n,) of the rows, where the data had them.
     attributes
         Root attributes beside the standard ones.
+    resume
+        Whether to go on with one that was interrupted; None: leave nothing to go on with.
     """
     beside = Companions(y, row_id)
-    return _output(path, "features", shape, beside, force=force, attributes=attributes)
+    return _output(
+        path, "features", shape, beside, force=force, attributes=attributes, resume=resume
+    )
 
 
 def scores_output(
@@ -82,6 +87,7 @@ def _output(
     *,
     force: bool,
     attributes: Mapping[str, Attribute],
+    resume: bool | None = None,
 ) -> RowsOutput:
     inner, dtype = _LARGE_DATASET[kind]
 
@@ -89,7 +95,7 @@ def _output(
         schema.write_root(file, kind, attributes)
         write_companions(file, inner, beside)
 
-    return RowsOutput(path, inner, shape, dtype, build, force=force)
+    return RowsOutput(path, inner, shape, dtype, build, force=force, resume=resume)
 
 
 def layer_of(path: Path) -> int | None:

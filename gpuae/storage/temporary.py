@@ -101,8 +101,10 @@ class Temporary:
 
     Attributes
     ----------
+    name, journal
+        The hidden names of the file, and of one that may say how far it has come.
     keep
-        Whether the file stays, under its hidden name, when the block does not end well.
+        Whether these stay when the block does not end well.
 
     Raises
     ------
@@ -118,6 +120,7 @@ class Temporary:
         self._going_on = going_on
         self._target = _target(path)
         self.name = partial_name(self._target)
+        self.journal = partial_name(self._target, "progress")
         self.keep = False
         self._descriptor = -1
 
@@ -126,7 +129,7 @@ class Temporary:
             while self._descriptor < 0:
                 self._descriptor = self._opened()
             if not self._going_on:
-                os.ftruncate(self._descriptor, 0)
+                self.clear()
         except OSError as error:
             raise self._refusal(error) from None
         return self
@@ -145,6 +148,7 @@ class Temporary:
         finally:
             if done or not self.keep:
                 self.name.unlink(missing_ok=True)
+                self.journal.unlink(missing_ok=True)
             os.close(self._descriptor)  # and so unlocked, when nobody can find it any more
 
     def _opened(self) -> int:
@@ -181,6 +185,16 @@ class Temporary:
                     f"{self._path}: another process is writing it; wait until that has ended or "
                     "choose another name"
                 ) from None
+
+    def clear(self) -> None:
+        """Begin anew; what a journal says of the content holds no longer."""
+        self.journal.unlink(missing_ok=True)
+        os.ftruncate(self._descriptor, 0)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return os.fstat(self._descriptor).st_size
 
     def reserve(self, size: int) -> None:
         """Take `size` bytes of the disk, where the platform can; a full disk is found out now."""

@@ -1,0 +1,46 @@
+"""How far a large output has come, beside its partial file, so that it can be gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What lies in a partial file for good.
+
+    Attributes
+    ----------
+    identity
+        SHA-256 of everything in the file but its rows: model, data, options, labels.
+    offset
+        Where the rows begin, in bytes.
+    rows
+        Rows from the first on that will outlast a power cut.
+    """
+
+    identity: str
+    offset: int
+    rows: int
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Return what a journal says; None where there is none that can be read."""
+        try:
+            values = json.loads(path.read_text(encoding="ascii"))
+            return cls(str(values["identity"]), int(values["offset"]), int(values["rows"]))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Write the journal anew, whole or not at all."""
+        new = path.with_name(f"{path.name}.new")
+        with new.open("w", encoding="ascii") as file:
+            json.dump(asdict(self), file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
