@@ -34,6 +34,7 @@ Sparsity: TypeAlias = Literal["none", "kl", "l1", "topk"]
 Noise: TypeAlias = Literal["none", "gaussian", "masking", "salt_pepper"]
 Scale: TypeAlias = Literal["none", "unit", "standard", "minmax", "sigma"]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
+Missing: TypeAlias = Literal["refuse", "mean"]
 Optimizer: TypeAlias = Literal["adam", "sgd", "lbfgs"]
 Schedule: TypeAlias = Literal["constant", "cosine", "plateau"]
 Shuffle: TypeAlias = Literal["auto", "full", "block", "none"]
@@ -102,6 +103,9 @@ class Config(BaseModel):
     dropout: float = Field(0.0, ge=0, lt=1, description="rate on hidden activations, in training")
     scale: Scale | None = Field(None, description="of the columns [minmax; unit for uint8]")
     whiten: Whiten = Field("none", description="after scaling")
+    missing: Missing = Field(
+        "refuse", description="values: mean fills them by the column's mean in training"
+    )
     optimizer: Optimizer = Field("adam", description="lbfgs is full batch")
     learning_rate: float = Field(1e-3, gt=0, description="of adam and sgd")
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")

@@ -19,6 +19,7 @@ from gpuae.backends.ops import Array, Clock, Ops, Rows
 from gpuae.errors import InputError
 from gpuae.memory import data_memory
 from gpuae.model.feed import Feed, Restore
+from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.propagation import Propagation, Sums
 from gpuae.model.tile import Tile
@@ -150,6 +151,7 @@ def encode(
     """
     check_columns(model, x.shape[1])
     index = layer_index(model, layer)
+    x = filled(x, model.preprocess.fill)
 
     def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
         tile = bench.encode(rows)
@@ -193,6 +195,7 @@ def reconstruct(
 ) -> None:
     """Hand x̂, in the data's own units, of each row of x (n, d) to the sink."""
     check_columns(model, x.shape[1])
+    x = filled(x, model.preprocess.fill)
 
     def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
         tile = bench.encode(rows)
@@ -213,6 +216,7 @@ def score(
 ) -> None:
     """Hand each row's error to the sink: the mean over columns of (x̂ − x)², preprocessed units."""
     check_columns(model, x.shape[1])
+    x = filled(x, model.preprocess.fill)
 
     def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
         tile = bench.encode(rows)

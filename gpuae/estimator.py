@@ -80,6 +80,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         dropout: float = 0.0,
         scale: str | None = None,
         whiten: str = "none",
+        missing: str = "refuse",
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
         momentum: float = 0.0,
@@ -115,6 +116,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.dropout = dropout
         self.scale = scale
         self.whiten = whiten
+        self.missing = missing
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.momentum = momentum
@@ -225,6 +227,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []  # codes have the dtype of the settings
+        tags.input_tags.allow_nan = self.missing == "mean"
         return tags
 
     @property
@@ -242,7 +245,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return {"device": self.device, "threads": self.threads}
 
     def _rows(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        rows: NDArray[Any] = validate_data(self, X, reset=reset, dtype=ROW_TYPES, order="C")
+        finite = "allow-nan" if self.missing == "mean" else True
+        rows: NDArray[Any] = validate_data(
+            self, X, reset=reset, dtype=ROW_TYPES, order="C", ensure_all_finite=finite
+        )
         return rows
 
     def _known_rows(self, X: Any) -> NDArray[Any]:

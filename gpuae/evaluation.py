@@ -19,6 +19,7 @@ from gpuae.encoding import (
     into,
     reconstruct,
 )
+from gpuae.model.missing import filled_once
 from gpuae.model.model import Model
 from gpuae.model.statistics import ColumnStatistics, blocks, column_statistics
 from gpuae.storage.matrix import Source
@@ -81,6 +82,7 @@ def evaluate(
         Where x has another width than the model's data.
     """
     check_columns(model, x.shape[1])
+    x = filled_once(x, model.preprocess.fill)
     rows, columns = x.shape
     code_size = model.network.code_size
     sums = _BlockSums.allocate(-(-rows // BLOCK_ROWS), code_size)
@@ -113,6 +115,7 @@ def explained_variance(
     model: Model, x: NDArray[Any], *, device: str = "auto", threads: int | None = None
 ) -> float:
     """Return the share of the variance of x (n, d), in its own units, that is reconstructed."""
+    x = filled_once(x, model.preprocess.fill)
     rebuilt = np.empty(x.shape)
     reconstruct(model, x, into(rebuilt), device=device, threads=threads)
     variance = column_statistics(x).variance.mean()

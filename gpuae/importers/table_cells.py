@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,21 +27,30 @@ class Table:
     count: int
     """Of rows, without the header."""
     columns: dict[int, list[str]]
-    """Cells of the columns that may not be features; of all columns when that was asked for."""
+    """Cells of the columns that were asked for."""
 
 
-def scan(path: Path, *, keep_all: bool = False) -> Table:
-    """Go through a table once.
+def open_table(path: Path) -> tuple[str, Header]:
+    """Return the text of a table and its header.
 
     Raises
     ------
     InputError
-        When it is no text, or has no header, no rows, or ragged ones.
+        When it is no text, or has no header.
     """
     text = _read_text(path)
-    header = table_header.parse(path, text)
-    every = range(len(header.names))
-    kept = every if keep_all else [column for column in every if column in header.special]
+    return text, table_header.parse(path, text)
+
+
+def scan(text: str, header: Header, kept: Iterable[int]) -> Table:
+    """Go through a table once and keep the cells of some columns.
+
+    Raises
+    ------
+    InputError
+        When it has no rows, or ragged ones.
+    """
+    path = header.path
     columns: dict[int, list[str]] = {column: [] for column in kept}
     count = 0
     for line, row in rows(text, header):
@@ -93,7 +102,7 @@ def row_ids(table: Table) -> NDArray[Any] | None:
     Consecutive integers are an index, and so is text (dates, names of samples), which cannot be a
     feature. Any other numbers are a feature without a name.
     """
-    if table.header.names[0] not in table_header.UNNAMED:
+    if table.header.index not in table.columns:
         return None
     found = labels(table.columns[0])
     if found.dtype.kind == "i" and (np.diff(found) == 1).all():

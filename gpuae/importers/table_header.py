@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpuae.errors import InputError
+from gpuae.importers.columns import Titles
 
 DELIMITERS = (",", ";", "\t")
-LABEL_NAMES = frozenset({"label", "labels", "target", "y", "class"})
 UNNAMED = ("", "Unnamed: 0")
 """How pandas names the index that it wrote without a name, before and after reading it again."""
 
@@ -25,14 +25,17 @@ class Header:
     """As in the file, without surrounding blanks."""
     lines: int
     """Lines of the file up to and with the header."""
-    label: int | None
-    """The column of labels."""
 
     @property
-    def special(self) -> set[int]:
-        """The columns that may not be features."""
-        first = {0} if self.names[0] in UNNAMED else set()
-        return first | ({self.label} if self.label is not None else set())
+    def index(self) -> int | None:
+        """The column that may be an index which pandas wrote."""
+        return 0 if self.names[0] in UNNAMED else None
+
+    @property
+    def titles(self) -> Titles:
+        """All columns by their names."""
+        names = tuple(self.title(column) for column in range(len(self.names)))
+        return Titles(str(self.path), len(names), names)
 
     def title(self, column: int) -> str:
         """Return the name of a column, or its place, counted from 1, where it has none."""
@@ -45,7 +48,7 @@ def parse(path: Path, text: str) -> Header:
     Raises
     ------
     InputError
-        When the first row is one of numbers, or two columns could be the labels.
+        When the first row is one of numbers.
     """
     delimiter = max(DELIMITERS, key=lambda candidate: len(_first_row(path, text, candidate)[0]))
     cells, lines = _first_row(path, text, delimiter)
@@ -57,11 +60,7 @@ def parse(path: Path, text: str) -> Header:
             f"{path}: its first row is all numbers, so there is no header; "
             "add a first row that names the columns"
         )
-    labels = [column for column, name in enumerate(names) if name.casefold() in LABEL_NAMES]
-    if len(labels) > 1:
-        found = " and ".join(repr(names[column]) for column in labels)
-        raise InputError(f"{path}: {found} could all be the labels; rename all but one")
-    return Header(path, delimiter, names, lines, labels[0] if labels else None)
+    return Header(path, delimiter, names, lines)
 
 
 def _first_row(path: Path, text: str, delimiter: str) -> tuple[list[str], int]:

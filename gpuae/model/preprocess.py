@@ -45,6 +45,8 @@ class Preprocess:
         Where scaled values are cut off; infinite but for scale=sigma.
     low, high
         Lowest and highest preprocessed training value of each column, (d,).
+    fill
+        What missing values of each column become before all else, (d,); None: they are refused.
     """
 
     center: Vector
@@ -54,15 +56,19 @@ class Preprocess:
     low: Vector
     high: Vector
     whitening: Whitening | None = None
+    fill: Vector | None = None
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """Return all numbers under the names they have in a model file."""
-        plain = (field.name for field in fields(self) if field.name != "whitening")
+        optional = ("whitening", "fill")
+        plain = (field.name for field in fields(self) if field.name not in optional)
         stored = {name: np.asarray(getattr(self, name), np.float64) for name in plain}
         if self.whitening is not None:
             stored["whiten_mean"] = self.whitening.mean
             stored["whiten"] = self.whitening.forward
             stored["unwhiten"] = self.whitening.back
+        if self.fill is not None:
+            stored["fill"] = self.fill
         return stored
 
     @classmethod
@@ -79,6 +85,7 @@ class Preprocess:
             low=stored["low"],
             high=stored["high"],
             whitening=whitening,
+            fill=stored.get("fill"),
         )
 
     def scaled(self, x: NDArray[Any]) -> NDArray[np.float64]:

@@ -126,8 +126,8 @@ def _blocks_ahead(x: Matrix, first: int, rows: int) -> Iterator[tuple[int, NDArr
             yield start, block
 
 
-def check_finite(x: Source, source: str) -> None:
-    """Refuse rows with NaN or infinite values.
+def check_finite(x: Source, source: str, *, missing: bool = False) -> None:
+    """Refuse rows with NaN or infinite values, or if NaN may stand for `missing` ones the latter.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def check_finite(x: Source, source: str) -> None:
     count = 0
     first = (0, 0)
     for start, block in blocks(x):
-        finite = np.isfinite(block)
+        finite = np.isfinite(block) | np.isnan(block) if missing else np.isfinite(block)
         if finite.all():
             continue
         rows = np.flatnonzero(~finite.all(axis=1))
@@ -154,7 +154,9 @@ def check_finite(x: Source, source: str) -> None:
             first = (start + int(rows[0]), int(np.argmin(finite[rows[0]])))
         count += len(rows)
     if count:
+        kinds = "infinite values" if missing else "NaN or infinite values"
+        remedy = "" if missing else ", or fit with missing=mean, which fills NaN"
         raise InputError(
-            f"{source}: {count} of {len(x)} rows hold NaN or infinite values, the first at "
-            f"row {first[0]}, column {first[1]} (counted from 0); remove or fill them"
+            f"{source}: {count} of {len(x)} rows hold {kinds}, the first at "
+            f"row {first[0]}, column {first[1]} (counted from 0); remove or fill them{remedy}"
         )

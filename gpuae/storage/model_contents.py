@@ -17,6 +17,7 @@ UNBOUNDED = ("clip_low", "clip_high")
 """Preprocessing limits that may be infinite: no clipping."""
 SCALING = ("center", "factor", *UNBOUNDED, "low", "high")
 WHITENING = ("whiten_mean", "whiten", "unwhiten")
+FILLING = ("fill",)
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,18 @@ def _layer_problems(
 
 def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
     """Check what must fit the number of columns of the data."""
-    whitened = contents.config.whiten != "none"
-    for name in SCALING + WHITENING:
-        wanted = whitened or name in SCALING
-        if wanted != (name in contents.preprocess):
-            yield f"/preprocess/{name} " + ("is missing" if wanted else "is there without whiten")
+    config = contents.config
+    parts = (
+        (SCALING, True, ""),
+        (WHITENING, config.whiten != "none", "whiten"),
+        (FILLING, config.missing == "mean", "missing=mean"),
+    )
+    for names, wanted, setting in parts:
+        for name in names:
+            if wanted and name not in contents.preprocess:
+                yield f"/preprocess/{name} is missing"
+            elif not wanted and name in contents.preprocess:
+                yield f"/preprocess/{name} is there without {setting}"
     for name, values in contents.preprocess.items():
         shape = preprocess_shape(name, columns)
         if shape is not None and values.shape != shape:
@@ -122,7 +130,7 @@ def preprocess_shape(name: str, columns: int) -> tuple[int, ...] | None:
     """Return the shape that /preprocess/`name` must have; None for names that are not known."""
     if name in UNBOUNDED:
         return ()
-    if name in ("center", "factor", "low", "high", "whiten_mean"):
+    if name in ("center", "factor", "low", "high", "whiten_mean", "fill"):
         return (columns,)
     return (columns, columns) if name in ("whiten", "unwhiten") else None
 

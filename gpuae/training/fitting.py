@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,18 @@ from gpuae.config import Config, DataFacts
 from gpuae.errors import ConfigError, DivergedError, InputError
 from gpuae.memory import physical_memory
 from gpuae.model.init import initial_parameters
+from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
-from gpuae.model.statistics import ColumnStatistics, column_statistics
-from gpuae.training.batches import Order, choose_lanes, choose_tile_rows, split_rows
+from gpuae.model.statistics import ColumnStatistics, Vector, column_statistics
+from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
 from gpuae.training.crew import available_cores
 from gpuae.training.footprint import bytes_needed
 from gpuae.training.gpu_team import GpuTeam
 from gpuae.training.history import Observer, Silence
 from gpuae.training.lanes import EVALUATION_ROWS
+from gpuae.training.partition import partition
 from gpuae.training.team import Team
 from gpuae.training.thread_team import ThreadTeam
 from gpuae.training.trainer import Course, Ending, Trainer
@@ -43,7 +45,7 @@ class Fit:
     course: Course
     device: Device
     unseen: Order
-    """Numbers of the rows that were held out."""
+    """Numbers of the rows that were held out; with rows of their own they follow all others."""
 
     def raise_if_diverged(self) -> None:
         """Raise what a person should be told when the loss stopped being finite."""
@@ -61,6 +63,7 @@ def fit(
     x: NDArray[Any],
     config: Config,
     *,
+    validation: NDArray[Any] | None = None,
     observer: Observer | None = None,
     initial: Model | None = None,
     attributes: Mapping[str, str | int | float] | None = None,
@@ -71,6 +74,8 @@ def fit(
 
     Parameters
     ----------
+    validation
+        Rows (m, d) to hold out instead of the fraction `validation` of x.
     initial
         A model of the same shape whose weights to start from.
     attributes
@@ -89,9 +94,14 @@ def fit(
         raise InputError(f"the data have {x.shape[0]} rows of {x.shape[1]} columns; give some")
     device = resolve_device(config.device)
     watcher = observer or Silence()
-    rows, validation_rows = split_rows(len(x), config.validation, config.seed)
+    if validation is not None:
+        config = config.model_copy(update={"validation": 0.0})
+    parts = partition(x, validation, config)
+    rows, validation_rows = parts.training, parts.held_out
+    fill = learn_fill(parts.x, rows, config, feature_names)
+    x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows)
-    prepared = prepare(x, rows, config, statistics)
+    prepared = prepare(x, rows, config, statistics, fill)
     for note in _notes(prepared.config, x, statistics, len(rows)):
         watcher.note(note)
     network = Network.build(prepared.config, x.shape[1])
@@ -132,12 +142,14 @@ def prepare(
     rows: Order,
     config: Config,
     statistics: ColumnStatistics,
+    fill: Vector | None = None,
     *,
     whole_steps: bool = False,
 ) -> Prepared:
     """Resolve a configuration for some training rows of x and learn their preprocessing.
 
-    With `whole_steps` more rows are to come, so that a step will have its full `batch_size`.
+    `fill` is what missing values of x were filled with. With `whole_steps` more rows are to come,
+    so that a step will have its full `batch_size`.
     """
     facts = DataFacts(
         rows=len(x),
@@ -153,7 +165,8 @@ def prepare(
     tile_rows = choose_tile_rows(resolved, network, step_rows)
     _check_size(network, resolved, tile_rows * choose_lanes(resolved, step_rows, tile_rows))
     resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
-    return Prepared(resolved, fit_preprocess(x, rows, resolved, statistics))
+    preprocess = fit_preprocess(x, rows, resolved, statistics)
+    return Prepared(resolved, replace(preprocess, fill=fill))
 
 
 def _check_size(network: Network, config: Config, rows_held: int) -> None:

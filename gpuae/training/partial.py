@@ -12,6 +12,7 @@ from gpuae.backends import get_ops, resolve_device
 from gpuae.config import Config
 from gpuae.errors import ConfigError, DivergedError
 from gpuae.model.init import initial_parameters
+from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.objective import objective
@@ -77,6 +78,7 @@ class PartialFit:
             When the loss or a weight stops being finite; the weights are those before the portion.
         """
         config, count = self._prepared.config, len(x)
+        x = filled_once(x, self._prepared.preprocess.fill)
         before = self._ops.to_host(self._parameters)
         steps = step_sizes(count, config.batch_size or count)
         team = new_team(
@@ -112,7 +114,9 @@ class PartialFit:
 
 def _first_preparation(first: NDArray[Any], config: Config) -> Prepared:
     rows = np.arange(len(first))
-    return prepare(first, rows, config, column_statistics(first, rows), whole_steps=True)
+    fill = learn_fill(first, rows, config)
+    x = filled_once(first, fill)
+    return prepare(x, rows, config, column_statistics(x, rows), fill, whole_steps=True)
 
 
 def _again(fitted: Model) -> Prepared:

@@ -1,0 +1,65 @@
+"""Missing values: NaN in the rows, replaced by the mean that their column has in training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.config import Config
+from gpuae.errors import InputError
+from gpuae.model.statistics import Vector, blocks
+from gpuae.storage.views import Filled, has_missing, settled
+
+
+def learn_fill(
+    x: NDArray[Any],
+    rows: NDArray[np.int64],
+    config: Config,
+    names: tuple[str, ...] | None = None,
+) -> Vector | None:
+    """Return the mean (d,) of each column's values in the chosen rows of x (n, d).
+
+    None where missing values are refused.
+
+    Raises
+    ------
+    InputError
+        For a column without any value, by its name if that is known.
+    """
+    if config.missing == "refuse":
+        return None
+    count = np.zeros(x.shape[1], np.int64)
+    mean = np.zeros(x.shape[1])
+    for block in blocks(x, rows):
+        there = ~np.isnan(block)
+        values = np.where(there, block, 0).astype(np.float64)
+        own = there.sum(axis=0)
+        count += own
+        mean += (values.sum(axis=0) - own * mean) / np.maximum(count, 1)
+    if not count.all():
+        raise InputError(_without_values(np.flatnonzero(count == 0), names))
+    return mean
+
+
+def _without_values(columns: NDArray[np.intp], names: tuple[str, ...] | None) -> str:
+    first = int(columns[0])
+    which = repr(names[first]) if names else f"{first} (counted from 0)"
+    others = f" and {len(columns) - 1} more" if len(columns) > 1 else ""
+    return (
+        f"column {which}{others} has no value in any training row, so there is no mean to fill it "
+        "with; leave it out"
+    )
+
+
+def filled(x: Any, fill: Vector | None) -> Any:
+    """Return rows (n, d) with their missing values filled as they are asked for."""
+    return x if fill is None or x.dtype.kind != "f" else Filled(x, fill)
+
+
+def filled_once(x: Any, fill: Vector | None) -> Any:
+    """Return rows (n, d) with missing values filled, an array where x is one in memory or small."""
+    if fill is None or not has_missing(x):
+        return x
+    return settled(Filled(x, fill), x)

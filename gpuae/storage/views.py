@@ -1,0 +1,103 @@
+"""Rows made from other rows: some columns, missing values filled, one matrix below another.
+
+Each view has the face of a `Matrix` and makes its rows when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.storage import arrays
+from gpuae.storage.matrix import Matrix, Source
+
+SMALL_BYTES = 256 << 20
+"""Rows up to this size are made once, rather than each time they are asked for."""
+
+
+class Columns:
+    """Some columns of a matrix (n, d), in the order given; of shape (n, len(columns))."""
+
+    def __init__(self, source: Source, columns: Sequence[int]) -> None:
+        self._source = source
+        self._columns = np.array(columns, np.intp)
+        self.shape = (len(source), len(columns))
+        self.dtype: np.dtype[Any] = source.dtype
+        self.unit = unit_of(source)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return the chosen columns of some rows."""
+        return np.ascontiguousarray(self._source[rows][:, self._columns])
+
+
+class Filled:
+    """Floats (n, d) whose NaN are replaced by the value that their column has in fill (d,)."""
+
+    def __init__(self, source: Source, fill: NDArray[np.float64]) -> None:
+        self._source = source
+        self._fill = fill.astype(source.dtype)
+        self.shape = source.shape
+        self.dtype: np.dtype[Any] = source.dtype
+        self.unit = unit_of(source)
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return some rows without NaN."""
+        block = self._source[rows]
+        missing = np.isnan(block)
+        return np.where(missing, self._fill, block) if missing.any() else block
+
+
+class Stacked:
+    """The rows of `upper` (n, d) and below them those of `lower` (m, d), in the upper's type."""
+
+    def __init__(self, upper: Source, lower: Source) -> None:
+        self._upper, self._lower = upper, lower
+        self.shape = (len(upper) + len(lower), upper.shape[1])
+        self.dtype: np.dtype[Any] = upper.dtype
+        self.unit = unit_of(upper)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return some rows of either or both."""
+        start, stop, _ = rows.indices(len(self))
+        border = len(self._upper)
+        above = self._upper[min(start, border) : min(stop, border)]
+        below = self._lower[max(start - border, 0) : max(stop - border, 0)]
+        return np.concatenate([above, below.astype(self.dtype)])
+
+
+def unit_of(source: Source) -> int:
+    """Return how many rows lie together; those of an array lie singly."""
+    return 1 if isinstance(source, np.ndarray) else source.unit
+
+
+def settled(view: Matrix, *sources: Source) -> Any:
+    """Return the rows of a view as an array where they are few or made from arrays in memory.
+
+    Else the view itself.
+    """
+    nbytes = view.shape[0] * view.shape[1] * view.dtype.itemsize
+    in_memory = all(isinstance(x, np.ndarray) and not _is_mapped(x) for x in sources)
+    return view[0 : len(view)] if in_memory or nbytes <= SMALL_BYTES else view
+
+
+def _is_mapped(x: NDArray[Any]) -> bool:
+    return isinstance(x, np.memmap)
+
+
+def has_missing(source: Any) -> bool:
+    """Whether there are NaN among the rows (n, d)."""
+    if source.dtype.kind != "f":
+        return False
+    return any(np.isnan(block).any() for _, block in arrays.blocks(source))
