@@ -19,7 +19,7 @@ from gpuae.encoding import (
     into,
     reconstruct,
 )
-from gpuae.model.missing import filled_once
+from gpuae.model.missing import filled, filled_once
 from gpuae.model.model import Model
 from gpuae.model.statistics import ColumnStatistics, blocks, column_statistics
 from gpuae.storage.matrix import Source
@@ -82,7 +82,7 @@ def evaluate(
         Where x has another width than the model's data.
     """
     check_columns(model, x.shape[1])
-    x = filled_once(x, model.preprocess.fill)
+    x = filled(x, model.preprocess.fill)
     rows, columns = x.shape
     code_size = model.network.code_size
     sums = _BlockSums.allocate(-(-rows // BLOCK_ROWS), code_size)

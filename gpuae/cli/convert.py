@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from gpuae.cli.base import PATH, declare, force_option, say
+from gpuae.cli.columns import column_options
 
 if TYPE_CHECKING:
+    from gpuae.importers import ReadOptions
     from gpuae.storage.dataset import Dataset
 
 
@@ -19,8 +21,23 @@ if TYPE_CHECKING:
 @click.option(
     "--labels", type=PATH, metavar="FILE", help="One label a row (idx, npy, csv) to keep with it."
 )
+@click.option(
+    "--missing",
+    type=click.Choice(["refuse", "keep"]),
+    default="refuse",
+    show_default=True,
+    help="Values that are not there: keep them as NaN, for fit --missing mean.",
+)
+@column_options
 @force_option
-def command(source: str, output: Path, labels: Path | None, force: bool) -> None:
+def command(
+    source: str,
+    output: Path,
+    labels: Path | None,
+    missing: str,
+    force: bool,
+    reading: ReadOptions,
+) -> None:
     """Turn SOURCE into a gpuae data set: idx, idx.gz, npy, npz, csv, or FILE.h5::/path.
 
     Numbers keep their type. Three or more dimensions become rows of the flattened rest.
@@ -29,6 +46,8 @@ def command(source: str, output: Path, labels: Path | None, force: bool) -> None
     Example:
       gpuae convert train-images-idx3-ubyte.gz mnist.h5 --labels train-labels-idx1-ubyte.gz
     """
+    from dataclasses import replace
+
     from gpuae.importers import open_data
     from gpuae.storage.dataset import (
         check_distinct,
@@ -38,21 +57,24 @@ def command(source: str, output: Path, labels: Path | None, force: bool) -> None
     )
 
     check_output(output, force)
-    dataset = open_data(source, labels)
+    kept = missing == "keep"
+    dataset = open_data(source, labels, options=replace(reading, missing=kept))
     check_distinct(output, dataset.source_path, labels)
-    check_finite(dataset.x, dataset.source)
+    check_finite(dataset.x, dataset.source, missing=kept)
     for note in dataset.notes:
         say(f"note: {note}")
-    write_dataset(output, dataset, force=force, attributes=_provenance(dataset, labels))
+    write_dataset(output, dataset, force=force, attributes=_provenance(dataset, labels, reading))
     rows, columns = dataset.x.shape
     labelled = " with labels" if dataset.y is not None else ""
     click.echo(f"wrote {rows} rows of {columns} {dataset.x.dtype} columns{labelled} to {output}")
 
 
-def _provenance(dataset: Dataset, labels: Path | None) -> dict[str, str | int | float]:
+def _provenance(
+    dataset: Dataset, labels: Path | None, reading: ReadOptions
+) -> dict[str, str | int | float]:
     from gpuae.storage import provenance
 
     sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
     if labels is not None:
         sources.append(provenance.source_file("labels", labels, str(labels)))
-    return provenance.attributes("convert", sources)
+    return provenance.attributes("convert", sources, reading.said())

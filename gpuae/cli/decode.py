@@ -46,7 +46,7 @@ def command(
     from gpuae.storage.features import dataset_output
 
     check_output(output, force)
-    job = Job.open(model_path, features, output, codes=True, memory=memory)
+    job = Job.open(model_path, features, output, memory=memory)
     _check_layer(job)
     shape = (len(job.x), job.model.network.columns)
     write_rows(

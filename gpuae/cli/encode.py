@@ -15,9 +15,11 @@ from gpuae.cli.base import (
     output_options,
     say,
 )
+from gpuae.cli.columns import column_options
 
 if TYPE_CHECKING:
     from gpuae.encoding import Sink
+    from gpuae.importers import ReadOptions
 
 
 @declare
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on where this command was interrupted, if it was; else begin.",
 )
+@column_options
 @machine_options
 def command(
     model_path: Path,
@@ -43,8 +46,11 @@ def command(
     device: str,
     threads: int | None,
     memory: int | None,
+    reading: ReadOptions,
 ) -> None:
     """Write the code of each row of DATA to /features/code, with its label where there is one.
+
+    The output is HDF5, or a table if its name ends in .csv, .tsv or .parquet.
 
     \b
     Example:
@@ -54,14 +60,22 @@ def command(
     from gpuae.encoding import encode, layer_index
     from gpuae.storage.dataset import check_output
     from gpuae.storage.features import features_output
+    from gpuae.storage.table_output import is_table
 
     check_output(output, force)
-    job = Job.open(model_path, data, output, memory=memory)
+    job = Job.open(model_path, data, output, reading, memory=memory)
     index = layer_index(job.model, layer)
     shape = (len(job.x), job.model.network.layers[index].n_out)
+    prefix = "code" if index + 1 == job.model.network.depth else f"layer{index + 1}"
     attributes = job.attributes("encode", device, layer=index + 1) | {"layer": index + 1}
     out = features_output(
-        output, shape, force=force, **job.labels, attributes=attributes, resume=resume
+        output,
+        shape,
+        force=force,
+        **job.labels,
+        prefix=prefix,
+        attributes=attributes,
+        resume=resume,
     )
 
     def compute(sink: Sink) -> None:
@@ -79,5 +93,6 @@ def command(
     try:
         write_rows(out, output, compute, f"{shape[0]} codes of {shape[1]} units")
     except KeyboardInterrupt:
-        say("to go on from here, give the same command with --resume")
+        if not is_table(output):
+            say("to go on from here, give the same command with --resume")
         raise

@@ -15,18 +15,27 @@ from gpuae.cli.base import (
     print_json,
     print_table,
 )
+from gpuae.cli.columns import column_options
 
 if TYPE_CHECKING:
     from gpuae.evaluation import Evaluation
+    from gpuae.importers import ReadOptions
 
 
 @declare
 @model_argument
 @data_argument
 @json_option
+@column_options
 @machine_options
 def command(
-    model_path: Path, data: str, as_json: bool, device: str, threads: int | None, memory: int | None
+    model_path: Path,
+    data: str,
+    as_json: bool,
+    device: str,
+    threads: int | None,
+    memory: int | None,
+    reading: ReadOptions,
 ) -> None:
     """Measure MODEL on the rows of DATA, beside PCA of the same DATA at the same code size.
 
@@ -39,7 +48,7 @@ def command(
     from gpuae.cli.rows import Job
     from gpuae.evaluation import evaluate
 
-    job = Job.open(model_path, data, memory=memory)
+    job = Job.open(model_path, data, reading=reading, memory=memory)
     figures = evaluate(job.model, job.x, device=device, threads=threads, memory=memory)
     if as_json:
         print_json(asdict(figures))

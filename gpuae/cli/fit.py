@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from math import isnan
 from pathlib import Path
@@ -18,12 +19,14 @@ from gpuae.cli.base import (
     print_json,
     say,
 )
+from gpuae.cli.columns import column_options
 from gpuae.cli.settings import read_settings, setting_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuae.config import Config
+    from gpuae.importers import ReadOptions
     from gpuae.storage.dataset import Dataset
     from gpuae.training.fitting import Fit
 
@@ -39,14 +42,22 @@ LITTLE_EXPLAINED = 0.5
 @click.option(
     "--init-from", type=PATH, metavar="MODEL", help="Start from the weights of this model."
 )
+@click.option(
+    "--validation-data",
+    metavar="DATA",
+    help="Hold out the rows of this file instead of a fraction of DATA.",
+)
+@column_options
 @json_option
 def command(
     data: str,
     output: Path,
     config_path: Path | None,
     init_from: Path | None,
+    validation_data: str | None,
     force: bool,
     as_json: bool,
+    reading: ReadOptions,
     **settings: str | None,
 ) -> None:
     """Train an autoencoder on the rows of DATA.
@@ -59,35 +70,38 @@ def command(
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
     """
     from gpuae.cli.progress import watching
-    from gpuae.importers import open_data
-    from gpuae.memory import data_memory
     from gpuae.model.model import Model
-    from gpuae.storage.dataset import check_distinct, check_finite, check_output
+    from gpuae.storage.dataset import check_distinct, check_output
     from gpuae.storage.mapped import in_place
+    from gpuae.storage.outputs import check_hdf5_name
     from gpuae.training.fitting import fit
 
+    check_hdf5_name(output, "a model")
     check_output(output, force)
     config = read_settings(config_path, settings)
+    _check_validation(config, validation_data)
     _tell_device(config)
     initial = Model.load(init_from) if init_from else None
-    dataset = open_data(data, memory=data_memory(config.memory))
-    check_distinct(output, dataset.source_path, init_from)
-    check_finite(dataset.x, dataset.source)
-    for note in dataset.notes:
-        say(f"note: {note}")
+    reading = replace(reading, missing=config.missing == "mean")
+    dataset = _open(data, reading, config)
+    held_out = _open_like(dataset, validation_data, reading, config) if validation_data else None
+    check_distinct(
+        output, dataset.source_path, init_from, held_out.source_path if held_out else None
+    )
     with in_place(dataset.x) as x:
         with watching() as observer:
             result = fit(
                 x,
                 config,
+                validation=None if held_out is None else held_out.x,
                 observer=observer,
                 initial=initial,
-                attributes=_provenance(dataset, init_from),
+                attributes=_provenance(dataset, held_out, init_from, reading),
                 feature_names=dataset.feature_names,
                 image_shape=dataset.image_shape,
             )
         _save(result, output, force=force)
-        summary = _summary(result, output) | _explained(result, x, config)
+        summary = _summary(result, output) | _explained(result, x, held_out, config)
     if as_json:
         print_json(summary)
     else:
@@ -120,13 +134,58 @@ def _tell_device(config: Config) -> None:
         say("compiling for this CPU, once: some seconds now and for each new kind of network")
 
 
-def _provenance(dataset: Dataset, init_from: Path | None) -> dict[str, str | int | float]:
+def _check_validation(config: Config, validation_data: str | None) -> None:
+    """Refuse two answers to the question which rows are held out."""
+    from gpuae.errors import ConfigError
+
+    if validation_data is not None and "validation" in config.model_fields_set:
+        raise ConfigError(
+            "validation: is a fraction of the rows, and --validation-data gives rows of their own; "
+            "leave one of them out"
+        )
+
+
+def _open(data: str, reading: ReadOptions, config: Config) -> Dataset:
+    """Open rows, tell what was chosen in reading them, and check their values."""
+    from gpuae.importers import open_data
+    from gpuae.memory import data_memory
+    from gpuae.storage.dataset import check_finite
+
+    dataset = open_data(data, memory=data_memory(config.memory), options=reading)
+    for note in dataset.notes:
+        say(f"note: {note}")
+    check_finite(dataset.x, dataset.source, missing=reading.missing)
+    return dataset
+
+
+def _open_like(dataset: Dataset, data: str, reading: ReadOptions, config: Config) -> Dataset:
+    """Open rows with the columns of a dataset: by name where there are names, else the same way."""
+    from gpuae.errors import InputError
+
+    if dataset.feature_names is not None:
+        reading = replace(reading, columns=None, id_column=None, label_column=None)
+    reading = replace(reading, names=dataset.feature_names, names_of=dataset.source)
+    opened = _open(data, reading, config)
+    if opened.x.shape[1] != dataset.x.shape[1]:
+        raise InputError(
+            f"{opened.source} has {opened.x.shape[1]} columns and {dataset.source} "
+            f"{dataset.x.shape[1]}; give validation data of the same columns"
+        )
+    return opened
+
+
+def _provenance(
+    dataset: Dataset, held_out: Dataset | None, init_from: Path | None, reading: ReadOptions
+) -> dict[str, str | int | float]:
     from gpuae.storage import provenance
 
     sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
+    if held_out is not None:
+        own = provenance.source_file("validation_data", held_out.source_path, held_out.source)
+        sources.append(own)
     if init_from is not None:
         sources.append(provenance.source_file("init_from", init_from, str(init_from)))
-    return provenance.attributes("fit", sources)
+    return provenance.attributes("fit", sources, reading.said())
 
 
 def _summary(result: Fit, output: Path) -> dict[str, Any]:
@@ -146,14 +205,17 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
     }
 
 
-def _explained(result: Fit, x: NDArray[Any], config: Config) -> dict[str, Any]:
+def _explained(
+    result: Fit, x: NDArray[Any], held_out: Dataset | None, config: Config
+) -> dict[str, Any]:
     """Measure what the model makes of some rows that it was not trained on, if there are any."""
     from gpuae.evaluation import explained_variance
 
     rows = result.unseen[:MEASURED_ROWS]
     if len(rows) < 2:
         return {"explained_variance": None, "measured_rows": 0}
-    share = explained_variance(result.model, x[rows], device=config.device, threads=config.threads)
+    own = x[rows] if held_out is None else held_out.x[:MEASURED_ROWS]
+    share = explained_variance(result.model, own, device=config.device, threads=config.threads)
     return {"explained_variance": share, "measured_rows": len(rows)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gpuae.cli.base import (
     data_argument,
@@ -11,12 +12,17 @@ from gpuae.cli.base import (
     model_argument,
     output_options,
 )
+from gpuae.cli.columns import column_options
+
+if TYPE_CHECKING:
+    from gpuae.importers import ReadOptions
 
 
 @declare
 @model_argument
 @data_argument
 @output_options("the reconstructed rows")
+@column_options
 @machine_options
 def command(
     model_path: Path,
@@ -26,6 +32,7 @@ def command(
     device: str,
     threads: int | None,
     memory: int | None,
+    reading: ReadOptions,
 ) -> None:
     """Encode and decode each row of DATA: denoised, compressed and restored, in its own units.
 
@@ -39,7 +46,7 @@ def command(
     from gpuae.storage.features import dataset_output
 
     check_output(output, force)
-    job = Job.open(model_path, data, output, memory=memory)
+    job = Job.open(model_path, data, output, reading, memory=memory)
     rows, columns = job.x.shape
     write_rows(
         dataset_output(

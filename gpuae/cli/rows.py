@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuae.encoding import Sink
+    from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
-    from gpuae.storage.atomic import RowsOutput
     from gpuae.storage.dataset import Dataset
+    from gpuae.storage.outputs import Output
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Job:
     model_path: Path
     model: Model
     dataset: Dataset
+    said: dict[str, str]
+    """What a person said about columns."""
 
     @classmethod
     def open(
@@ -34,23 +37,27 @@ class Job:
         model_path: Path,
         data: str,
         output: Path | None = None,
+        reading: ReadOptions | None = None,
         *,
-        codes: bool = False,
         memory: int | None = None,
     ) -> Job:
-        """Read a model, open rows (or codes) and check that they fit and hold only numbers."""
-        from gpuae.importers import open_data
+        """Read a model, open rows and check that they fit and hold only numbers.
+
+        Without `reading` they are codes rather than rows.
+        """
+        from gpuae.importers import ReadOptions, open_data
         from gpuae.model.model import Model
         from gpuae.storage.dataset import check_distinct
 
         model = Model.load(model_path)
-        dataset = open_data(data, memory=memory)
+        wanted = ReadOptions() if reading is None else _wanted(reading, model_path, model)
+        dataset = open_data(data, memory=memory, options=wanted)
         if output is not None:
             check_distinct(output, model_path, dataset.source_path)
         for note in dataset.notes:
             say(f"note: {note}")
-        _check(model_path, model, dataset, codes=codes)
-        return cls(model_path, model, dataset)
+        _check(model_path, model, dataset, codes=reading is None)
+        return cls(model_path, model, dataset, {} if reading is None else reading.said())
 
     @property
     def x(self) -> Any:
@@ -72,13 +79,23 @@ class Job:
             provenance.source_file("model", self.model_path, str(self.model_path)),
             provenance.source_file("data", data.source_path, data.source),
         )
-        made = provenance.attributes(command, sources, options)
+        made = provenance.attributes(command, sources, options | self.said)
         return {"device": resolve_device(device).name, **made}
 
     @property
     def labels(self) -> dict[str, Any]:
         """What is carried from row to row."""
         return {"y": self.dataset.y, "row_id": self.dataset.row_id}
+
+
+def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions:
+    """Ask for the columns that the model was trained on, by their names if they have any."""
+    return replace(
+        reading,
+        names=model.feature_names,
+        names_of=str(model_path),
+        missing=model.config.missing == "mean",
+    )
 
 
 def _check(model_path: Path, model: Model, dataset: Dataset, *, codes: bool) -> None:
@@ -95,11 +112,12 @@ def _check(model_path: Path, model: Model, dataset: Dataset, *, codes: bool) -> 
         )
     if not codes:
         _check_names(model_path, model, dataset)
-    check_finite(dataset.x, dataset.source)
+    filled = not codes and model.config.missing == "mean"
+    check_finite(dataset.x, dataset.source, missing=filled)
 
 
 def _check_names(model_path: Path, model: Model, dataset: Dataset) -> None:
-    """Refuse columns of other names or in another order than the model was trained on."""
+    """Refuse columns of other names than the model was trained on, which are not all different."""
     from gpuae.errors import InputError
 
     if model.feature_names is None or dataset.feature_names is None:
@@ -114,7 +132,7 @@ def _check_names(model_path: Path, model: Model, dataset: Dataset) -> None:
             )
 
 
-def write_rows(output: RowsOutput, path: Path, compute: Callable[[Sink], None], what: str) -> None:
+def write_rows(output: Output, path: Path, compute: Callable[[Sink], None], what: str) -> None:
     """Fill an output file, showing how far it is, and say so."""
     from gpuae.cli.progress import counting
 

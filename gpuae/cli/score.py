@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gpuae.cli.base import (
     data_argument,
@@ -11,12 +12,17 @@ from gpuae.cli.base import (
     model_argument,
     output_options,
 )
+from gpuae.cli.columns import column_options
+
+if TYPE_CHECKING:
+    from gpuae.importers import ReadOptions
 
 
 @declare
 @model_argument
 @data_argument
 @output_options("the scores")
+@column_options
 @machine_options
 def command(
     model_path: Path,
@@ -26,6 +32,7 @@ def command(
     device: str,
     threads: int | None,
     memory: int | None,
+    reading: ReadOptions,
 ) -> None:
     """Write each row's error to /scores/error: the larger, the less it is like the training data.
 
@@ -42,7 +49,7 @@ def command(
     from gpuae.storage.features import scores_output
 
     check_output(output, force)
-    job = Job.open(model_path, data, output, memory=memory)
+    job = Job.open(model_path, data, output, reading, memory=memory)
     rows = len(job.x)
     write_rows(
         scores_output(

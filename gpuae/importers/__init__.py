@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpuae.errors import InputError
-from gpuae.importers import digits, idx, npy, table
+from gpuae.importers import digits, idx, npy, parquet, table
 from gpuae.importers.chosen import with_columns
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.importers.labels import load as load_labels
@@ -15,7 +15,7 @@ from gpuae.storage.dataset import Dataset, open_dataset
 
 __all__ = ["ReadOptions", "open_data"]
 
-TABLES = {Format.TABLE: table.load}
+TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load}
 """Formats whose columns can be other things than features."""
 
 

@@ -11,6 +11,7 @@ from gpuae.errors import InputError
 from gpuae.importers import idx, npy
 from gpuae.storage.input_file import check_readable
 
+PARQUET_MAGIC = b"PAR1"
 TABLE_ENDINGS = (".csv", ".tsv", ".txt")
 
 
@@ -22,6 +23,7 @@ class Format(enum.Enum):
     NPY = "npy"
     NPZ = "npz"
     TABLE = "table"
+    PARQUET = "parquet"
 
 
 _FORMAT_OF_ENDING = {
@@ -31,6 +33,8 @@ _FORMAT_OF_ENDING = {
     ".idx": Format.IDX,
     ".npy": Format.NPY,
     ".npz": Format.NPZ,
+    ".parquet": Format.PARQUET,
+    ".pq": Format.PARQUET,
     **dict.fromkeys(TABLE_ENDINGS, Format.TABLE),
 }
 
@@ -64,8 +68,8 @@ def detect(path: Path) -> Format:
     found = by_content or _by_ending(path)
     if found is None:
         raise InputError(
-            f"{path}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, and "
-            "text tables that end in .csv, .tsv or .txt; convert it to one of them"
+            f"{path}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, "
+            "parquet, and text tables that end in .csv, .tsv or .txt; convert it to one of them"
         )
     return found
 
@@ -75,6 +79,8 @@ def _by_first_bytes(head: bytes) -> Format | None:
         return Format.NPY
     if head.startswith(npy.ZIP_MAGICS):
         return Format.NPZ
+    if head.startswith(PARQUET_MAGIC):
+        return Format.PARQUET
     return Format.IDX if idx.is_idx(head) else None
 
 

@@ -30,8 +30,8 @@ def load(spec: Path) -> NDArray[Any]:
     """
     path, inner = split_spec(str(spec))
     found = detect(path)
-    if found is Format.NPZ:
-        raise InputError(f"{path}: labels are not read from npz; save them as npy")
+    if found in (Format.NPZ, Format.PARQUET):
+        raise InputError(f"{path}: labels are not read from {found.value}; save them as npy")
     if found is Format.HDF5:
         return _one_a_row(_from_hdf5(path, inner or "/data/y"), str(spec))
     if inner is not None:

@@ -22,6 +22,15 @@ class ReadOptions:
     names_of: str = ""
     """What messages call whatever has these features: the model's file."""
 
+    def said(self) -> dict[str, str]:
+        """Return what a person has said about columns, by the names of the options."""
+        named = {
+            "columns": self.columns,
+            "id_column": self.id_column,
+            "label_column": self.label_column,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
 
 AS_IT_IS = ReadOptions()
 """Nothing said."""

@@ -11,7 +11,8 @@ from gpuae.importers.columns import Titles
 from gpuae.importers.options import ReadOptions
 
 LABEL_NAMES = frozenset({"label", "labels", "target", "y", "class"})
-ID_NAMES = frozenset({"row_id"})
+ID_NAMES = frozenset({"row_id", "__index_level_0__"})
+"""Ours, and that of pandas in parquet for an index without a name."""
 
 
 @dataclass(frozen=True)

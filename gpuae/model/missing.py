@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.statistics import Vector, blocks
-from gpuae.storage.views import Filled, has_missing, settled
+from gpuae.storage.views import Filled, gathered, has_missing
 
 
 def learn_fill(
@@ -58,8 +58,8 @@ def filled(x: Any, fill: Vector | None) -> Any:
     return x if fill is None or x.dtype.kind != "f" else Filled(x, fill)
 
 
-def filled_once(x: Any, fill: Vector | None) -> Any:
-    """Return rows (n, d) with missing values filled, an array where x is one in memory or small."""
+def filled_once(x: NDArray[Any], fill: Vector | None) -> NDArray[Any]:
+    """Return rows (n, d) with missing values filled, so that they can be gathered in any order."""
     if fill is None or not has_missing(x):
         return x
-    return settled(Filled(x, fill), x)
+    return gathered(Filled(x, fill), x)

@@ -15,16 +15,15 @@ from gpuae.errors import InputError
 from gpuae.memory import data_memory
 from gpuae.storage import arrays, guard, listing, reading, schema
 from gpuae.storage.arrays import check_finite
-from gpuae.storage.atomic import RowsOutput
 from gpuae.storage.chunked import StoredRows
 from gpuae.storage.companions import (
     Companions,
     fitting_image_shape,
     read_companions,
-    write_companions,
 )
 from gpuae.storage.input_file import sha256
 from gpuae.storage.matrix import Source
+from gpuae.storage.outputs import numbered, rows_output
 from gpuae.storage.schema import NO_ATTRIBUTES, Attribute
 from gpuae.storage.temporary import check_distinct, check_output
 
@@ -171,6 +170,8 @@ def write_dataset(
 ) -> None:
     """Write a data set of gpuae's, a block of rows at a time, in the type that the rows have.
 
+    A table, csv or parquet, if the ending of `path` asks for one.
+
     Parameters
     ----------
     attributes
@@ -185,10 +186,17 @@ def write_dataset(
     dtype = arrays.stored_type(dataset.x.dtype, dataset.source)
     beside = Companions(dataset.y, dataset.row_id, dataset.feature_names, dataset.image_shape)
 
-    def build(file: h5py.File) -> None:
-        schema.write_root(file, "dataset", attributes)
-        write_companions(file, inner, beside)
-
-    with RowsOutput(path, inner, dataset.x.shape, dtype, build, force=force) as out:
+    output = rows_output(
+        path,
+        "dataset",
+        inner,
+        dataset.x.shape,
+        dtype,
+        names=dataset.feature_names or numbered("x", dataset.x.shape[1]),
+        beside=beside,
+        force=force,
+        attributes=attributes,
+    )
+    with output as out:
         for start, rows in arrays.blocks(dataset.x):
             out.write(start, rows)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 from numpy.typing import NDArray
 
 from gpuae.storage import guard, reading, schema
-from gpuae.storage.atomic import RowsOutput
-from gpuae.storage.companions import Companions, write_companions
+from gpuae.storage.companions import Companions
+from gpuae.storage.outputs import Output, numbered, rows_output
 from gpuae.storage.schema import Attribute
 
 _LARGE_DATASET = {
@@ -29,13 +28,16 @@ def features_output(
     force: bool,
     y: NDArray[Any] | None = None,
     row_id: NDArray[Any] | None = None,
+    prefix: str = "code",
     attributes: Mapping[str, Attribute],
     resume: bool | None = None,
-) -> RowsOutput:
+) -> Output:
     """Return the output for codes of `shape` (n, k), stored as float32 under /features/code.
 
     Parameters
     ----------
+    prefix
+        What the columns are called in a table, before their number from 0.
     y, row_id
         Labels and identifiers (n,) of the rows, where the data had them.
     attributes
@@ -44,8 +46,9 @@ def features_output(
         Whether to go on with one that was interrupted; None: leave nothing to go on with.
     """
     beside = Companions(y, row_id)
+    names = numbered(prefix, shape[1])
     return _output(
-        path, "features", shape, beside, force=force, attributes=attributes, resume=resume
+        path, "features", shape, names, beside, force=force, attributes=attributes, resume=resume
     )
 
 
@@ -57,10 +60,11 @@ def scores_output(
     y: NDArray[Any] | None = None,
     row_id: NDArray[Any] | None = None,
     attributes: Mapping[str, Attribute],
-) -> RowsOutput:
+) -> Output:
     """Return the output for one error a row, stored as float64 (n,) under /scores/error."""
     beside = Companions(y, row_id)
-    return _output(path, "scores", (rows,), beside, force=force, attributes=attributes)
+    names = ("error",)
+    return _output(path, "scores", (rows,), names, beside, force=force, attributes=attributes)
 
 
 def dataset_output(
@@ -73,29 +77,37 @@ def dataset_output(
     feature_names: tuple[str, ...] | None = None,
     image_shape: tuple[int, ...] | None = None,
     attributes: Mapping[str, Attribute],
-) -> RowsOutput:
+) -> Output:
     """Return the output for rows of `shape` (n, d), stored as float32 under /data/x."""
     beside = Companions(y, row_id, feature_names, image_shape)
-    return _output(path, "dataset", shape, beside, force=force, attributes=attributes)
+    names = feature_names or numbered("x", shape[1])
+    return _output(path, "dataset", shape, names, beside, force=force, attributes=attributes)
 
 
 def _output(
     path: Path,
     kind: str,
     shape: tuple[int, ...],
+    names: tuple[str, ...],
     beside: Companions,
     *,
     force: bool,
     attributes: Mapping[str, Attribute],
     resume: bool | None = None,
-) -> RowsOutput:
+) -> Output:
     inner, dtype = _LARGE_DATASET[kind]
-
-    def build(file: h5py.File) -> None:
-        schema.write_root(file, kind, attributes)
-        write_companions(file, inner, beside)
-
-    return RowsOutput(path, inner, shape, dtype, build, force=force, resume=resume)
+    return rows_output(
+        path,
+        kind,
+        inner,
+        shape,
+        dtype,
+        names=names,
+        beside=beside,
+        force=force,
+        attributes=attributes,
+        resume=resume,
+    )
 
 
 def layer_of(path: Path) -> int | None:

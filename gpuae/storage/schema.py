@@ -51,12 +51,17 @@ def write_root(file: h5py.File, kind: str, attributes: Mapping[str, Attribute]) 
     RuntimeError
         For an attribute that the format cannot hold: a defect of the caller.
     """
-    standard = (FORMAT, FORMAT_VERSION, kind, created_by())
-    values = {**attributes, **dict(zip(STANDARD_ATTRIBUTES, standard, strict=True))}
+    values = root_values(kind, attributes)
     for name in sorted(values):
         if len(str(values[name]).encode()) >= ATTRIBUTE_BYTES:
             raise RuntimeError(f"the attribute {name} must stay under {ATTRIBUTE_BYTES} bytes")
         file.attrs[name] = values[name]
+
+
+def root_values(kind: str, attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """Return all root attributes of a file of `kind`."""
+    standard = (FORMAT, FORMAT_VERSION, kind, created_by())
+    return {**attributes, **dict(zip(STANDARD_ATTRIBUTES, standard, strict=True))}
 
 
 def kind_of(attributes: Mapping[str, Any]) -> str | None:

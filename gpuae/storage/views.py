@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.storage import arrays
+from gpuae.storage.mapped import hand_back, in_place
 from gpuae.storage.matrix import Matrix, Source
 
 SMALL_BYTES = 256 << 20
@@ -33,7 +34,7 @@ class Columns:
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return the chosen columns of some rows."""
-        return np.ascontiguousarray(self._source[rows][:, self._columns])
+        return np.ascontiguousarray(_read(self._source, rows)[:, self._columns])
 
 
 class Filled:
@@ -51,7 +52,7 @@ class Filled:
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return some rows without NaN."""
-        block = self._source[rows]
+        block = _read(self._source, rows)
         missing = np.isnan(block)
         return np.where(missing, self._fill, block) if missing.any() else block
 
@@ -72,9 +73,18 @@ class Stacked:
         """Return some rows of either or both."""
         start, stop, _ = rows.indices(len(self))
         border = len(self._upper)
-        above = self._upper[min(start, border) : min(stop, border)]
-        below = self._lower[max(start - border, 0) : max(stop - border, 0)]
+        above = _read(self._upper, slice(min(start, border), min(stop, border)))
+        below = _read(self._lower, slice(max(start - border, 0), max(stop - border, 0)))
         return np.concatenate([above, below.astype(self.dtype)])
+
+
+def _read(source: Source, rows: slice) -> NDArray[Any]:
+    """Return some rows, of a map as a copy whose pages are no longer held."""
+    block = source[rows]
+    if isinstance(source, np.ndarray) and _is_mapped(source):
+        block = np.array(block)
+        hand_back(source)
+    return block
 
 
 def unit_of(source: Source) -> int:
@@ -90,6 +100,12 @@ def settled(view: Matrix, *sources: Source) -> Any:
     nbytes = view.shape[0] * view.shape[1] * view.dtype.itemsize
     in_memory = all(isinstance(x, np.ndarray) and not _is_mapped(x) for x in sources)
     return view[0 : len(view)] if in_memory or nbytes <= SMALL_BYTES else view
+
+
+def gathered(view: Matrix, *sources: Source) -> NDArray[Any]:
+    """Return the rows of a view so that they can be gathered in any order, as `in_place` does."""
+    with in_place(settled(view, *sources)) as rows:
+        return rows  # the map outlives the file that it is of
 
 
 def _is_mapped(x: NDArray[Any]) -> bool:

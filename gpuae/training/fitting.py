@@ -20,6 +20,7 @@ from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.statistics import ColumnStatistics, Vector, column_statistics
+from gpuae.storage.matrix import Source
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
 from gpuae.training.crew import available_cores
 from gpuae.training.footprint import bytes_needed
@@ -63,7 +64,7 @@ def fit(
     x: NDArray[Any],
     config: Config,
     *,
-    validation: NDArray[Any] | None = None,
+    validation: Source | None = None,
     observer: Observer | None = None,
     initial: Model | None = None,
     attributes: Mapping[str, str | int | float] | None = None,

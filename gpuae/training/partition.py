@@ -9,7 +9,7 @@ import numpy as np
 
 from gpuae.config import Config
 from gpuae.errors import InputError
-from gpuae.storage.views import Stacked, settled
+from gpuae.storage.views import Stacked, gathered
 from gpuae.training.batches import Order, split_rows
 
 
@@ -36,7 +36,7 @@ def partition(x: Any, validation: Any, config: Config) -> Partition:
     _check_same_kind(x, validation)
     count = len(x) + len(validation)
     return Partition(
-        settled(Stacked(x, validation), x, validation), np.arange(len(x)), np.arange(len(x), count)
+        gathered(Stacked(x, validation), x, validation), np.arange(len(x)), np.arange(len(x), count)
     )
 
 
