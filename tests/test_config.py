@@ -27,6 +27,7 @@ TABLE = {
     "dropout": 0,
     "scale": None,
     "whiten": "none",
+    "missing": "refuse",
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "momentum": 0,

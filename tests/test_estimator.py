@@ -332,3 +332,54 @@ def test_an_existing_file_is_kept_unless_forced(fitted, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.h5"):
         load(tmp_path / "none.h5")
+
+
+# Missing values
+
+
+def test_missing_values_are_refused_by_default_and_filled_where_that_is_said(x):
+    holes = x.copy()
+    holes[::7, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        Autoencoder(**QUICK).fit(holes)
+    fitted = Autoencoder(**QUICK, missing="mean", validation=0).fit(holes)
+    filled = np.where(np.isnan(holes), np.nanmean(holes, axis=0), holes)
+    np.testing.assert_allclose(fitted.model_.preprocess.fill, np.nanmean(holes, axis=0))
+    np.testing.assert_array_equal(fitted.transform(holes), fitted.transform(filled))
+    np.testing.assert_array_equal(fitted.score_samples(holes), fitted.score_samples(filled))
+    assert np.isnan(holes[0, 2])
+    with pytest.raises(ValueError, match="infinity"):
+        fitted.transform(np.full((1, 8), np.inf))
+
+
+def test_the_tags_say_whether_values_may_be_missing():
+    assert not Autoencoder().__sklearn_tags__().input_tags.allow_nan
+    assert Autoencoder(missing="mean").__sklearn_tags__().input_tags.allow_nan
+
+
+def test_portions_are_filled_with_the_means_of_the_first(x):
+    holes = x.copy()
+    holes[::5, 1] = np.nan
+    portions = Autoencoder(**QUICK, missing="mean").partial_fit(holes[:40]).partial_fit(holes[40:])
+    means = np.nanmean(holes[:40], axis=0)
+    np.testing.assert_allclose(portions.model_.preprocess.fill, means)
+    filled = np.where(np.isnan(holes), means, holes)
+    same = Autoencoder(**QUICK).partial_fit(filled[:40]).partial_fit(filled[40:])
+    np.testing.assert_array_equal(same.model_.parameters, portions.model_.parameters)
+
+
+def test_what_missing_values_become_is_saved(x, tmp_path):
+    holes = x.copy()
+    holes[3, 3] = np.nan
+    fitted = Autoencoder(**QUICK, missing="mean").fit(holes)
+    fitted.save(tmp_path / "m.h5")
+    loaded = load(tmp_path / "m.h5")
+    assert loaded.missing == "mean"
+    np.testing.assert_array_equal(loaded.transform(holes), fitted.transform(holes))
+
+
+@parametrize_with_checks([Autoencoder(hidden=2, epochs=2, missing="mean")])
+def test_scikit_learn_finds_nothing_to_complain_about_with_missing_values(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the checks' own
+        check(estimator)

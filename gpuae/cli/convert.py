@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @declare
 @click.argument("source")
-@click.argument("output", metavar="OUT.h5", type=PATH)
+@click.argument("output", metavar="OUT", type=PATH)
 @click.option(
     "--labels", type=PATH, metavar="FILE", help="One label a row (idx, npy, csv) to keep with it."
 )
@@ -38,9 +38,10 @@ def command(
     force: bool,
     reading: ReadOptions,
 ) -> None:
-    """Turn SOURCE into a gpuae data set: idx, idx.gz, npy, npz, csv, or FILE.h5::/path.
+    """Turn SOURCE into a gpuae data set: idx, idx.gz, npy, npz, csv, parquet, or FILE.h5::/path.
 
-    Numbers keep their type. Three or more dimensions become rows of the flattened rest.
+    Numbers keep their type. Three or more dimensions become rows of the flattened rest. An OUT that
+    ends in .csv, .tsv or .parquet is a table.
 
     \b
     Example:

@@ -36,6 +36,8 @@ def command(
 ) -> None:
     """Encode and decode each row of DATA: denoised, compressed and restored, in its own units.
 
+    The output is HDF5, or a table if its name ends in .csv, .tsv or .parquet.
+
     \b
     Example:
       gpuae reconstruct model.h5 noisy.npy -o clean.h5

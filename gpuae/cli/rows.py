@@ -79,7 +79,7 @@ class Job:
             provenance.source_file("model", self.model_path, str(self.model_path)),
             provenance.source_file("data", data.source_path, data.source),
         )
-        made = provenance.attributes(command, sources, options | self.said)
+        made = provenance.attributes(command, sources, {**options, **self.said})
         return {"device": resolve_device(device).name, **made}
 
     @property

@@ -37,7 +37,8 @@ def command(
     """Write each row's error to /scores/error: the larger, the less it is like the training data.
 
     The error is the mean over columns of the squared difference between a row and its
-    reconstruction, in scaled units.
+    reconstruction, in scaled units. The output is HDF5, or a table if its name ends in .csv, .tsv
+    or .parquet.
 
     \b
     Example:

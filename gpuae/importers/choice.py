@@ -27,6 +27,8 @@ class Choice:
         """Say that columns were taken by name where others were there by `default`."""
         if options.names is None or self.columns in (self.among, default):
             return ()
+        if len(self.columns) == titles.count:
+            return (f"the columns are taken by name, in the order of {options.names_of}",)
         count = _counted(self.columns)
         return (f"of {titles.count} columns the {count} of {options.names_of} are taken by name",)
 

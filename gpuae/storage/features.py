@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 from numpy.typing import NDArray
 
 from gpuae.storage import guard, reading, schema
@@ -112,6 +113,8 @@ def _output(
 
 def layer_of(path: Path) -> int | None:
     """Return which encoder layer a features file is of, counted from 1; None for other files."""
+    if not h5py.is_hdf5(path):
+        return None
     with guard.opened(path) as file:
         attributes = reading.root_attributes(file)
     layer = attributes.get("layer")

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
 from gpuae.importers import table
+from gpuae.importers.options import ReadOptions
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_a_label_with_a_line_break_does_not_shift_the_rows(written):
         ("a,b\n1,1_000\n", "line 2, column 'b': '1_000' is not a number"),
         ("a,\n1,?\n", r"line 2, column 'column 2': '\?' is not a number"),
         ("a,b\n1,\n ,4\n", "2 cells are empty, the first at line 2, column 'b'"),
-        ("y,label,b\n1,2,3\n", "'y' and 'label' could all be the labels"),
+        ("y,label,b\n1,2,3\n", "'y' and 'label' could all be the labels; give --label-column"),
         ("label\n1\n", "no column of features"),
         (",label\n0,1\n1,1\n", "no column of features"),
         ("a,b\n1,\0\n", "NUL"),
@@ -168,3 +169,92 @@ def test_real_spectra_are_read_within_a_second(shared_data):
     assert sorted(set(dataset.y.tolist())) == list(range(1, 10))
     assert dataset.row_id[1] == "1/02/2018.1"
     assert dataset.feature_names[:2] == ("2", "3")
+
+
+# Columns that a person, or a model, chooses
+
+CHOOSABLE = "sample,a,b,y,comment\ns1,1,2,3,good\ns2,4,5,6,bad\n"
+
+
+def loaded(written, text=CHOOSABLE, **options):
+    return table.load(written(text), ReadOptions(**options))
+
+
+def test_columns_are_chosen_in_the_order_given_and_the_rest_is_not_read(written):
+    dataset = loaded(written, columns="b,a", id_column="sample", label_column="comment")
+    assert dataset.feature_names == ("b", "a")
+    assert dataset.x.tolist() == [[2, 1], [5, 4]]
+    assert dataset.row_id.tolist() == ["s1", "s2"]
+    assert dataset.y.tolist() == ["good", "bad"]
+    assert dataset.notes == ()
+
+
+def test_a_column_that_is_asked_for_is_a_feature_whatever_its_name(written):
+    dataset = loaded(written, columns="a,y")
+    assert dataset.feature_names == ("a", "y")
+    assert dataset.y is None
+
+
+def test_a_range_passes_over_labels_and_ids(written):
+    dataset = loaded(written, columns="1-4", id_column="sample")
+    assert dataset.feature_names == ("a", "b")
+    assert dataset.y.tolist() == [3, 6]
+
+
+def test_a_column_named_row_id_identifies_rows(written):
+    dataset = loaded(written, "row_id,a\nx,1\ny,2\n")
+    assert dataset.row_id.tolist() == ["x", "y"]
+    assert dataset.notes == ("the column 'row_id' is taken as the row_id",)
+
+
+def test_an_index_gives_way_to_a_column_of_ids(written):
+    dataset = loaded(written, ",name,a\n0,u,1\n1,v,2\n", id_column="name")
+    assert dataset.row_id.tolist() == ["u", "v"]
+    assert dataset.feature_names == ("a",)
+    assert dataset.notes == ("the unnamed first column is an index and left out",)
+
+
+def test_the_columns_of_a_model_are_taken_by_name(written):
+    dataset = loaded(written, names=("y", "a"), names_of="m.h5")
+    assert dataset.feature_names == ("y", "a")
+    assert dataset.x.tolist() == [[3, 1], [6, 4]]
+    assert dataset.y is None
+    assert dataset.notes == ("of 5 columns the 2 columns of m.h5 are taken by name",)
+
+
+def test_nothing_is_said_where_the_columns_are_the_models(written):
+    text = ",a,b,label\n0,1,2,3\n1,4,5,6\n"
+    dataset = loaded(written, text, names=("a", "b"), names_of="m.h5")
+    assert dataset.row_id.tolist() == [0, 1]
+    assert [note for note in dataset.notes if "m.h5" in note] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"columns": "c"}, "--columns: no column is named 'c'"),
+        ({"id_column": "samples"}, "--id-column: no column is named 'samples'; did you mean 'sam"),
+        ({"label_column": "a", "columns": "a,b"}, "--label-column: 'a' is one of the features"),
+        ({"columns": "a,comment"}, "line 2, column 'comment': 'good' is not a number"),
+        ({"names": ("a", "bb"), "names_of": "m.h5"}, "lacks 1 column of m.h5, the first is 'bb'"),
+    ],
+)
+def test_columns_that_cannot_be_had_are_refused(written, options, message):
+    with pytest.raises(InputError, match=message):
+        loaded(written, **options)
+
+
+# Values that are missing
+
+
+@pytest.mark.parametrize("cell", ["", " ", "NA", "nan", "NaN", "null", "n/a"])
+def test_values_may_be_missing_where_that_is_said(written, cell):
+    text = f"a,b\n1,{cell}\n3,4\n"
+    dataset = loaded(written, text, missing=True)
+    np.testing.assert_array_equal(dataset.x, np.array([[1, np.nan], [3, 4]], np.float32))
+    assert dataset.x.dtype == np.float32
+
+
+def test_other_words_are_no_missing_values(written):
+    with pytest.raises(InputError, match="line 3, column 'b': 'none' is not a number"):
+        loaded(written, "a,b\n1,\n3,none\n", missing=True)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from gpuae.storage import views
+from gpuae.storage.matrix import Matrix
+from gpuae.storage.views import Columns, Filled, Stacked, has_missing, settled
+
+ROWS = np.arange(20, dtype=np.float32).reshape(5, 4)
+
+
+class OnDisk:
+    """The least that a matrix has to be."""
+
+    unit = 2
+
+    def __init__(self, rows):
+        self._rows = rows
+        self.shape, self.dtype = rows.shape, rows.dtype
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        return self._rows[rows].copy()
+
+
+HOLES = np.where(ROWS % 7 == 0, np.nan, ROWS)
+FILL = np.array([1.0, 2.0, 3.0, 4.0])
+
+
+@pytest.fixture(params=[np.array, OnDisk], ids=["array", "matrix"])
+def source(request):
+    return request.param
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(0, 5), slice(1, 3), slice(4, 9), slice(2, 2), slice(3, None)]
+)
+def test_every_view_gives_the_rows_that_were_asked_for(source, rows):
+    expected = {
+        Columns(source(ROWS), [2, 0]): ROWS[:, [2, 0]],
+        Filled(source(HOLES), FILL): np.where(np.isnan(HOLES), FILL, HOLES),
+        Stacked(source(ROWS[:2]), source(ROWS[2:])): ROWS,
+    }
+    for view, whole in expected.items():
+        assert isinstance(view, Matrix)
+        assert view.shape == whole.shape
+        assert len(view) == 5
+        assert view.dtype == np.float32
+        block = view[rows]
+        np.testing.assert_array_equal(block, whole[rows])
+        assert block.dtype == np.float32
+        assert block.flags.c_contiguous
+
+
+def test_views_of_views_are_views(source):
+    view = Filled(Columns(source(HOLES), [3, 0]), FILL[[3, 0]])
+    assert view[0:1].tolist() == [[3, 1]]
+    assert view.unit == views.unit_of(source(ROWS))
+
+
+def test_what_lies_below_takes_the_type_of_what_lies_above():
+    assert Stacked(ROWS, ROWS.astype(np.float64))[4:7].dtype == np.float32
+
+
+def test_small_views_become_arrays_once_and_large_ones_stay(monkeypatch):
+    disk = OnDisk(ROWS)
+    assert isinstance(settled(Columns(disk, [0]), disk), np.ndarray)
+    monkeypatch.setattr(views, "SMALL_BYTES", 19)
+    assert isinstance(settled(Columns(disk, [0]), disk), Columns)
+    assert isinstance(settled(Columns(ROWS, [0]), ROWS), np.ndarray)
+
+
+def test_missing_values_are_found(source):
+    assert has_missing(source(HOLES))
+    assert not has_missing(source(ROWS))
+    assert not has_missing(ROWS.astype(np.uint8))
