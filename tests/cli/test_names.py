@@ -253,3 +253,33 @@ def test_the_model_does_not_replace_its_validation_data(gpuae):
     Path("held").write_bytes(Path("rows.npy").read_bytes())
     done = gpuae("fit", "rows.npy", "-o", "held", "--validation-data", "held", "--force")
     refused(done, "held", "is the input")
+
+
+# Data larger than memory
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_rows_that_stay_on_the_disk_are_treated_alike(gpuae, monkeypatch, compression):
+    values = VALUES.copy()
+    values[3, 1] = values[7, 2] = np.nan
+    names = [name.encode() for name in NAMES]
+    with h5py.File("d.h5", "w") as file:
+        file.attrs.update({"format": "gpuae", "format_version": "1.0", "kind": "dataset"})
+        chunks = (4, 4) if compression else None
+        file.create_dataset("data/x", data=values, compression=compression, chunks=chunks)
+        file["data/feature_names"] = names
+    told = ("--columns", "c,a:b", "--missing", "mean", "--validation-data", "d.h5")
+    scores = []
+    for folder, small in (("memory", 1 << 30), ("disk", 0)):
+        monkeypatch.setattr("gpuae.storage.views.SMALL_BYTES", small)
+        done = gpuae("fit", "d.h5", "-o", f"{folder}.h5", *FIT, *told, "--memory", "1K")
+        assert done.code == 0, done.err
+        done = gpuae("score", f"{folder}.h5", "d.h5", "-o", f"{folder}.csv", "--memory", "1K")
+        assert done.code == 0, done.err
+        scores.append(Path(f"{folder}.csv").read_text())
+    assert scores[0] == scores[1]
+    with h5py.File("memory.h5") as one, h5py.File("disk.h5") as two:
+        weight = "model/encoder/0/weight"
+        np.testing.assert_array_equal(one[weight][:], two[weight][:])
+        assert one.attrs["provenance_json"] == two.attrs["provenance_json"]
+        assert json.loads(one.attrs["provenance_json"])["options"] == {"columns": "c,a:b"}
