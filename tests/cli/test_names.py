@@ -283,3 +283,9 @@ def test_rows_that_stay_on_the_disk_are_treated_alike(gpuae, monkeypatch, compre
         np.testing.assert_array_equal(one[weight][:], two[weight][:])
         assert one.attrs["provenance_json"] == two.attrs["provenance_json"]
         assert json.loads(one.attrs["provenance_json"])["options"] == {"columns": "c,a:b"}
+
+
+def test_a_table_is_not_resumed(gpuae, model, spectra):
+    done = gpuae("encode", model, spectra, "-o", "f.csv", "--resume")
+    refused(done, "f.csv", "leave --resume out")
+    assert not Path("f.csv").exists()
