@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuae.config import Config
+    from gpuae.errors import OutputError
     from gpuae.importers import ReadOptions
     from gpuae.storage.dataset import Dataset
+    from gpuae.training.checkpoint import Checkpoints
     from gpuae.training.fitting import Fit
 
 MEASURED_ROWS = 2000
@@ -47,6 +49,19 @@ LITTLE_EXPLAINED = 0.5
     metavar="DATA",
     help="Hold out the rows of this file instead of a fraction of DATA.",
 )
+@click.option(
+    "--checkpoint", type=PATH, metavar="FILE", help="Where to keep what is needed to go on."
+)
+@click.option(
+    "--checkpoint-every",
+    metavar="TIME",
+    default="5min",
+    show_default=True,
+    help="How often: 90s, 5min, 1h, 10epochs.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on from the checkpoint, if there is one; else begin."
+)
 @column_options
 @json_option
 def command(
@@ -55,6 +70,9 @@ def command(
     config_path: Path | None,
     init_from: Path | None,
     validation_data: str | None,
+    checkpoint: Path | None,
+    checkpoint_every: str,
+    resume: bool,
     force: bool,
     as_json: bool,
     reading: ReadOptions,
@@ -71,7 +89,9 @@ def command(
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
     """
     from gpuae.cli.progress import watching
+    from gpuae.errors import OutputError
     from gpuae.model.model import Model
+    from gpuae.storage.atomic import SmallOutput
     from gpuae.storage.dataset import check_distinct, check_output
     from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
@@ -79,6 +99,7 @@ def command(
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
+    checkpoints = _checkpoints(checkpoint, checkpoint_every, output, resume=resume, force=force)
     config = read_settings(config_path, settings)
     _check_validation(config, validation_data)
     _tell_device(config)
@@ -86,42 +107,68 @@ def command(
     reading = replace(reading, missing=config.missing == "mean")
     dataset = _open(data, reading, config)
     held_out = _open_like(dataset, validation_data, reading, config) if validation_data else None
-    check_distinct(
-        output, dataset.source_path, init_from, held_out.source_path if held_out else None
-    )
+    inputs = (dataset.source_path, init_from, held_out.source_path if held_out else None)
+    check_distinct(output, checkpoint, *inputs)
+    if checkpoint:
+        check_distinct(checkpoint, output, *inputs)
+    result = None
     with in_place(dataset.x) as x:
-        with watching() as observer:
-            result = fit(
-                x,
-                config,
-                validation=None if held_out is None else held_out.x,
-                observer=observer,
-                initial=initial,
-                attributes=_provenance(dataset, held_out, init_from, reading),
-                feature_names=dataset.feature_names,
-                image_shape=dataset.image_shape,
-            )
-        _save(result, output, force=force)
+        try:
+            with watching() as observer, SmallOutput(output, force=force) as out:
+                result = fit(
+                    x,
+                    config,
+                    validation=None if held_out is None else held_out.x,
+                    observer=observer,
+                    initial=initial,
+                    checkpoints=checkpoints,
+                    ready=lambda model: out.reserve(model.nbytes),
+                    attributes=_provenance(dataset, held_out, init_from, reading),
+                    feature_names=dataset.feature_names,
+                    image_shape=dataset.image_shape,
+                )
+                if checkpoint and result.interrupted:
+                    say("to go on from here, give the same command with --resume")
+                    raise KeyboardInterrupt
+                result.model.write(out)
+        except OutputError as error:
+            _save_elsewhere(result, output, error)
         summary = _summary(result, output) | _explained(result, x, held_out, config)
     if as_json:
         print_json(summary)
     else:
         _tell(summary)
     result.raise_if_diverged()
-    _exit_if_interrupted(result)
+    if result.interrupted:
+        raise KeyboardInterrupt
 
 
-def _save(result: Fit, output: Path, *, force: bool) -> None:
-    """Write the model; if its name was taken during training, under the next free one."""
+def _checkpoints(
+    path: Path | None, every: str, output: Path, *, resume: bool, force: bool
+) -> Checkpoints | None:
+    from gpuae.storage.dataset import check_output
+    from gpuae.training.checkpoint import Checkpoints, Interval
+
+    if path is None:
+        if resume:
+            raise click.UsageError("--resume needs --checkpoint FILE, which it goes on from")
+        return None
+    if path.resolve() == output.resolve():
+        raise click.UsageError("--checkpoint and --output name the same file; give two")
+    check_output(path, force or resume)
+    return Checkpoints(path, Interval.parse(every), resume, force)
+
+
+def _save_elsewhere(result: Fit | None, output: Path, error: OutputError) -> NoReturn:
+    """Write a model whose name was taken during training under the next free one."""
     from gpuae.errors import OutputError
 
-    try:
-        result.model.save(output, force=force)
-    except OutputError as error:
-        numbered = (output.with_stem(f"{output.stem}-{number}") for number in count(1))
-        spare = next(path for path in numbered if not path.exists())
-        result.model.save(spare)
-        raise OutputError(f"{error}; the model is in {spare}") from None
+    if result is None:
+        raise error
+    numbered = (output.with_stem(f"{output.stem}-{number}") for number in count(1))
+    spare = next(path for path in numbered if not path.exists())
+    result.model.save(spare)
+    raise OutputError(f"{error}; the model is in {spare}") from None
 
 
 def _tell_device(config: Config) -> None:
@@ -236,10 +283,3 @@ def _tell(summary: dict[str, Any]) -> None:
                 "weaker penalty may help"
             )
     click.echo(f"wrote {summary['model']}")
-
-
-def _exit_if_interrupted(result: Fit) -> None:
-    from gpuae.training.trainer import Ending
-
-    if result.course.ending is Ending.INTERRUPTED:
-        raise KeyboardInterrupt

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from gpuae.config import Config
 from gpuae.model.network import Layer, Network
 from gpuae.model.preprocess import Preprocess
-from gpuae.storage.model_file import LayerArrays, ModelContents, read_model, write_model
+from gpuae.storage.atomic import SmallOutput
+from gpuae.storage.model_file import LayerArrays, ModelContents, fill, read_model, write_model
+
+HISTORY_BYTES = 40
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,17 @@ class Model:
         OutputError
             Where the file exists (without `force`) or cannot be written.
         """
-        write_model(path, self._contents(), force=force)
+        write_model(path, self.contents(), force=force)
+
+    def write(self, output: SmallOutput) -> None:
+        """Write a model file into an output whose name has been taken."""
+        output.write(lambda file: fill(file, self.contents()))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that a file of it holds, about: its history has an entry for each epoch to be."""
+        arrays = sum(values.nbytes for values in self.preprocess.arrays().values())
+        return int(self.parameters.nbytes + arrays + HISTORY_BYTES * self.config.epochs)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -78,7 +91,8 @@ class Model:
             image_shape=contents.image_shape,
         )
 
-    def _contents(self) -> ModelContents:
+    def contents(self) -> ModelContents:
+        """Return what a file of it holds."""
         return ModelContents(
             config=self.config,
             encoder=tuple(self._arrays(layer) for layer in self.network.encoder),

@@ -29,7 +29,7 @@ from gpuae.storage.leaves import Leaves
 from gpuae.storage.schema import LIBVER
 from gpuae.storage.temporary import Temporary, check_output
 
-__all__ = ["RowsOutput", "check_output", "write_small"]
+__all__ = ["RowsOutput", "SmallOutput", "check_output", "write_small"]
 
 Build = Callable[[h5py.File], None]
 
@@ -58,16 +58,53 @@ def write_small(path: Path, build: Build, *, force: bool) -> None:
     OutputError
         When it cannot be written there.
     """
-    check_output(path, force)
+    with SmallOutput(path, force=force) as output:
+        output.write(build)
 
-    def sealed(file: h5py.File) -> None:
-        build(file)
-        content.reserve(file)
-        content.seal(file)
 
-    image = _image(sealed)
-    with Temporary(path, force) as temporary:
-        temporary.write(memoryview(image), 0)
+class SmallOutput:
+    """A new HDF5 file that fits in memory, whose name is taken before its content is known.
+
+    A context manager. The file takes its name when the block ends with something written.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written there.
+    """
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        self._temporary = Temporary(path, force)
+        self._temporary.discarded = True
+
+    def __enter__(self) -> Self:
+        self._temporary.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._temporary.__exit__(kind, error, trace)
+
+    def reserve(self, size: int) -> None:
+        """Take so many bytes of the disk now, so that they are there in the end."""
+        self._temporary.reserve(size + _RESERVE_BYTES)
+
+    def write(self, build: Build) -> None:
+        """Write what `build` fills a file with, and its content hash."""
+
+        def sealed(file: h5py.File) -> None:
+            build(file)
+            content.reserve(file)
+            content.seal(file)
+
+        image = _image(sealed)
+        self._temporary.write(memoryview(image), 0)
+        self._temporary.truncate(len(image))
+        self._temporary.discarded = False
 
 
 def _image(build: Build) -> bytes:

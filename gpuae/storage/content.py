@@ -17,7 +17,7 @@ from h5py import h5a
 
 from gpuae.storage import canonical, guard, leaves, schema, tree
 
-TIMINGS = frozenset({"/train/history/seconds"})
+TIMINGS = frozenset({"/train/history/seconds", "/state/history/seconds", "/state/seconds"})
 """Datasets whose values differ from run to run."""
 _NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
 _TYPE = h5py.string_dtype("utf-8", 64)

@@ -19,7 +19,7 @@ from gpuae.storage.companions import read_image_shape, read_names, write_names
 from gpuae.storage.model_contents import LayerArrays, ModelContents, first_problem
 from gpuae.storage.schema import Attribute
 
-KIND = "model"
+KIND, CHECKPOINT = "model", "checkpoint"
 
 __all__ = ["LayerArrays", "ModelContents", "read_model", "write_model"]
 
@@ -34,15 +34,22 @@ def write_model(path: Path, contents: ModelContents, *, force: bool) -> None:
     RuntimeError
         When the contents contradict each other or hold values that are not finite.
     """
+    write_small(path, lambda file: fill(file, contents), force=force)
+
+
+def fill(file: h5py.File, contents: ModelContents, kind: str = KIND) -> None:
+    """Write a model into a new file of `kind`.
+
+    Raises
+    ------
+    RuntimeError
+        When the contents contradict each other or hold values that are not finite.
+    """
     if problem := first_problem(contents):
-        raise RuntimeError(f"{path}: refusing to write a model whose {problem}")
-    write_small(path, lambda file: _fill(file, contents), force=force)
-
-
-def _fill(file: h5py.File, contents: ModelContents) -> None:
+        raise RuntimeError(f"refusing to write a {kind} whose {problem}")
     config_json = json.dumps(contents.config.stored(), sort_keys=True)
     attributes = {**contents.attributes, schema.CONFIG_JSON: config_json}
-    schema.write_root(file, KIND, attributes)
+    schema.write_root(file, kind, attributes)
     model = file.create_group("model")
     for part, layers in (("encoder", contents.encoder), ("decoder", contents.decoder)):
         for index, layer in enumerate(layers):
@@ -67,7 +74,7 @@ def _write_arrays(group: h5py.Group, named: Mapping[str, NDArray[Any]], dtype: s
 
 
 def read_model(path: Path) -> ModelContents:
-    """Read a model file and check that its parts fit together.
+    """Read a model file, or the model in a checkpoint, and check that its parts fit together.
 
     Raises
     ------
@@ -76,7 +83,8 @@ def read_model(path: Path) -> ModelContents:
         contradict its configuration; the message names the file and the path in it.
     """
     with guard.opened(path) as file:
-        return contents_of(file, path)
+        is_checkpoint = schema.kind_of(reading.root_attributes(file)) == CHECKPOINT
+        return contents_of(file, path, CHECKPOINT if is_checkpoint else KIND)
 
 
 def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:

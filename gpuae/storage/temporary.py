@@ -105,6 +105,8 @@ class Temporary:
         The hidden names of the file, and of one that may say how far it has come.
     keep
         Whether these stay when the block does not end well.
+    discarded
+        Whether the file is not wanted after all, however well the block ends.
 
     Raises
     ------
@@ -121,7 +123,7 @@ class Temporary:
         self._target = _target(path)
         self.name = partial_name(self._target)
         self.journal = partial_name(self._target, "progress")
-        self.keep = False
+        self.keep = self.discarded = False
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -142,7 +144,7 @@ class Temporary:
     ) -> None:
         done = False
         try:
-            if kind is None:
+            if kind is None and not self.discarded:
                 self._publish()
                 done = True
         finally:
@@ -213,6 +215,10 @@ class Temporary:
                 offset += written
         except OSError as error:
             raise self._refusal(error) from None
+
+    def truncate(self, size: int) -> None:
+        """Give back what was reserved beyond `size` bytes."""
+        os.ftruncate(self._descriptor, size)
 
     def flush(self) -> None:
         """Make what was written so far outlast a power cut."""

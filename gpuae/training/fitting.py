@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.statistics import ColumnStatistics, Vector, column_statistics
 from gpuae.storage.matrix import Source
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
+from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
 from gpuae.training.crew import available_cores
 from gpuae.training.footprint import bytes_needed
 from gpuae.training.gpu_team import GpuTeam
@@ -48,6 +49,11 @@ class Fit:
     unseen: Order
     """Numbers of the rows that were held out; with rows of their own they follow all others."""
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was asked to stop."""
+        return self.course.ending is Ending.INTERRUPTED
+
     def raise_if_diverged(self) -> None:
         """Raise what a person should be told when the loss stopped being finite."""
         if self.course.ending is not Ending.DIVERGED:
@@ -67,6 +73,8 @@ def fit(
     validation: Source | None = None,
     observer: Observer | None = None,
     initial: Model | None = None,
+    checkpoints: Checkpoints | None = None,
+    ready: Callable[[Model], None] | None = None,
     attributes: Mapping[str, str | int | float] | None = None,
     feature_names: tuple[str, ...] | None = None,
     image_shape: tuple[int, ...] | None = None,
@@ -79,6 +87,10 @@ def fit(
         Rows (m, d) to hold out instead of the fraction `validation` of x.
     initial
         A model of the same shape whose weights to start from.
+    checkpoints
+        Where and when to write checkpoints, and whether to go on from one.
+    ready
+        Is given the model that training begins with, when nothing can be wrong any more.
     attributes
         What else the model should say about its making.
 
@@ -110,23 +122,31 @@ def fit(
     ops = get_ops(device, prepared.config.precision)
     parameters = ops.empty(host.shape, prepared.config.dtype)
     ops.assign(parameters, host)
+    made = {"seed": config.seed, "device": device.name, **(attributes or {})}
+
+    def model_of(weights: Any, course: Course) -> Model:
+        return Model(
+            config=prepared.config,
+            parameters=ops.to_host(weights),
+            preprocess=prepared.preprocess,
+            history=course.history.arrays(),
+            attributes={**made, "best_epoch": course.best_epoch},
+            feature_names=feature_names,
+            image_shape=image_shape,
+        )
+
+    saver = state = None
+    start = model_of(parameters, Course())
+    if ready is not None:
+        ready(start)
+    if checkpoints is not None:
+        state = checkpoints.load(start)
+        saver = CheckpointSaver(checkpoints, model_of, watcher)
     team = new_team(ops, network, prepared, x, parameters, len(rows))
     with team:
-        course = Trainer(ops, team, prepared.config, rows, validation_rows, watcher).train()
-    model = Model(
-        config=prepared.config,
-        parameters=ops.to_host(parameters),
-        preprocess=prepared.preprocess,
-        history=course.history.arrays(),
-        attributes={
-            "seed": config.seed,
-            "device": device.name,
-            "best_epoch": course.best_epoch,
-            **(attributes or {}),
-        },
-        feature_names=feature_names,
-        image_shape=image_shape,
-    )
+        trainer = Trainer(ops, team, prepared.config, rows, validation_rows, watcher, saver)
+        course = trainer.train(state)
+    model = model_of(parameters, course)
     return Fit(model, course, device, validation_rows)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends.ops import STEP, Array, Clock, DeviceOps, Program, Rows
+from gpuae.backends.ops import START, STEP, Array, Clock, DeviceOps, Program, Rows
 from gpuae.config import Config
 from gpuae.errors import DeviceError
 from gpuae.model.feed import Feed
@@ -28,6 +28,7 @@ from gpuae.model.tile import Tile
 from gpuae.training.batches import Order, step_sizes
 from gpuae.training.footprint import bytes_needed
 from gpuae.training.optimizers import Optimizer
+from gpuae.training.state import State
 from gpuae.training.supply import supply
 
 BLOCK_ROWS = 16_384
@@ -110,6 +111,22 @@ class GpuTeam:
     def run(self, steps: Sequence[int], optimizer: Optimizer) -> None:
         """Take steps of so many rows each, from where the order stands."""
         self._replay(steps, self._write_step, optimizer)
+
+    def state(self) -> State:
+        """Return where the epoch stands, and what was added up in it."""
+        return {
+            "counters": self._ops.to_host(self._clock.counters),
+            "rate": self._ops.to_host(self._clock.rate),
+            "totals": self._ops.to_host(self._totals),
+        }
+
+    def restore(self, order: Order, state: State) -> None:
+        """Go on within an epoch of the same order."""
+        self.start_epoch(order, epoch=0, rate=0.0)
+        self._ops.assign(self._clock.counters, state["counters"])
+        self._ops.assign(self._clock.rate, state["rate"])
+        self._ops.assign(self._totals, state["totals"])
+        self._supply.start(order, int(state["counters"][START]))
 
     def totals(self, rows: int) -> Totals:
         """Return what was added up since the epoch started, over so many rows."""

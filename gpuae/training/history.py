@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,12 @@ class History:
             values = [getattr(record, column.name) for record in self.records]
             columns[column.name] = np.array(values, np.int64 if column.name == "epoch" else float)
         return columns
+
+    def restore(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Invert `arrays`."""
+        names = [column.name for column in fields(EpochRecord)]
+        rows = zip(*(columns[name].tolist() for name in names), strict=True)
+        self.records = [EpochRecord(*row) for row in rows]
 
 
 class Observer(Protocol):

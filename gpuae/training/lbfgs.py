@@ -11,7 +11,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from gpuae.backends.ops import Array, Ops
+from gpuae.training.state import State
 
 MEMORY = 10
 """Pairs of steps and gradient changes that are remembered."""
@@ -61,10 +64,42 @@ class LBFGS:
         self.converged = False
         """Whether no further decrease can be found in this precision."""
 
+    @property
+    def started(self) -> bool:
+        """Whether J and its gradient are known where the parameters are."""
+        return not math.isnan(self._value)
+
     def start(self) -> float:
         """Evaluate and return J where the parameters are."""
         self._value = self._evaluate()
         return self._value
+
+    def state(self) -> State:
+        """Return what the next iteration depends on, beside the parameters."""
+        host, count = self._ops.to_host, len(self._pairs)
+        size = len(self._parameters)
+        steps, changes = (np.zeros((count, size), self._dtype) for _ in range(2))
+        for index, pair in enumerate(self._pairs):
+            steps[index], changes[index] = host(pair.step), host(pair.change)
+        return {
+            "value": np.array(self._value),
+            "converged": np.array(int(self.converged)),
+            "gradient": host(self._gradient),
+            "steps": steps,
+            "changes": changes,
+            "inverses": np.array([pair.inverse for pair in self._pairs]),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        self._value, self.converged = float(state["value"]), bool(state["converged"])
+        self._ops.assign(self._gradient, state["gradient"])
+        self._pairs = [
+            Pair(self._ops.asarray(step), self._ops.asarray(change), float(inverse))
+            for step, change, inverse in zip(
+                state["steps"], state["changes"], state["inverses"], strict=True
+            )
+        ]
 
     def iterate(self) -> float:
         """Make one iteration and return the new J; parameters end at the best point found."""

@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+
 from gpuae.backends.ops import Array, Clock, Ops
 from gpuae.config import Config
+from gpuae.training.state import State
 
 
 class Optimizer(Protocol):
@@ -26,6 +29,11 @@ class Optimizer(Protocol):
 
     def through(self, ops: Ops) -> Optimizer:
         """Return an optimizer of the same state that works through other operations."""
+        ...
+
+    @property
+    def vectors(self) -> dict[str, Array]:
+        """What it remembers: vectors as long as the parameters."""
         ...
 
 
@@ -53,6 +61,11 @@ class Adam:
         """Return the same with other operations."""
         return replace(self, ops=ops)
 
+    @property
+    def vectors(self) -> dict[str, Array]:
+        """Running means of the gradient and of its square."""
+        return {"first": self.first, "second": self.second}
+
 
 @dataclass(frozen=True, eq=False)
 class SGD:
@@ -77,6 +90,11 @@ class SGD:
     def through(self, ops: Ops) -> SGD:
         """Return the same with other operations."""
         return replace(self, ops=ops)
+
+    @property
+    def vectors(self) -> dict[str, Array]:
+        """The velocity."""
+        return {"velocity": self.velocity}
 
 
 def create_optimizer(ops: Ops, size: int, config: Config) -> Optimizer:
@@ -108,6 +126,15 @@ class LearningRate:
         if self._config.schedule == "cosine":
             return rate * (1 + math.cos(math.pi * epoch / self._config.epochs)) / 2
         return float(rate * self.PLATEAU_FACTOR**self._reductions)
+
+    def state(self) -> State:
+        """Return what a plateau is told by."""
+        return {"plateau": np.array([self._best, self._waited, self._reductions])}
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        best, waited, reductions = state["plateau"].tolist()
+        self._best, self._waited, self._reductions = best, int(waited), int(reductions)
 
     def observe(self, loss: float) -> None:
         """Take in an epoch's (validation) loss; a plateau is some epochs without a gain."""

@@ -17,6 +17,7 @@ from gpuae.model.network import Network
 from gpuae.model.objective import Totals
 from gpuae.training.batches import Order
 from gpuae.training.optimizers import Optimizer
+from gpuae.training.state import State
 
 
 class Team(Protocol):
@@ -48,11 +49,16 @@ class Team(Protocol):
     def run(self, steps: Sequence[int], optimizer: Optimizer) -> None:
         """Take steps of so many rows each, from where the order stands.
 
-        Raises
-        ------
-        KeyboardInterrupt
-            When all these steps are done: a caller that wants to be heard sooner asks for fewer.
+        A caller that wants to hear of Ctrl-C sooner asks for fewer.
         """
+        ...
+
+    def state(self) -> State:
+        """Return where the epoch stands, and what was added up in it."""
+        ...
+
+    def restore(self, order: Order, state: State) -> None:
+        """Go on within an epoch of the same order."""
         ...
 
     def totals(self, rows: int) -> Totals:

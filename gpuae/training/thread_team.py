@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Self, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends.ops import Array, Ops, Program
+from gpuae.backends.ops import START, Array, Ops, Program
 from gpuae.config import Config
 from gpuae.memory import data_memory
 from gpuae.model.feed import Feed
@@ -28,6 +29,7 @@ from gpuae.training.crew import Crew
 from gpuae.training.lanes import EVALUATION_ROWS, Lanes, cut_into_parts, new_worker
 from gpuae.training.member import Common, Member, add_squares, reduce_code
 from gpuae.training.optimizers import Optimizer
+from gpuae.training.state import State
 from gpuae.training.supply import Resident
 from gpuae.training.windows import Windows
 
@@ -125,6 +127,32 @@ class ThreadTeam:
             programs = self._programs_of(Member.step, rows, optimizer)
             self._supply.replay(_Together(self._crew, programs), rows, len(list(run)))
             self._hand_back()
+
+    def state(self) -> State:
+        """Return where the epoch stands, and what was added up in it."""
+        lanes, worker = self._common.lanes.all, self._workers[0]
+        return {
+            "counters": self._ops.to_host(worker.clock.counters),
+            "rate": self._ops.to_host(worker.clock.rate),
+            "loss": np.array([self._scalar(lane.sums.loss) for lane in lanes]),
+            "absolute_code": np.array([self._scalar(lane.sums.absolute_code) for lane in lanes]),
+            "squares": self._ops.to_host(self._common.squares),
+            "kl": self._ops.to_host(worker.kl),
+        }
+
+    def restore(self, order: Order, state: State) -> None:
+        """Go on within an epoch of the same order."""
+        self._begin(order)
+        assign = self._ops.assign
+        for worker in self._workers:
+            assign(worker.clock.counters, state["counters"])
+            assign(worker.clock.rate, state["rate"])
+            assign(worker.kl, state["kl"])
+        for index, lane in enumerate(self._common.lanes.all):
+            assign(lane.sums.loss, state["loss"][index : index + 1])
+            assign(lane.sums.absolute_code, state["absolute_code"][index : index + 1])
+        assign(self._common.squares, state["squares"])
+        self._supply.start(order, int(state["counters"][START]))
 
     def totals(self, rows: int) -> Totals:
         """Return what was added up since the epoch started, over so many rows."""

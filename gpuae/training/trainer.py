@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
+
+import numpy as np
 
 from gpuae.backends.ops import Array, Ops
 from gpuae.config import Config
 from gpuae.model.objective import objective
 from gpuae.training.batches import Order, epoch_order, step_sizes
 from gpuae.training.history import EpochRecord, History, Observer
+from gpuae.training.interruption import Interrupted, Interruption
 from gpuae.training.lbfgs import LBFGS
 from gpuae.training.optimizers import LearningRate, create_optimizer
 from gpuae.training.portions import Portions
+from gpuae.training.state import State, part_of, under
 from gpuae.training.team import Team
 
 
@@ -50,6 +55,18 @@ class Course:
         return self.history.records[self.best_epoch - 1].loss if self.best_epoch else math.nan
 
 
+class Saver(Protocol):
+    """Keeps what training needs to go on."""
+
+    def due(self, epochs: int) -> bool:
+        """Whether it is time to, after so many epochs."""
+        ...
+
+    def save(self, kept: Array, course: Course, state: State) -> None:
+        """Keep a state, and the weights that would be the model if training ended here."""
+        ...
+
+
 class Epochs(Protocol):
     """Makes one epoch, or one iteration, at a time."""
 
@@ -58,12 +75,23 @@ class Epochs(Protocol):
         """Whether there is nothing left to gain."""
         ...
 
-    def run(self, epoch: int, observer: Observer) -> tuple[float, float]:
-        """Train for an epoch, counted from 0; return J and the learning rate."""
+    def run(self, epoch: int, observer: Observer, pause: Callable[[], None]) -> tuple[float, float]:
+        """Train for an epoch, counted from 0; return J and the learning rate.
+
+        pause() is called wherever the state is one to go on from, and may raise Interrupted.
+        """
         ...
 
     def observe(self, loss: float) -> None:
         """Hear the (validation) loss after the epoch."""
+        ...
+
+    def state(self) -> State:
+        """Return all that the next step depends on, beside the parameters."""
+        ...
+
+    def restore(self, state: State, epoch: int) -> None:
+        """Go on from there, within or before an epoch."""
         ...
 
 
@@ -73,28 +101,53 @@ class BatchEpochs:
     converged = False
 
     def __init__(self, ops: Ops, team: Team, config: Config, rows: Order) -> None:
-        self._team, self._config, self._rows = team, config, rows
+        self._ops, self._team, self._config, self._rows = ops, team, config, rows
         self._optimizer = create_optimizer(ops, len(team.parameters), config)
         self._rate = LearningRate(config)
         self._portions = Portions()
+        self._done = 0
+        """Rows of the epoch; 0 between epochs."""
 
-    def run(self, epoch: int, observer: Observer) -> tuple[float, float]:
-        """Take an epoch's steps, reporting now and then."""
-        rate = self._rate.of(epoch)
-        order = epoch_order(self._rows, self._config.seed, epoch, self._config.shuffle)
-        self._team.start_epoch(order, epoch, rate)
-        done, batch = 0, self._config.batch_size or len(order)
-        for steps in self._portions.of(step_sizes(len(order), batch)):
+    def run(self, epoch: int, observer: Observer, pause: Callable[[], None]) -> tuple[float, float]:
+        """Take an epoch's steps, or what is left of them, reporting now and then."""
+        rate, batch = self._rate.of(epoch), self._config.batch_size or len(self._rows)
+        if not self._done:
+            self._team.start_epoch(self._order(epoch), epoch, rate)
+        left = step_sizes(len(self._rows), batch)[-(-self._done // batch) :]
+        for steps in self._portions.of(left):
             self._team.run(steps, self._optimizer)
-            done += sum(steps)
-            observer.rows_done(epoch + 1, done)
-            if not math.isfinite(self._team.totals(done).loss):
+            self._done += sum(steps)
+            observer.rows_done(epoch + 1, self._done)
+            if not math.isfinite(self._team.totals(self._done).loss):
                 break
-        return objective(self._team.totals(len(order)), self._config), rate
+            pause()
+        self._done = 0
+        return objective(self._team.totals(len(self._rows)), self._config), rate
 
     def observe(self, loss: float) -> None:
         """Let the schedule know."""
         self._rate.observe(loss)
+
+    def state(self) -> State:
+        """Return the optimizer's memory, the schedule's, and where the epoch stands."""
+        memory = {name: self._ops.to_host(own) for name, own in self._optimizer.vectors.items()}
+        return {
+            **under("optimizer", memory),
+            **under("schedule", self._rate.state()),
+            **under("epoch", self._team.state()),
+            "epoch/done": np.array(self._done),
+        }
+
+    def restore(self, state: State, epoch: int) -> None:
+        """Go on from there."""
+        for name, vector in self._optimizer.vectors.items():
+            self._ops.assign(vector, state[f"optimizer/{name}"])
+        self._rate.restore(part_of(state, "schedule"))
+        self._team.restore(self._order(epoch), part_of(state, "epoch"))
+        self._done = int(state["epoch/done"])
+
+    def _order(self, epoch: int) -> Order:
+        return epoch_order(self._rows, self._config.seed, epoch, self._config.shuffle)
 
 
 class FullBatchEpochs:
@@ -109,9 +162,9 @@ class FullBatchEpochs:
         """Whether no further decrease can be found."""
         return self._minimiser.converged
 
-    def run(self, epoch: int, observer: Observer) -> tuple[float, float]:
+    def run(self, epoch: int, observer: Observer, pause: Callable[[], None]) -> tuple[float, float]:
         """Make one iteration."""
-        if epoch == 0:
+        if not self._minimiser.started:
             self._minimiser.start()
         value = self._minimiser.iterate()
         observer.rows_done(epoch + 1, len(self._rows))
@@ -119,6 +172,14 @@ class FullBatchEpochs:
 
     def observe(self, loss: float) -> None:
         """Nothing depends on it."""
+
+    def state(self) -> State:
+        """Return the minimiser's memory."""
+        return under("optimizer", self._minimiser.state())
+
+    def restore(self, state: State, epoch: int) -> None:
+        """Go on from there."""
+        self._minimiser.restore(part_of(state, "optimizer"))
 
     def _evaluate(self) -> float:
         return objective(self._team.full_gradient(self._rows), self._config)
@@ -129,19 +190,32 @@ class Keeper:
 
     def __init__(self, ops: Ops, parameters: Array) -> None:
         self._ops, self._parameters = ops, parameters
-        self._copy = ops.empty(parameters.shape, str(parameters.dtype))
+        self.copy = ops.empty(parameters.shape, str(parameters.dtype))
         self.epoch = 0
         self.score = math.inf
         self.keep(0, math.inf)
 
     def keep(self, epoch: int, score: float) -> None:
         """Remember the weights as they are."""
-        self._ops.axpby(1.0, self._parameters, 0.0, self._copy)
+        self._ops.axpby(1.0, self._parameters, 0.0, self.copy)
         self.epoch, self.score = epoch, score
 
-    def restore(self) -> None:
+    def put_back(self) -> None:
         """Put the remembered weights back."""
-        self._ops.axpby(1.0, self._copy, 0.0, self._parameters)
+        self._ops.axpby(1.0, self.copy, 0.0, self._parameters)
+
+    def state(self) -> State:
+        """Return what is remembered, and why."""
+        return {
+            "parameters": self._ops.to_host(self.copy),
+            "epoch": np.array(self.epoch),
+            "score": np.array(self.score),
+        }
+
+    def restore(self, state: State) -> None:
+        """Remember that instead."""
+        self._ops.assign(self.copy, state["parameters"])
+        self.epoch, self.score = int(state["epoch"]), float(state["score"])
 
 
 class Trainer:
@@ -151,6 +225,9 @@ class Trainer:
     ----------
     rows, validation_rows
         Numbers of the rows to train on and of those held out (possibly none).
+    saver
+        Is given what is needed to go on, now and then, when training is interrupted and when it
+        ends.
     """
 
     def __init__(
@@ -161,61 +238,93 @@ class Trainer:
         rows: Order,
         validation_rows: Order,
         observer: Observer,
+        saver: Saver | None = None,
     ) -> None:
         self._ops, self._team, self._config = ops, team, config
         self._rows, self._validation_rows = rows, validation_rows
-        self._observer = observer
+        self._observer, self._saver = observer, saver
         self._early_stopping = len(validation_rows) > 0 and config.patience > 0
+        kind = FullBatchEpochs if config.full_batch else BatchEpochs
+        self._epochs: Epochs = kind(ops, team, config, rows)
+        self._keeper = Keeper(ops, team.parameters)
+        self._course = Course()
+        self._began = 0.0
 
-    def train(self) -> Course:
+    def train(self, state: State | None = None) -> Course:
         """Train for the configured epochs, or until something ends it sooner.
 
         However it ends, the parameters are those of the best epoch by validation, or without
         validation those of the last epoch whose loss was finite.
+
+        Parameters
+        ----------
+        state
+            What a saver was given, to go on from.
         """
-        course = Course()
-        columns = self._team.network.columns
-        self._observer.training_starts(self._config, columns, len(self._rows))
-        keeper = Keeper(self._ops, self._team.parameters)
-        try:
-            course.ending = self._epochs(course, keeper)
-        except KeyboardInterrupt:
-            course.ending = Ending.INTERRUPTED
-        if not self._keeps_partial_epoch(course):
-            keeper.restore()
-        course.best_epoch = keeper.epoch
+        course = self._course
+        self._observer.training_starts(self._config, self._team.network.columns, len(self._rows))
+        self._began = time.perf_counter()
+        if state is not None:
+            self._restore(state)
+        with Interruption() as interruption:
+            try:
+                course.ending = self._train(interruption)
+            except (Interrupted, KeyboardInterrupt) as interrupted:
+                course.ending = Ending.INTERRUPTED
+                resumable = isinstance(interrupted, Interrupted)
+            else:
+                resumable = course.ending is not Ending.DIVERGED
+            if resumable:
+                self._save()
+        if not self._keeps_partial_epoch():
+            self._keeper.put_back()
+        course.best_epoch = self._keeper.epoch
         return course
 
-    def _keeps_partial_epoch(self, course: Course) -> bool:
+    def _keeps_partial_epoch(self) -> bool:
         """Whether the first epoch was interrupted and its steps are all there is."""
+        course = self._course
         interrupted = course.ending is Ending.INTERRUPTED and not course.history.records
         return interrupted and not self._config.full_batch and self._weights_are_finite()
 
-    def _epochs(self, course: Course, keeper: Keeper) -> Ending:
-        kind = FullBatchEpochs if self._config.full_batch else BatchEpochs
-        epochs: Epochs = kind(self._ops, self._team, self._config, self._rows)
-        for epoch in range(self._config.epochs):
-            record = self._epoch(epochs, epoch)
+    def _train(self, interruption: Interruption) -> Ending:
+        records, keeper = self._course.history.records, self._keeper
+
+        def pause() -> None:
+            if self._saver and self._saver.due(len(records)):
+                self._save()
+            interruption.stop_if_asked()
+
+        pause()
+        while (ending := self._ending()) is None:
+            record = self._epoch(len(records), pause)
             if not self._is_good(record):
                 return Ending.DIVERGED
-            course.history.records.append(record)
+            records.append(record)
             self._observer.epoch_done(record)
             if not self._early_stopping or record.val_loss < keeper.score:
                 keeper.keep(record.epoch, record.val_loss)
-            if epochs.converged:
-                return Ending.CONVERGED
-            if self._early_stopping and record.epoch - keeper.epoch >= self._config.patience:
-                return Ending.EARLY
-        return Ending.FINISHED
+            pause()
+        return ending
 
-    def _epoch(self, epochs: Epochs, epoch: int) -> EpochRecord:
-        began = time.perf_counter()
-        loss, rate = epochs.run(epoch, self._observer)
+    def _ending(self) -> Ending | None:
+        """Return why there is no further epoch; None where there is."""
+        epochs = len(self._course.history.records)
+        if self._epochs.converged:
+            return Ending.CONVERGED
+        if self._early_stopping and epochs - self._keeper.epoch >= self._config.patience:
+            return Ending.EARLY
+        return Ending.FINISHED if epochs >= self._config.epochs else None
+
+    def _epoch(self, epoch: int, pause: Callable[[], None]) -> EpochRecord:
+        loss, rate = self._epochs.run(epoch, self._observer, pause)
         val_loss = math.nan
         if len(self._validation_rows):
             val_loss = objective(self._team.evaluate(self._validation_rows), self._config)
-        epochs.observe(val_loss if len(self._validation_rows) else loss)
-        return EpochRecord(epoch + 1, loss, val_loss, rate, time.perf_counter() - began)
+        self._epochs.observe(val_loss if len(self._validation_rows) else loss)
+        now = time.perf_counter()
+        seconds, self._began = now - self._began, now
+        return EpochRecord(epoch + 1, loss, val_loss, rate, seconds)
 
     def _is_good(self, record: EpochRecord) -> bool:
         """Whether the losses and the weights are finite."""
@@ -224,3 +333,25 @@ class Trainer:
 
     def _weights_are_finite(self) -> bool:
         return math.isfinite(self._ops.dot(self._team.parameters, self._team.parameters))
+
+    # Going on later
+
+    def _save(self) -> None:
+        if self._saver is None:
+            return
+        self._course.best_epoch = self._keeper.epoch
+        state = {
+            "parameters": self._ops.to_host(self._team.parameters),
+            "seconds": np.array(time.perf_counter() - self._began),
+            **under("kept", self._keeper.state()),
+            **under("history", self._course.history.arrays()),
+            **self._epochs.state(),
+        }
+        self._saver.save(self._keeper.copy, self._course, state)
+
+    def _restore(self, state: State) -> None:
+        self._ops.assign(self._team.parameters, state["parameters"])
+        self._keeper.restore(part_of(state, "kept"))
+        self._course.history.restore(part_of(state, "history"))
+        self._epochs.restore(state, len(self._course.history.records))
+        self._began = time.perf_counter() - float(state["seconds"])

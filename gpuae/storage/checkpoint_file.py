@@ -1,0 +1,70 @@
+"""Checkpoints in HDF5: a model, and under /state what training needs to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.storage import guard, model_file, reading
+from gpuae.storage.atomic import write_small
+from gpuae.storage.model_contents import ModelContents
+
+STATE = "/state"
+
+
+def write_checkpoint(
+    path: Path, contents: ModelContents, state: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write a checkpoint in place of the one before, complete or not at all.
+
+    Parameters
+    ----------
+    state
+        Arrays by their path below /state.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written there.
+    """
+
+    def build(file: h5py.File) -> None:
+        model_file.fill(file, contents, model_file.CHECKPOINT)
+        for name in sorted(state):
+            file[f"{STATE}/{name}"] = state[name]
+
+    write_small(path, build, force=True)
+
+
+def read_checkpoint(path: Path) -> tuple[ModelContents, dict[str, NDArray[Any]]]:
+    """Return the model in a checkpoint, and the arrays under /state by their path there.
+
+    Raises
+    ------
+    InputError
+        When the file is no checkpoint, or damaged.
+    """
+    with guard.opened(path) as file:
+        contents = model_file.contents_of(file, path, model_file.CHECKPOINT)
+        names = list(_names(file, STATE))
+        if not names:
+            raise InputError(f"{path}: holds no state to go on from; begin without --resume")
+        prefix = f"{STATE}/"
+        state = {name.removeprefix(prefix): reading.required_array(file, name) for name in names}
+    return contents, state
+
+
+def _names(file: h5py.File, folder: str) -> Iterator[str]:
+    """Yield the paths of all datasets below a group of two levels."""
+    group = reading.group_at(file, folder)
+    for name in guard.names_in(group, guard.name_of(file, folder)):
+        path = f"{folder}/{name}"
+        if isinstance(guard.find(file, path), h5py.Dataset):
+            yield path
+        elif folder == STATE:
+            yield from _names(file, path)

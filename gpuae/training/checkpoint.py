@@ -1,0 +1,148 @@
+"""When checkpoints are written, and whether one belongs to a run that is to go on."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from gpuae.backends.ops import Array
+from gpuae.errors import ConfigError, InputError, OutputError
+from gpuae.model.model import Model
+from gpuae.storage.checkpoint_file import read_checkpoint, write_checkpoint
+from gpuae.storage.model_contents import ModelContents
+from gpuae.storage.temporary import check_output
+from gpuae.training.history import Observer
+from gpuae.training.state import State
+from gpuae.training.trainer import Course
+
+_INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|epochs?)")
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """How often checkpoints are written: every so many seconds, or epochs."""
+
+    seconds: float | None = 300.0
+    epochs: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `90s`, `5min`, `1h` or `10epochs`.
+
+        Raises
+        ------
+        ConfigError
+            For anything else, and for none at all.
+        """
+        found = _INTERVAL.fullmatch(text)
+        if found is None or not float(found[1]):
+            raise ConfigError(f"checkpoint-every: needs 90s, 5min, 1h or 10epochs, not {text!r}")
+        if found[2] in _SECONDS:
+            return cls(float(found[1]) * _SECONDS[found[2]])
+        if not found[1].isdecimal():
+            raise ConfigError(f"checkpoint-every: needs whole epochs, not {text!r}")
+        return cls(None, int(found[1]))
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where checkpoints are written, how often, and whether to go on from the one that is there."""
+
+    path: Path
+    every: Interval = Interval()
+    resume: bool = False
+    force: bool = False
+    """Whether one that is there may be overwritten when it is not gone on from."""
+
+    def load(self, own: Model) -> State | None:
+        """Return the state to go on from; None where there is none, or none is wanted.
+
+        Parameters
+        ----------
+        own
+            The model that this run begins with.
+
+        Raises
+        ------
+        InputError
+            When the checkpoint cannot be read or is of another run.
+        OutputError
+            When there is one and it would be overwritten.
+        """
+        check_output(self.path, force=self.resume or self.force)
+        if not (self.resume and self.path.exists()):
+            return None
+        contents, state = read_checkpoint(self.path)
+        if difference := _difference(own, contents):
+            raise InputError(
+                f"{self.path}: is of another run: {difference}; give the same, or leave --resume "
+                "out and name another checkpoint"
+            )
+        return state
+
+
+class CheckpointSaver:
+    """A `Saver` that writes checkpoints.
+
+    Parameters
+    ----------
+    build
+        Returns the model of some weights and a course.
+    """
+
+    def __init__(
+        self, plan: Checkpoints, build: Callable[[Array, Course], Model], observer: Observer
+    ) -> None:
+        self._plan, self._build, self._observer = plan, build, observer
+        self._written: tuple[float, int] | None = None
+        """When the last one was, and after how many epochs."""
+
+    def due(self, epochs: int) -> bool:
+        """Whether it is time to; at first it is, which shows that it can be done."""
+        if self._written is None:
+            return True
+        when, then = self._written
+        every = self._plan.every
+        if every.epochs is not None:
+            return epochs - then >= every.epochs
+        return every.seconds is not None and time.monotonic() - when >= every.seconds
+
+    def save(self, kept: Array, course: Course, state: State) -> None:
+        """Write a checkpoint; if a later one cannot be, training goes on all the same.
+
+        Raises
+        ------
+        OutputError
+            When the first one cannot be written.
+        """
+        contents = self._build(kept, course).contents()
+        try:
+            write_checkpoint(self._plan.path, contents, state)
+        except OutputError as error:
+            if self._written is None:
+                raise
+            self._observer.note(f"{error}; the checkpoint before it is still there")
+        self._written = (time.monotonic(), len(course.history.records))
+
+
+def _difference(own: Model, saved: ModelContents) -> str | None:
+    """Return in what a checkpoint is not of the same run; None where it is."""
+    here, there = own.config.stored(), saved.config.stored()
+    for name in sorted(here.keys() | there.keys()):
+        more_epochs = name == "epochs" and own.config.schedule != "cosine"
+        if here.get(name) != there.get(name) and not more_epochs:
+            return f"it has {name}={there.get(name)} and this one has {here.get(name)}"
+    for name, what in (("source_sha256", "data"), ("device", "device")):
+        if own.attributes.get(name) != saved.attributes.get(name):
+            return f"its {what} ({saved.attributes.get(name)}) is not {own.attributes.get(name)}"
+    for name, values in own.preprocess.arrays().items():
+        if not np.array_equal(values, saved.preprocess[name]):
+            return f"its data gave another {name} in scaling"
+    return None

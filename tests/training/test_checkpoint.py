@@ -1,0 +1,249 @@
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from gpuae.config import Config
+from gpuae.errors import ConfigError, InputError, OutputError
+from gpuae.storage.checkpoint_file import read_checkpoint
+from gpuae.training import checkpoint
+from gpuae.training.checkpoint import Checkpoints, Interval
+from gpuae.training.fitting import fit
+from gpuae.training.history import Silence
+from gpuae.training.portions import Portions
+from gpuae.training.trainer import Ending
+
+KINDS = {
+    "adam": {},
+    "sgd": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1},
+    "plateau": {"schedule": "plateau", "learning_rate": 0.5, "patience": 0},
+    "cosine": {"schedule": "cosine"},
+    "kl": {"sparsity": "kl", "noise": "masking", "noise_level": 0.3, "dropout": 0.2},
+    "l1": {"sparsity": "l1", "activation": "relu", "weight_decay": 1e-3, "dtype": "float64"},
+    "tied": {"decoder": "tied", "shuffle": "block", "validation": 0},
+    "lbfgs": {"optimizer": "lbfgs", "sparsity": "kl", "weight_decay": 1e-3},
+}
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).random((150, 12)).astype(np.float32)
+
+
+def config_of(device="cpu", **settings):
+    usual = {"hidden": (5, 3), "epochs": 4, "device": device, "seed": 3}
+    if settings.get("optimizer") != "lbfgs":
+        usual["batch_size"] = 16
+    return Config.parse(usual | settings)
+
+
+def assert_same(one, other):
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+    assert one.attributes == other.attributes
+    assert one.history.keys() == other.history.keys()
+    for name in one.history.keys() - {"seconds"}:
+        np.testing.assert_array_equal(one.history[name], other.history[name], err_msg=name)
+
+
+class StopsAfter(Silence):
+    """Asks training to stop, as Ctrl-C does, when it has heard of rows so many times."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def rows_done(self, epoch, rows):
+        self.times -= 1
+        if self.times == 0:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def short_portions(monkeypatch):
+    monkeypatch.setattr(Portions, "of", lambda _, steps: ([own] for own in steps))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("times", [1, 4, 9, 13])
+def test_a_run_that_was_stopped_anywhere_ends_in_the_same_bits(
+    device, x, tmp_path, kind, times, short_portions
+):
+    config = config_of(device, **KINDS[kind])
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    whole = fit(x, config)
+    stopped = fit(x, config, checkpoints=plan, observer=StopsAfter(times))
+    if times > config.epochs and kind == "lbfgs":
+        assert stopped.course.ending is Ending.FINISHED
+    else:
+        assert stopped.interrupted
+    again = fit(x, config, checkpoints=plan)
+    assert_same(again.model, whole.model)
+    assert again.course.ending is whole.course.ending
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_run_may_go_on_with_other_threads(x, tmp_path, threads, short_portions):
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    settings = {"sparsity": "kl", "tile_rows": 4}
+    whole = fit(x, config_of(threads=1, **settings))
+    fit(x, config_of(threads=threads, **settings), checkpoints=plan, observer=StopsAfter(12))
+    assert_same(fit(x, config_of(threads=2, **settings), checkpoints=plan).model, whole.model)
+
+
+def test_a_run_that_stopped_early_does_not_go_on(x, tmp_path):
+    config = config_of(epochs=40, patience=1, learning_rate=0.5)
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    first = fit(x, config, checkpoints=plan)
+    assert first.course.ending is Ending.EARLY
+    again = fit(x, config, checkpoints=plan)
+    assert again.course.ending is Ending.EARLY
+    assert_same(again.model, first.model)
+
+
+def test_a_finished_run_can_be_trained_for_more_epochs(x, tmp_path):
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    fit(x, config_of(epochs=3), checkpoints=plan)
+    more = fit(x, config_of(epochs=6), checkpoints=plan)
+    assert_same(more.model, fit(x, config_of(epochs=6)).model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"learning_rate": 0.01}, r"has learning_rate=0\.001 and this one has 0\.01"),
+        ({"hidden": (4, 3)}, "hidden"),
+        ({"device": "numpy"}, r"its device \(cpu\) is not numpy"),
+        ({"schedule": "cosine"}, "schedule"),
+    ],
+)
+def test_the_checkpoint_of_another_run_is_refused(x, tmp_path, settings, says):
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    fit(x, config_of(), checkpoints=plan)
+    before = plan.path.read_bytes()
+    with pytest.raises(InputError, match=rf"run\.h5: is of another run: .*{says}"):
+        fit(x, config_of(**settings), checkpoints=plan)
+    assert plan.path.read_bytes() == before
+
+
+def test_the_checkpoint_of_other_data_is_refused(x, tmp_path):
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    fit(x, config_of(), checkpoints=plan, attributes={"source_sha256": "a" * 64})
+    with pytest.raises(InputError, match="its data"):
+        fit(x, config_of(), checkpoints=plan, attributes={"source_sha256": "b" * 64})
+    with pytest.raises(InputError, match="its data gave another"):
+        fit(2 * x, config_of(), checkpoints=plan, attributes={"source_sha256": "a" * 64})
+
+
+def test_more_epochs_of_a_cosine_are_another_run(x, tmp_path):
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    fit(x, config_of(schedule="cosine"), checkpoints=plan)
+    with pytest.raises(InputError, match="epochs=4 and this one has 5"):
+        fit(x, config_of(schedule="cosine", epochs=5), checkpoints=plan)
+
+
+def test_a_checkpoint_that_is_there_is_not_overwritten_unasked(x, tmp_path):
+    fit(x, config_of(), checkpoints=Checkpoints(tmp_path / "run.h5"))
+    with pytest.raises(OutputError, match="exists already"):
+        fit(x, config_of(), checkpoints=Checkpoints(tmp_path / "run.h5"))
+    fit(x, config_of(epochs=1), checkpoints=Checkpoints(tmp_path / "run.h5", force=True))
+    assert read_checkpoint(tmp_path / "run.h5")[0].config.epochs == 1
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(x, tmp_path):
+    fit(x, config_of()).model.save(tmp_path / "model.h5")
+    with pytest.raises(InputError, match="is a gpuae model file where a checkpoint is needed"):
+        fit(x, config_of(), checkpoints=Checkpoints(tmp_path / "model.h5", resume=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "interval"),
+    [
+        ("90s", Interval(90)),
+        ("5min", Interval(300)),
+        ("1.5 h", Interval(5400)),
+        ("10epochs", Interval(None, 10)),
+        ("1epoch", Interval(None, 1)),
+    ],
+)
+def test_intervals_are_times_or_epochs(text, interval):
+    assert Interval.parse(text) == interval
+
+
+@pytest.mark.parametrize("text", ["", "5", "0min", "1.5epochs", "often", "-1s"])
+def test_other_intervals_are_refused(text):
+    with pytest.raises(ConfigError, match="checkpoint-every: needs"):
+        Interval.parse(text)
+
+
+def written_after(x, tmp_path, monkeypatch, every, **settings):
+    """Return after how many epochs checkpoints were written."""
+    epochs = []
+    really = checkpoint.write_checkpoint
+
+    def noted(path, contents, state):
+        epochs.append(len(contents.history["epoch"]))
+        really(path, contents, state)
+
+    monkeypatch.setattr(checkpoint, "write_checkpoint", noted)
+    fit(x, config_of(**settings), checkpoints=Checkpoints(tmp_path / "run.h5", every))
+    return epochs
+
+
+def test_a_checkpoint_is_written_at_once_every_few_epochs_and_in_the_end(x, tmp_path, monkeypatch):
+    every = Interval(None, 2)
+    assert written_after(x, tmp_path, monkeypatch, every, epochs=5) == [0, 2, 4, 5]
+
+
+def test_within_an_epoch_too_when_it_is_time(x, tmp_path, monkeypatch, short_portions):
+    every = Interval(0.0)
+    steps = -(-135 // 16)
+    epochs = written_after(x, tmp_path, monkeypatch, every, epochs=2)
+    assert epochs == [0] * (1 + steps) + [1] * (1 + steps) + [2] * 2
+
+
+def test_training_goes_on_when_a_later_checkpoint_cannot_be_written(x, tmp_path, monkeypatch):
+    really, calls, notes = checkpoint.write_checkpoint, [], []
+
+    def fails_later(path, contents, state):
+        calls.append(path)
+        if len(calls) > 1:
+            raise OutputError(f"{path}: cannot be written (No space left on device)")
+        really(path, contents, state)
+
+    class Notes(Silence):
+        def note(self, message):
+            notes.append(message)
+
+    monkeypatch.setattr(checkpoint, "write_checkpoint", fails_later)
+    plan = Checkpoints(tmp_path / "run.h5", Interval(None, 1))
+    done = fit(x, config_of(epochs=2), checkpoints=plan, observer=Notes())
+    assert done.course.ending is Ending.FINISHED
+    assert any("No space left" in note and "still there" in note for note in notes)
+
+
+def test_a_first_checkpoint_that_cannot_be_written_ends_it_before_training(
+    x, tmp_path, monkeypatch
+):
+    def fails(path, contents, state):
+        raise OutputError(f"{path}: cannot be written")
+
+    monkeypatch.setattr(checkpoint, "write_checkpoint", fails)
+
+    class Trains(Silence):
+        def rows_done(self, epoch, rows):
+            pytest.fail("trained")
+
+    with pytest.raises(OutputError):
+        fit(x, config_of(), checkpoints=Checkpoints(tmp_path / "run.h5"), observer=Trains())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTERM"), reason="no such signal")
+def test_the_second_signal_does_not_wait(x):
+    class Twice(Silence):
+        def rows_done(self, epoch, rows):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            pytest.fail("went on")
+
+    assert fit(x, config_of(), observer=Twice()).interrupted
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
