@@ -70,8 +70,8 @@ def detect(path: Path) -> Format:
     found = by_content or _by_ending(path)
     if found is None:
         raise InputError(
-            f"{path}: is in none of the formats that are read: HDF5, h5ad, idx or idx.gz, npy, "
-            "npz, mat of version 7.3, and text tables that end in .csv, .tsv or .txt; convert it "
+            f"{path}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, "
+            "h5ad, mat of version 7.3, and text tables that end in .csv, .tsv or .txt; convert it "
             "to one of them"
         )
     return found
