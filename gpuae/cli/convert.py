@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 )
 @force_option
 def command(source: str, output: Path, labels: Path | None, force: bool) -> None:
-    """Turn SOURCE into a gpuae data set: idx, idx.gz, npy, npz, csv, or FILE.h5::/path.
+    """Turn SOURCE into a gpuae data set: idx, idx.gz, npy, npz, csv, h5ad, mat, or FILE.h5::/path.
 
-    Numbers keep their type. Three or more dimensions become rows of the flattened rest.
+    Numbers keep their type. Three or more dimensions become rows of the flattened rest, and sparse
+    matrices (CSR: h5ad, SciPy's npz) dense.
 
     \b
     Example:
