@@ -33,9 +33,11 @@ _FORMATS = ("csr_matrix", "csc_matrix")
 def is_h5ad(path: Path) -> bool:
     """Whether an HDF5 file has the layout of AnnData."""
     with guard.opened(path) as file:
-        attributes = reading.root_attributes(file)
-        if "encoding-type" in attributes or schema.kind_of(attributes):
-            return attributes.get("encoding-type") == "anndata"
+        kind, own = (
+            reading.attribute(file, name, str(path)) for name in ("encoding-type", "format")
+        )
+        if kind is not None or own == schema.FORMAT:
+            return kind == "anndata"
         return {"obs", "var"} <= set(guard.names_in(file, str(path)))  # before AnnData 0.8
 
 
