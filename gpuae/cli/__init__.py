@@ -19,7 +19,7 @@ COMMANDS = {
     "evaluate": "Measure a model on data, beside PCA of the same size.",
     "inspect": "Show what a gpuae file or another HDF5 file holds.",
     "verify": "Check that files are whole, or that two say the same.",
-    "convert": "Turn idx, npy, npz, csv or HDF5 into a gpuae data set.",
+    "convert": "Turn idx, npy, npz, csv, h5ad, mat or HDF5 into a gpuae data set.",
     "gradcheck": "Prove the gradient of a configuration.",
     "doctor": "Show what this machine would compute with, and why.",
     "bench": "Time training on CPU and GPU, and beside its bound.",

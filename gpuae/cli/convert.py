@@ -38,10 +38,10 @@ def command(
     force: bool,
     reading: ReadOptions,
 ) -> None:
-    """Turn SOURCE into a gpuae data set: idx, idx.gz, npy, npz, csv, parquet, or FILE.h5::/path.
+    """Turn SOURCE (csv, parquet, npy, npz, idx, h5ad, mat, HDF5) into a gpuae data set.
 
-    Numbers keep their type. Three or more dimensions become rows of the flattened rest. An OUT that
-    ends in .csv, .tsv or .parquet is a table.
+    Numbers keep their type. Three or more dimensions become rows of the flattened rest, and sparse
+    matrices (CSR: h5ad, SciPy's npz) dense. An OUT that ends in .csv, .tsv or .parquet is a table.
 
     \b
     Example:

@@ -80,9 +80,9 @@ def command(
 ) -> None:
     """Train an autoencoder on the rows of DATA.
 
-    DATA is a file (HDF5, idx, npy, npz, csv, parquet), FILE.h5::/path/inside, or the word digits.
-    Without any option the settings suit most data; what was chosen is printed and stored in the
-    model.
+    DATA is a file (HDF5, idx, npy, npz, csv, parquet, h5ad, mat), FILE.h5::/path/inside (of h5ad,
+    such as FILE.h5ad::/layers/counts), or the word digits. Without any option the settings suit
+    most data; what was chosen is printed and stored in the model.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Rows from whatever a person has: HDF5, idx, NumPy's files, tables of text, or the digits."""
+"""Rows from whatever a person has: files of HDF5, AnnData, MATLAB, NumPy, idx, text; the digits."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpuae.errors import InputError
-from gpuae.importers import digits, idx, npy, parquet, table
+from gpuae.importers import digits, h5ad, idx, matlab, npy, parquet, scipy_npz, table
 from gpuae.importers.chosen import with_columns
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.importers.labels import load as load_labels
 from gpuae.importers.options import AS_IT_IS, ReadOptions
+from gpuae.memory import data_memory
 from gpuae.storage.dataset import Dataset, open_dataset
 
 __all__ = ["ReadOptions", "open_data"]
@@ -30,9 +31,10 @@ def open_data(
     Parameters
     ----------
     spec
-        `digits`; or a file, recognised by its content: HDF5, idx (gzipped or not), .npy, .npz, or
-        a table of text with a header. `file::name` chooses within HDF5 and .npz. `./digits` is a
-        file of that name.
+        `digits`; or a file, recognised by its content: HDF5, AnnData's .h5ad, MATLAB's .mat of
+        version 7.3, idx (gzipped or not), .npy, .npz (also SciPy's of a CSR matrix), or a table of
+        text with a header. `file::name` chooses within HDF5, .h5ad, .mat and .npz. `./digits` is
+        a file of that name.
     labels
         A file with one label a row: idx, .npy, a table, HDF5, or `file.h5::/path`.
     memory
@@ -46,11 +48,12 @@ def open_data(
     InputError
         When there are no rows of numbers in it, or not one label for each.
     """
-    dataset = _open(spec, memory, options)
+    most = data_memory(None) if memory is None else memory
+    dataset = _open(spec, most, options)
     return dataset if labels is None else _with_labels(dataset, labels)
 
 
-def _open(spec: str, memory: int | None, options: ReadOptions) -> Dataset:
+def _open(spec: str, memory: int, options: ReadOptions) -> Dataset:
     if spec == digits.NAME:
         return with_columns(digits.load(), options)
     path, inner = split_spec(spec)
@@ -60,13 +63,26 @@ def _open(spec: str, memory: int | None, options: ReadOptions) -> Dataset:
     return with_columns(_open_matrix(path, inner, found, memory), options)
 
 
-def _open_matrix(path: Path, inner: str | None, found: Format, memory: int | None) -> Dataset:
+def _open_matrix(path: Path, inner: str | None, found: Format, memory: int) -> Dataset:
     if found is Format.HDF5:
         return open_dataset(path, inner, memory)
+    if found is Format.H5AD:
+        return h5ad.load(path, inner, memory)
+    if found is Format.MATLAB:
+        return matlab.load(path, inner, memory)
     if found is Format.NPZ:
         return npy.load_npz(path, inner)
+    return _open_single(path, inner, found, memory)
+
+
+def _open_single(path: Path, inner: str | None, found: Format, memory: int) -> Dataset:
+    """Open a file of a format that holds one matrix."""
+    if found is Format.OLD_MATLAB:
+        matlab.refuse_old(path)
     if inner is not None:
         raise InputError(f"{path}: has nothing to choose from by ::{inner}; give the file alone")
+    if found is Format.SPARSE_NPZ:
+        return scipy_npz.load(path, memory)
     return {Format.IDX: idx.load, Format.NPY: npy.load_npy}[found](path)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 
 from gpuae.errors import InputError
-from gpuae.importers import idx, npy
+from gpuae.importers import h5ad, idx, matlab, npy, scipy_npz
 from gpuae.storage.input_file import check_readable
 
 PARQUET_MAGIC = b"PAR1"
@@ -19,9 +19,13 @@ class Format(enum.Enum):
     """The formats that data are read from."""
 
     HDF5 = "HDF5"
+    H5AD = "h5ad"
+    MATLAB = "MATLAB 7.3"
+    OLD_MATLAB = "MATLAB 5"
     IDX = "idx"
     NPY = "npy"
     NPZ = "npz"
+    SPARSE_NPZ = "sparse npz"
     TABLE = "table"
     PARQUET = "parquet"
 
@@ -30,7 +34,9 @@ _FORMAT_OF_ENDING = {
     ".h5": Format.HDF5,
     ".hdf5": Format.HDF5,
     ".hdf": Format.HDF5,
+    ".h5ad": Format.HDF5,
     ".idx": Format.IDX,
+    ".mat": Format.OLD_MATLAB,
     ".npy": Format.NPY,
     ".npz": Format.NPZ,
     ".parquet": Format.PARQUET,
@@ -60,27 +66,36 @@ def detect(path: Path) -> Format:
     check_readable(path)
     try:
         with path.open("rb") as file:
-            head = file.read(8)
+            head = file.read(len(matlab.MAGIC))
         is_hdf5 = h5py.is_hdf5(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); copy it again") from None
-    by_content = Format.HDF5 if is_hdf5 else _by_first_bytes(head)
+    by_content = _kind_of_hdf5(path, head) if is_hdf5 else _by_first_bytes(path, head)
     found = by_content or _by_ending(path)
     if found is None:
         raise InputError(
             f"{path}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, "
-            "parquet, and text tables that end in .csv, .tsv or .txt; convert it to one of them"
+            "parquet, h5ad, mat of version 7.3, and text tables that end in .csv, .tsv or .txt; "
+            "convert it to one of them"
         )
     return found
 
 
-def _by_first_bytes(head: bytes) -> Format | None:
+def _kind_of_hdf5(path: Path, head: bytes) -> Format:
+    if head.startswith(matlab.MAGIC):
+        return Format.MATLAB
+    return Format.H5AD if h5ad.is_h5ad(path) else Format.HDF5
+
+
+def _by_first_bytes(path: Path, head: bytes) -> Format | None:
     if head.startswith(npy.NPY_MAGIC):
         return Format.NPY
     if head.startswith(npy.ZIP_MAGICS):
-        return Format.NPZ
+        return Format.SPARSE_NPZ if scipy_npz.is_sparse(path) else Format.NPZ
     if head.startswith(PARQUET_MAGIC):
         return Format.PARQUET
+    if head.startswith(matlab.OLD_MAGIC):
+        return Format.OLD_MATLAB
     return Format.IDX if idx.is_idx(head) else None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.importers import idx, npy, table
+from gpuae.importers import idx, matlab, npy, table
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.storage import arrays, guard, reading
 
@@ -21,7 +21,7 @@ def load(spec: Path) -> NDArray[Any]:
     ----------
     spec
         idx, idx.gz, .npy, a table with one column or one named as labels are, a data set of
-        gpuae's, or `file.h5::/path`.
+        gpuae's, `file.h5::/path`, or `file.mat::name`.
 
     Raises
     ------
@@ -30,9 +30,13 @@ def load(spec: Path) -> NDArray[Any]:
     """
     path, inner = split_spec(str(spec))
     found = detect(path)
-    if found in (Format.NPZ, Format.PARQUET):
+    if found in (Format.NPZ, Format.SPARSE_NPZ, Format.PARQUET):
         raise InputError(f"{path}: labels are not read from {found.value}; save them as npy")
-    if found is Format.HDF5:
+    if found is Format.OLD_MATLAB:
+        matlab.refuse_old(path)
+    if found is Format.MATLAB:
+        return _one_a_row(matlab.read_vector(path, inner or "y"), str(spec))
+    if found in (Format.HDF5, Format.H5AD):
         return _one_a_row(_from_hdf5(path, inner or "/data/y"), str(spec))
     if inner is not None:
         raise InputError(f"{path}: has nothing to choose from by ::{inner}; give the file alone")
@@ -53,9 +57,9 @@ def _from_hdf5(path: Path, inner: str) -> NDArray[Any]:
 
 
 def _one_a_row(values: NDArray[Any], source: str) -> NDArray[Any]:
-    """Return values of shape (n,) or (n, 1) as labels (n,)."""
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
+    """Return values of shape (n,), (n, 1) or (1, n) as labels (n,)."""
+    if values.ndim == 2 and 1 in values.shape:
+        values = values.reshape(-1)
     if values.ndim != 1:
         raise InputError(f"{source}: has shape {values.shape} where one label a row is needed")
     if values.dtype.kind == "U":

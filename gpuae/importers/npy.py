@@ -31,7 +31,7 @@ MAX_INFLATION = 1032
 
 
 @contextmanager
-def _numpy_errors(source: str) -> Iterator[None]:
+def numpy_errors(source: str) -> Iterator[None]:
     """Turn what NumPy and zipfile raise on bad files into an InputError."""
     try:
         yield
@@ -70,22 +70,24 @@ def load_npy(path: Path) -> Dataset:
 def read_array(path: Path) -> NDArray[Any]:
     """Return the array in a .npy file, of any shape and of any type but objects."""
     check_readable(path)
-    with _numpy_errors(str(path)), path.open("rb") as file:
-        header = _header(file)
+    with numpy_errors(str(path)), path.open("rb") as file:
+        header = read_header(file)
     if math.prod(header.shape) == 0:
         return np.empty(header.shape, header.dtype)  # nothing to map
-    with _numpy_errors(str(path)):
+    with numpy_errors(str(path)):
         loaded: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return loaded
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
+    """What an array in a file is like."""
+
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
 
-def _header(file: Any) -> _Header:
+def read_header(file: Any) -> Header:
     """Read what an array is like without reading its values."""
     version = npy_format.read_magic(file)
     if version == (1, 0):
@@ -96,7 +98,7 @@ def _header(file: Any) -> _Header:
         raise ValueError(f"version {version} of the format, which is for records")
     if dtype.hasobject:
         raise ValueError("its values are Python objects")
-    return _Header(shape, dtype)
+    return Header(shape, dtype)
 
 
 def load_npz(path: Path, name: str | None = None) -> Dataset:
@@ -113,35 +115,36 @@ def load_npz(path: Path, name: str | None = None) -> Dataset:
         When the choice is not clear; the message lists the arrays.
     """
     check_readable(path)
-    with _numpy_errors(str(path)), zipfile.ZipFile(path) as archive:
-        headers = _headers(archive)
+    with numpy_errors(str(path)), zipfile.ZipFile(path) as archive:
+        headers = read_headers(archive)
     chosen = _choose(path, headers, name)
     source = f"{path}::{chosen}"
-    with _numpy_errors(source), zipfile.ZipFile(path) as archive:
-        values = _read_member(archive, f"{chosen}.npy", headers[chosen], source)
+    with numpy_errors(source), zipfile.ZipFile(path) as archive:
+        values = read_member(archive, f"{chosen}.npy", headers[chosen], source)
         label = _label_name(headers, len(values) if values.ndim else 0)
-        y = _read_member(archive, f"{label}.npy", headers[label], source) if label else None
+        y = read_member(archive, f"{label}.npy", headers[label], source) if label else None
     x, image_shape = arrays.as_rows(values, source)
     notes = (f"the array {label!r} is taken as the labels y",) if label else ()
     return Dataset(x, source, y=y, image_shape=image_shape, source_path=path, notes=notes)
 
 
-def _label_name(headers: dict[str, _Header], rows: int) -> str | None:
+def _label_name(headers: dict[str, Header], rows: int) -> str | None:
     """Return the name of an array that looks like one label a row."""
     fitting = (name for name in LABEL_NAMES if name in headers and headers[name].shape == (rows,))
     return next(fitting, None)
 
 
-def _headers(archive: zipfile.ZipFile) -> dict[str, _Header]:
+def read_headers(archive: zipfile.ZipFile) -> dict[str, Header]:
+    """Return what the arrays of an archive are like, by their names."""
     headers = {}
     for member in archive.namelist():
         if member.endswith(".npy"):
             with archive.open(member) as file:
-                headers[member.removesuffix(".npy")] = _header(file)
+                headers[member.removesuffix(".npy")] = read_header(file)
     return headers
 
 
-def _choose(path: Path, headers: dict[str, _Header], name: str | None) -> str:
+def _choose(path: Path, headers: dict[str, Header], name: str | None) -> str:
     if name is not None:
         if name.strip("/") in headers:
             return name.strip("/")
@@ -153,16 +156,14 @@ def _choose(path: Path, headers: dict[str, _Header], name: str | None) -> str:
     raise InputError(f"{path}: give FILE::NAME to say which array; {_listed(headers)}")
 
 
-def _listed(headers: dict[str, _Header]) -> str:
+def _listed(headers: dict[str, Header]) -> str:
     if not headers:
         return "there are no arrays in it"
     items = (f"{name} {header.shape} {header.dtype}" for name, header in headers.items())
     return f"the arrays in it are {', '.join(items)}"
 
 
-def _read_member(
-    archive: zipfile.ZipFile, member: str, header: _Header, source: str
-) -> NDArray[Any]:
+def read_member(archive: zipfile.ZipFile, member: str, header: Header, source: str) -> NDArray[Any]:
     """Read one array, after checking that its size is one that the archive can hold."""
     info = archive.getinfo(member)
     declared = math.prod(header.shape) * header.dtype.itemsize

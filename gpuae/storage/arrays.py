@@ -126,6 +126,22 @@ def _blocks_ahead(x: Matrix, first: int, rows: int) -> Iterator[tuple[int, NDArr
             yield start, block
 
 
+def unit_of(together: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> int:
+    """Return the unit of a `Matrix` in whose file so many rows lie together: a block at most."""
+    fitting = BLOCK_BYTES // (shape[1] * dtype.itemsize)
+    return max(1, min(together, fitting, shape[0]))
+
+
+def settled(rows: Matrix, memory: int) -> Source:
+    """Return rows of at most `memory` bytes as an array in memory, and larger ones as they are."""
+    if math.prod(rows.shape) * rows.dtype.itemsize > memory:
+        return rows
+    values = np.empty(rows.shape, rows.dtype)
+    for start, block in blocks(rows):
+        values[start : start + len(block)] = block
+    return values
+
+
 def check_finite(x: Source, source: str, *, missing: bool = False) -> None:
     """Refuse rows with NaN or infinite values, or if NaN may stand for `missing` ones the latter.
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.memory import physical_memory
 from gpuae.storage import arrays, guard, listing
+from gpuae.storage.string_spans import spans
 
 Scalar: TypeAlias = str | int | float
 
 MAX_ATTRIBUTE_VALUES = 16
 MAX_TEXT_BYTES = 1 << 30
-_TEXT_BLOCK_BYTES = 256 << 20
 
 
 def root_attributes(file: h5py.File) -> dict[str, Scalar]:
@@ -163,10 +163,9 @@ def read_text(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
         raise InputError(f"{source}: has shape {dataset.shape} where one string a row is needed")
     parts: list[str] = []
     longest = 1
-    step = max(1, _TEXT_BLOCK_BYTES // Path(dataset.file.filename).stat().st_size)
-    for start in range(0, len(dataset), step):
+    for start, stop in spans(dataset, source):
         with guard.hdf5_errors(source):
-            parts += dataset.asstr("utf-8")[start : start + step].tolist()
+            parts += dataset.asstr("utf-8")[start:stop].tolist()
         longest = max(longest, *map(len, parts[start:]))
         if 4 * longest * len(dataset) > MAX_TEXT_BYTES:
             raise InputError(f"{source}: holds over {MAX_TEXT_BYTES >> 30} GiB of text; shorten it")

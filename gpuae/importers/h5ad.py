@@ -1,0 +1,167 @@
+"""AnnData's .h5ad files: a matrix of observations, dense or CSR, with the names of both sides.
+
+The layout is AnnData's "On-disk format" specification: https://anndata.readthedocs.io.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.storage import arrays, guard, reading, schema
+from gpuae.storage.csr import CsrRows
+from gpuae.storage.dataset import Dataset, open_dataset
+from gpuae.storage.matrix import Source
+
+_FRAMES = {
+    "X": ("obs", "var"),
+    "layers": ("obs", "var"),
+    "raw": ("obs", "raw/var"),
+    "obsm": ("obs", None),
+}
+"""Which tables name the rows and the columns of a matrix, by the first part of its path."""
+_FORMATS = ("csr_matrix", "csc_matrix")
+
+
+def is_h5ad(path: Path) -> bool:
+    """Whether an HDF5 file has the layout of AnnData."""
+    with guard.opened(path) as file:
+        kind, own = (
+            reading.attribute(file, name, str(path)) for name in ("encoding-type", "format")
+        )
+        if kind is not None or own == schema.FORMAT:
+            return kind == "anndata"
+        return {"obs", "var"} <= set(guard.names_in(file, str(path)))  # before AnnData 0.8
+
+
+def load(path: Path, inner: str | None, memory: int) -> Dataset:
+    """Open a matrix of an AnnData file.
+
+    Parameters
+    ----------
+    inner
+        `layers/NAME`, `raw/X`, `obsm/NAME`; None for `X`.
+    memory
+        A matrix of at most so many dense bytes is read at once, a larger one block by block.
+
+    Raises
+    ------
+    InputError
+        When there is no such matrix, or its parts do not fit together.
+    """
+    inner = (inner or "X").strip("/")
+    with ExitStack() as stack:
+        file = stack.enter_context(guard.opened(path))
+        row_id, feature_names, notes = _names(file, inner)
+        item = guard.find(file, inner)
+        source = guard.name_of(file, inner)
+        if isinstance(item, h5py.Dataset):
+            dataset = open_dataset(path, inner, memory)
+        else:
+            dataset = Dataset(_csr_rows(file, inner, memory, stack), source, source_path=path)
+    return replace(
+        dataset,
+        row_id=row_id,
+        feature_names=feature_names,
+        notes=(*dataset.notes, *notes),
+    )
+
+
+def _csr_rows(file: h5py.File, inner: str, memory: int, stack: ExitStack) -> Source:
+    """Return the sparse matrix at `inner`; a large one takes over what keeps the file open."""
+    source = guard.name_of(file, inner)
+    group = guard.find(file, inner)
+    form = _sparse_format(group)
+    if group is None or form is None:
+        what = "is not in the file" if group is None else "is no matrix"
+        raise InputError(f"{source}: {what}; {_listed(file)}")
+    if form != "csr_matrix":
+        raise InputError(
+            f"{source}: is stored by columns (CSC), and rows are needed; convert it in Python by "
+            ".tocsr() and write the file again"
+        )
+    parts = {name: _vector(file, f"{inner}/{name}") for name in ("indptr", "indices", "data")}
+    shape = _attribute(group, "shape", "h5sparse_shape")
+    rows = CsrRows(shape, **parts, source=source)
+    settled = arrays.settled(rows, memory)
+    if settled is rows:
+        rows.holds = stack.pop_all()
+    return settled
+
+
+def _vector(file: h5py.File, inner: str) -> h5py.Dataset:
+    dataset = reading.dataset_at(file, inner)
+    guard.value_type(dataset, guard.name_of(file, inner))
+    return dataset
+
+
+def _sparse_format(item: guard.Item | None) -> str | None:
+    """Return `csr_matrix` or `csc_matrix`; None for anything else."""
+    if not isinstance(item, h5py.Group):
+        return None
+    form = _attribute(item, "encoding-type", "h5sparse_format")
+    form = f"{form}_matrix" if form in ("csr", "csc") else form
+    return form if form in _FORMATS else None
+
+
+def _attribute(group: h5py.Group, name: str, older: str) -> Any:
+    """Return an attribute, or the one that took its place before AnnData 0.7."""
+    source = guard.name_of(group.file, group.name)
+    value = reading.attribute(group, name, source)
+    return reading.attribute(group, older, source) if value is None else value
+
+
+def _names(
+    file: h5py.File, inner: str
+) -> tuple[NDArray[Any] | None, tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the names of a matrix's rows and of its columns, and notes on what is not read."""
+    frames = _FRAMES.get(inner.split("/", maxsplit=1)[0], (None, None))
+    found = [None if frame is None else _index(file, frame) for frame in frames]
+    notes = tuple(
+        f"{guard.name_of(file, frame)} has no index that can be read, so its names are left out"
+        for frame, names in zip(frames, found, strict=True)
+        if frame is not None and names is None
+    )
+    rows, columns = found
+    return rows, None if columns is None else tuple(map(str, columns.tolist())), notes
+
+
+def _index(file: h5py.File, frame: str) -> NDArray[Any] | None:
+    """Return the index of a data frame; the attribute `_index` says under which name it is."""
+    group = guard.find(file, frame)
+    if not isinstance(group, h5py.Group):
+        return None
+    name = reading.attribute(group, "_index", guard.name_of(file, frame))
+    path = f"{frame}/{name if isinstance(name, str) else '_index'}"
+    if isinstance(guard.find(file, path), h5py.Group):
+        path = f"{path}/values"  # strings that could be missing, though in an index none is
+    return reading.optional_array(file, path)
+
+
+def _listed(file: h5py.File) -> str:
+    """Return half a sentence with the matrices that can be chosen."""
+    found = [guard.name_of(file, inner) for inner in _matrices(file)]
+    if not found:
+        return "there is no matrix in it"
+    more = ", and more" if len(found) > 20 else ""
+    return f"the matrices in the file are {', '.join(found[:20])}{more}"
+
+
+def _matrices(file: h5py.File) -> Iterator[str]:
+    candidates = ["X", "raw/X"]
+    for folder in ("layers", "obsm"):
+        group = guard.find(file, folder)
+        if isinstance(group, h5py.Group):
+            names = guard.names_in(group, guard.name_of(file, folder))
+            candidates += [f"{folder}/{name}" for name in names]
+    for inner in candidates:
+        item = guard.find(file, inner)
+        if isinstance(item, h5py.Dataset) or _sparse_format(item) is not None:
+            yield inner

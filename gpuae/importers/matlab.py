@@ -1,0 +1,163 @@
+"""MATLAB's .mat files of version 7.3, which are HDF5 with the dimensions in reverse order."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.importers import npy
+from gpuae.storage import arrays, guard, reading
+from gpuae.storage.dataset import Dataset
+from gpuae.storage.transposed import TransposedRows
+
+MAGIC = b"MATLAB 7.3 MAT-file"
+OLD_MAGIC = b"MATLAB 5.0 MAT-file"
+_NO_NUMBERS = ("char", "cell", "struct", "function_handle", "string", "table")
+_CLASS = "MATLAB_class"
+
+
+def refuse_old(path: Path) -> None:
+    """Refuse the format of `save` without -v7.3; SciPy's reader of it crashes on damaged files.
+
+    Raises
+    ------
+    InputError
+        Always, with the command of MATLAB's that helps.
+    """
+    raise InputError(
+        f"{path}: is not of version 7.3, and of MATLAB's formats only that is read; load it in "
+        "MATLAB and save it again by save('FILE.mat', 'X', '-v7.3')"
+    )
+
+
+def load(path: Path, name: str | None, memory: int) -> Dataset:
+    """Open a matrix of MATLAB's; its rows are rows.
+
+    Parameters
+    ----------
+    name
+        Which variable, or a path to a field of a struct; None where there is one matrix only, or
+        one named x, X or data.
+    memory
+        A matrix of at most so many bytes is read at once, a larger one block by block.
+
+    Raises
+    ------
+    InputError
+        When the choice is not clear, or it is no matrix of numbers.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(guard.opened(path))
+        chosen = _choose(file) if name is None else name.strip("/")
+        dataset = _numbers_at(file, chosen)
+        source = guard.name_of(file, chosen)
+        rows = TransposedRows(dataset, _type_of(dataset, source), source)
+        x = arrays.settled(rows, memory)
+        y, notes = _labels(file, len(rows), chosen)
+        image_shape = arrays.image_of(dataset.shape[::-1])
+        if x is rows:
+            rows.holds = stack.pop_all()
+    return Dataset(x, source, y=y, image_shape=image_shape, source_path=path, notes=notes)
+
+
+def read_vector(path: Path, name: str) -> NDArray[Any]:
+    """Return the numbers of a variable in their order in MATLAB, of any shape.
+
+    Raises
+    ------
+    InputError
+        When it is not there or holds no numbers.
+    """
+    with guard.opened(path) as file:
+        return _vector(file, name.strip("/"))
+
+
+def _vector(file: h5py.File, name: str) -> NDArray[Any]:
+    dataset = _numbers_at(file, name)
+    return np.array(reading.read_array(dataset, guard.name_of(file, name)).T)
+
+
+def _numbers_at(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return the guarded dataset of a variable that is a full matrix of numbers."""
+    source = guard.name_of(file, name)
+    item = guard.find(file, name)
+    if item is None:
+        raise InputError(f"{source}: is not in the file; {_listed(file)}")
+    kind = _class_of(item)
+    if reading.attribute(item, "MATLAB_sparse", source) is not None:
+        raise InputError(f"{source}: is a sparse matrix; save full({name}) instead")
+    if kind in _NO_NUMBERS or not isinstance(item, h5py.Dataset):
+        what = kind or ("group" if isinstance(item, h5py.Group) else "object")
+        raise InputError(f"{source}: is a {what}, not a matrix of numbers; {_listed(file)}")
+    if reading.attribute(item, "MATLAB_empty", source):
+        raise InputError(f"{source}: is empty; give at least one row")
+    return reading.dataset_at(file, name)
+
+
+def _class_of(item: guard.Item) -> str | None:
+    value = reading.attribute(item, _CLASS, guard.name_of(item.file, item.name))
+    return value if isinstance(value, str) else None
+
+
+def _type_of(dataset: h5py.Dataset, source: str) -> np.dtype[Any]:
+    """Return the type of rows; truth values are kept in bytes and are no pixels."""
+    if _class_of(dataset) == "logical":
+        return arrays.stored_type(np.dtype(bool), source)
+    return arrays.stored_type(guard.value_type(dataset, source), source)
+
+
+def _choose(file: h5py.File) -> str:
+    """Return the only matrix, or the one with a name that is preferred."""
+    found = _variables(file)
+    matrices = [name for name, shape in found.items() if min(shape) > 1]
+    preferred = [name for name in npy.PREFERRED_NAMES if name in found]
+    if len(preferred) == 1 or len(matrices) == 1:
+        return (preferred or matrices)[0]
+    raise InputError(f"{file.filename}: give FILE::NAME to say which matrix; {_listed(file)}")
+
+
+def _variables(file: h5py.File) -> dict[str, tuple[int, ...]]:
+    """Return the matrices of numbers with their shapes in MATLAB."""
+    found = {}
+    for name in guard.names_in(file, file.filename):
+        try:
+            dataset = _dataset_or_none(file, name)
+        except InputError:
+            continue
+        if dataset is not None:
+            found[name] = dataset.shape[::-1]
+    return found
+
+
+def _dataset_or_none(file: h5py.File, name: str) -> h5py.Dataset | None:
+    item = guard.find(file, name)
+    if not isinstance(item, h5py.Dataset) or _class_of(item) in _NO_NUMBERS:
+        return None
+    if reading.attribute(item, "MATLAB_empty", name):
+        return None
+    arrays.stored_type(guard.value_type(item, name), name)
+    arrays.check_row_shape(item.shape, name)
+    return item
+
+
+def _listed(file: h5py.File) -> str:
+    found = [f"{name} {shape}" for name, shape in _variables(file).items()]
+    if not found:
+        return "there is no matrix of numbers in it"
+    more = ", and more" if len(found) > 20 else ""
+    return f"the matrices in it are {', '.join(found[:20])}{more}"
+
+
+def _labels(file: h5py.File, rows: int, chosen: str) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+    """Return a vector that looks like one label a row, and a sentence that says so."""
+    found = _variables(file)
+    for name in npy.LABEL_NAMES:
+        if name != chosen and sorted(found.get(name, ())) == sorted((1, rows)):
+            return _vector(file, name).reshape(-1), (f"{name!r} is taken as the labels y",)
+    return None, ()
