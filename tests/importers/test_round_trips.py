@@ -79,4 +79,4 @@ def test_a_model_knows_the_names_of_its_genes(tmp_path, monkeypatch, rows, write
         file["var/gene"][0] = "another"
     gpuae("fit", "a.h5ad", "-o", "model.h5", "--hidden", 3, "--epochs", 1)
     assert run(["encode", "model.h5", "b.h5ad", "-o", "features.h5"]) == 2
-    assert "is 'another' and model.h5 was trained with 'ENS0'" in capsys.readouterr().err
+    assert "lacks 1 column of model.h5, the first is 'ENS0'" in capsys.readouterr().err
