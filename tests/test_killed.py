@@ -1,0 +1,127 @@
+"""Processes that are killed at random moments, and gone on with."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+FEW, MANY = 4, 25
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["gpuae.cli.fit", "gpuae.training.fitting", "gpuae.encoding"])
+
+FIT = ["fit", "rows.npy", "-o", "OUT", "--hidden", "8,4", "--epochs", "5", "--batch-size", "16"]
+FIT += ["--sparsity", "kl", "--noise", "masking", "--noise-level", "0.2", "--threads", "2"]
+CHECKPOINTS = ["--checkpoint", "run.h5", "--checkpoint-every", "0.001s", "--resume"]
+ENCODE = ["encode", "model.h5", "rows.npy", "-o", "OUT"]
+
+
+def in_small_pieces(folder, arguments):
+    """Run a command that can be gone on with at very many places."""
+    import os
+
+    from gpuae.cli import main
+    from gpuae.storage import atomic
+    from gpuae.training.portions import Portions
+
+    os.chdir(folder)
+    os.dup2(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    os.dup2(2, 1)
+    atomic.SYNC_SECONDS = 0.0
+    write = atomic.RowsOutput.write
+
+    def slowly(self, start, rows):
+        time.sleep(0.002)
+        write(self, start, rows)
+
+    atomic.RowsOutput.write = slowly
+    Portions.of = lambda _, steps: (steps[i : i + 8] for i in range(0, len(steps), 8))
+    main(arguments)
+
+
+def run(folder, arguments, kill_after=None):
+    """Run a command in a process of its own; return whether it ended well before it was killed."""
+    process = CONTEXT.Process(target=in_small_pieces, args=(str(folder), arguments))
+    process.start()
+    process.join(kill_after)
+    killed = process.exitcode is None
+    process.kill()
+    process.join()
+    assert killed or process.exitcode == 0, (folder / "said").read_text()[-2000:]
+    return not killed
+
+
+def seconds_of(folder, arguments):
+    began = time.perf_counter()
+    assert run(folder, arguments)
+    return time.perf_counter() - began
+
+
+def until_done(folder, name, arguments, seconds, random_moments):
+    """Begin and go on until it is done; return how often it was killed."""
+    kills = 0
+    while not run(folder, arguments, random_moments.uniform(0, 0.7 * seconds)):
+        kills += 1
+        assert not (folder / name).exists()
+        if kills > 50:  # it may need longer than it is ever given
+            seconds *= 1.1
+    return kills
+
+
+def same_but_for_seconds(one, other):
+    with h5py.File(one) as a, h5py.File(other) as b:
+        paths = []
+        a.visit(paths.append)
+        theirs = []
+        b.visit(theirs.append)
+        assert paths == theirs
+        for path in paths:
+            if isinstance(a[path], h5py.Dataset) and not path.endswith("seconds"):
+                np.testing.assert_array_equal(a[path][()], b[path][()], err_msg=path)
+        assert dict(a.attrs) == dict(b.attrs)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((6000, 12), dtype=np.float32))
+    return tmp_path
+
+
+kills = pytest.mark.parametrize("wanted", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
+
+
+@kills
+def test_a_fit_that_is_killed_ends_in_the_same_bits(folder, wanted):
+    whole = [word.replace("OUT", "whole.h5") for word in FIT]
+    run(folder, whole)
+    seconds = seconds_of(folder, [*whole, "--force", "--checkpoint", "other.h5"])
+    moments, killed, resumed = random.Random(0), 0, 0
+    while killed < wanted:
+        arguments = [word.replace("OUT", "model.h5") for word in FIT] + CHECKPOINTS
+        own = until_done(folder, "model.h5", arguments, seconds, moments)
+        killed, resumed = killed + own, resumed + (own > 0)
+        same_but_for_seconds(folder / "whole.h5", folder / "model.h5")
+        for name in ("model.h5", "run.h5"):
+            (folder / name).unlink()
+    assert resumed
+    assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
+
+
+@kills
+def test_an_encode_that_is_killed_ends_in_the_same_bytes(folder, wanted):
+    run(folder, [word.replace("OUT", "model.h5") for word in FIT])
+    arguments = [word.replace("OUT", "codes.h5") for word in ENCODE]
+    run(folder, arguments)
+    seconds = seconds_of(folder, [*arguments, "--force"])
+    whole = (folder / "codes.h5").read_bytes()
+    moments, killed = random.Random(0), 0
+    while killed < wanted:
+        (folder / "codes.h5").unlink()
+        killed += until_done(folder, "codes.h5", [*arguments, "--resume"], seconds, moments)
+        assert (folder / "codes.h5").read_bytes() == whole
+    assert "going on at row" in (folder / "said").read_text()
+    assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
