@@ -6,7 +6,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any
 
 import numpy as np
@@ -70,16 +70,19 @@ def in_place(x: Source) -> Iterator[NDArray[Any]]:
 def _unpacked(x: Matrix) -> IO[bytes]:
     """Return a nameless file of the rows as they are in memory."""
     size = len(x) * x.shape[1] * x.dtype.itemsize
-    try:
-        file = tempfile.TemporaryFile(prefix="gpuae-")  # noqa: SIM115 the caller closes it
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        for _, block in arrays.blocks(x):
-            file.write(block.data)
-        file.flush()
-    except OSError as error:
-        raise OutputError(
-            f"{tempfile.gettempdir()}: has no room for {size / 2**20:.0f} MiB of rows as they are "
-            f"without compression ({error.strerror or error}); set TMPDIR to a folder that has"
-        ) from None
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.TemporaryFile(prefix="gpuae-"))
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            for _, block in arrays.blocks(x):
+                file.write(block.data)
+            file.flush()
+        except OSError as error:
+            raise OutputError(
+                f"{tempfile.gettempdir()}: has no room for {size / 2**20:.0f} MiB of rows as they "
+                f"are without compression ({error.strerror or error}); set TMPDIR to a folder that "
+                "has"
+            ) from None
+        stack.pop_all()
     return file

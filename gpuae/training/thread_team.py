@@ -68,13 +68,14 @@ class ThreadTeam:
         steps_done: int = 0,
     ) -> None:
         self._ops, self.network, self._config = ops, network, config
-        self._x, self._large = x, is_large(x, data_memory(config.memory))
+        memory = data_memory(config.memory)
+        self._x, self._large = x, is_large(x, memory)
         self._rows_at_once = len(x)
         if self._large:
             self._rows_at_once = max(1, STRETCH_BYTES // (x.itemsize * x.shape[1]))
         self._supply: Windows | Resident = Resident(ops, x)
         if self._large and not config.full_batch:
-            self._supply = Windows(x, batch)
+            self._supply = Windows(x, batch, memory)
         self.parameters = parameters
         self.gradient = ops.empty((network.size,), config.dtype)
         lanes = Lanes(ops, network, config, batch)

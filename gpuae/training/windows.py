@@ -36,6 +36,8 @@ class Windows:
         The mapped matrix (n, d).
     batch
         Rows of the longest step.
+    memory
+        Bytes that may be in memory, about.
 
     Attributes
     ----------
@@ -45,9 +47,10 @@ class Windows:
         Where in it the row at each position of the order is, (n,).
     """
 
-    def __init__(self, x: NDArray[Any], batch: int) -> None:
+    def __init__(self, x: NDArray[Any], batch: int, memory: int) -> None:
         row_bytes = max(1, x.shape[1] * x.itemsize)
-        self._slot_rows = max(batch, min(WINDOW_ROWS, SLOT_BYTES // row_bytes))
+        slot_bytes = min(SLOT_BYTES, memory // (2 * SLOTS))
+        self._slot_rows = max(batch, min(WINDOW_ROWS, slot_bytes // row_bytes))
         self._room = self._slot_rows + self._slot_rows // SPARE
         self._x, self._gap = x, GAP_BYTES // row_bytes
         self.source = np.empty((SLOTS * self._room, x.shape[1]), x.dtype)
