@@ -74,17 +74,16 @@ def text_of(file):
     return "\n".join([f'#include "{HEADER}"', source, '#line 1 "table"', *declared, *entries])
 
 
-def build(file, folder, sanitizer):
-    """Compile a file of kernels into a shared library and return its path.
+def compiled(name, text, folder, sanitizer):
+    """Compile C++ into a shared library and return its path.
 
     Raises
     ------
     RuntimeError
         With what the compiler said.
     """
-    text = text_of(file)
     known = hashlib.sha256((text + HEADER.read_text() + str(FLAGS)).encode()).hexdigest()[:16]
-    library = Path(folder) / f"{Path(file).stem}-{sanitizer or 'plain'}-{known}.so"
+    library = Path(folder) / f"{name}-{sanitizer or 'plain'}-{known}.so"
     if not library.exists():
         unit = library.with_suffix(f".{os.getpid()}.cpp")
         made = unit.with_suffix(".so")
@@ -114,9 +113,13 @@ class Libraries:
 
     def __getitem__(self, file):
         if file not in self._loaded:
-            path = build(file, self._folder, os.environ.get("GPUAE_SANITIZER", ""))
-            self._loaded[file] = ctypes.CDLL(str(path))
+            self._loaded[file] = self.of(file, text_of(file))
         return self._loaded[file]
+
+    def of(self, name, text):
+        """Return C++ text as a library."""
+        sanitizer = os.environ.get("GPUAE_SANITIZER", "")
+        return ctypes.CDLL(str(compiled(Path(name).stem, text, self._folder, sanitizer)))
 
 
 class HostGpu:

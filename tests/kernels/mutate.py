@@ -27,7 +27,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "kernels"
 EXPLAINED = Path(__file__).with_name("equivalent.toml")
-TESTS = ["tests/backends/test_agreement.py", "tests/backends/test_operations.py"]
+TESTS = [
+    "tests/backends/test_agreement.py",
+    "tests/backends/test_operations.py",
+    "tests/kernels/test_device_functions.py",
+]
 PYTEST = ["-q", "-x", "-p", "no:cacheprovider", *TESTS]
 UNBUILT, FAILED = 3, 4
 NOT_EXPLAINED = "NOT EXPLAINED"
@@ -42,7 +46,7 @@ OF_FILE = {
     "activations.cuh": "activation or output_ or hidden_delta or optimizer or every_",
     "philox.cuh": "noise or masks or normals or dropout or corrupt",
     "device.cuh": "bias_activation or elementwise or output_ or hidden_delta or vector or unscale"
-    " or optimizer or clock or masks or topk",
+    " or optimizer or clock or masks or topk or kl_ or place_of",
 }
 """The tests of the kernels in a file."""
 TELLING = ("17x33", "5x8", "5001")
