@@ -35,7 +35,7 @@ from gpuae.training.windows import Windows
 
 T = TypeVar("T")
 
-STRETCH_BYTES = 8 << 20
+STRETCH_BYTES = 2 << 20
 """Of a large map so much is worked on in order before its pages are handed back."""
 
 
