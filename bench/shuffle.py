@@ -48,9 +48,7 @@ def main() -> None:
         loss, val_loss = (
             median(getattr(run.records[-1], name) for run in runs) for name in ("loss", "val_loss")
         )
-        print(
-            f"{shuffle:6s} chi² {chi_squared(labels, order):8.1f}  loss {loss:.5f}  val_loss {val_loss:.5f}"
-        )
+        print(f"{shuffle:6s} chi² {spread:8.1f}  loss {loss:.5f}  held out {val_loss:.5f}")
 
 
 if __name__ == "__main__":
