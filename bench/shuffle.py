@@ -48,6 +48,7 @@ def main() -> None:
         loss, val_loss = (
             median(getattr(run.records[-1], name) for run in runs) for name in ("loss", "val_loss")
         )
+        spread = chi_squared(labels, order)
         print(f"{shuffle:6s} chi² {spread:8.1f}  loss {loss:.5f}  held out {val_loss:.5f}")
 
 
