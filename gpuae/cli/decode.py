@@ -47,7 +47,13 @@ def command(
     from gpuae.storage.features import dataset_output
 
     check_output(output, force)
-    job = Job.open(model_path, features, output, memory=memory)
+    job = Job.open(
+        model_path,
+        features,
+        output,
+        memory=memory,
+        row_bytes=lambda model: 4 * model.network.columns,
+    )
     _check_layer(job)
     shape = (len(job.x), job.model.network.columns)
     write_rows(

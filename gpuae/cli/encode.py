@@ -19,6 +19,7 @@ from gpuae.cli.columns import column_options
 
 if TYPE_CHECKING:
     from gpuae.encoding import Sink
+    from gpuae.model.model import Model
     from gpuae.importers import ReadOptions
 
 
@@ -63,7 +64,12 @@ def command(
     from gpuae.storage.table_output import is_table
 
     check_output(output, force)
-    job = Job.open(model_path, data, output, reading, memory=memory)
+
+    def row_bytes(model: Model) -> int:
+        width = model.network.layers[layer_index(model, layer)].n_out
+        return 0 if resume else 4 * width
+
+    job = Job.open(model_path, data, output, reading, memory=memory, row_bytes=row_bytes)
     index = layer_index(job.model, layer)
     shape = (len(job.x), job.model.network.layers[index].n_out)
     prefix = "code" if index + 1 == job.model.network.depth else f"layer{index + 1}"

@@ -48,7 +48,14 @@ def command(
     from gpuae.storage.features import dataset_output
 
     check_output(output, force)
-    job = Job.open(model_path, data, output, reading, memory=memory)
+    job = Job.open(
+        model_path,
+        data,
+        output,
+        reading,
+        memory=memory,
+        row_bytes=lambda model: 4 * model.network.columns,
+    )
     rows, columns = job.x.shape
     write_rows(
         dataset_output(

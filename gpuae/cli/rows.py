@@ -40,14 +40,16 @@ class Job:
         reading: ReadOptions | None = None,
         *,
         memory: int | None = None,
+        row_bytes: Callable[[Model], int] | None = None,
     ) -> Job:
         """Read a model, open rows and check that they fit and hold only numbers.
 
-        Without `reading` they are codes rather than rows.
+        Without `reading` they are codes rather than rows. With `row_bytes` the disk must have room
+        for so many bytes of output a row.
         """
         from gpuae.importers import ReadOptions, open_data
         from gpuae.model.model import Model
-        from gpuae.storage.dataset import check_distinct
+        from gpuae.storage.dataset import check_distinct, check_finite, check_room
 
         model = Model.load(model_path)
         wanted = ReadOptions() if reading is None else _wanted(reading, model_path, model)
@@ -56,7 +58,10 @@ class Job:
             check_distinct(output, model_path, dataset.source_path)
         for note in dataset.notes:
             say(f"note: {note}")
-        _check(model_path, model, dataset, codes=reading is None)
+        _check_columns(model_path, model, dataset, codes=reading is None)
+        if output is not None and row_bytes is not None:
+            check_room(output, len(dataset.x) * row_bytes(model))
+        check_finite(dataset.x, dataset.source, missing=wanted.missing)
         return cls(model_path, model, dataset, {} if reading is None else reading.said())
 
     @property
@@ -98,9 +103,8 @@ def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions
     )
 
 
-def _check(model_path: Path, model: Model, dataset: Dataset, *, codes: bool) -> None:
+def _check_columns(model_path: Path, model: Model, dataset: Dataset, *, codes: bool) -> None:
     from gpuae.errors import InputError
-    from gpuae.storage.dataset import check_finite
 
     network, columns = model.network, dataset.x.shape[1]
     expected = network.code_size if codes else network.columns
@@ -112,8 +116,6 @@ def _check(model_path: Path, model: Model, dataset: Dataset, *, codes: bool) -> 
         )
     if not codes:
         _check_names(model_path, model, dataset)
-    filled = not codes and model.config.missing == "mean"
-    check_finite(dataset.x, dataset.source, missing=filled)
 
 
 def _check_names(model_path: Path, model: Model, dataset: Dataset) -> None:

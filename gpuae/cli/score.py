@@ -50,7 +50,7 @@ def command(
     from gpuae.storage.features import scores_output
 
     check_output(output, force)
-    job = Job.open(model_path, data, output, reading, memory=memory)
+    job = Job.open(model_path, data, output, reading, memory=memory, row_bytes=lambda _: 8)
     rows = len(job.x)
     write_rows(
         scores_output(

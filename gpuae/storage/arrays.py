@@ -15,6 +15,8 @@ from gpuae.errors import InputError
 from gpuae.storage.matrix import Matrix, Source
 
 BLOCK_BYTES = 32 << 20
+HELD_BYTES = 64 << 20
+"""A smaller map may stay: handing pages back costs a quarter of the speed of a scan."""
 STORED_TYPES = frozenset(
     [f"{kind}int{bits}" for kind in ("u", "") for bits in (8, 16, 32, 64)] + ["float32", "float64"]
 )
@@ -105,9 +107,10 @@ def _round_up(count: int, multiple: int) -> int:
 
 def _mapped_blocks(x: NDArray[Any], first: int, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
     mapped = getattr(x, "_mmap", None)
+    large = x.nbytes > HELD_BYTES and hasattr(mmap, "MADV_DONTNEED")
     for start in range(first, len(x), rows):
         yield start, x[start : start + rows]
-        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        if large and isinstance(mapped, mmap.mmap):
             mapped.madvise(mmap.MADV_DONTNEED)
 
 

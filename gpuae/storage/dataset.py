@@ -25,13 +25,14 @@ from gpuae.storage.input_file import sha256
 from gpuae.storage.matrix import Source
 from gpuae.storage.outputs import numbered, rows_output
 from gpuae.storage.schema import NO_ATTRIBUTES, Attribute
-from gpuae.storage.temporary import check_distinct, check_output
+from gpuae.storage.temporary import check_distinct, check_output, check_room
 
 __all__ = [
     "Dataset",
     "check_distinct",
     "check_finite",
     "check_output",
+    "check_room",
     "open_dataset",
     "sha256",
     "write_dataset",

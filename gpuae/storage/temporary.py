@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +54,26 @@ def _check_target(path: Path, target: Path, *, force: bool) -> None:
     if not target.parent.is_dir():
         raise OutputError(f"{path}: the folder {target.parent} does not exist; make it first")
     _check_folder(path, target)
+
+
+def check_room(path: Path, size: int) -> None:
+    """Refuse an output of so many bytes that its disk has no room for, before work is done for it.
+
+    It is only reserved when it is written: others may take the room meanwhile.
+
+    Raises
+    ------
+    OutputError
+        With what is needed and what there is.
+    """
+    folder = _target(path).parent
+    with suppress(OSError):
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise OutputError(
+                f"{path}: needs {size / 2**20:.0f} MiB and {folder} has {free / 2**20:.0f} MiB "
+                "left; make room or choose another folder"
+            )
 
 
 def check_distinct(output: Path, *inputs: Path | None) -> None:

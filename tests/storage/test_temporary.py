@@ -5,7 +5,7 @@ from fcntl import LOCK_EX, flock
 import pytest
 
 from gpuae.errors import OutputError
-from gpuae.storage.temporary import Temporary, partial_name
+from gpuae.storage.temporary import Temporary, check_room, partial_name
 
 
 def names_in(folder):
@@ -100,3 +100,9 @@ def test_the_lock_is_one_that_other_programs_see(tmp_path):
         flock(other, LOCK_EX)
         with pytest.raises(OutputError, match="another process"):
             write(path, b"all")
+
+
+def test_a_disk_that_is_too_small_is_said_before_any_work(tmp_path):
+    check_room(tmp_path / "a.h5", 1000)
+    with pytest.raises(OutputError, match=r"a\.h5: needs 1099511627776 MiB and .* MiB left"):
+        check_room(tmp_path / "a.h5", 1 << 60)
