@@ -19,8 +19,8 @@ from gpuae.cli.columns import column_options
 
 if TYPE_CHECKING:
     from gpuae.encoding import Sink
-    from gpuae.model.model import Model
     from gpuae.importers import ReadOptions
+    from gpuae.model.model import Model
 
 
 @declare
