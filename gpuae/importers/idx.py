@@ -19,7 +19,7 @@ from gpuae.errors import InputError
 from gpuae.storage import arrays
 from gpuae.storage.dataset import Dataset
 from gpuae.storage.input_file import check_readable
-from gpuae.storage.reading import check_memory
+from gpuae.storage.limits import check_memory
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"

@@ -20,7 +20,7 @@ from gpuae.errors import InputError
 from gpuae.storage import arrays
 from gpuae.storage.dataset import Dataset
 from gpuae.storage.input_file import check_readable
-from gpuae.storage.reading import check_memory
+from gpuae.storage.limits import check_memory
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
