@@ -38,7 +38,7 @@ def size_problem(dataset: h5py.Dataset) -> str | None:
 
 def chunk_bytes(dataset: h5py.Dataset) -> int:
     """Return the size of one chunk when it is unpacked."""
-    return math.prod(dataset.chunks) * int(dataset.id.get_type().get_size())
+    return int(math.prod(dataset.chunks) * dataset.id.get_type().get_size())
 
 
 def _largest_stored(dataset: h5py.Dataset) -> int:

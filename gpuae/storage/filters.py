@@ -38,9 +38,7 @@ def problem(creation: h5py.h5p.PropDCID) -> str | None:
     foreign = [number for number in compressors if number not in COMPRESSORS]
     if len(compressors) > 1:
         return "is compressed more than once; repack it with gzip alone"
-    if compressors and set(filters[filters.index(compressors[0]) + 1 :]) - {
-        h5z.FILTER_FLETCHER32
-    }:
+    if compressors and set(filters[filters.index(compressors[0]) + 1 :]) - {h5z.FILTER_FLETCHER32}:
         return "is shuffled after it was compressed; repack it with gzip"
     return _foreign_problem(foreign[0]) if foreign else None
 

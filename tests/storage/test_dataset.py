@@ -181,10 +181,10 @@ def test_a_file_that_is_no_data_set_is_answered_with_what_is_in_it(tmp_path, ful
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("y", np.zeros(6), "7 rows and labels of shape"),
-        ("y", np.zeros((7, 2)), "7 rows and labels of shape"),
-        ("row_id", np.zeros(8), "7 rows and row ids of shape"),
-        ("feature_names", np.array([b"a"]), "6 columns and 1 feature names"),
+        ("y", np.zeros(6), "the 7 rows is needed"),
+        ("y", np.zeros((7, 2)), "the 7 rows is needed"),
+        ("row_id", np.zeros(8), "the 7 rows is needed"),
+        ("feature_names", np.array([b"a"]), "the 6 columns is needed"),
         ("feature_names", np.zeros(6), "float64 where strings are needed"),
         ("y", np.zeros(7, "c8"), "holds complex64"),
     ],

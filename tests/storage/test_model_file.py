@@ -140,7 +140,7 @@ WRONG_PARTS = [
     ("/preprocess/fill", np.zeros(6), "/preprocess/fill is there without missing=mean"),
     ("/train/history/loss", np.zeros(2), "/train/history holds arrays of the shapes"),
     ("/train/history/loss", np.zeros((3, 1)), "/train/history holds arrays of the shapes"),
-    ("/model/feature_names", np.array([b"a"]), "/model/feature_names are 1 for 6"),
+    ("/model/feature_names", np.array([b"a"]), "/model/feature_names: has shape"),
     ("/model/encoder/0/weight", None, "/model/encoder/0/weight is not a matrix"),
     ("/model/encoder/1/weight", None, "/model/encoder/1/weight is missing"),
     ("/model/decoder/0/weight", None, "/model/decoder/0/weight is missing"),
