@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, chunks
+from gpuae.storage import arrays
 from gpuae.storage.dataset import Dataset
 from gpuae.storage.input_file import check_readable
 from gpuae.storage.limits import check_memory
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
+MAX_INFLATION = 1032
+"""Deflate cannot shrink anything further."""
 MAX_DIMENSIONS = 32
 """NumPy has 64, and nobody has rows of more than a few."""
 
@@ -58,7 +60,7 @@ def read_array(path: Path) -> NDArray[Any]:
             if file.read(2) == GZIP_MAGIC:
                 file.seek(0)
                 with gzip.open(file) as unpacked:
-                    return _parse(path, cast("IO[bytes]", unpacked), size * chunks.MAX_DEFLATION)
+                    return _parse(path, cast("IO[bytes]", unpacked), size * MAX_INFLATION)
             file.seek(0)
             return _parse(path, file, size)
     except (OSError, EOFError, zlib.error) as error:

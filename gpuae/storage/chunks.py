@@ -1,96 +1,159 @@
-"""Chunks that unpack to more than they declare.
-
-HDF5 (2.0.0 was examined) unpacks a gzipped chunk to its end, however much that is, and only then
-compares it with the size that the dataset declares: a chunk of 1 kB that is stored as 1.6 MB took
-1.6 GB of memory.
-"""
+"""Where the chunks of a dataset lie, and reading of them that no file can mislead."""
 
 from __future__ import annotations
 
-import math
-import zlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import h5py
-from h5py import h5z
+import numpy as np
+from h5py import h5t
+from numpy.typing import NDArray
 
-from gpuae.storage import limits
+from gpuae.errors import InputError
+from gpuae.storage import guard
+from gpuae.storage.unpacking import Packing
 
-MAX_DEFLATION = 1032
-"""Deflate cannot shrink anything further."""
-_STORED_EXTRA = 4096
-"""Bytes and hundredths by which a compressor may make a chunk larger than it was."""
-_STEP_BYTES = 1 << 20
-
-
-def size_problem(dataset: h5py.Dataset) -> str | None:
-    """Return why the chunks' sizes are not accepted, without reading one; None when they are."""
-    declared = chunk_bytes(dataset)
-    most = limits.current().chunk_bytes
-    if declared > most:
-        return (
-            f"has chunks larger than {most >> 20} MiB; write it with smaller ones, "
-            f"or {limits.ADVICE}"
-        )
-    if _largest_stored(dataset) > declared + declared // 100 + _STORED_EXTRA:
-        return "has chunks that store more than they declare; make the file again"
-    return None
+Box = tuple[slice, ...]
+"""Start and stop in each dimension, step 1."""
 
 
-def chunk_bytes(dataset: h5py.Dataset) -> int:
-    """Return the size of one chunk when it is unpacked."""
-    return int(math.prod(dataset.chunks) * dataset.id.get_type().get_size())
+@dataclass(frozen=True)
+class Chunks:
+    """The chunks of a guarded dataset; thread-safe, and needs no open file.
 
-
-def _largest_stored(dataset: h5py.Dataset) -> int:
-    largest = 0
-
-    def look(chunk: h5py.h5d.StoreInfo) -> None:
-        nonlocal largest
-        largest = max(largest, chunk.size)
-
-    dataset.id.chunk_iter(look)
-    return largest
-
-
-def inflation_problem(dataset: h5py.Dataset) -> str | None:
-    """Return why a chunk of a dataset must not be unpacked by HDF5; None when all may.
-
-    Only chunks that are stored so large that they could take more than the limit are looked into.
+    Where HDF5 has to unpack them itself (lzf, and filters of hdf5plugin), what can be told of a
+    chunk without unpacking it has been checked.
     """
-    position = _place_of_deflate(dataset)
-    most = limits.current().chunk_bytes
-    if position is None or MAX_DEFLATION * _largest_stored(dataset) <= most:
-        return None
-    suspects: list[h5py.h5d.StoreInfo] = []
-    dataset.id.chunk_iter(
-        lambda chunk: suspects.append(chunk) if MAX_DEFLATION * chunk.size > most else None
-    )
-    for chunk in suspects:
-        skipped, stored = dataset.id.read_direct_chunk(chunk.chunk_offset)
-        if not skipped >> position & 1 and _unpacks_beyond(stored, chunk_bytes(dataset)):
-            return "has a chunk that unpacks to more than it declares; make the file again"
-    return None
+
+    source: str
+    packing: Packing
+    shape: tuple[int, ...]
+    """Of the dataset."""
+    chunk: tuple[int, ...]
+    """Shape of one chunk."""
+    dtype: np.dtype[Any]
+    """Of the values as they are stored."""
+    fill: Any
+    """The value where no chunk was written."""
+    corners: NDArray[np.int64]
+    """First index of each chunk (m, dimensions)."""
+    places: NDArray[np.int64]
+    """Offset in the file, size, and filters that were skipped, of each chunk (m, 3)."""
+
+    @classmethod
+    def of(cls, dataset: h5py.Dataset, source: str) -> Chunks:
+        """Find the chunks of a guarded dataset that has some.
+
+        Raises
+        ------
+        InputError
+            When one does not lie in the file, or has a size that cannot be.
+        """
+        corners, places = [], []
+
+        def look(chunk: h5py.h5d.StoreInfo) -> None:
+            corners.append(chunk.chunk_offset)
+            places.append((chunk.byte_offset, chunk.size, chunk.filter_mask))
+
+        with guard.hdf5_errors(source):
+            dataset.id.chunk_iter(look)
+            found = cls(
+                source,
+                Packing.of(dataset),
+                dataset.shape,
+                dataset.chunks,
+                guard.value_type(dataset, source),
+                dataset.fillvalue,
+                np.array(corners, np.int64).reshape(-1, dataset.ndim),
+                np.array(places, np.int64).reshape(-1, 3),
+            )
+        found._check(Path(dataset.file.filename).stat().st_size)
+        return found
+
+    def _check(self, file_size: int) -> None:
+        for offset, stored, skipped in self.places.tolist():
+            problem = self.packing.stored_problem(stored, skipped)
+            if offset + stored > file_size:
+                problem = "has a chunk beyond the end of the file"
+            if problem:
+                raise InputError(f"{self.source}: {problem}; copy it or make it again")
+
+    def read(self, path: Path, box: Box) -> NDArray[Any]:
+        """Return the values in a box of the dataset, in their stored type.
+
+        Raises
+        ------
+        InputError
+            When a chunk is damaged.
+        """
+        low = np.array([part.start for part in box])
+        high = np.array([part.stop for part in box])
+        values = np.full(high - low, self.fill, self.dtype)
+        meets = (self.corners < high) & (self.corners + self.chunk > low)
+        with path.open("rb") as file:
+            for index in np.flatnonzero(meets.all(axis=1)):
+                corner = self.corners[index]
+                first, last = np.maximum(corner, low), np.minimum(corner + self.chunk, high)
+                chunk = self._unpacked(file.fileno(), int(index))
+                values[_box(first - low, last - low)] = chunk[_box(first - corner, last - corner)]
+        return values
+
+    def check_all(self, path: Path) -> None:
+        """Unpack every chunk and keep none, so that HDF5 may read what is not read here.
+
+        Raises
+        ------
+        InputError
+            When one is damaged.
+        """
+        if not self.packing.is_ours:
+            return
+        with path.open("rb") as file:
+            for index in range(len(self.places)):
+                self._content(file.fileno(), index)
+
+    def _unpacked(self, descriptor: int, index: int) -> NDArray[Any]:
+        return np.frombuffer(self._content(descriptor, index), self.dtype).reshape(self.chunk)
+
+    def _content(self, descriptor: int, index: int) -> bytes:
+        offset, stored, skipped = self.places[index].tolist()
+        try:
+            return self.packing.unpack(os.pread(descriptor, stored, offset), skipped)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.source}: cannot be read, it is damaged or cut short ({error}); "
+                "copy it or make it again"
+            ) from None
 
 
-def _place_of_deflate(dataset: h5py.Dataset) -> int | None:
-    creation = dataset.id.get_create_plist()
-    filters = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
-    return filters.index(h5z.FILTER_DEFLATE) if h5z.FILTER_DEFLATE in filters else None
+def _box(low: NDArray[np.int64], high: NDArray[np.int64]) -> Box:
+    return tuple(map(slice, low.tolist(), high.tolist()))
 
 
-def _unpacks_beyond(stored: bytes, declared: int) -> bool:
-    """Unpack a chunk by small steps, keeping none of them; a checksum may follow the values."""
-    unpacker = zlib.decompressobj()
-    total = 0
-    try:
-        while not unpacker.eof:
-            step = unpacker.decompress(stored, _STEP_BYTES)
-            stored = unpacker.unconsumed_tail
-            total += len(step)
-            if total > declared + _STORED_EXTRA:
-                return True
-            if not step and not stored:
-                return False
-    except zlib.error:
-        return False
-    return False
+def read_box(dataset: h5py.Dataset, source: str, box: Box | None = None) -> NDArray[Any]:
+    """Return the values of a guarded dataset, or of a box of it, in a type that NumPy has.
+
+    What is read often is better indexed once, by `Chunks.of`.
+
+    Raises
+    ------
+    InputError
+        When it is damaged.
+    """
+    whole = tuple(slice(0, size) for size in dataset.shape)
+    if dataset.chunks is not None:
+        chunks = Chunks.of(dataset, source)
+        if chunks.packing.is_ours and has_plain_type(dataset, chunks.dtype):
+            return chunks.read(Path(dataset.file.filename), box or whole)
+        chunks.check_all(Path(dataset.file.filename))
+    with guard.hdf5_errors(source):
+        values: NDArray[Any] = dataset[box or whole] if dataset.ndim else dataset[()]
+    return np.asarray(values)
+
+
+def has_plain_type(dataset: h5py.Dataset, dtype: np.dtype[Any]) -> bool:
+    """Whether the stored bytes are those of a NumPy type, with nothing to convert."""
+    return bool(dataset.id.get_type().equal(h5t.py_create(dtype, logical=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 
 import h5py
@@ -28,19 +29,47 @@ OF_PLUGIN = MappingProxyType(
 """Filters that the package hdf5plugin brings, by the number under which they are registered."""
 
 
-def problem(creation: h5py.h5p.PropDCID) -> str | None:
+AFTER_COMPRESSOR = frozenset({h5z.FILTER_FLETCHER32})
+EXTRA_BYTES = 4096
+"""Beyond a hundredth of its size, by which a compressor may make a chunk larger."""
+
+
+def numbers(creation: h5py.h5p.PropDCID) -> list[int]:
+    """Return the filters of a dataset in the order in which they are applied in writing."""
+    return [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
+
+
+def problem(dataset: h5py.Dataset) -> str | None:
     """Return why a dataset's filters are not accepted; None when they are.
 
     Two compressors one after the other multiply how far a file inflates; nobody writes them.
     """
-    filters = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
-    compressors = [number for number in filters if number not in BUILT_IN - COMPRESSORS]
+    applied = numbers(dataset.id.get_create_plist())
+    compressors = [number for number in applied if number not in BUILT_IN - COMPRESSORS]
     foreign = [number for number in compressors if number not in COMPRESSORS]
     if len(compressors) > 1:
         return "is compressed more than once; repack it with gzip alone"
-    if compressors and set(filters[filters.index(compressors[0]) + 1 :]) - {h5z.FILTER_FLETCHER32}:
+    if compressors and set(applied[applied.index(compressors[0]) + 1 :]) - AFTER_COMPRESSOR:
         return "is shuffled after it was compressed; repack it with gzip"
+    if h5z.FILTER_LZF in applied and not _lzf_is_usual(dataset, applied):
+        return "is compressed by lzf in an unusual way; repack it with gzip"
     return _foreign_problem(foreign[0]) if foreign else None
+
+
+def chunk_bytes(dataset: h5py.Dataset) -> int:
+    """Return the size of one chunk, unpacked."""
+    return int(math.prod(dataset.chunks) * dataset.id.get_type().get_size())
+
+
+def _lzf_is_usual(dataset: h5py.Dataset, applied: list[int]) -> bool:
+    """Whether lzf unpacks into a buffer of a whole chunk, and checksums come after it.
+
+    The size of the buffer is the third number of the filter; HDF5 reads a whole chunk out of it.
+    """
+    place = applied.index(h5z.FILTER_LZF)
+    options = dataset.id.get_create_plist().get_filter(place)[2]
+    unchecked = h5z.FILTER_FLETCHER32 not in applied[:place]
+    return unchecked and len(options) >= 3 and options[2] >= chunk_bytes(dataset)
 
 
 def _foreign_problem(number: int) -> str | None:

@@ -1,7 +1,7 @@
 """How large what is read may be, until a person says that a file's size can be trusted.
 
-The limits hold for one thread and what it calls, as those of `numpy.errstate` do. They concern
-size and compression only: what reaches beyond its file is refused whatever they are.
+The limits hold for the whole process, since threads read for one another. They concern size and
+compression only: what reaches beyond its file is refused whatever they are.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 
 from gpuae.errors import InputError
@@ -28,7 +27,7 @@ class Limits:
     free_bytes: int
     """Data sets up to this size may have any ratio: they do no harm."""
     chunk_bytes: int
-    """Declared size of one chunk, and what one may need while it is unpacked."""
+    """Declared size of one chunk."""
     text_bytes: int
     """Memory that the strings of one dataset or column may take."""
 
@@ -36,22 +35,22 @@ class Limits:
 CAREFUL = Limits(inflation=1000, free_bytes=64 << 20, chunk_bytes=1 << 30, text_bytes=1 << 30)
 TRUSTING = Limits(*[sys.maxsize] * 4)
 
-_limits = ContextVar("limits", default=CAREFUL)
+_stack = [CAREFUL]
 
 
 def current() -> Limits:
     """Return the limits that hold now."""
-    return _limits.get()
+    return _stack[-1]
 
 
 @contextmanager
 def trust_size() -> Iterator[None]:
     """Lift the limits on size and compression within the block."""
-    before = _limits.set(TRUSTING)
+    _stack.append(TRUSTING)
     try:
         yield
     finally:
-        _limits.reset(before)
+        _stack.pop()
 
 
 def check_memory(

@@ -12,7 +12,7 @@ from h5py import h5a, h5t
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, guard, listing
+from gpuae.storage import arrays, chunks, guard, listing
 from gpuae.storage.limits import check_memory
 from gpuae.storage.text import read_text
 
@@ -123,12 +123,7 @@ def read_array(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
         if can_be_mapped(dataset, target):
             return _mapped(dataset, target)
     check_memory(math.prod(dataset.shape) * target.itemsize, source)
-    guard.check_unpacking(dataset, source)
-    values = np.empty(dataset.shape, target)
-    if values.size:
-        with guard.hdf5_errors(source):
-            dataset.read_direct(values)
-    return values
+    return chunks.read_box(dataset, source).astype(target, copy=False)
 
 
 def can_be_mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> bool:

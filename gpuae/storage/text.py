@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import guard, limits
+from gpuae.storage import chunks, guard, limits
 
 _BLOCK_BYTES = 64 << 20
 
@@ -25,6 +25,8 @@ def read_text(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
     """
     if dataset.ndim != 1:
         raise InputError(f"{source}: has shape {dataset.shape} where one string a row is needed")
+    if dataset.chunks is not None:
+        chunks.Chunks.of(dataset, source).check_all(Path(dataset.file.filename))
     step = _rows_at_once(dataset)
     blocks, longest = [], 1
     limits.check_text(longest, len(dataset), source)
