@@ -77,9 +77,11 @@ def load_npy(path: Path) -> Dataset:
 
 def read_array(path: Path) -> NDArray[Any]:
     """Return the array in a .npy file, of any shape and of any type but objects."""
-    check_readable(path)
+    size = check_readable(path)
     with numpy_errors(str(path)), path.open("rb") as file:
         header = read_header(file)
+        if header.nbytes > size:
+            raise ValueError(f"it declares {header.nbytes} bytes, more than it holds")
     with numpy_errors(str(path)):
         if math.prod(header.shape) == 0:
             return np.empty(header.shape, header.dtype)  # nothing to map
@@ -96,6 +98,11 @@ class Header:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
+    @property
+    def nbytes(self) -> int:
+        """Of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 def read_header(file: Any) -> Header:
     """Read what an array is like without reading its values."""
@@ -111,6 +118,8 @@ def read_header(file: Any) -> Header:
         raise ValueError("its values are Python objects")
     if min(shape, default=0) < 0:
         raise ValueError(f"its shape is {shape}")
+    if not dtype.itemsize:
+        raise ValueError("its values have no size")
     return Header(shape, dtype)
 
 
@@ -182,7 +191,7 @@ def _listed(headers: dict[str, Header]) -> str:
 def read_member(archive: zipfile.ZipFile, member: str, header: Header, source: str) -> NDArray[Any]:
     """Read one array, after checking that its size is one that the archive can hold."""
     info = archive.getinfo(member)
-    declared = math.prod(header.shape) * header.dtype.itemsize
+    declared = header.nbytes
     if declared > info.file_size:
         raise InputError(f"{source}: declares {declared} bytes, more than it holds; save it again")
     allowed = limits.current()
