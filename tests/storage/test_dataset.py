@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -271,3 +272,17 @@ def test_reading_imports_neither_compilers_nor_the_command_line():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["y", "row_id", "feature_names"])
+def test_what_does_not_fit_the_rows_is_not_read(tmp_path, full_dataset, edit, name):
+    write_dataset(tmp_path / "a.h5", full_dataset, force=False)
+    with edit(tmp_path / "a.h5") as file:
+        del file[f"data/{name}"]
+        options = {"chunks": (100_000,), "compression": "gzip"}
+        file.create_dataset(f"data/{name}", data=np.ones(5_000_000, "S4"), **options)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="one value for each of the"):
+        open_dataset(tmp_path / "a.h5")
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
