@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import guard, schema
+from gpuae.storage.chunks import own_chunks
 
 BLOCK_BYTES = 8 << 20
 MAX_TEXTS = 16
@@ -60,9 +62,16 @@ def blocks(dataset: h5py.Dataset, source: str) -> Iterator[tuple[int, NDArray[An
         yield 0, single.reshape(1)
         return
     step = _block_rows(dataset)
+    chunks = own_chunks(dataset, source)
+    path = Path(dataset.file.filename)
+    beside = tuple(slice(0, size) for size in dataset.shape[1:])
     for start in range(0, len(dataset), step):
+        box = (slice(start, min(start + step, len(dataset))), *beside)
+        if chunks is not None:
+            yield start, chunks.read(path, box)
+            continue
         with guard.hdf5_errors(source):
-            rows = dataset[start : start + step]
+            rows = dataset[box]
         yield start, rows
 
 

@@ -133,10 +133,27 @@ def _box(low: NDArray[np.int64], high: NDArray[np.int64]) -> Box:
     return tuple(map(slice, low.tolist(), high.tolist()))
 
 
+def own_chunks(dataset: h5py.Dataset, source: str) -> Chunks | None:
+    """Return the chunks of a guarded dataset that are to be read here; None where HDF5 may read.
+
+    Raises
+    ------
+    InputError
+        When HDF5 would have to read them and they are damaged.
+    """
+    if dataset.chunks is None:
+        return None
+    chunks = Chunks.of(dataset, source)
+    if chunks.packing.is_ours and has_plain_type(dataset, chunks.dtype):
+        return chunks
+    chunks.check_all(Path(dataset.file.filename))
+    return None
+
+
 def read_box(dataset: h5py.Dataset, source: str, box: Box | None = None) -> NDArray[Any]:
     """Return the values of a guarded dataset, or of a box of it, in a type that NumPy has.
 
-    What is read often is better indexed once, by `Chunks.of`.
+    Whoever reads more than one box asks `own_chunks` once.
 
     Raises
     ------
@@ -144,11 +161,9 @@ def read_box(dataset: h5py.Dataset, source: str, box: Box | None = None) -> NDAr
         When it is damaged.
     """
     whole = tuple(slice(0, size) for size in dataset.shape)
-    if dataset.chunks is not None:
-        chunks = Chunks.of(dataset, source)
-        if chunks.packing.is_ours and has_plain_type(dataset, chunks.dtype):
-            return chunks.read(Path(dataset.file.filename), box or whole)
-        chunks.check_all(Path(dataset.file.filename))
+    chunks = own_chunks(dataset, source)
+    if chunks is not None:
+        return chunks.read(Path(dataset.file.filename), box or whole)
     with guard.hdf5_errors(source):
         values: NDArray[Any] = dataset[box or whole] if dataset.ndim else dataset[()]
     return np.asarray(values)
@@ -156,4 +171,5 @@ def read_box(dataset: h5py.Dataset, source: str, box: Box | None = None) -> NDAr
 
 def has_plain_type(dataset: h5py.Dataset, dtype: np.dtype[Any]) -> bool:
     """Whether the stored bytes are those of a NumPy type, with nothing to convert."""
-    return bool(dataset.id.get_type().equal(h5t.py_create(dtype, logical=True)))
+    known = dtype.kind in "biufS"  # not what points elsewhere, as text of variable length
+    return known and bool(dataset.id.get_type().equal(h5t.py_create(dtype, logical=True)))

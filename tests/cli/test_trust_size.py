@@ -6,7 +6,17 @@ import pytest
 
 from gpuae.storage import limits
 
-READERS = ("fit", "encode", "decode", "reconstruct", "score", "evaluate", "inspect", "convert")
+READERS = (
+    "fit",
+    "encode",
+    "decode",
+    "reconstruct",
+    "score",
+    "evaluate",
+    "inspect",
+    "convert",
+    "verify",
+)
 
 
 @pytest.fixture

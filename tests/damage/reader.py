@@ -24,10 +24,22 @@ SECONDS = 20
 """For one file."""
 
 COMMANDS = {
-    "model": [["inspect", "{file}"], ["score", "{file}", "{rows}", "-o", "{out}", "--force"]],
+    "model": [
+        ["inspect", "{file}"],
+        ["verify", "{file}"],
+        ["score", "{file}", "{rows}", "-o", "{out}", "--force"],
+    ],
     "data": [["convert", "{file}", "{out}", "--force"]],
-    "hdf5": [["inspect", "{file}"], ["convert", "{file}", "{out}", "--force"]],
-    "inner": [["inspect", "{file}"], ["convert", "{file}::/x", "{out}", "--force"]],
+    "hdf5": [
+        ["inspect", "{file}"],
+        ["verify", "{file}"],
+        ["convert", "{file}", "{out}", "--force"],
+    ],
+    "inner": [
+        ["inspect", "{file}"],
+        ["verify", "{file}"],
+        ["convert", "{file}::/x", "{out}", "--force"],
+    ],
     "labels": [["convert", "{rows}", "{out}", "--labels", "{file}", "--force"]],
 }
 """What is done with a file of each group."""
@@ -53,6 +65,8 @@ def _outcome(arguments: list[str]) -> str:
     errors = [line for line in said.getvalue().splitlines() if line.startswith("Error: ")]
     if code == 0:
         return "read"
+    if code == 1 and arguments[0] == "verify" and not errors:
+        return "refused"  # what is wrong is in its answer
     return "refused" if code == 2 and len(errors) == 1 else f"{code}: {said.getvalue()}"
 
 

@@ -94,6 +94,8 @@ def test_a_chunk_that_misleads_is_refused(tmp_path, what, options, content, skip
         open_dataset(path, "x")
     with limits.trust_size(), pytest.raises(InputError):
         open_dataset(path, "x")
+    with pytest.raises(InputError, match=r"a\.h5::/x: "):
+        open_dataset(path, "x", memory=1).x[0:32]
 
 
 def test_a_chunk_of_text_that_misleads_is_refused(tmp_path):
