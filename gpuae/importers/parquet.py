@@ -15,11 +15,11 @@ from gpuae.errors import InputError
 from gpuae.importers.columns import SHOWN, Titles
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign
-from gpuae.storage import arrays, guard
+from gpuae.storage import arrays, limits
 from gpuae.storage.dataset import Dataset
 from gpuae.storage.input_file import check_readable
+from gpuae.storage.limits import check_memory
 from gpuae.storage.parquet import arrow_errors, check_installed
-from gpuae.storage.reading import check_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -168,10 +168,11 @@ def _allocated(path: Path, file: pq.ParquetFile, names: list[str]) -> NDArray[An
     dtype = np.result_type(*kinds)
     arrays.check_row_shape((rows, len(names)), str(path))
     declared, size = rows * len(names) * dtype.itemsize, path.stat().st_size
-    if declared > max(guard.FREE_INFLATION_BYTES, guard.MAX_INFLATION * size):
+    allowed = limits.current()
+    if declared > max(allowed.free_bytes, allowed.inflation * size):
         raise InputError(
             f"{path}: declares {declared / 2**20:.0f} MiB in a file of {size} bytes; if that is "
-            "right, save it without compression"
+            f"right, save it without compression, or {limits.ADVICE}"
         )
     check_memory(declared, str(path))
     return np.empty((rows, len(names)), dtype)

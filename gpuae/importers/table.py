@@ -134,9 +134,9 @@ def _number(table: Table, line: int, column: int, cell: str) -> float:
     except ValueError:
         pass
     raise InputError(
-        f"{table.header.path}: line {line}, column {table.header.title(column)!r}: {reprlib.repr(cell)} is not "
-        "a number; correct it, choose other columns by --columns, or say what it is by "
-        "--label-column or --id-column"
+        f"{table.header.path}: line {line}, column {table.header.title(column)!r}: "
+        f"{reprlib.repr(cell)} is not a number; correct it, choose other columns by --columns, or "
+        "say what it is by --label-column or --id-column"
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import guard, schema
-from gpuae.storage.chunks import own_chunks
+from gpuae.storage.chunks import Boxes
 
 BLOCK_BYTES = 8 << 20
 MAX_TEXTS = 16
@@ -62,17 +61,9 @@ def blocks(dataset: h5py.Dataset, source: str) -> Iterator[tuple[int, NDArray[An
         yield 0, single.reshape(1)
         return
     step = _block_rows(dataset)
-    chunks = own_chunks(dataset, source)
-    path = Path(dataset.file.filename)
-    beside = tuple(slice(0, size) for size in dataset.shape[1:])
+    boxes = Boxes(dataset, source)
     for start in range(0, len(dataset), step):
-        box = (slice(start, min(start + step, len(dataset))), *beside)
-        if chunks is not None:
-            yield start, chunks.read(path, box)
-            continue
-        with guard.hdf5_errors(source):
-            rows = dataset[box]
-        yield start, rows
+        yield start, boxes[start : start + step]
 
 
 def _block_rows(dataset: h5py.Dataset) -> int:

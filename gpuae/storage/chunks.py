@@ -150,23 +150,50 @@ def own_chunks(dataset: h5py.Dataset, source: str) -> Chunks | None:
     return None
 
 
-def read_box(dataset: h5py.Dataset, source: str, box: Box | None = None) -> NDArray[Any]:
+class Boxes:
+    """Boxes of a guarded dataset of numbers or strings, as if it were an array.
+
+    Raises
+    ------
+    InputError
+        On construction and on reading, when the dataset is damaged.
+    """
+
+    def __init__(self, dataset: h5py.Dataset, source: str) -> None:
+        self.shape: tuple[int, ...] = dataset.shape
+        self.dtype = guard.value_type(dataset, source)
+        self.chunks: tuple[int, ...] | None = dataset.chunks
+        self._dataset, self._source = dataset, source
+        self._own = own_chunks(dataset, source)
+        self._path = Path(dataset.file.filename)
+
+    def __getitem__(self, part: slice | Box) -> NDArray[Any]:
+        """Read a part, a slice for each dimension from the first one on."""
+        given = part if isinstance(part, tuple) else (part,)
+        if self._own is not None:
+            return self._own.read(self._path, self._box(given))
+        with guard.hdf5_errors(self._source):
+            return np.asarray(self._dataset[given] if self.shape else self._dataset[()])
+
+    def _box(self, given: Box) -> Box:
+        rest = (slice(None),) * (len(self.shape) - len(given))
+        ends = (
+            part.indices(size)[:2] for part, size in zip((*given, *rest), self.shape, strict=True)
+        )
+        return tuple(slice(start, max(start, stop)) for start, stop in ends)
+
+
+def read_box(dataset: h5py.Dataset, source: str, box: Box = ()) -> NDArray[Any]:
     """Return the values of a guarded dataset, or of a box of it, in a type that NumPy has.
 
-    Whoever reads more than one box asks `own_chunks` once.
+    Whoever reads more than one box takes `Boxes`.
 
     Raises
     ------
     InputError
         When it is damaged.
     """
-    whole = tuple(slice(0, size) for size in dataset.shape)
-    chunks = own_chunks(dataset, source)
-    if chunks is not None:
-        return chunks.read(Path(dataset.file.filename), box or whole)
-    with guard.hdf5_errors(source):
-        values: NDArray[Any] = dataset[box or whole] if dataset.ndim else dataset[()]
-    return np.asarray(values)
+    return Boxes(dataset, source)[box]
 
 
 def has_plain_type(dataset: h5py.Dataset, dtype: np.dtype[Any]) -> bool:

@@ -18,6 +18,7 @@ from gpuae.storage import guard, outlines, reading, schema
 from gpuae.storage.atomic import write_small
 from gpuae.storage.companions import read_image_shape, read_names, write_names
 from gpuae.storage.model_contents import (
+    FILLING,
     SCALING,
     WHITENING,
     LayerArrays,
@@ -131,7 +132,7 @@ def _read_parts(file: h5py.File, config: Config, read: Read) -> ModelContents:
         config=config,
         encoder=_read_layers(file, "/model/encoder", config, read),
         decoder=_read_layers(file, "/model/decoder", config, read),
-        preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING),
+        preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
         history=_read_arrays(file, "/train/history", read),
     )
 

@@ -8,13 +8,14 @@ The filters are those of the HDF5 File Format Specification, IV.A.2.l.
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5z
+from h5py import h5t, h5z
 from numpy.typing import NDArray
 
 from gpuae.storage import filters
@@ -37,8 +38,8 @@ class Packing:
     def of(cls, dataset: h5py.Dataset) -> Packing:
         """Return that of a chunked dataset."""
         applied = tuple(filters.numbers(dataset.id.get_create_plist()))
-        itemsize = int(dataset.id.get_type().get_size())
-        return cls(applied, filters.chunk_bytes(dataset), itemsize)
+        itemsize = _bytes_on_disk(dataset)
+        return cls(applied, math.prod(dataset.chunks) * itemsize, itemsize)
 
     @property
     def is_ours(self) -> bool:
@@ -88,6 +89,14 @@ class Packing:
         if number == h5z.FILTER_SHUFFLE:
             return _unshuffled(content, self.itemsize)
         return _inflated(content, wanted)
+
+
+def _bytes_on_disk(dataset: h5py.Dataset) -> int:
+    """Return the size of one value in the file: of text of any length, where it is and how long."""
+    stored = dataset.id.get_type()
+    if isinstance(stored, h5t.TypeStringID) and stored.is_variable_str():
+        return 8 + int(dataset.file.id.get_create_plist().get_sizes()[0])
+    return int(stored.get_size())
 
 
 def _inflated(content: bytes, wanted: int) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from scipy import sparse
 
 from gpuae.cli import run
 
@@ -19,11 +20,16 @@ GROUPS = {
     "tied.h5": "model",
     "features.h5": "hdf5",
     "scores.h5": "hdf5",
+    "checkpoint.h5": "checkpoint",
     "chunked.h5": "inner",
+    "cells.h5ad": "data",
+    "turned.mat": "data",
     "words.h5": "hdf5",
     "rows.npy": "data",
     "rows.npz": "data",
     "small.npz": "data",
+    "sparse.npz": "data",
+    "rows.parquet": "data",
     "rows-idx3-ubyte": "data",
     "rows-idx3-ubyte.gz": "data",
     "rows.csv": "data",
@@ -39,6 +45,7 @@ def write_all(folder: Path) -> None:
     _write_tables(folder)
     _write_arrays(folder)
     _write_foreign_hdf5(folder)
+    _write_sparse(folder)
     _write_own_hdf5(folder)
 
 
@@ -74,6 +81,26 @@ def _write_foreign_hdf5(folder: Path) -> None:
         file["data/y"] = np.arange(12, dtype=">i8")
 
 
+def _write_sparse(folder: Path) -> None:
+    few = sparse.csr_matrix(np.where(ROWS > 0.5, ROWS, 0))
+    sparse.save_npz(folder / "sparse.npz", few)
+    with h5py.File(folder / "cells.h5ad", "w") as file:
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        matrix = file.create_group("X")
+        matrix.attrs.update({"encoding-type": "csr_matrix", "shape": few.shape})
+        for name in ("indptr", "indices", "data"):
+            matrix.create_dataset(name, data=getattr(few, name), compression="gzip")
+        for frame, names in (("obs", NAMES), ("var", list("abcdef"))):
+            file.create_group(frame).attrs["_index"] = "_index"
+            file[f"{frame}/_index"] = names
+    with h5py.File(folder / "turned.mat", "w", userblock_size=512) as file:
+        file.create_dataset("X", data=ROWS.T, compression="gzip", chunks=(6, 4))
+        file["X"].attrs["MATLAB_class"] = np.bytes_("single")
+    head = b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM"
+    with (folder / "turned.mat").open("r+b") as file:
+        file.write(head)
+
+
 def _write_own_hdf5(folder: Path) -> None:
     def made(*arguments: str) -> None:
         names = [str(folder / part) if "." in part else part for part in arguments]
@@ -83,5 +110,7 @@ def _write_own_hdf5(folder: Path) -> None:
     made("convert", "rows.csv", "dataset.h5")
     made("fit", "dataset.h5", "-o", "model.h5", "--whiten", "pca", *short)
     made("fit", "dataset.h5", "-o", "tied.h5", "--decoder", "tied", *short)
+    made("fit", "dataset.h5", "-o", "other.h5", "--checkpoint", "checkpoint.h5", *short)
+    made("convert", "dataset.h5", "rows.parquet")
     made("encode", "model.h5", "dataset.h5", "-o", "features.h5", "--device", "numpy")
     made("score", "model.h5", "dataset.h5", "-o", "scores.h5", "--device", "numpy")

@@ -23,11 +23,18 @@ EXTRA_BYTES = 1 << 30
 SECONDS = 20
 """For one file."""
 
+RESUME = "fit {folder}/dataset.h5 -o {out} --force --checkpoint {file} --resume --hidden 4,2"
+
 COMMANDS = {
     "model": [
         ["inspect", "{file}"],
         ["verify", "{file}"],
         ["score", "{file}", "{rows}", "-o", "{out}", "--force"],
+    ],
+    "checkpoint": [
+        ["score", "{file}", "{rows}", "-o", "{out}", "--force"],
+        ["verify", "{file}"],
+        RESUME.split(),
     ],
     "data": [["convert", "{file}", "{out}", "--force"]],
     "hdf5": [
@@ -48,14 +55,19 @@ COMMANDS = {
 def attempt(group: str, file: str) -> str:
     """Return `read`, `refused`, or what went wrong."""
     folder = Path(file).parent
-    names = {"file": file, "rows": str(folder / "rows.npy"), "out": str(folder / "out.h5")}
+    names = {
+        "file": file,
+        "folder": str(folder),
+        "rows": str(folder / "rows.npy"),
+        "out": str(folder / "out.h5"),
+    }
     outcomes = [_outcome([part.format(**names) for part in command]) for command in COMMANDS[group]]
     wrong = [outcome for outcome in outcomes if outcome not in ("read", "refused")]
     return wrong[0] if wrong else min(outcomes)
 
 
 def _outcome(arguments: list[str]) -> str:
-    device = ["--device", "numpy"] if arguments[0] == "score" else []
+    device = ["--device", "numpy"] if arguments[0] in ("score", "fit") else []
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
