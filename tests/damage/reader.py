@@ -23,7 +23,9 @@ EXTRA_BYTES = 1 << 30
 SECONDS = 20
 """For one file."""
 
-RESUME = "fit {folder}/dataset.h5 -o {out} --force --checkpoint {file} --resume --hidden 4,2"
+RESUME = (
+    "fit {folder}/dataset.h5 -o {out} --force --checkpoint {file} --resume --hidden 4,2 --epochs 2"
+)
 
 COMMANDS = {
     "model": [
