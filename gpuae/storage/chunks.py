@@ -42,6 +42,8 @@ class Chunks:
     """First index of each chunk (m, dimensions)."""
     places: NDArray[np.int64]
     """Offset in the file, size, and filters that were skipped, of each chunk (m, 3)."""
+    version: tuple[int, ...]
+    """Of the file: what changes when somebody writes to it or replaces it."""
 
     @classmethod
     def of(cls, dataset: h5py.Dataset, source: str) -> Chunks:
@@ -58,6 +60,7 @@ class Chunks:
             corners.append(chunk.chunk_offset)
             places.append((chunk.byte_offset, chunk.size, chunk.filter_mask))
 
+        status = Path(dataset.file.filename).stat()
         with guard.hdf5_errors(source):
             dataset.id.chunk_iter(look)
             found = cls(
@@ -69,8 +72,9 @@ class Chunks:
                 dataset.fillvalue,
                 np.array(corners, np.int64).reshape(-1, dataset.ndim),
                 np.array(places, np.int64).reshape(-1, 3),
+                _version(status),
             )
-        found._check(Path(dataset.file.filename).stat().st_size)
+        found._check(status.st_size)
         return found
 
     def _check(self, file_size: int) -> None:
@@ -87,13 +91,15 @@ class Chunks:
         Raises
         ------
         InputError
-            When a chunk is damaged.
+            When a chunk is damaged, or the file has changed.
         """
         low = np.array([part.start for part in box])
         high = np.array([part.stop for part in box])
         values = np.full(high - low, self.fill, self.dtype)
         meets = (self.corners < high) & (self.corners + self.chunk > low)
         with path.open("rb") as file:
+            if _version(os.fstat(file.fileno())) != self.version:
+                raise InputError(f"{self.source}: has changed while it was read; try again")
             for index in np.flatnonzero(meets.all(axis=1)):
                 corner = self.corners[index]
                 first, last = np.maximum(corner, low), np.minimum(corner + self.chunk, high)
@@ -127,6 +133,10 @@ class Chunks:
                 f"{self.source}: cannot be read, it is damaged or cut short ({error}); "
                 "copy it or make it again"
             ) from None
+
+
+def _version(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _box(low: NDArray[np.int64], high: NDArray[np.int64]) -> Box:
