@@ -103,6 +103,23 @@ class SizeType(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+def _trust_size(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Lift the limits until the command has ended."""
+    if value:
+        from gpuae.storage.limits import trust_size
+
+        ctx.with_resource(trust_size())
+
+
+trust_option = click.option(
+    "--trust-size",
+    is_flag=True,
+    expose_value=False,
+    callback=_trust_size,
+    help="Lift the limits on size and compression, for files from a source that you trust.",
+)
+
+
 def machine_options(function: F) -> F:
     """Add --device, --threads and --memory."""
     memory = click.option(

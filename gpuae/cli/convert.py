@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpuae.cli.base import PATH, declare, force_option, say
+from gpuae.cli.base import PATH, declare, force_option, say, trust_option
 from gpuae.cli.columns import column_options
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 )
 @column_options
 @force_option
+@trust_option
 def command(
     source: str,
     output: Path,

@@ -12,6 +12,7 @@ from gpuae.cli.base import (
     machine_options,
     model_argument,
     output_options,
+    trust_option,
 )
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.argument("features", metavar="FEATURES")
 @output_options("the rows")
 @machine_options
+@trust_option
 def command(
     model_path: Path,
     features: str,

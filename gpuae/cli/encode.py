@@ -14,6 +14,7 @@ from gpuae.cli.base import (
     model_argument,
     output_options,
     say,
+    trust_option,
 )
 from gpuae.cli.columns import column_options
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 )
 @column_options
 @machine_options
+@trust_option
 def command(
     model_path: Path,
     data: str,

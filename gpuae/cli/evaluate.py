@@ -14,6 +14,7 @@ from gpuae.cli.base import (
     model_argument,
     print_json,
     print_table,
+    trust_option,
 )
 from gpuae.cli.columns import column_options
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @json_option
 @column_options
 @machine_options
+@trust_option
 def command(
     model_path: Path,
     data: str,

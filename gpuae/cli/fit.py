@@ -18,6 +18,7 @@ from gpuae.cli.base import (
     output_options,
     print_json,
     say,
+    trust_option,
 )
 from gpuae.cli.columns import column_options
 from gpuae.cli.settings import read_settings, setting_options
@@ -64,6 +65,7 @@ LITTLE_EXPLAINED = 0.5
 )
 @column_options
 @json_option
+@trust_option
 def command(
     data: str,
     output: Path,

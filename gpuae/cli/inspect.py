@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpuae.cli.base import PATH, declare, json_option, print_json, print_table
+from gpuae.cli.base import (
+    PATH,
+    declare,
+    json_option,
+    print_json,
+    print_table,
+    trust_option,
+)
 
 if TYPE_CHECKING:
     from gpuae.storage.summary import Summary
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
 @declare
 @click.argument("file", type=PATH)
 @json_option
+@trust_option
 def command(file: Path, as_json: bool) -> None:
     """Show what FILE holds: its kind, what it was made from by what, its settings and its datasets.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import PATH, declare, json_option, print_json
+from gpuae.cli.base import PATH, declare, json_option, print_json, trust_option
 
 if TYPE_CHECKING:
     from gpuae.storage.sameness import Difference
@@ -20,6 +20,7 @@ SHOWN_DIFFERENCES = 10
 @click.argument("files", metavar="FILE...", type=PATH, nargs=-1, required=True)
 @click.option("--same", is_flag=True, help="Compare two files, but for timings.")
 @json_option
+@trust_option
 def command(files: tuple[Path, ...], same: bool, as_json: bool) -> None:
     """Check that each FILE has what its kind must have and holds what was written.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import arrays, guard, reading, schema
+from gpuae.storage.chunks import Boxes
 from gpuae.storage.csr import CsrRows
 from gpuae.storage.dataset import Dataset, open_dataset
 from gpuae.storage.matrix import Source
@@ -96,10 +97,8 @@ def _csr_rows(file: h5py.File, inner: str, memory: int, stack: ExitStack) -> Sou
     return settled
 
 
-def _vector(file: h5py.File, inner: str) -> h5py.Dataset:
-    dataset = reading.dataset_at(file, inner)
-    guard.value_type(dataset, guard.name_of(file, inner))
-    return dataset
+def _vector(file: h5py.File, inner: str) -> Boxes:
+    return Boxes(reading.dataset_at(file, inner), guard.name_of(file, inner))
 
 
 def _sparse_format(item: guard.Item | None) -> str | None:

@@ -19,12 +19,14 @@ from gpuae.errors import InputError
 from gpuae.storage import arrays
 from gpuae.storage.dataset import Dataset
 from gpuae.storage.input_file import check_readable
-from gpuae.storage.reading import check_memory
+from gpuae.storage.limits import check_memory
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_INFLATION = 1032
 """Deflate cannot shrink anything further."""
+MAX_DIMENSIONS = 32
+"""NumPy has 64, and nobody has rows of more than a few."""
 
 
 def is_idx(head: bytes) -> bool:
@@ -71,13 +73,15 @@ def _parse(path: Path, file: IO[bytes], most: int) -> NDArray[Any]:
     """Read the array from `file`, which can hold `most` bytes at most."""
     dtype, shape = _read_header(path, file)
     declared = math.prod(shape) * dtype.itemsize
-    check_memory(min(declared, most), str(path))
+    check_memory(min(declared, most), str(path), "convert it in parts")
     content = file.read(declared + 1) if declared <= most else b""
     if len(content) != declared:
         found = "more" if len(content) > declared else "fewer"
         raise InputError(
             f"{path}: declares {shape} values, {declared} bytes, and holds {found}; copy it again"
         )
+    if not declared:
+        raise InputError(f"{path}: is empty, its shape is {shape}; give at least one row")
     values = np.frombuffer(content, dtype).reshape(shape)
     return arrays.as_stored(values, str(path))
 
@@ -89,6 +93,8 @@ def _read_header(path: Path, file: IO[bytes]) -> tuple[np.dtype[Any], tuple[int,
             f"{path}: is not an idx file, it begins with {head.hex(' ') or 'nothing'} where "
             "00 00, a type (08 to 0e) and the number of dimensions are needed"
         )
+    if head[3] > MAX_DIMENSIONS:
+        raise InputError(f"{path}: declares {head[3]} dimensions; it is damaged, copy it again")
     sizes = file.read(4 * head[3])
     if len(sizes) < 4 * head[3]:
         raise InputError(f"{path}: is cut short within its header; copy it again")

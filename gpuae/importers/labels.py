@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.importers import idx, matlab, npy, table
 from gpuae.importers.detect import Format, detect, split_spec
-from gpuae.storage import arrays, guard, reading
+from gpuae.storage import arrays, guard, limits, reading
 
 
 def load(spec: Path) -> NDArray[Any]:
@@ -62,6 +62,8 @@ def _one_a_row(values: NDArray[Any], source: str) -> NDArray[Any]:
         values = values.reshape(-1)
     if values.ndim != 1:
         raise InputError(f"{source}: has shape {values.shape} where one label a row is needed")
+    if values.dtype.kind in "US":
+        limits.check_text(values.dtype.itemsize // 4, len(values), source)
     if values.dtype.kind == "U":
         return np.array(values)
     if values.dtype.kind == "S":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 import math
 import tokenize
 import zipfile
@@ -17,17 +19,17 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays
+from gpuae.storage import arrays, limits
 from gpuae.storage.dataset import Dataset
 from gpuae.storage.input_file import check_readable
-from gpuae.storage.reading import check_memory
+from gpuae.storage.limits import check_memory
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 LABEL_NAMES = ("y", "labels", "target")
 PREFERRED_NAMES = ("x", "X", "data")
-MAX_INFLATION = 1032
-"""Deflate cannot shrink anything further."""
+HEADER_BYTES = 1 << 16
+"""Of an array: larger than any header of numbers, and NumPy would read gigabytes of one."""
 
 
 @contextmanager
@@ -43,8 +45,14 @@ def numpy_errors(source: str) -> Iterator[None]:
         tokenize.TokenError,
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
         NotImplementedError,
         RuntimeError,  # an encrypted archive
+        LookupError,  # the rest: headers that are Python literals of a wrong kind
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        MemoryError,
     ) as error:
         if isinstance(error, InputError):
             raise
@@ -69,13 +77,17 @@ def load_npy(path: Path) -> Dataset:
 
 def read_array(path: Path) -> NDArray[Any]:
     """Return the array in a .npy file, of any shape and of any type but objects."""
-    check_readable(path)
+    size = check_readable(path)
     with numpy_errors(str(path)), path.open("rb") as file:
         header = read_header(file)
-    if math.prod(header.shape) == 0:
-        return np.empty(header.shape, header.dtype)  # nothing to map
+        if header.nbytes > size:
+            raise ValueError(f"it declares {header.nbytes} bytes, more than it holds")
     with numpy_errors(str(path)):
+        if math.prod(header.shape) == 0:
+            return np.empty(header.shape, header.dtype)  # nothing to map
         loaded: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not loaded.flags.c_contiguous:
+        check_memory(loaded.nbytes, str(path), "save it in C order, which is read in place")
     return loaded
 
 
@@ -86,18 +98,28 @@ class Header:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
+    @property
+    def nbytes(self) -> int:
+        """Of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 def read_header(file: Any) -> Header:
     """Read what an array is like without reading its values."""
-    version = npy_format.read_magic(file)
+    head = io.BytesIO(file.read(HEADER_BYTES))
+    version = npy_format.read_magic(head)
     if version == (1, 0):
-        shape, _, dtype = npy_format.read_array_header_1_0(file)
+        shape, _, dtype = npy_format.read_array_header_1_0(head)
     elif version == (2, 0):
-        shape, _, dtype = npy_format.read_array_header_2_0(file)
+        shape, _, dtype = npy_format.read_array_header_2_0(head)
     else:
         raise ValueError(f"version {version} of the format, which is for records")
     if dtype.hasobject:
         raise ValueError("its values are Python objects")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"its shape is {shape}")
+    if not dtype.itemsize:
+        raise ValueError("its values have no size")
     return Header(shape, dtype)
 
 
@@ -136,11 +158,14 @@ def _label_name(headers: dict[str, Header], rows: int) -> str | None:
 
 def read_headers(archive: zipfile.ZipFile) -> dict[str, Header]:
     """Return what the arrays of an archive are like, by their names."""
-    headers = {}
+    headers: dict[str, Header] = {}
     for member in archive.namelist():
-        if member.endswith(".npy"):
+        name = member.removesuffix(".npy")
+        if name in headers:
+            raise ValueError(f"two arrays are called {name}")
+        if name != member:
             with archive.open(member) as file:
-                headers[member.removesuffix(".npy")] = read_header(file)
+                headers[name] = read_header(file)
     return headers
 
 
@@ -166,10 +191,16 @@ def _listed(headers: dict[str, Header]) -> str:
 def read_member(archive: zipfile.ZipFile, member: str, header: Header, source: str) -> NDArray[Any]:
     """Read one array, after checking that its size is one that the archive can hold."""
     info = archive.getinfo(member)
-    declared = math.prod(header.shape) * header.dtype.itemsize
-    if declared > min(info.file_size, info.compress_size * MAX_INFLATION):
+    declared = header.nbytes
+    if declared > info.file_size:
         raise InputError(f"{source}: declares {declared} bytes, more than it holds; save it again")
-    check_memory(declared, source)
+    allowed = limits.current()
+    if declared > allowed.free_bytes and declared > allowed.inflation * info.compress_size:
+        raise InputError(
+            f"{source}: declares {declared} bytes and stores {info.compress_size}, over "
+            f"{allowed.inflation} times less; {limits.ADVICE}"
+        )
+    check_memory(declared, source, "save it with np.save as npy, which is read in place")
     with archive.open(member) as file:
         loaded: NDArray[Any] = npy_format.read_array(file, allow_pickle=False)
     return loaded

@@ -15,11 +15,11 @@ from gpuae.errors import InputError
 from gpuae.importers.columns import SHOWN, Titles
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign
-from gpuae.storage import arrays, guard
+from gpuae.storage import arrays, limits
 from gpuae.storage.dataset import Dataset
 from gpuae.storage.input_file import check_readable
+from gpuae.storage.limits import check_memory
 from gpuae.storage.parquet import arrow_errors, check_installed
-from gpuae.storage.reading import check_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -157,7 +157,7 @@ def _matrix(
 def _allocated(path: Path, file: pq.ParquetFile, names: list[str]) -> NDArray[Any]:
     """Return an empty matrix for some columns after having checked that they can be so large."""
     rows, fields = file.metadata.num_rows, file.schema_arrow
-    lacking = _lacking(file)
+    lacking = _lacking(file, names)
     kinds = []
     for name in names:
         kind = _number_type(fields.field(name).type)
@@ -168,21 +168,29 @@ def _allocated(path: Path, file: pq.ParquetFile, names: list[str]) -> NDArray[An
     dtype = np.result_type(*kinds)
     arrays.check_row_shape((rows, len(names)), str(path))
     declared, size = rows * len(names) * dtype.itemsize, path.stat().st_size
-    if declared > max(guard.FREE_INFLATION_BYTES, guard.MAX_INFLATION * size):
+    allowed = limits.current()
+    if declared > max(allowed.free_bytes, allowed.inflation * size):
         raise InputError(
             f"{path}: declares {declared / 2**20:.0f} MiB in a file of {size} bytes; if that is "
-            "right, save it without compression"
+            f"right, save it without compression, or {limits.ADVICE}"
         )
     check_memory(declared, str(path))
     return np.empty((rows, len(names)), dtype)
 
 
-def _lacking(file: pq.ParquetFile) -> set[str]:
-    """Return the columns that may lack values, as far as what describes the file says."""
+def _lacking(file: pq.ParquetFile, names: list[str]) -> set[str]:
+    """Return the columns that may lack values, as far as what describes the file says.
+
+    A row of each row group is read first: that raises what is wrong with its description, where
+    looking at the description alone would end the process (pyarrow 26 was examined).
+    """
     found = set()
     for group in range(file.num_row_groups):
+        next(file.iter_batches(batch_size=1, row_groups=[group], columns=names), None)
         chunks = file.metadata.row_group(group)
         for number in range(chunks.num_columns):
+            if file.schema.column(number).path not in names:
+                continue
             chunk = chunks.column(number)
             known = chunk.statistics is not None and chunk.statistics.has_null_count
             if not known or chunk.statistics.null_count:
@@ -254,6 +262,7 @@ def _text(path: Path, name: str, column: pa.ChunkedArray) -> NDArray[Any]:
     """Return a column as text (n,), empty where a value is missing."""
     from pyarrow import types
 
+    column.validate(full=True)  # indices that name no word would be read beyond the end
     if not types.is_dictionary(column.type):
         column = column.cast("string").dictionary_encode()
     unified = column.unify_dictionaries().combine_chunks()

@@ -8,6 +8,7 @@ the cell at fault.
 from __future__ import annotations
 
 import io
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,11 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
     features = roles.features(None if counted is None else index)
     if not features:
         raise InputError(f"{path}: has no column of features; give a table with numeric columns")
-    row_id = counted if roles.row_id is None else labels(table.columns[roles.row_id])
+    row_id = counted if roles.row_id is None else labels(table.columns[roles.row_id], str(path))
     return Dataset(
         _narrow(_parse(table, features, missing=options.missing)),
         str(path),
-        y=None if roles.label is None else labels(table.columns[roles.label]),
+        y=None if roles.label is None else labels(table.columns[roles.label], str(path)),
         feature_names=tuple(header.title(column) for column in features),
         row_id=row_id,
         source_path=path,
@@ -82,7 +83,7 @@ def load_labels(path: Path) -> NDArray[Any]:
     chosen = others[0] if len(others) == 1 else guess_label(header.titles)
     if chosen is None:
         raise InputError(f"{path}: has {len(others)} columns; name the one of labels `label`")
-    return labels(table.columns[chosen])
+    return labels(table.columns[chosen], str(path))
 
 
 def _parse(table: Table, features: tuple[int, ...], *, missing: bool) -> NDArray[np.float64]:
@@ -133,9 +134,9 @@ def _number(table: Table, line: int, column: int, cell: str) -> float:
     except ValueError:
         pass
     raise InputError(
-        f"{table.header.path}: line {line}, column {table.header.title(column)!r}: {cell!r} is not "
-        "a number; correct it, choose other columns by --columns, or say what it is by "
-        "--label-column or --id-column"
+        f"{table.header.path}: line {line}, column {table.header.title(column)!r}: "
+        f"{reprlib.repr(cell)} is not a number; correct it, choose other columns by --columns, or "
+        "say what it is by --label-column or --id-column"
     )
 
 

@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.importers import table_header
 from gpuae.importers.table_header import Header
+from gpuae.storage import limits
 from gpuae.storage.input_file import check_readable
+from gpuae.storage.limits import check_memory
+
+MEMORY_OF_BYTE = 6
+"""Bytes of memory that each byte of a table takes while it is read: 6 to 13 were measured."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,11 @@ def scan(text: str, header: Header, kept: Iterable[int]) -> Table:
 
 
 def _read_text(path: Path) -> str:
-    check_readable(path)
+    check_memory(
+        MEMORY_OF_BYTE * check_readable(path),
+        str(path),
+        "convert it in parts with another program to npy or HDF5, which are read in place",
+    )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -104,17 +113,20 @@ def row_ids(table: Table) -> NDArray[Any] | None:
     """
     if table.header.index not in table.columns:
         return None
-    found = labels(table.columns[0])
+    found = labels(table.columns[0], str(table.header.path))
     if found.dtype.kind == "i" and (np.diff(found) == 1).all():
         return found
     return found if found.dtype.kind == "U" and any(found) else None
 
 
-def labels(texts: list[str]) -> NDArray[Any]:
+def labels(texts: list[str], source: str) -> NDArray[Any]:
     """Return labels as int64 where all are integers, else float64, else strings."""
+    cells = [cell.strip() for cell in texts]
+    limits.check_text(max(map(len, cells), default=0), len(cells), source)
+    values = np.array(cells)
     for dtype in (np.int64, np.float64):
         try:
-            return np.array(texts).astype(dtype)
+            return values.astype(dtype)
         except (ValueError, OverflowError):
             continue
-    return np.array([cell.strip() for cell in texts])
+    return values

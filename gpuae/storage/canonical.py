@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import guard, schema
+from gpuae.storage.chunks import Boxes
 
 BLOCK_BYTES = 8 << 20
 MAX_TEXTS = 16
@@ -60,10 +61,9 @@ def blocks(dataset: h5py.Dataset, source: str) -> Iterator[tuple[int, NDArray[An
         yield 0, single.reshape(1)
         return
     step = _block_rows(dataset)
+    boxes = Boxes(dataset, source)
     for start in range(0, len(dataset), step):
-        with guard.hdf5_errors(source):
-            rows = dataset[start : start + step]
-        yield start, rows
+        yield start, boxes[start : start + step]
 
 
 def _block_rows(dataset: h5py.Dataset) -> int:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import arrays, guard, reading
+from gpuae.storage.chunks import Box, own_chunks
 
 
 class StoredRows:
     """A `Matrix` in an HDF5 file. More than two dimensions are rows of the flattened rest.
 
-    The file is opened and guarded anew for every block, so nothing stays open between them.
+    The file is opened anew for every block, so nothing stays open between them.
     """
 
     def __init__(self, path: Path, inner: str) -> None:
@@ -26,6 +27,7 @@ class StoredRows:
             self._stored_shape: tuple[int, ...] = dataset.shape
             self._dtype = arrays.stored_type(guard.value_type(dataset, self._source), self._source)
             self._unit = dataset.chunks[0] if dataset.chunks else 1
+            self._chunks = own_chunks(dataset, self._source)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -49,11 +51,16 @@ class StoredRows:
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Read rows start … stop − 1."""
         start, stop, _ = rows.indices(len(self))
-        values = np.empty((stop - start, *self._stored_shape[1:]), self._dtype)
+        box = tuple(slice(0, size) for size in self._stored_shape[1:])
+        values = self._read((slice(start, max(start, stop)), *box))
+        return values.astype(self._dtype, copy=False).reshape(len(values), -1)
+
+    def _read(self, box: Box) -> NDArray[Any]:
+        if self._chunks is not None:
+            return self._chunks.read(self._path, box)
         with guard.opened(self._path) as file:
             dataset = reading.dataset_at(file, self._inner)
             if dataset.shape != self._stored_shape:
                 raise InputError(f"{self._source}: has changed while it was read; try again")
             with guard.hdf5_errors(self._source):
-                dataset.read_direct(values, np.s_[start:stop])
-        return values.reshape(stop - start, -1)
+                return np.asarray(dataset[box])

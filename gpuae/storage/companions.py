@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, guard, reading, schema
+from gpuae.storage import arrays, guard, outlines, reading, schema
 
 
 @dataclass(frozen=True)
@@ -73,16 +73,20 @@ def read_companions(file: h5py.File, rows: h5py.Dataset, folder: str) -> Compani
     InputError
         For what is there and cannot be used.
     """
+    count, columns = rows.shape[0], math.prod(rows.shape[1:])
+    for name in ("y", "row_id"):
+        outlines.check_count(file, f"{folder}/{name}", count, "rows")
     return Companions(
         y=reading.optional_array(file, f"{folder}/y"),
         row_id=reading.optional_array(file, f"{folder}/row_id"),
-        feature_names=read_names(file, folder),
+        feature_names=read_names(file, folder, columns),
         image_shape=read_image_shape(rows, rows.file.filename),
     )
 
 
-def read_names(file: h5py.File, folder: str) -> tuple[str, ...] | None:
+def read_names(file: h5py.File, folder: str, columns: int) -> tuple[str, ...] | None:
     """Return the names of the columns in `folder`; None where there are none."""
+    outlines.check_count(file, f"{folder}/feature_names", columns, "columns")
     names = reading.optional_array(file, f"{folder}/feature_names")
     if names is None:
         return None

@@ -15,25 +15,16 @@ from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5l, h5s, h5z
+from h5py import h5a, h5d, h5l, h5s
 
 from gpuae.errors import InputError
-from gpuae.storage import heaps
+from gpuae.storage import filters, heaps, limits
 from gpuae.storage.input_file import check_readable
 
 Item: TypeAlias = h5py.Group | h5py.Dataset
 
-ALLOWED_FILTERS = frozenset(
-    {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_LZF}
-)
-MAX_INFLATION = 1000
-"""Declared over stored size; deflate itself cannot reach more than 1032."""
-FREE_INFLATION_BYTES = 64 << 20
-"""Data sets up to this size may have any ratio: they do no harm."""
-MAX_CHUNK_BYTES = 1 << 30
-
-_HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError)
-"""What h5py raised on hundreds of mutated files; UnicodeDecodeError is a ValueError."""
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
+"""What h5py raised on thousands of mutated files; UnicodeDecodeError is a ValueError."""
 
 
 @contextmanager
@@ -144,10 +135,7 @@ def _outside_storage(dataset: h5py.Dataset) -> str | None:
         return "keeps its values in other files; copy them into this one"
     if dataset.id.get_space().get_simple_extent_type() == h5s.NULL:
         return "holds nothing; give a dataset with rows and columns"
-    filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
-    if filters - ALLOWED_FILTERS:
-        return "uses a filter other than gzip, lzf, shuffle and fletcher32; repack it with gzip"
-    return None
+    return filters.problem(dataset)
 
 
 def _implausible_size(dataset: h5py.Dataset) -> str | None:
@@ -159,12 +147,16 @@ def _implausible_size(dataset: h5py.Dataset) -> str | None:
         return "was declared but its values were never written; make the file again"
     if dataset.chunks is None:
         return _beyond_file(dataset, declared, stored)
-    if math.prod(dataset.chunks) * dataset.id.get_type().get_size() > MAX_CHUNK_BYTES:
-        return f"has chunks larger than {MAX_CHUNK_BYTES >> 20} MiB; write it with smaller ones"
-    if declared > FREE_INFLATION_BYTES and declared > MAX_INFLATION * stored:
+    allowed = limits.current()
+    if declared > allowed.free_bytes and declared > allowed.inflation * stored:
         return (
-            f"declares {declared} bytes and stores {stored}, over {MAX_INFLATION} times less; "
-            "write it without compression if it is genuine"
+            f"declares {declared} bytes and stores {stored}, over {allowed.inflation} times less; "
+            f"{limits.ADVICE}"
+        )
+    if filters.chunk_bytes(dataset) > allowed.chunk_bytes:
+        return (
+            f"has chunks larger than {allowed.chunk_bytes >> 20} MiB; write it with smaller ones, "
+            f"or {limits.ADVICE}"
         )
     return None
 
@@ -185,11 +177,13 @@ def value_type(dataset: h5py.Dataset | h5a.AttrID, source: str) -> np.dtype[Any]
     InputError
         For a type that NumPy does not have.
     """
-    try:
-        with hdf5_errors(source):
+    with hdf5_errors(source):
+        try:
             dtype: np.dtype[Any] = dataset.dtype
-    except TypeError:
-        raise InputError(f"{source}: is of a type that NumPy does not know; convert it") from None
+        except TypeError:
+            raise InputError(
+                f"{source}: is of a type that NumPy does not know; convert it"
+            ) from None
     return dtype
 
 

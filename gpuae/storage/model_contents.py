@@ -51,13 +51,32 @@ class ModelContents:
     image_shape: tuple[int, ...] | None = None
     """Of one row of the data."""
 
+    @property
+    def columns(self) -> int:
+        """Of the data; to be asked of contents whose shapes fit."""
+        return len(self.preprocess["center"])
+
+    def arrays(self) -> Iterator[NDArray[Any]]:
+        """Yield all arrays."""
+        for layer in (*self.encoder, *self.decoder):
+            yield layer.bias
+            if layer.weight is not None:
+                yield layer.weight
+        yield from self.preprocess.values()
+        yield from self.history.values()
+
 
 def first_problem(contents: ModelContents) -> str | None:
     """Return what is wrong with a model, to be read after "its"; None when nothing is."""
-    return next(_problems(contents), None)
+    return next(_shape_problems(contents), None) or next(_value_problems(contents), None)
 
 
-def _problems(contents: ModelContents) -> Iterator[str]:
+def first_shape_problem(contents: ModelContents) -> str | None:
+    """Return what is wrong with the shapes and types; the values are not looked at."""
+    return next(_shape_problems(contents), None)
+
+
+def _shape_problems(contents: ModelContents) -> Iterator[str]:
     """Yield problems, the ones first that make later checks meaningless."""
     hidden = contents.config.resolved_hidden
     if len(contents.encoder) != len(hidden) or len(contents.decoder) != len(hidden):
@@ -95,8 +114,18 @@ def _layer_problems(
             yield f"{path}/{name} has shape {values.shape} where hidden asks for {wanted}"
         if values.dtype != dtype:
             yield f"{path}/{name} is {values.dtype} where the configuration says {dtype}"
-        elif not np.isfinite(values).all():
-            yield f"{path}/{name} holds NaN or infinite values"
+
+
+def _value_problems(contents: ModelContents) -> Iterator[str]:
+    for part, layers in (("encoder", contents.encoder), ("decoder", contents.decoder)):
+        for index, layer in enumerate(layers):
+            for name, values in (("weight", layer.weight), ("bias", layer.bias)):
+                if values is not None and not np.isfinite(values).all():
+                    yield f"/model/{part}/{index}/{name} holds NaN or infinite values"
+    for name, values in contents.preprocess.items():
+        unusable = np.isnan(values) if name in UNBOUNDED else ~np.isfinite(values)
+        if unusable.any():
+            yield f"/preprocess/{name} holds NaN or infinite values"
 
 
 def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
@@ -117,9 +146,6 @@ def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
         shape = preprocess_shape(name, columns)
         if shape is not None and values.shape != shape:
             yield f"/preprocess/{name} has shape {values.shape} where {shape} is needed"
-        unusable = np.isnan(values) if name in UNBOUNDED else ~np.isfinite(values)
-        if unusable.any():
-            yield f"/preprocess/{name} holds NaN or infinite values"
     if contents.feature_names is not None and len(contents.feature_names) != columns:
         yield f"/model/feature_names are {len(contents.feature_names)} for {columns} columns"
     if contents.image_shape is not None and math.prod(contents.image_shape) != columns:

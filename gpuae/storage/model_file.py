@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -13,13 +14,24 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError
-from gpuae.storage import guard, reading, schema
+from gpuae.storage import guard, outlines, reading, schema
 from gpuae.storage.atomic import write_small
 from gpuae.storage.companions import read_image_shape, read_names, write_names
-from gpuae.storage.model_contents import LayerArrays, ModelContents, first_problem
+from gpuae.storage.model_contents import (
+    FILLING,
+    SCALING,
+    WHITENING,
+    LayerArrays,
+    ModelContents,
+    first_problem,
+    first_shape_problem,
+)
 from gpuae.storage.schema import Attribute
 
 KIND, CHECKPOINT = "model", "checkpoint"
+
+Read: TypeAlias = Callable[[h5py.File, str], NDArray[Any] | None]
+"""Gives the array at a path of a file, or its outline; None where there is none."""
 
 __all__ = ["LayerArrays", "ModelContents", "read_model", "write_model"]
 
@@ -88,22 +100,41 @@ def read_model(path: Path) -> ModelContents:
 
 
 def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
-    """Return the model in an open file of `kind`, as `read_model` does."""
+    """Return the model in an open file of `kind`, as `read_model` does.
+
+    Nothing of a size that the file alone decides is allocated before its shapes have been found to
+    fit the configuration.
+    """
     attributes = reading.root_attributes(file)
     config = _read_config(path, attributes, kind)
-    contents = ModelContents(
-        config=config,
-        encoder=_read_layers(file, "/model/encoder", config),
-        decoder=_read_layers(file, "/model/decoder", config),
-        preprocess=_read_arrays(file, "/preprocess"),
-        history=_read_arrays(file, "/train/history"),
+    outline = _read_parts(file, config, outlines.optional_outline)
+    outlines.check_total(outline.arrays(), str(path))
+    _refuse(path, kind, first_shape_problem(outline))
+    parts = _read_parts(file, config, reading.optional_array)
+    contents = replace(
+        parts,
         attributes=_further(attributes),
-        feature_names=read_names(file, "/model"),
+        feature_names=read_names(file, "/model", outline.columns),
         image_shape=read_image_shape(reading.group_at(file, "/model"), str(path)),
     )
-    if problem := first_problem(contents):
-        raise InputError(f"{path}: is a damaged {kind}, its {problem}; train or copy it again")
+    _refuse(path, kind, first_problem(contents))
     return contents
+
+
+def _refuse(path: Path, kind: str, problem: str | None) -> None:
+    if problem:
+        raise InputError(f"{path}: is a damaged {kind}, its {problem}; train or copy it again")
+
+
+def _read_parts(file: h5py.File, config: Config, read: Read) -> ModelContents:
+    """Return what a model computes with, or its outlines, according to `read`."""
+    return ModelContents(
+        config=config,
+        encoder=_read_layers(file, "/model/encoder", config, read),
+        decoder=_read_layers(file, "/model/decoder", config, read),
+        preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
+        history=_read_arrays(file, "/train/history", read),
+    )
 
 
 def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -> Config:
@@ -141,25 +172,33 @@ def _further(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
     return {name: value for name, value in attributes.items() if name not in standard}
 
 
-def _read_layers(file: h5py.File, path: str, config: Config) -> tuple[LayerArrays, ...]:
+def _read_layers(file: h5py.File, path: str, config: Config, read: Read) -> tuple[LayerArrays, ...]:
     """Return as many layers as there are, which the checks compare with the configuration."""
     names = guard.names_in(reading.group_at(file, path), guard.name_of(file, path))
     count = max(len(config.resolved_hidden), sum(name.isdecimal() for name in names))
-    return tuple(_read_layer(file, f"{path}/{index}") for index in range(count))
+    return tuple(_read_layer(file, f"{path}/{index}", read) for index in range(count))
 
 
-def _read_layer(file: h5py.File, path: str) -> LayerArrays:
-    weight = reading.optional_array(file, f"{path}/weight")
-    return LayerArrays(weight, reading.required_array(file, f"{path}/bias"))
+def _read_layer(file: h5py.File, path: str, read: Read) -> LayerArrays:
+    bias = read(file, f"{path}/bias")
+    if bias is None:
+        raise InputError(
+            f"{guard.name_of(file, f'{path}/bias')}: is not in the file; train or copy it again"
+        )
+    return LayerArrays(read(file, f"{path}/weight"), bias)
 
 
-def _read_arrays(file: h5py.File, path: str) -> dict[str, NDArray[Any]]:
+def _read_arrays(
+    file: h5py.File, path: str, read: Read, known: tuple[str, ...] | None = None
+) -> dict[str, NDArray[Any]]:
     """Return the arrays of numbers in a group; what else a later version may add is left out."""
     found = {}
     for name in guard.names_in(reading.group_at(file, path), guard.name_of(file, path)):
         inner = f"{path}/{name}"
-        item = guard.find(file, inner)
+        item = guard.find(file, inner) if known is None or name in known else None
         source = guard.name_of(file, inner)
         if isinstance(item, h5py.Dataset) and guard.value_type(item, source).kind in "iuf":
-            found[name] = reading.required_array(file, inner)
+            values = read(file, inner)
+            if values is not None:
+                found[name] = values
     return found

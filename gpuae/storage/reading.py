@@ -12,14 +12,13 @@ from h5py import h5a, h5t
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.memory import physical_memory
-from gpuae.storage import arrays, guard, listing
-from gpuae.storage.string_spans import spans
+from gpuae.storage import arrays, chunks, guard, listing
+from gpuae.storage.limits import check_memory
+from gpuae.storage.text import read_text
 
 Scalar: TypeAlias = str | int | float
 
 MAX_ATTRIBUTE_VALUES = 16
-MAX_TEXT_BYTES = 1 << 30
 
 
 def root_attributes(file: h5py.File) -> dict[str, Scalar]:
@@ -89,7 +88,7 @@ def group_at(file: h5py.File, inner: str) -> h5py.Group:
 
 def required_array(file: h5py.File, inner: str) -> NDArray[Any]:
     """Return the numbers at `inner` in memory."""
-    return np.array(read_array(dataset_at(file, inner), guard.name_of(file, inner)))
+    return _in_memory(dataset_at(file, inner), guard.name_of(file, inner))
 
 
 def optional_array(file: h5py.File, inner: str) -> NDArray[Any] | None:
@@ -100,7 +99,13 @@ def optional_array(file: h5py.File, inner: str) -> NDArray[Any] | None:
     source = guard.name_of(file, inner)
     if h5py.check_string_dtype(guard.value_type(dataset, source)) is not None:
         return read_text(dataset, source)
-    return np.array(read_array(dataset, source))
+    return _in_memory(dataset, source)
+
+
+def _in_memory(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
+    values = read_array(dataset, source)
+    check_memory(values.nbytes, source, "give a smaller file")
+    return np.array(values)
 
 
 def read_array(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
@@ -118,11 +123,7 @@ def read_array(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
         if can_be_mapped(dataset, target):
             return _mapped(dataset, target)
     check_memory(math.prod(dataset.shape) * target.itemsize, source)
-    values = np.empty(dataset.shape, target)
-    if values.size:
-        with guard.hdf5_errors(source):
-            dataset.read_direct(values)
-    return values
+    return chunks.read_box(dataset, source).astype(target, copy=False)
 
 
 def can_be_mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> bool:
@@ -137,36 +138,3 @@ def can_be_mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> bool:
 def _mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> NDArray[Any]:
     path = Path(dataset.file.filename)
     return np.memmap(path, target, "r", offset=dataset.id.get_offset(), shape=dataset.shape)
-
-
-def check_memory(nbytes: int, source: str) -> None:
-    """Refuse what has to be read into memory and is larger than that."""
-    if nbytes > physical_memory():
-        raise InputError(
-            f"{source}: needs {nbytes / 2**30:.0f} GiB, more than this machine's memory; store it "
-            "contiguous and uncompressed in native byte order, which is read in place"
-        )
-
-
-def read_text(dataset: h5py.Dataset, source: str) -> NDArray[Any]:
-    """Return a guarded dataset of strings (n,) as NumPy strings.
-
-    Strings of variable length may all point to one long one in the file: they are read a few at
-    a time, and never more than `MAX_TEXT_BYTES` of them.
-
-    Raises
-    ------
-    InputError
-        For more than one dimension, more text than that, or bytes that are not UTF-8.
-    """
-    if dataset.ndim != 1:
-        raise InputError(f"{source}: has shape {dataset.shape} where one string a row is needed")
-    parts: list[str] = []
-    longest = 1
-    for start, stop in spans(dataset, source):
-        with guard.hdf5_errors(source):
-            parts += dataset.asstr("utf-8")[start:stop].tolist()
-        longest = max(longest, *map(len, parts[start:]))
-        if 4 * longest * len(dataset) > MAX_TEXT_BYTES:
-            raise InputError(f"{source}: holds over {MAX_TEXT_BYTES >> 30} GiB of text; shorten it")
-    return np.array(parts, dtype=f"U{longest}")

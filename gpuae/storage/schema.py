@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from gpuae.errors import InputError
+from gpuae.storage import limits
 
 FORMAT = "gpuae"
 MAJOR, MINOR = 1, 0
@@ -119,4 +120,5 @@ def text_cells(values: Iterable[object], source: str) -> np.ndarray[Any, np.dtyp
         if b"\0" in cell:
             raise InputError(f"{source}: holds the text {string!r}; remove its NUL character")
     longest = max((len(cell) for cell in encoded), default=0)
+    limits.check_text(longest // 4, len(encoded), source)
     return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(1, longest)))

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.storage import arrays, guard
+from gpuae.storage import arrays
+from gpuae.storage.chunks import Boxes
 
 _PAGE_BYTES = 4096
 
@@ -36,12 +37,12 @@ class TransposedRows:
         arrays.check_row_shape(dataset.shape[::-1], source)
         self.shape: tuple[int, int] = (dataset.shape[-1], math.prod(dataset.shape[:-1]))
         self.dtype = dtype
-        self._dataset, self._source = dataset, source
+        self._boxes = Boxes(dataset, source)
 
     @property
     def unit(self) -> int:
         """Rows of one chunk, or of a page of memory, at most 32 MiB of them."""
-        chunks: tuple[int, ...] | None = self._dataset.chunks
+        chunks: tuple[int, ...] | None = self._boxes.chunks
         together = chunks[-1] if chunks else _PAGE_BYTES // self.dtype.itemsize
         return arrays.unit_of(together, self.shape, self.dtype)
 
@@ -57,6 +58,6 @@ class TransposedRows:
             When they cannot be read.
         """
         start, stop, _ = rows.indices(len(self))
-        with guard.hdf5_errors(self._source):
-            block = self._dataset[..., start : max(start, stop)]
+        beside = (slice(None),) * (len(self._boxes.shape) - 1)
+        block = self._boxes[(*beside, slice(start, max(start, stop)))]
         return np.array(block.T, self.dtype, order="C").reshape(-1, self.shape[1])

@@ -1,5 +1,8 @@
+import struct
+import tracemalloc
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
-from gpuae.importers import npy
-from gpuae.storage import arrays
+from gpuae.importers import labels, npy
+from gpuae.storage import arrays, limits
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -120,4 +123,90 @@ def test_an_array_that_declares_more_than_it_holds_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", content.replace(b" " * 9 + b"\n", b"\n"))
     with pytest.raises(InputError, match="declares 48000000000 bytes, more than it holds"):
+        npy.load_npz(tmp_path / "a.npz")
+
+
+def content_of(header, version=1):
+    """Return a .npy file with the header and a few values."""
+    size = struct.pack("<H" if version == 1 else "<I", len(header) + 1)
+    return npy.NPY_MAGIC + bytes([version, 0]) + size + header.encode() + b"\n" + bytes(24)
+
+
+def declaring(descr="'<f4'", shape="(2, 3)"):
+    return f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}"
+
+
+HEADERS = {
+    "negative shape": declaring(shape="(-2, 3)"),
+    "no machine's number": declaring(shape=f"({2**70}, 0)"),
+    "overflow of nothing": declaring(shape=f"({2**62}, 0)"),
+    "overflow": declaring(shape=f"({2**62}, 4)"),
+    "truth for a number": declaring(shape="(True, 3)"),
+    "shape in itself": declaring(descr="('<f4', (30, 30))"),
+    "half a type": declaring(descr="('<f4',)"),
+    "half a field": declaring(descr="[('a',)]"),
+    "endless strings": declaring(descr="'|S2147483647'"),
+    "strings of no size": declaring(descr="'|S0'", shape=f"({10**10},)"),
+    "objects": declaring(descr="'|O'"),
+    "keys of several kinds": "{1: 2, 'descr': '<f4'}",
+    "unhashable key": "{[]: 2}",
+    "nested signs": "-" * 9000 + "1",
+    "nested brackets": "(" * 5000,
+    "call": "__import__('os').system('true')",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_a_header_that_lies_is_refused(tmp_path, header):
+    (tmp_path / "a.npy").write_bytes(content_of(header))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content_of(header))
+    with pytest.raises(InputError, match=r"a\.npy: "):
+        npy.load_npy(tmp_path / "a.npy")
+    with pytest.raises(InputError, match=r"a\.npy: "):
+        labels.load(tmp_path / "a.npy")
+    with pytest.raises(InputError, match=r"a\.npz"):
+        npy.load_npz(tmp_path / "a.npz")
+
+
+def test_a_header_without_end_is_not_unpacked(tmp_path):
+    header = npy.NPY_MAGIC + b"\2\0" + struct.pack("<I", 2**32 - 1)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", header + b" " * 50_000_000)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"a\.npz"):
+        npy.load_npz(tmp_path / "a.npz")
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_inflates_too_far_is_refused(tmp_path, monkeypatch, method):
+    small = replace(limits.CAREFUL, free_bytes=1000, inflation=500)
+    monkeypatch.setattr(limits, "_stack", [small])
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
+        content = content_of(declaring("'|u1'", f"({1 << 20}, 1)"))
+        archive.writestr("x.npy", content + bytes((1 << 20) - 24))
+    with pytest.raises(InputError, match=r"over 500 times less; give --trust-size"):
+        npy.load_npz(tmp_path / "a.npz")
+    with limits.trust_size():
+        assert npy.load_npz(tmp_path / "a.npz").x.shape == (1 << 20, 1)
+
+
+def test_an_array_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", np.asfortranarray(ROWS))
+    np.savez(tmp_path / "a.npz", x=ROWS)
+    monkeypatch.setattr("gpuae.storage.limits.physical_memory", lambda: 40)
+    with pytest.raises(InputError, match="more than this machine's memory; save it in C order"):
+        npy.load_npy(tmp_path / "a.npy")
+    with pytest.raises(InputError, match=r"memory; save it with np\.save"):
+        npy.load_npz(tmp_path / "a.npz")
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content_of(declaring()))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("x.npy", content_of(declaring()))
+    with pytest.raises(InputError, match="two arrays are called x"):
         npy.load_npz(tmp_path / "a.npz")

@@ -258,3 +258,26 @@ def test_values_may_be_missing_where_that_is_said(written, cell):
 def test_other_words_are_no_missing_values(written):
     with pytest.raises(InputError, match="line 3, column 'b': 'none' is not a number"):
         loaded(written, "a,b\n1,\n3,none\n", missing=True)
+
+
+# Sizes
+
+
+def test_a_table_that_does_not_fit_into_memory_is_refused_before_it_is_read(written, monkeypatch):
+    path = written("a,b\n" + "1,2\n" * 100)
+    monkeypatch.setattr("gpuae.storage.limits.physical_memory", lambda: 2000)
+    monkeypatch.setattr(type(path), "read_text", lambda *_, **__: pytest.fail("was read"))
+    with pytest.raises(InputError, match=r"memory; convert it in parts .* npy or HDF5"):
+        table.load(path)
+
+
+def test_one_long_label_does_not_make_all_of_them_long(written):
+    path = written("a,label\n1," + "b" * 100_000 + "\n" + "1,b\n" * 4000)
+    with pytest.raises(InputError, match="holds over 1024 MiB of text; shorten it"):
+        table.load(path)
+
+
+def test_a_message_shows_little_of_a_long_cell(written):
+    with pytest.raises(InputError, match="line 2, column 'b'") as caught:
+        table.load(written("a,b\n1," + "x" * 100_000))
+    assert len(str(caught.value)) < 400

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -181,10 +182,10 @@ def test_a_file_that_is_no_data_set_is_answered_with_what_is_in_it(tmp_path, ful
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("y", np.zeros(6), "7 rows and labels of shape"),
-        ("y", np.zeros((7, 2)), "7 rows and labels of shape"),
-        ("row_id", np.zeros(8), "7 rows and row ids of shape"),
-        ("feature_names", np.array([b"a"]), "6 columns and 1 feature names"),
+        ("y", np.zeros(6), "the 7 rows is needed"),
+        ("y", np.zeros((7, 2)), "the 7 rows is needed"),
+        ("row_id", np.zeros(8), "the 7 rows is needed"),
+        ("feature_names", np.array([b"a"]), "the 6 columns is needed"),
         ("feature_names", np.zeros(6), "float64 where strings are needed"),
         ("y", np.zeros(7, "c8"), "holds complex64"),
     ],
@@ -271,3 +272,17 @@ def test_reading_imports_neither_compilers_nor_the_command_line():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["y", "row_id", "feature_names"])
+def test_what_does_not_fit_the_rows_is_not_read(tmp_path, full_dataset, edit, name):
+    write_dataset(tmp_path / "a.h5", full_dataset, force=False)
+    with edit(tmp_path / "a.h5") as file:
+        del file[f"data/{name}"]
+        options = {"chunks": (100_000,), "compression": "gzip"}
+        file.create_dataset(f"data/{name}", data=np.ones(5_000_000, "S4"), **options)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="one value for each of the"):
+        open_dataset(tmp_path / "a.h5")
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()

@@ -1,6 +1,9 @@
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from gpuae.storage.dataset import open_dataset
 from gpuae.storage.features import dataset_output, features_output, layer_of, scores_output
@@ -66,3 +69,53 @@ def test_features_say_which_layer_they_are_of(tmp_path):
         out.write(0, np.zeros(1))
     assert layer_of(tmp_path / "f.h5") == 2
     assert layer_of(tmp_path / "s.h5") is None
+
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)
+
+
+@st.composite
+def described(draw, rows):
+    """Return labels and row ids: numbers, strings or none."""
+    numbers = hnp.arrays(draw(st.sampled_from(["u1", "i8", "f4", "f8"])), rows)
+    strings = st.lists(TEXT, min_size=rows, max_size=rows).map(lambda cells: np.array(cells, "U9"))
+    return {name: draw(numbers | strings | st.none()) for name in ("y", "row_id")}
+
+
+def assert_beside(folder, beside):
+    for name, values in beside.items():
+        assert (name in folder) == (values is not None)
+        if values is not None and values.dtype.kind == "U":
+            assert folder[name].asstr()[:].tolist() == values.tolist()
+        elif values is not None:
+            np.testing.assert_array_equal(folder[name], values)
+
+
+@settings(max_examples=40, deadline=None)
+@given(hnp.arrays("f4", hnp.array_shapes(min_dims=2, max_dims=2, max_side=7)), st.data())
+def test_any_features_come_back(tmp_path_factory, codes, data):
+    beside = data.draw(described(len(codes)))
+    path = tmp_path_factory.mktemp("features") / "a.h5"
+    with features_output(path, codes.shape, force=False, attributes={}, **beside) as out:
+        out.write(0, codes)
+    opened = open_dataset(path)
+    np.testing.assert_array_equal(opened.x, codes, strict=True)
+    with h5py.File(path) as file:
+        assert_beside(file["features"], beside)
+    for name, values in beside.items():
+        found = getattr(opened, name)
+        assert (found is None) == (values is None)
+        if values is not None:
+            np.testing.assert_array_equal(found, values)
+
+
+@settings(max_examples=40, deadline=None)
+@given(hnp.arrays("f8", hnp.array_shapes(max_dims=1, max_side=9)), st.data())
+def test_any_scores_come_back(tmp_path_factory, errors, data):
+    beside = data.draw(described(len(errors)))
+    path = tmp_path_factory.mktemp("scores") / "a.h5"
+    with scores_output(path, len(errors), force=False, attributes={}, **beside) as out:
+        out.write(0, errors)
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["scores/error"], errors)
+        assert_beside(file["scores"], beside)

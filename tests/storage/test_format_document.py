@@ -1,7 +1,9 @@
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -12,9 +14,13 @@ from gpuae.storage.model_file import write_model
 DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
 
 
-def run_example():
-    (example,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    exec(compile(example, str(DOCUMENT), "exec"), {})
+def run_example(heading="the code by hand"):
+    """Run the example under a heading; return what it has defined."""
+    section = DOCUMENT.read_text(encoding="utf-8").partition(f"## Example: {heading}\n")[2]
+    example = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
+    defined = {}
+    exec(compile(example, str(DOCUMENT), "exec"), defined)
+    return defined
 
 
 @pytest.fixture
@@ -46,3 +52,27 @@ def test_the_example_computes_the_code_from_the_files_alone(files):
     write_features(files + 0.01)
     with pytest.raises(AssertionError):
         run_example()
+
+
+def test_the_example_for_pandas_makes_a_table_of_the_codes_and_what_lies_beside(
+    monkeypatch, capsys
+):
+    pytest.importorskip("pandas")
+    archive = DOCUMENT.parents[1] / "tests" / "data" / "v1"
+    monkeypatch.chdir(archive)
+    table = run_example("features in pandas")["table"]
+    values = json.loads((archive / "values.json").read_text())
+    assert table.columns.tolist() == ["code0", "code1", "code2", "row_id", "y"]
+    np.testing.assert_allclose(table.iloc[:, :3], values["model-plain"]["code"], rtol=1e-6)
+    assert table["row_id"].tolist() == values["data"]["row_id"]
+    assert table["y"].tolist() == values["data"]["y"]
+    assert "mean" in capsys.readouterr().out
+
+
+def test_read_by_column_the_dimensions_come_reversed_as_the_document_says(tmp_path, rows):
+    write_dataset(tmp_path / "a.h5", Dataset(rows, "rows"), force=False)
+    with h5py.File(tmp_path / "a.h5") as file:
+        offset, shape = file["data/x"].id.get_offset(), file["data/x"].shape
+    stored = np.fromfile(tmp_path / "a.h5", np.float32, rows.size, offset=offset)
+    by_column = stored.reshape(shape[::-1], order="F")
+    np.testing.assert_array_equal(by_column.T, rows)

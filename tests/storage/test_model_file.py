@@ -1,5 +1,6 @@
 import itertools
 import json
+import tracemalloc
 from dataclasses import replace
 
 import h5py
@@ -140,7 +141,7 @@ WRONG_PARTS = [
     ("/preprocess/fill", np.zeros(6), "/preprocess/fill is there without missing=mean"),
     ("/train/history/loss", np.zeros(2), "/train/history holds arrays of the shapes"),
     ("/train/history/loss", np.zeros((3, 1)), "/train/history holds arrays of the shapes"),
-    ("/model/feature_names", np.array([b"a"]), "/model/feature_names are 1 for 6"),
+    ("/model/feature_names", np.array([b"a"]), "/model/feature_names: has shape"),
     ("/model/encoder/0/weight", None, "/model/encoder/0/weight is not a matrix"),
     ("/model/encoder/1/weight", None, "/model/encoder/1/weight is missing"),
     ("/model/decoder/0/weight", None, "/model/decoder/0/weight is missing"),
@@ -271,3 +272,34 @@ def test_an_attribute_of_64_kib_is_refused(tmp_path, model_of):
     with pytest.raises(RuntimeError, match="note must stay under 65536 bytes"):
         write_model(tmp_path / "a.h5", model, force=False)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["model/encoder/0/weight", "model/decoder/1/bias", "preprocess/whiten", "train/history/loss"],
+)
+def test_what_does_not_fit_the_configuration_is_refused_without_being_read(model_path, edit, path):
+    with edit(model_path) as file:
+        if path in file:
+            del file[path]
+        file.create_dataset(path, (6, 2_000_000), "f4", chunks=(6, 50_000), compression="gzip")
+        file[path][:, :50_000] = 1
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"model\.h5: is a damaged model"):
+        read_model(model_path)
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
+
+
+def test_what_readers_do_not_know_is_not_read(model_path, model_of, edit):
+    with edit(model_path) as file:
+        file.create_dataset("preprocess/later", (1 << 20, 1 << 20), "f4", chunks=(64, 64))
+        file.attrs["content_sha256"] = "ab" * 32
+    found = read_model(model_path)
+    assert found.preprocess.keys() == model_of().preprocess.keys()
+
+
+def test_parts_that_do_not_fit_into_memory_together_are_refused(model_path, monkeypatch):
+    monkeypatch.setattr("gpuae.storage.limits.physical_memory", lambda: 300)
+    with pytest.raises(InputError, match="more than this machine's memory"):
+        read_model(model_path)

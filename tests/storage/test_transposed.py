@@ -12,8 +12,10 @@ FLOAT32 = np.dtype(np.float32)
 @pytest.fixture
 def rows_of(tmp_path):
     def opened(stored, dtype=FLOAT32, **options):
-        file = h5py.File(tmp_path / "given.h5", "w")
-        return TransposedRows(file.create_dataset("x", data=stored, **options), dtype, "given")
+        path = tmp_path / f"given-{len(list(tmp_path.iterdir()))}.h5"
+        with h5py.File(path, "w") as file:
+            file.create_dataset("x", data=stored, **options)
+        return TransposedRows(h5py.File(path)["x"], dtype, "given")
 
     return opened
 

@@ -1,0 +1,54 @@
+"""--trust-size at the commands that read files."""
+
+import h5py
+import numpy as np
+import pytest
+
+from gpuae.storage import limits
+
+READERS = (
+    "fit",
+    "encode",
+    "decode",
+    "reconstruct",
+    "score",
+    "evaluate",
+    "inspect",
+    "convert",
+    "verify",
+)
+
+
+@pytest.fixture
+def bomb(tmp_path):
+    """A small file that declares over a thousand times more: 72 MB of zeros."""
+    with h5py.File(tmp_path / "bomb.h5", "w") as file:
+        options = {"chunks": (1500, 6000), "compression": "gzip", "compression_opts": 9}
+        file.create_dataset("x", data=np.zeros((12000, 6000), "u1"), **options)
+    assert (tmp_path / "bomb.h5").stat().st_size < 100_000
+    return "bomb.h5::/x"
+
+
+def test_a_bomb_is_refused_until_it_is_trusted(gpuae, bomb, tmp_path):
+    refused = gpuae("convert", bomb, "out.h5")
+    assert refused.code == 2
+    assert "bomb.h5::/x: declares 72000000 bytes" in refused.err
+    assert "give --trust-size if you trust its source" in refused.err
+    assert not (tmp_path / "out.h5").exists()
+    assert gpuae("convert", bomb, "out.h5", "--trust-size").code == 0
+    assert limits.current() is limits.CAREFUL
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_every_command_that_reads_files_has_the_option(gpuae, command):
+    assert "--trust-size" in gpuae(command, "--help").out
+
+
+def test_a_link_is_refused_however_trusted(gpuae, tmp_path):
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["x"] = np.ones((4, 4))
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("secret.h5", "/x")
+    outcome = gpuae("convert", "link.h5::/x", "out.h5", "--trust-size")
+    assert outcome.code == 2
+    assert "soft or external link" in outcome.err

@@ -1,0 +1,116 @@
+"""A small whole file of every kind that is read."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import h5py
+import numpy as np
+from scipy import sparse
+
+from gpuae.cli import run
+
+ROWS = np.random.default_rng(0).random((12, 6)).astype(np.float32)
+NAMES = [f"row {i}" for i in range(len(ROWS))]
+
+GROUPS = {
+    "dataset.h5": "hdf5",
+    "model.h5": "model",
+    "tied.h5": "model",
+    "features.h5": "hdf5",
+    "scores.h5": "hdf5",
+    "checkpoint.h5": "checkpoint",
+    "chunked.h5": "inner",
+    "cells.h5ad": "data",
+    "turned.mat": "data",
+    "words.h5": "hdf5",
+    "rows.npy": "data",
+    "rows.npz": "data",
+    "small.npz": "data",
+    "sparse.npz": "data",
+    "rows.parquet": "data",
+    "rows-idx3-ubyte": "data",
+    "rows-idx3-ubyte.gz": "data",
+    "rows.csv": "data",
+    "labels.csv": "labels",
+    "labels.npy": "labels",
+    "labels-idx1-ubyte": "labels",
+}
+"""What the reader does with each file."""
+
+
+def write_all(folder: Path) -> None:
+    """Write a whole file of every name in GROUPS."""
+    _write_tables(folder)
+    _write_arrays(folder)
+    _write_foreign_hdf5(folder)
+    _write_sparse(folder)
+    _write_own_hdf5(folder)
+
+
+def _write_tables(folder: Path) -> None:
+    lines = [
+        ",a,b,c,d,e,f,label",
+        *(f"{NAMES[i]},{','.join(map(str, ROWS[i]))},{i % 3}" for i in range(12)),
+    ]
+    (folder / "rows.csv").write_text("\n".join(lines))
+    (folder / "labels.csv").write_text("label\n" + "\n".join(NAMES))
+
+
+def _write_arrays(folder: Path) -> None:
+    np.save(folder / "rows.npy", ROWS)
+    np.save(folder / "labels.npy", np.array(NAMES))
+    np.savez(folder / "rows.npz", x=ROWS, y=np.arange(12))
+    np.savez_compressed(folder / "small.npz", x=ROWS, y=np.arange(12))
+    images = b"\0\0\x08\3" + np.array([12, 2, 3], ">u4").tobytes() + bytes(range(72))
+    (folder / "rows-idx3-ubyte").write_bytes(images)
+    (folder / "rows-idx3-ubyte.gz").write_bytes(gzip.compress(images, mtime=0))
+    (folder / "labels-idx1-ubyte").write_bytes(b"\0\0\x08\1\0\0\0\x0c" + bytes(range(12)))
+
+
+def _write_foreign_hdf5(folder: Path) -> None:
+    with h5py.File(folder / "chunked.h5", "w") as file:
+        options = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+        file.create_dataset("x", data=ROWS, chunks=(5, 4), **options)
+        file.create_dataset("lzf", data=ROWS, chunks=(5, 4), compression="lzf")
+    with h5py.File(folder / "words.h5", "w") as file:
+        file.attrs.update({"format": "gpuae", "format_version": "1.0", "kind": "dataset"})
+        file["data/x"] = ROWS
+        file["data/row_id"] = NAMES
+        file["data/y"] = np.arange(12, dtype=">i8")
+
+
+def _write_sparse(folder: Path) -> None:
+    few = sparse.csr_matrix(np.where(ROWS > 0.5, ROWS, 0))
+    sparse.save_npz(folder / "sparse.npz", few)
+    with h5py.File(folder / "cells.h5ad", "w") as file:
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        matrix = file.create_group("X")
+        matrix.attrs.update({"encoding-type": "csr_matrix", "shape": few.shape})
+        for name in ("indptr", "indices", "data"):
+            matrix.create_dataset(name, data=getattr(few, name), compression="gzip")
+        for frame, names in (("obs", NAMES), ("var", list("abcdef"))):
+            file.create_group(frame).attrs["_index"] = "_index"
+            file[f"{frame}/_index"] = names
+    with h5py.File(folder / "turned.mat", "w", userblock_size=512) as file:
+        file.create_dataset("X", data=ROWS.T, compression="gzip", chunks=(6, 4))
+        file["X"].attrs["MATLAB_class"] = np.bytes_("single")
+    head = b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM"
+    with (folder / "turned.mat").open("r+b") as file:
+        file.write(head)
+
+
+def _write_own_hdf5(folder: Path) -> None:
+    def made(*arguments: str) -> None:
+        names = [str(folder / part) if "." in part else part for part in arguments]
+        assert run([*names, "--force"]) == 0
+
+    short = ("--epochs", "1", "--device", "numpy", "--hidden", "4,2")
+    made("convert", "rows.csv", "dataset.h5")
+    made("fit", "dataset.h5", "-o", "model.h5", "--whiten", "pca", *short)
+    made("fit", "dataset.h5", "-o", "tied.h5", "--decoder", "tied", *short)
+    made("fit", "dataset.h5", "-o", "other.h5", "--checkpoint", "checkpoint.h5", *short)
+    made("convert", "dataset.h5", "rows.parquet")
+    made("encode", "model.h5", "dataset.h5", "-o", "features.h5", "--device", "numpy")
+    made("score", "model.h5", "dataset.h5", "-o", "scores.h5", "--device", "numpy")

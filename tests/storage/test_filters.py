@@ -1,0 +1,48 @@
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from gpuae.errors import InputError
+from gpuae.storage import filters
+from gpuae.storage.dataset import open_dataset
+
+ROWS = np.arange(400, dtype=np.float32).reshape(50, 8)
+
+
+@pytest.fixture
+def plugin():
+    return pytest.importorskip("hdf5plugin")
+
+
+@pytest.fixture
+def zstd(plugin, tmp_path):
+    """A file that zstd has compressed."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=ROWS, chunks=(10, 8), compression=plugin.Zstd())
+    return tmp_path / "a.h5"
+
+
+def test_filters_of_hdf5plugin_are_read_where_it_is_installed(zstd):
+    np.testing.assert_array_equal(open_dataset(zstd, "x").x, ROWS)
+
+
+def test_the_package_is_named_where_it_is_missing(zstd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    with pytest.raises(InputError, match=r"uses the filter zstd, .* pip install hdf5plugin"):
+        open_dataset(zstd, "x")
+
+
+def test_its_filters_are_known_by_their_numbers(plugin):
+    assert set(filters.OF_PLUGIN) == set(plugin.FILTERS.values())
+
+
+def test_it_is_not_loaded_for_anything_else(run_python, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=ROWS, compression="gzip")
+    run_python(
+        "import sys\nfrom pathlib import Path\nfrom gpuae.storage.dataset import open_dataset\n"
+        f"open_dataset(Path({str(tmp_path)!r}, 'a.h5'), 'x')\n"
+        "assert 'hdf5plugin' not in sys.modules"
+    )
