@@ -48,7 +48,7 @@ def test_the_parts_cannot_be_chosen_from(path, csr):
 def test_labels_are_not_in_it(path, csr, counts, tmp_path):
     sparse.save_npz(path, csr)
     np.save(tmp_path / "rows.npy", counts)
-    with pytest.raises(InputError, match="labels are not read from npz"):
+    with pytest.raises(InputError, match="labels are not read from sparse npz"):
         open_data(str(tmp_path / "rows.npy"), path)
 
 
