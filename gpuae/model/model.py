@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.config import Config
+from gpuae.errors import InputError
 from gpuae.model.network import Layer, Network
 from gpuae.model.preprocess import Preprocess
 from gpuae.storage.atomic import SmallOutput
@@ -81,6 +82,11 @@ class Model:
             Where it is missing, damaged, or not a model.
         """
         contents = read_model(path)
+        if contents.config.output_activation == "auto":
+            raise InputError(
+                f"{path}: its settings do not say what the output layer computes "
+                "(output_activation); train or copy the model again"
+            )
         return cls(
             config=contents.config,
             parameters=_flat(contents),
