@@ -9,8 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-
-from tests.cli.test_bad_input import refused
+from refusals import refused
 
 NAMES = ("a", "b", "c", "d")
 VALUES = np.random.default_rng(0).random((30, 4)).astype(np.float32)
