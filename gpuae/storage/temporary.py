@@ -175,13 +175,16 @@ class Temporary:
             os.close(self._descriptor)  # and so unlocked, when nobody can find it any more
 
     def _opened(self) -> int:
-        """Return the file, open and locked; -1 where its last owner took it away meanwhile."""
+        """Return the file, open and locked; -1 where it is another one's and has gone meanwhile."""
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(self.name, flags, 0o666)
         try:
             self._lock(descriptor)
-            if os.path.samestat(os.fstat(descriptor), self.name.stat()):
-                return descriptor
+            status = os.fstat(descriptor)
+            if os.path.samestat(status, self.name.stat()):
+                if status.st_nlink == 1:
+                    return descriptor
+                self.name.unlink()  # its owner was killed when it had just been published
         except FileNotFoundError:
             pass
         except BaseException:

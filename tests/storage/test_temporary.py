@@ -65,6 +65,17 @@ def test_a_file_that_was_published_while_we_waited_for_it_is_not_ours(tmp_path, 
     assert path.read_bytes() == b"new"
 
 
+def test_an_output_whose_writer_was_killed_just_after_it_appeared_is_not_touched(tmp_path):
+    path = tmp_path / "a.h5"
+    path.write_bytes(b"complete")
+    os.link(path, partial_name(path))
+    with suppress(KeyboardInterrupt), Temporary(path, force=True) as temporary:
+        temporary.write(memoryview(b"ha"), 0)
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"complete"
+    assert names_in(tmp_path) == ["a.h5"]
+
+
 def test_long_names_that_begin_alike_have_partial_files_of_their_own(tmp_path):
     one, other = (tmp_path / ("a" * 240 + end) for end in ("1", "2"))
     with Temporary(one, force=False), Temporary(other, force=False):
