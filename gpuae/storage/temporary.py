@@ -170,7 +170,8 @@ class Temporary:
                 done = True
         finally:
             if done or not self.keep:
-                self.name.unlink(missing_ok=True)
+                if self._is_found(self._descriptor):  # by now another process may have a file of this name
+                    self.name.unlink()
                 self.journal.unlink(missing_ok=True)
             os.close(self._descriptor)  # and so unlocked, when nobody can find it any more
 
@@ -180,18 +181,22 @@ class Temporary:
         descriptor = os.open(self.name, flags, 0o666)
         try:
             self._lock(descriptor)
-            status = os.fstat(descriptor)
-            if os.path.samestat(status, self.name.stat()):
-                if status.st_nlink == 1:
+            if self._is_found(descriptor):
+                if os.fstat(descriptor).st_nlink <= 1:
                     return descriptor
                 self.name.unlink()  # its owner was killed when it had just been published
-        except FileNotFoundError:
-            pass
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
         return -1
+
+    def _is_found(self, descriptor: int) -> bool:
+        """Whether the hidden name is that of an open file."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.name.stat())
+        except FileNotFoundError:
+            return False
 
     def _lock(self, descriptor: int) -> None:
         """Lock the file, on file systems that can.

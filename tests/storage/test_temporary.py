@@ -76,6 +76,18 @@ def test_an_output_whose_writer_was_killed_just_after_it_appeared_is_not_touched
     assert names_in(tmp_path) == ["a.h5"]
 
 
+def test_the_next_writer_keeps_its_file_while_this_one_tidies_up(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    second = Temporary(path, force=True)
+    monkeypatch.setattr("gpuae.storage.temporary._sync_folder", lambda _: second.__enter__())
+    write(path, b"first", force=True)
+    monkeypatch.undo()
+    second.write(memoryview(b"second"), 0)
+    second.__exit__(None, None, None)
+    assert path.read_bytes() == b"second"
+    assert names_in(tmp_path) == ["a.h5"]
+
+
 def test_long_names_that_begin_alike_have_partial_files_of_their_own(tmp_path):
     one, other = (tmp_path / ("a" * 240 + end) for end in ("1", "2"))
     with Temporary(one, force=False), Temporary(other, force=False):
