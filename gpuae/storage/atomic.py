@@ -11,7 +11,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -254,13 +254,17 @@ class RowsOutput:
             self._sync()
 
     def _sync(self) -> None:
-        """Make what was written outlast a power cut, and a kill, and note how far that is."""
+        """Make what was written outlast a power cut, and a kill, and note how far that is.
+
+        Where there is no room for the note the one before it stays: less is gone on with.
+        """
         if self._temporary is None or not self._syncing.acquire(blocking=False):
             return
         try:
             rows = self._first_unwritten()
             self._temporary.flush()
-            Progress(self._identity, self._offset, rows).write(self._temporary.journal)
+            with suppress(OSError):
+                Progress(self._identity, self._offset, rows).write(self._temporary.journal)
             self._synced = time.monotonic()
         finally:
             self._syncing.release()

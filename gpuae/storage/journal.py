@@ -38,9 +38,19 @@ class Progress:
 
     def write(self, path: Path) -> None:
         """Write the journal anew, whole or not at all."""
-        new = path.with_name(f"{path.name}.new")
+        new = _new(path)
         with new.open("w", encoding="ascii") as file:
             json.dump(asdict(self), file)
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
+
+
+def discard(path: Path) -> None:
+    """Remove a journal and what a writer of it has left."""
+    path.unlink(missing_ok=True)
+    _new(path).unlink(missing_ok=True)
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")

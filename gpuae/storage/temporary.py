@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from gpuae.errors import OutputError
+from gpuae.storage.journal import discard
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
@@ -170,9 +171,9 @@ class Temporary:
                 done = True
         finally:
             if done or not self.keep:
-                if self._is_found(self._descriptor):  # by now another process may have a file of this name
+                if self._is_found(self._descriptor):  # else another process's has the name by now
                     self.name.unlink()
-                self.journal.unlink(missing_ok=True)
+                discard(self.journal)
             os.close(self._descriptor)  # and so unlocked, when nobody can find it any more
 
     def _opened(self) -> int:
@@ -219,7 +220,7 @@ class Temporary:
 
     def clear(self) -> None:
         """Begin anew; what a journal says of the content holds no longer."""
-        self.journal.unlink(missing_ok=True)
+        discard(self.journal)
         os.ftruncate(self._descriptor, 0)
 
     @property

@@ -290,3 +290,14 @@ def test_a_name_taken_in_the_last_moment_is_not_overwritten(tmp_path, monkeypatc
         write_small(path, fill_small, force=False)
     assert path.read_text() == "another's"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_note_of_progress_that_has_no_room_stops_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("gpuae.storage.atomic.SYNC_SECONDS", 0.0)
+    monkeypatch.setattr("gpuae.storage.journal.json.dump", full_disk)
+    path = tmp_path / "a.h5"
+    with RowsOutput(path, "/data/x", (4, 3), "f4", nothing, force=False, resume=False) as out:
+        out.write(0, np.ones((4, 3), np.float32))
+    with h5py.File(path) as file:
+        assert (file["/data/x"][:] == 1).all()
+    assert names_in(tmp_path) == ["a.h5"]
