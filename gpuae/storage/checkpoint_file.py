@@ -10,7 +10,7 @@ import h5py
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import guard, model_file, reading
+from gpuae.storage import content, guard, model_file, reading, schema, tree
 from gpuae.storage.atomic import write_small
 from gpuae.storage.model_contents import ModelContents
 
@@ -47,10 +47,16 @@ def read_checkpoint(path: Path) -> tuple[ModelContents, dict[str, NDArray[Any]]]
     Raises
     ------
     InputError
-        When the file is no checkpoint, or damaged.
+        When the file is no checkpoint, or damaged: a changed value would go unseen into the result.
     """
     with guard.opened(path) as file:
         contents = model_file.contents_of(file, path, model_file.CHECKPOINT)
+        stated = reading.root_attributes(file).get(schema.CONTENT_SHA256)
+        if stated and stated != content.content_sha256(file, tree.guarded_objects(file)):
+            raise InputError(
+                f"{path}: its content is not what was written: the hash differs; begin without "
+                "--resume, under another name"
+            )
         names = list(_names(file, STATE))
         if not names:
             raise InputError(f"{path}: holds no state to go on from; begin without --resume")

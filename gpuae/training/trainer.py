@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gpuae.backends.ops import Array, Ops
+from gpuae.backends.ops import ROW_BASE, START, Array, Ops
 from gpuae.config import Config
 from gpuae.model.objective import objective
 from gpuae.training.batches import Order, epoch_order, step_sizes
@@ -20,7 +20,7 @@ from gpuae.training.interruption import Interrupted, Interruption
 from gpuae.training.lbfgs import LBFGS
 from gpuae.training.optimizers import LearningRate, create_optimizer
 from gpuae.training.portions import Portions
-from gpuae.training.state import State, part_of, under
+from gpuae.training.state import State, check_fits, damaged, part_of, under
 from gpuae.training.team import Team
 
 
@@ -70,6 +70,9 @@ class Saver(Protocol):
 class Epochs(Protocol):
     """Makes one epoch, or one iteration, at a time."""
 
+    lists: tuple[str, ...]
+    """Names in a state of arrays with as many entries as there are, all the same number."""
+
     @property
     def converged(self) -> bool:
         """Whether there is nothing left to gain."""
@@ -99,6 +102,7 @@ class BatchEpochs:
     """Epochs of mini-batches, with adam or sgd."""
 
     converged = False
+    lists: tuple[str, ...] = ()
 
     def __init__(self, ops: Ops, team: Team, config: Config, rows: Order) -> None:
         self._ops, self._team, self._config, self._rows = ops, team, config, rows
@@ -140,11 +144,22 @@ class BatchEpochs:
 
     def restore(self, state: State, epoch: int) -> None:
         """Go on from there."""
+        self._check_place(state)
         for name, vector in self._optimizer.vectors.items():
             self._ops.assign(vector, state[f"optimizer/{name}"])
         self._rate.restore(part_of(state, "schedule"))
         self._team.restore(self._order(epoch), part_of(state, "epoch"))
         self._done = int(state["epoch/done"])
+
+    def _check_place(self, state: State) -> None:
+        """Refuse an epoch that does not stand between two steps: kernels trust its counters."""
+        done, rows, counters = int(state["epoch/done"]), len(self._rows), state["epoch/counters"]
+        between = done == rows or done % (self._config.batch_size or rows) == 0
+        known = done in (0, counters[START]) and counters[ROW_BASE] == 0
+        if not (between and known and 0 <= counters[START] <= rows):
+            raise damaged(f"epoch is at no place that an epoch of {rows} rows comes to")
+        if not np.isfinite(state["schedule/plateau"][1:]).all():
+            raise damaged("schedule/plateau counts nothing")
 
     def _order(self, epoch: int) -> Order:
         return epoch_order(self._rows, self._config.seed, epoch, self._config.shuffle)
@@ -152,6 +167,8 @@ class BatchEpochs:
 
 class FullBatchEpochs:
     """Iterations of lbfgs over all training rows."""
+
+    lists = ("optimizer/steps", "optimizer/changes", "optimizer/inverses")
 
     def __init__(self, ops: Ops, team: Team, config: Config, rows: Order) -> None:
         self._team, self._config, self._rows = team, config, rows
@@ -340,16 +357,24 @@ class Trainer:
         if self._saver is None:
             return
         self._course.best_epoch = self._keeper.epoch
-        state = {
+        self._saver.save(self._keeper.copy, self._course, self._state())
+
+    def _state(self) -> State:
+        return {
             "parameters": self._ops.to_host(self._team.parameters),
             "seconds": np.array(time.perf_counter() - self._began),
             **under("kept", self._keeper.state()),
             **under("history", self._course.history.arrays()),
             **self._epochs.state(),
         }
-        self._saver.save(self._keeper.copy, self._course, state)
 
     def _restore(self, state: State) -> None:
+        own = self._state()
+        check_fits(state, own, (under("history", part_of(own, "history")), self._epochs.lists))
+        if not 0 <= state["kept/epoch"] <= len(state["history/epoch"]):
+            raise damaged("kept/epoch is none of those in /state/history")
+        if not np.isfinite(state["kept/parameters"]).all():
+            raise damaged("kept/parameters holds NaN or infinite values")
         self._ops.assign(self._team.parameters, state["parameters"])
         self._keeper.restore(part_of(state, "kept"))
         self._course.history.restore(part_of(state, "history"))

@@ -1,11 +1,14 @@
 import os
+import shutil
 import signal
 
+import h5py
 import numpy as np
 import pytest
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError, OutputError
+from gpuae.storage import schema
 from gpuae.storage.checkpoint_file import read_checkpoint
 from gpuae.training import checkpoint
 from gpuae.training.checkpoint import Checkpoints, Interval
@@ -153,6 +156,61 @@ def test_a_file_that_is_no_checkpoint_is_refused(x, tmp_path):
     fit(x, config_of()).model.save(tmp_path / "model.h5")
     with pytest.raises(InputError, match="is a gpuae model file where a checkpoint is needed"):
         fit(x, config_of(), checkpoints=Checkpoints(tmp_path / "model.h5", resume=True))
+
+
+def changed(path, name, change):
+    """Change an array of a checkpoint as somebody would who can write the hash as well."""
+    with h5py.File(path, "r+") as file:
+        values = change(file[name][()])
+        del file[name], file.attrs[schema.CONTENT_SHA256]
+        if values is not None:
+            file[name] = values
+
+
+@pytest.mark.parametrize("change", [lambda _: None, lambda own: np.zeros((7, *np.shape(own)))])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_state_that_does_not_fit_is_refused(x, tmp_path, optimizer, change):
+    fit(x, config_of("numpy", optimizer=optimizer), checkpoints=Checkpoints(tmp_path / "run.h5"))
+    names = list(read_checkpoint(tmp_path / "run.h5")[1])
+    for name in names:
+        path = tmp_path / "changed.h5"
+        shutil.copy(tmp_path / "run.h5", path)
+        changed(path, f"/state/{name}", change)
+        with pytest.raises(InputError, match=r"the checkpoint is damaged, its /state/"):
+            fit(
+                x,
+                config_of("numpy", optimizer=optimizer),
+                checkpoints=Checkpoints(path, resume=True),
+            )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epoch/counters", np.array([0, 1 << 40, 1, 0])),
+        ("epoch/counters", np.array([0, 0, 1, 1 << 40])),
+        ("epoch/done", np.array(7)),
+        ("epoch/done", np.array(-16)),
+        ("kept/epoch", np.array(5)),
+        ("kept/parameters", np.full(175, np.nan, np.float32)),
+        ("schedule/plateau", np.full(3, np.nan)),
+    ],
+)
+def test_a_state_that_stands_nowhere_is_refused(x, tmp_path, name, value):
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    fit(x, config_of("numpy"), checkpoints=plan)
+    changed(plan.path, f"/state/{name}", lambda _: value)
+    with pytest.raises(InputError, match="the checkpoint is damaged"):
+        fit(x, config_of("numpy"), checkpoints=plan)
+
+
+def test_a_checkpoint_in_which_a_bit_was_flipped_is_refused(x, tmp_path):
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    fit(x, config_of("numpy"), checkpoints=plan)
+    with h5py.File(plan.path, "r+") as file:
+        file["/state/optimizer/first"][3] += 1
+    with pytest.raises(InputError, match=r"run\.h5: its content is not what was written"):
+        fit(x, config_of("numpy"), checkpoints=plan)
 
 
 @pytest.mark.parametrize(
