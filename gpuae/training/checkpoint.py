@@ -16,6 +16,7 @@ from gpuae.errors import ConfigError, InputError, OutputError
 from gpuae.model.model import Model
 from gpuae.storage.checkpoint_file import read_checkpoint, write_checkpoint
 from gpuae.storage.model_contents import ModelContents
+from gpuae.storage.provenance import Record
 from gpuae.storage.temporary import check_output
 from gpuae.training.history import Observer
 from gpuae.training.state import State
@@ -142,7 +143,16 @@ def _difference(own: Model, saved: ModelContents) -> str | None:
     for name, what in (("source_sha256", "data"), ("device", "device")):
         if own.attributes.get(name) != saved.attributes.get(name):
             return f"its {what} ({saved.attributes.get(name)}) is not {own.attributes.get(name)}"
+    if _origin(own) != _origin(saved):
+        return "its rows, columns, validation data or first weights were others"
     for name, values in own.preprocess.arrays().items():
         if not np.array_equal(values, saved.preprocess[name]):
             return f"its data gave another {name} in scaling"
     return None
+
+
+def _origin(model: Model | ModelContents) -> tuple[object, ...]:
+    """Return what a model is trained on and begins with, whatever the files are called."""
+    made = Record.of(model.attributes, "the model")
+    sources = {(source.role, source.inner, source.sha256) for source in made.sources}
+    return made.options, sources, model.feature_names

@@ -8,8 +8,9 @@ import pytest
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError, OutputError
-from gpuae.storage import schema
+from gpuae.storage import provenance, schema
 from gpuae.storage.checkpoint_file import read_checkpoint
+from gpuae.storage.provenance import Source
 from gpuae.training import checkpoint
 from gpuae.training.checkpoint import Checkpoints, Interval
 from gpuae.training.fitting import fit
@@ -135,6 +136,21 @@ def test_the_checkpoint_of_other_data_is_refused(x, tmp_path):
         fit(x, config_of(), checkpoints=plan, attributes={"source_sha256": "b" * 64})
     with pytest.raises(InputError, match="its data gave another"):
         fit(2 * x, config_of(), checkpoints=plan, attributes={"source_sha256": "a" * 64})
+
+
+def test_other_validation_data_and_other_columns_are_another_run(x, tmp_path):
+    def made(digit, **options):
+        source = Source(role="validation_data", name="held.h5", sha256=digit * 64)
+        return provenance.attributes("fit", [source], options)
+
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    fit(x, config_of(), checkpoints=plan, attributes=made("a"))
+    for other in (made("b"), made("a", columns="1-12")):
+        with pytest.raises(InputError, match="validation data or first weights were others"):
+            fit(x, config_of(), checkpoints=plan, attributes=other)
+    with pytest.raises(InputError, match="were others"):
+        names = tuple("abcdefghijkl")
+        fit(x, config_of(), checkpoints=plan, attributes=made("a"), feature_names=names)
 
 
 def test_more_epochs_of_a_cosine_are_another_run(x, tmp_path):
