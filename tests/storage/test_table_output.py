@@ -2,6 +2,7 @@ import csv
 import errno
 import gc
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,21 @@ def test_codes_come_back_from_a_table_bit_for_bit(tmp_path, ending):
     assert read.row_id.tolist() == IDS.tolist()
     assert read.y.tolist() == LABELS.tolist()
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_csv_is_made_a_few_cells_at_a_time(tmp_path, monkeypatch):
+    write(tmp_path / "a.csv", y=LABELS, row_id=IDS)
+    monkeypatch.setattr("gpuae.storage.table_output.CELLS_AT_ONCE", 10)
+    write(tmp_path / "b.csv", y=LABELS, row_id=IDS)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    rows = np.zeros((100_000, 10), np.float32)
+    monkeypatch.undo()
+    tracemalloc.start()
+    with dataset_output(tmp_path / "c.csv", rows.shape, force=False, attributes={}) as out:
+        out.write(0, rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * rows.nbytes
 
 
 def test_csv_is_what_people_expect(tmp_path):
