@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.storage import arrays, guard, reading
 from gpuae.storage.chunks import Box, own_chunks
+
+LARGEST_UNIT_BYTES = 128 << 20
+"""Chunks may be as high as the matrix; they are unpacked again for each such part of them then."""
 
 
 class StoredRows:
@@ -26,8 +30,12 @@ class StoredRows:
             self._source = guard.name_of(file, inner)
             self._stored_shape: tuple[int, ...] = dataset.shape
             self._dtype = arrays.stored_type(guard.value_type(dataset, self._source), self._source)
-            self._unit = dataset.chunks[0] if dataset.chunks else 1
+            self._unit = self._rows_together(dataset.chunks or (1,))
             self._chunks = own_chunks(dataset, self._source)
+
+    def _rows_together(self, chunk: tuple[int, ...]) -> int:
+        row_bytes = math.prod(self._stored_shape[1:]) * self._dtype.itemsize
+        return max(1, min(chunk[0], len(self), LARGEST_UNIT_BYTES // row_bytes))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -42,7 +50,7 @@ class StoredRows:
 
     @property
     def unit(self) -> int:
-        """Rows of a chunk."""
+        """Rows of a chunk, where these are not too many."""
         return self._unit
 
     def __len__(self) -> int:

@@ -168,7 +168,7 @@ class BatchEpochs:
 class FullBatchEpochs:
     """Iterations of lbfgs over all training rows."""
 
-    lists = ("optimizer/steps", "optimizer/changes", "optimizer/inverses")
+    lists: tuple[str, ...] = ("optimizer/steps", "optimizer/changes", "optimizer/inverses")
 
     def __init__(self, ops: Ops, team: Team, config: Config, rows: Order) -> None:
         self._team, self._config, self._rows = team, config, rows

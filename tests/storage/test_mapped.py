@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError, OutputError
-from gpuae.storage import arrays
+from gpuae.storage import arrays, chunked
 from gpuae.storage.chunked import StoredRows
 from gpuae.storage.dataset import open_dataset
 from gpuae.storage.mapped import hand_back, in_place, is_large, mapping_of
@@ -50,6 +50,16 @@ def test_rows_that_are_more_than_the_memory_are_read_by_blocks(stored, how, monk
         assert all(len(block) % multiple == 0 for _, block in blocks[:-1])
         found = np.concatenate([np.empty((0, 6), values.dtype), *(block for _, block in blocks)])
         np.testing.assert_array_equal(found, values[start:])
+
+
+def test_chunks_as_high_as_the_matrix_are_no_block(stored, monkeypatch):
+    monkeypatch.setattr(chunked, "LARGEST_UNIT_BYTES", 2400)
+    monkeypatch.setattr(arrays, "BLOCK_BYTES", 1000)
+    path, values = stored(chunks=(1000, 1), compression="gzip")
+    x = open_dataset(path, "x", memory=100).x
+    blocks = [block for _, block in arrays.blocks(x)]
+    assert max(block.nbytes for block in blocks) <= 2400
+    np.testing.assert_array_equal(np.concatenate(blocks), values)
 
 
 def test_rows_that_fit_are_in_memory_at_once(stored):

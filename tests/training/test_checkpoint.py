@@ -148,8 +148,8 @@ def test_other_validation_data_and_other_columns_are_another_run(x, tmp_path):
     for other in (made("b"), made("a", columns="1-12")):
         with pytest.raises(InputError, match="validation data or first weights were others"):
             fit(x, config_of(), checkpoints=plan, attributes=other)
+    names = tuple("abcdefghijkl")
     with pytest.raises(InputError, match="were others"):
-        names = tuple("abcdefghijkl")
         fit(x, config_of(), checkpoints=plan, attributes=made("a"), feature_names=names)
 
 
