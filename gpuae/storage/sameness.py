@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.storage import canonical, guard, provenance, reading, schema, tree
+from gpuae.storage.chunks import Boxes
 from gpuae.storage.content import TIMINGS, attribute_names
 from gpuae.storage.provenance import Record, Source
 
@@ -145,10 +146,10 @@ def _pairs(
     path: str, one: h5py.Dataset, other: h5py.Dataset
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Yield the same rows of both, a block at a time, each in blocks that suit the first."""
+    others = Boxes(other, path)
     for start, rows in canonical.blocks(one, path):
-        with guard.hdf5_errors(path):
-            others = np.array(other[()]) if other.ndim == 0 else other[start : start + len(rows)]
-        yield rows, others.reshape(rows.shape)
+        part = others[start : start + len(rows)] if other.ndim else others[()]
+        yield rows, part.reshape(rows.shape)
 
 
 def _hashes_of_timings(one: h5py.File, other: h5py.File) -> set[str]:

@@ -1,3 +1,5 @@
+import zlib
+
 import h5py
 import numpy as np
 import pytest
@@ -31,6 +33,17 @@ def test_the_same_values_are_the_same_in_any_layout(pair):
     values[5, 5] = np.nan
     packed = holding(values, chunks=(70, 7), compression="gzip", dtype=">f4")
     assert pair(holding(values), packed) == []
+
+
+@pytest.mark.parametrize("hostile", ["a.h5", "b.h5"])
+def test_a_hostile_chunk_is_refused_in_either_file(pair, tmp_path, hostile):
+    values = np.zeros((1024, 4), np.float32)
+    packed = holding(values, chunks=(256, 4), compression="gzip")
+    assert pair(packed, packed) == []
+    with h5py.File(tmp_path / hostile, "r+") as file:
+        file["x"].id.write_direct_chunk((256, 0), zlib.compress(bytes(50_000_000)))
+    with pytest.raises(InputError, match="a chunk"):
+        list(differences(tmp_path / "a.h5", tmp_path / "b.h5"))
 
 
 @pytest.mark.parametrize(
