@@ -28,6 +28,8 @@ ACTIVE = 1e-6
 """A code unit is active in a row where its magnitude is above this."""
 EXACT_PCA_SIZE = 4096
 """PCA is exact where the rows or the columns are at most this many, else by subspace iteration."""
+EXACT_PCA_BYTES = 1 << 30
+"""More rows of many columns, in float64, are not brought into memory at once."""
 PCA_EXTRA_AXES, PCA_PASSES = 10, 4
 
 
@@ -128,7 +130,8 @@ def pca_mse(x: Source, statistics: ColumnStatistics, components: int) -> float:
     The squared error of a rank-k PCA is the sum of the variances along the remaining axes.
     """
     rows, columns = x.shape
-    if min(rows, columns) > EXACT_PCA_SIZE:
+    too_wide = rows < columns and 8 * rows * columns > EXACT_PCA_BYTES
+    if min(rows, columns) > EXACT_PCA_SIZE or too_wide:
         explained = _leading_variance(x, statistics, components)
         total = float(statistics.variance.sum())
         return float(max(0.0, total - explained) / columns)

@@ -123,6 +123,17 @@ def test_large_data_have_a_randomised_pca(monkeypatch):
     assert pca_mse(x, statistics, 10) == pytest.approx(exact, rel=1e-2)
 
 
+def test_wide_data_that_take_much_memory_have_one_too(monkeypatch):
+    random = np.random.default_rng(0)
+    x = random.standard_normal((40, 300)) * np.geomspace(10, 0.1, 300)
+    statistics = column_statistics(x, np.arange(40))
+    exact = pca_mse(x, statistics, 10)
+    monkeypatch.setattr(evaluation, "EXACT_PCA_BYTES", 8 * x.size - 1)
+    close = pca_mse(x, statistics, 10)
+    assert close != exact
+    assert close == pytest.approx(exact, rel=1e-2)
+
+
 def test_data_without_variance_are_explained_if_they_are_rebuilt():
     x = np.full((20, 3), 4.0)
     model = model_of(x, hidden=(1,), scale="none", epochs=0)
