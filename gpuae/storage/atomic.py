@@ -228,8 +228,9 @@ class RowsOutput:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None and issubclass(kind, KeyboardInterrupt) and self._resume is not None:
-            self._sync()
             self._keep()
+            with suppress(OutputError):
+                self._sync()
         if kind is None and self._temporary is not None:
             try:
                 self._complete(self._temporary.name)

@@ -3,6 +3,7 @@ import itertools
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -300,4 +301,15 @@ def test_a_note_of_progress_that_has_no_room_stops_nothing(tmp_path, monkeypatch
         out.write(0, np.ones((4, 3), np.float32))
     with h5py.File(path) as file:
         assert (file["/data/x"][:] == 1).all()
+    assert names_in(tmp_path) == ["a.h5"]
+
+
+def test_ctrl_c_on_a_failing_disk_leaves_no_lock(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    out = RowsOutput(path, "/data/x", (4, 3), "f4", nothing, force=False, resume=False)
+    with suppress(KeyboardInterrupt), out:
+        monkeypatch.setattr("gpuae.storage.temporary.os.fsync", full_disk)
+        raise KeyboardInterrupt
+    monkeypatch.undo()
+    write_small(path, fill_small, force=False)
     assert names_in(tmp_path) == ["a.h5"]
