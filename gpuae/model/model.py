@@ -68,9 +68,15 @@ class Model:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that a file of it holds, about: its history has an entry for each epoch to be."""
+        """Bytes that a file of it holds, about: its history has an entry for each epoch to be.
+
+        All names take as much as the longest one.
+        """
         arrays = sum(values.nbytes for values in self.preprocess.arrays().values())
-        return int(self.parameters.nbytes + arrays + HISTORY_BYTES * self.config.epochs)
+        names = self.feature_names or ()
+        longest = max((len(name.encode("utf-8", "replace")) for name in names), default=0)
+        cells = len(names) * longest
+        return int(self.parameters.nbytes + arrays + cells + HISTORY_BYTES * self.config.epochs)
 
     @classmethod
     def load(cls, path: Path) -> Self:
