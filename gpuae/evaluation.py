@@ -60,12 +60,12 @@ class _BlockSums:
     code: NDArray[np.float64]
     zeros: NDArray[np.float64]
     active: NDArray[np.float64]
-    largest: NDArray[np.float64]
+    seen: NDArray[np.bool_]
 
     @classmethod
     def allocate(cls, count: int, code_size: int) -> _BlockSums:
         loss, squares, code, zeros, active = (np.zeros(count) for _ in range(5))
-        return cls(loss, squares, code, zeros, active, np.zeros((count, code_size)))
+        return cls(loss, squares, code, zeros, active, np.zeros((count, code_size), np.bool_))
 
 
 def evaluate(
@@ -108,7 +108,7 @@ def evaluate(
         pca_explained_variance=_explained(pca, variance),
         mean_activation=float(sums.code.sum()) / (rows * code_size),
         zero_fraction=float(sums.zeros.sum()) / (rows * code_size),
-        dead_units=int((sums.largest.max(axis=0) <= ACTIVE).sum()),
+        dead_units=int((~sums.seen.any(axis=0)).sum()),
         active_per_row=float(sums.active.sum()) / rows,
     )
 
@@ -154,7 +154,7 @@ def _measure_block(bench: Workbench, rows: NDArray[Any], block: int, sums: _Bloc
     sums.code[block] = code.sum()
     sums.zeros[block] = (code == 0).sum()
     sums.active[block] = (size > ACTIVE).sum()
-    sums.largest[block] = size.max(axis=0)
+    sums.seen[block] = (size > ACTIVE).any(axis=0)
 
 
 def _covariance_spectrum(x: Source, statistics: ColumnStatistics) -> NDArray[np.float64]:

@@ -109,7 +109,12 @@ def command(
     reading = replace(reading, missing=config.missing == "mean")
     dataset = _open(data, reading, config)
     held_out = _open_like(dataset, validation_data, reading, config) if validation_data else None
-    inputs = (dataset.source_path, init_from, held_out.source_path if held_out else None)
+    inputs = (
+        config_path,
+        dataset.source_path,
+        init_from,
+        held_out.source_path if held_out else None,
+    )
     check_distinct(output, checkpoint, *inputs)
     if checkpoint:
         check_distinct(checkpoint, output, *inputs)

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gpuae.errors import OutputError
+from gpuae.errors import InputError, OutputError
 from gpuae.storage import content
 from gpuae.storage.journal import Progress
 from gpuae.storage.leaves import Leaves
@@ -227,7 +227,8 @@ class RowsOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None and issubclass(kind, KeyboardInterrupt) and self._resume is not None:
+        hopeless = kind is not None and issubclass(kind, InputError)
+        if kind is not None and not hopeless and self._resume is not None:
             self._keep()
             with suppress(OutputError):
                 self._sync()

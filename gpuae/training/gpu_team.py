@@ -57,7 +57,7 @@ class GpuTeam:
         self._step_rows = min(batch, BLOCK_ROWS) if config.full_batch else batch
         self._still_rows = self._step_rows * max(1, STILL_ROWS // self._step_rows)
         needed = self._bytes_needed(len(x))
-        self.gradient = ops.empty((network.size,), config.dtype)
+        self.gradient = ops.zeros((network.size,), config.dtype)
         self._tile = Tile.allocate(ops, network, config, self._step_rows, training=True)
         self._still = Tile.allocate(ops, network, config, self._still_rows, training=False)
         self._totals = ops.zeros((4,), "float64")

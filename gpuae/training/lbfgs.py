@@ -99,7 +99,7 @@ class LBFGS:
             for step, change, inverse in zip(
                 state["steps"], state["changes"], state["inverses"], strict=True
             )
-        ]
+        ][-MEMORY:]
 
     def iterate(self) -> float:
         """Make one iteration and return the new J; parameters end at the best point found."""

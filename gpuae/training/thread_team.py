@@ -77,7 +77,7 @@ class ThreadTeam:
         if self._large and not config.full_batch:
             self._supply = Windows(x, batch, memory)
         self.parameters = parameters
-        self.gradient = ops.empty((network.size,), config.dtype)
+        self.gradient = ops.zeros((network.size,), config.dtype)
         lanes = Lanes(ops, network, config, batch)
         parts = cut_into_parts(network, lanes.count)
         self._common = Common(

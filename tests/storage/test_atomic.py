@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpuae.errors import OutputError
+from gpuae.errors import InputError, OutputError
 from gpuae.storage.atomic import RowsOutput, check_output, write_small
 from gpuae.storage.temporary import check_distinct
 
@@ -313,3 +313,29 @@ def test_ctrl_c_on_a_failing_disk_leaves_no_lock(tmp_path, monkeypatch):
     monkeypatch.undo()
     write_small(path, fill_small, force=False)
     assert names_in(tmp_path) == ["a.h5"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(KeyboardInterrupt, True), (OSError, True), (InputError, False)]
+)
+def test_what_may_be_gone_on_with_is_kept_unless_the_rows_are_at_fault(tmp_path, error, kept):
+    path = tmp_path / "a.h5"
+    rows = np.arange(12, dtype="f4").reshape(4, 3)
+
+    def fail(out):
+        out.write(0, rows[:2])
+        raise error
+
+    with pytest.raises(error), resumable(path, resume=False) as out:
+        fail(out)
+    assert bool(names_in(tmp_path)) is kept
+    with resumable(path, resume=True) as out:
+        assert out.start == (2 if kept else 0)
+        out.write(out.start, rows[out.start :])
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["data/x"], rows)
+    assert names_in(tmp_path) == ["a.h5"]
+
+
+def resumable(path, *, resume):
+    return RowsOutput(path, "/data/x", (4, 3), "f4", nothing, force=False, resume=resume)
