@@ -153,7 +153,6 @@ def command(
 def _checkpoints(
     path: Path | None, every: str, output: Path, *, resume: bool, force: bool
 ) -> Checkpoints | None:
-    from gpuae.storage.dataset import check_output
     from gpuae.training.checkpoint import Checkpoints, Interval
 
     if path is None:
@@ -162,8 +161,9 @@ def _checkpoints(
         return None
     if path.resolve() == output.resolve():
         raise click.UsageError("--checkpoint and --output name the same file; give two")
-    check_output(path, force or resume)
-    return Checkpoints(path, Interval.parse(every), resume, force)
+    checkpoints = Checkpoints(path, Interval.parse(every), resume, force)
+    checkpoints.check()
+    return checkpoints
 
 
 def _save_elsewhere(result: Fit | None, output: Path, error: OutputError) -> NoReturn:

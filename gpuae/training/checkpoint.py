@@ -62,6 +62,21 @@ class Checkpoints:
     force: bool = False
     """Whether one that is there may be overwritten when it is not gone on from."""
 
+    def check(self) -> None:
+        """Refuse a name that cannot be written to, before any work is done.
+
+        Raises
+        ------
+        OutputError
+            Also when a checkpoint is there that would be overwritten.
+        """
+        if self.path.is_file() and not (self.resume or self.force):
+            raise OutputError(
+                f"{self.path}: exists already; give --resume to go on from it (in Python "
+                "resume=True), --force to replace it, or another name"
+            )
+        check_output(self.path, force=True)
+
     def load(self, own: Model) -> State | None:
         """Return the state to go on from; None where there is none, or none is wanted.
 
@@ -77,7 +92,7 @@ class Checkpoints:
         OutputError
             When there is one and it would be overwritten.
         """
-        check_output(self.path, force=self.resume or self.force)
+        self.check()
         if not (self.resume and self.path.exists()):
             return None
         contents, state = read_checkpoint(self.path)
