@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5t
+from h5py import h5d, h5t
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
@@ -36,8 +37,6 @@ class Chunks:
     """Shape of one chunk."""
     dtype: np.dtype[Any]
     """Of the values as they are stored."""
-    fill: Any
-    """The value where no chunk was written."""
     corners: NDArray[np.int64]
     """First index of each chunk (m, dimensions)."""
     places: NDArray[np.int64]
@@ -69,13 +68,24 @@ class Chunks:
                 dataset.shape,
                 dataset.chunks,
                 guard.value_type(dataset, source),
-                dataset.fillvalue,
                 np.array(corners, np.int64).reshape(-1, dataset.ndim),
                 np.array(places, np.int64).reshape(-1, 3),
                 _version(status),
             )
+            fills = dataset.id.get_create_plist().fill_value_defined()
         found._check(status.st_size)
+        if fills == h5d.FILL_VALUE_USER_DEFINED and not found._is_whole:
+            raise InputError(  # HDF5 crashes when it looks up such a value in a damaged file
+                f"{source}: has chunks that were never written, and a value of its own to stand "
+                "for them; write it again with all its values"
+            )
         return found
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether every chunk was written."""
+        needed = math.prod(-(-n // size) for n, size in zip(self.shape, self.chunk, strict=True))
+        return len(np.unique(self.corners, axis=0)) >= needed
 
     def _check(self, file_size: int) -> None:
         for offset, stored, skipped in self.places.tolist():
@@ -95,7 +105,7 @@ class Chunks:
         """
         low = np.array([part.start for part in box])
         high = np.array([part.stop for part in box])
-        values = np.full(high - low, self.fill, self.dtype)
+        values = np.zeros(high - low, self.dtype)  # where no chunk was written
         meets = (self.corners < high) & (self.corners + self.chunk > low)
         with path.open("rb") as file:
             if _version(os.fstat(file.fileno())) != self.version:

@@ -49,12 +49,23 @@ def test_any_box_of_any_chunked_dataset(tmp_path_factory, given_, packed, shuffl
         np.testing.assert_array_equal(chunks.read_box(file["x"], "x", box), values[box])
 
 
-def test_chunks_that_were_never_written_have_the_fill_value(tmp_path):
+def test_chunks_that_were_never_written_are_zeros(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.create_dataset("x", (4, 6), "f4", chunks=(2, 3), fillvalue=7, **GZIP)[:2, :3] = 1
+        file.create_dataset("x", (4, 6), "f4", chunks=(2, 3), **GZIP)[:2, :3] = 1
     x = open_dataset(tmp_path / "a.h5", "x").x
     assert (x[:2, :3] == 1).all()
-    assert (x[2:] == 7).all()
+    assert (x[2:] == 0).all()
+
+
+@pytest.mark.parametrize("packed", [{}, GZIP, {"compression": "lzf"}])
+def test_a_value_of_its_own_for_what_was_never_written_is_not_looked_up(tmp_path, packed):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, rows in (("holes", 2), ("whole", 4)):
+            own = file.create_dataset(name, (4, 6), "f4", chunks=(2, 3), fillvalue=7, **packed)
+            own[:rows] = 1
+    assert (open_dataset(tmp_path / "a.h5", "whole").x[:] == 1).all()
+    with pytest.raises(InputError, match="never written, and a value of its own"):
+        open_dataset(tmp_path / "a.h5", "holes")
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000, 4_000_001])
