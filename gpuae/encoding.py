@@ -24,8 +24,8 @@ from gpuae.model.model import Model
 from gpuae.model.propagation import Propagation, Sums
 from gpuae.model.tile import Tile
 from gpuae.storage import arrays
-from gpuae.storage.mapped import is_large
 from gpuae.storage.matrix import Source
+from gpuae.storage.pages import is_large
 from gpuae.training.crew import Crew, available_cores
 
 BLOCK_ROWS = 256

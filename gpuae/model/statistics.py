@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import arrays
-from gpuae.storage.mapped import hand_back
 from gpuae.storage.matrix import Source
+from gpuae.storage.pages import hand_back
 
 BLOCK_BYTES = 1 << 23
 """Size of a block of rows in float64."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage.matrix import Matrix, Source
+from gpuae.storage.pages import hand_back
 
 BLOCK_BYTES = 32 << 20
 HELD_BYTES = 64 << 20
@@ -106,12 +106,10 @@ def _round_up(count: int, multiple: int) -> int:
 
 
 def _mapped_blocks(x: NDArray[Any], first: int, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
-    mapped = getattr(x, "_mmap", None)
-    large = x.nbytes > HELD_BYTES and hasattr(mmap, "MADV_DONTNEED")
     for start in range(first, len(x), rows):
         yield start, x[start : start + rows]
-        if large and isinstance(mapped, mmap.mmap):
-            mapped.madvise(mmap.MADV_DONTNEED)
+        if x.nbytes > HELD_BYTES:
+            hand_back(x)
 
 
 def _blocks_ahead(x: Matrix, first: int, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:

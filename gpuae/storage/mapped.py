@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
 import numpy as np
@@ -15,37 +14,6 @@ from numpy.typing import NDArray
 from gpuae.errors import OutputError
 from gpuae.storage import arrays
 from gpuae.storage.matrix import Matrix, Source
-
-
-def mapping_of(x: NDArray[Any]) -> mmap.mmap | None:
-    """Return the map behind an array; None where there is none that pages can be asked of."""
-    mapped = getattr(x, "_mmap", None)
-    return mapped if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise") else None
-
-
-def hand_back(x: NDArray[Any]) -> None:
-    """Give the pages of a mapped array back: they count into the size of the process.
-
-    They stay in the system's cache for as long as there is room; who touches them gets them again.
-    """
-    mapped = mapping_of(x)
-    if mapped is not None:
-        mapped.madvise(mmap.MADV_DONTNEED)
-
-
-def is_large(x: NDArray[Any], memory: int) -> bool:
-    """Whether x is mapped from a file and more than may be in memory.
-
-    From then on a row that is touched brings few pages in, and not 2 MiB around it if that can be
-    helped.
-    """
-    mapped = mapping_of(x)
-    if mapped is None or x.nbytes <= memory:
-        return False
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):
-        with suppress(OSError):  # a kernel that has no huge pages
-            mapped.madvise(mmap.MADV_NOHUGEPAGE)
-    return True
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.storage import arrays
-from gpuae.storage.mapped import hand_back, in_place
+from gpuae.storage.mapped import in_place
 from gpuae.storage.matrix import Matrix, Source
+from gpuae.storage.pages import hand_back
 
 SMALL_BYTES = 256 << 20
 """Rows up to this size are made once, rather than each time they are asked for."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends.ops import Array, DeviceOps, Ops, Program
-from gpuae.storage.mapped import hand_back
+from gpuae.storage.pages import hand_back
 from gpuae.training.batches import Order
 
 SLOTS = 4

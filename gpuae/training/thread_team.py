@@ -23,7 +23,7 @@ from gpuae.model.network import Network
 from gpuae.model.objective import Totals
 from gpuae.model.preprocess import Preprocess
 from gpuae.model.propagation import Propagation
-from gpuae.storage.mapped import hand_back, is_large
+from gpuae.storage.pages import hand_back, is_large
 from gpuae.training.batches import Order, step_sizes
 from gpuae.training.crew import Crew
 from gpuae.training.lanes import EVALUATION_ROWS, Lanes, cut_into_parts, new_worker

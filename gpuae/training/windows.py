@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends.ops import Program
-from gpuae.storage.mapped import hand_back
+from gpuae.storage.pages import hand_back
 from gpuae.training.batches import WINDOW_ROWS, Order
 
 SLOTS = 2

@@ -9,8 +9,9 @@ from gpuae.errors import InputError, OutputError
 from gpuae.storage import arrays, chunked
 from gpuae.storage.chunked import StoredRows
 from gpuae.storage.dataset import open_dataset
-from gpuae.storage.mapped import hand_back, in_place, is_large, mapping_of
+from gpuae.storage.mapped import in_place
 from gpuae.storage.matrix import Matrix
+from gpuae.storage.pages import hand_back, is_large, mapping_of
 
 
 @pytest.fixture
@@ -145,3 +146,15 @@ def test_no_room_to_unpack_is_said_with_what_is_needed(stored, monkeypatch):
         in_place(x),
     ):
         pytest.fail("worked")
+
+
+def test_a_map_keeps_the_changes_that_are_only_its_own(tmp_path, monkeypatch):
+    np.save(tmp_path / "rows.npy", np.zeros((1000, 6)))
+    x = np.load(tmp_path / "rows.npy", mmap_mode="c")
+    x[5] = 7
+    monkeypatch.setattr(arrays, "HELD_BYTES", 0)
+    for view in (x, x[2:]):
+        assert not is_large(view, 0)
+        hand_back(view)
+        list(arrays.blocks(view))
+    assert (x[5] == 7).all()

@@ -1,0 +1,45 @@
+"""The pages of memory maps, which count into the size of a process while it holds them."""
+
+from __future__ import annotations
+
+import mmap
+from contextlib import suppress
+from typing import Any
+
+from numpy.typing import NDArray
+
+
+def mapping_of(x: NDArray[Any]) -> mmap.mmap | None:
+    """Return the map behind an array; None where there is none whose pages can be handed back.
+
+    A map with changes of its own (mode `c`) would lose them.
+    """
+    mapped = getattr(x, "_mmap", None)
+    if getattr(x, "mode", None) == "c" or not hasattr(mmap, "MADV_DONTNEED"):
+        return None
+    return mapped if isinstance(mapped, mmap.mmap) else None
+
+
+def hand_back(x: NDArray[Any]) -> None:
+    """Give the pages of a mapped array back: they count into the size of the process.
+
+    They stay in the system's cache for as long as there is room; who touches them gets them again.
+    """
+    mapped = mapping_of(x)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def is_large(x: NDArray[Any], memory: int) -> bool:
+    """Whether x is mapped from a file and more than may be in memory.
+
+    From then on a row that is touched brings few pages in, and not 2 MiB around it if that can be
+    helped.
+    """
+    mapped = mapping_of(x)
+    if mapped is None or x.nbytes <= memory:
+        return False
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with suppress(OSError):  # a kernel that has no huge pages
+            mapped.madvise(mmap.MADV_NOHUGEPAGE)
+    return True
