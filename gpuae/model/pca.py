@@ -47,10 +47,10 @@ def principal_axes(
 ) -> PrincipalAxes:
     """Return the first `count` principal axes of the chosen rows of x (n, d), preprocessed.
 
-    Fewer are returned where the rows span fewer. They are exact where columns or rows are at most
-    EXACT_SIZE. Otherwise a subspace is iterated: N. Halko, P. Martinsson, J. Tropp, "Finding
-    structure with randomness", 2011, algorithm 4.4, on the covariance. Where rows are very
-    many, some of them, evenly spaced, stand for all.
+    Fewer are returned where the rows span fewer dimensions. The axes are exact where columns or
+    rows are at most EXACT_SIZE. Otherwise a subspace is iterated: N. Halko, P. Martinsson,
+    J. Tropp, "Finding structure with randomness", 2011, algorithm 4.4, on the covariance. Where
+    rows are very many, some of them, evenly spaced, stand for all.
     """
     columns = x.shape[1]
     rows = _evenly(rows, columns)
@@ -70,9 +70,11 @@ def principal_axes(
         values, axes = _by_products_of_rows(np.concatenate(list(centred())), count)
     else:
         values, axes = _by_iteration(centred, columns, count)
+    some = values > len(rows) * np.finfo(float).eps * max(values[0], 0.0)
+    values, axes = values[some], axes[:, some]
     largest = np.argmax(np.abs(axes), axis=0)
     axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    return PrincipalAxes(mean, axes, np.maximum(values, 0.0) / len(rows))
+    return PrincipalAxes(mean, axes, values / len(rows))
 
 
 def _evenly(rows: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
@@ -87,9 +89,7 @@ def _evenly(rows: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
 Blocks = Callable[[], Iterator[NDArray[np.float64]]]
 
 
-def _by_covariance(
-    centred: Blocks, columns: int, count: int
-) -> tuple[Vector, NDArray[np.float64]]:
+def _by_covariance(centred: Blocks, columns: int, count: int) -> tuple[Vector, NDArray[np.float64]]:
     """Return the largest eigenvalues of Σ xᵀx, falling, and their axes."""
     from scipy.linalg import eigh
 
@@ -103,14 +103,13 @@ def _by_covariance(
 def _by_products_of_rows(
     centred: NDArray[np.float64], count: int
 ) -> tuple[Vector, NDArray[np.float64]]:
-    """Return the same by the eigenvectors of x xᵀ; axes without variance are left out."""
+    """Return the same by the eigenvectors of x xᵀ."""
     from scipy.linalg import eigh
 
     rows = len(centred)
     values, left = eigh(centred @ centred.T, subset_by_index=(rows - count, rows - 1))
-    some = values > rows * np.finfo(float).eps * max(values[-1], 0.0)
-    values, left = values[some][::-1], left[:, some][:, ::-1]
-    return values, centred.T @ left / np.sqrt(values)
+    values, left = values[::-1], left[:, ::-1]
+    return values, centred.T @ left / np.sqrt(np.maximum(values, np.finfo(float).tiny))
 
 
 def _by_iteration(centred: Blocks, columns: int, count: int) -> tuple[Vector, NDArray[np.float64]]:
