@@ -40,14 +40,15 @@ def test_gemm(assert_agree, m, n, k, flags, dtype):
     "source",
     [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)] + ["float32", "float64"],
 )
-def test_gather(assert_agree, rows_at, source, dtype):
+@pytest.mark.parametrize("finer", [False, True])
+def test_gather(assert_agree, rows_at, source, dtype, finer):
     random = np.random.default_rng(3)
     if source.startswith("f"):
         x = (1e3 * random.standard_normal((9, 7))).astype(source)
     else:
         info = np.iinfo(source)
         x = random.integers(info.min, info.max, (9, 7), source, endpoint=True)
-    number = np.result_type(source, dtype)
+    number = "float64" if finer else np.result_type(source, dtype)
     center, span = x.astype(float).mean(axis=0), float(np.ptp(x.astype(float)))
     scaling = Scaling(center.astype(number), np.full(7, 1 / span, number), -0.4, 0.4)
     rows = rows_at([8, 0, 3, 3, 5, 1], start=1, first=1, count=3)
