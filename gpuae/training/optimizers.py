@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -95,6 +96,11 @@ class SGD:
     def vectors(self) -> dict[str, Array]:
         """The velocity."""
         return {"velocity": self.velocity}
+
+
+def all_finite(ops: Ops, vectors: Iterable[Array]) -> bool:
+    """Whether every number of some flat vectors is finite (and not too large to square)."""
+    return all(math.isfinite(ops.dot(own, own)) for own in vectors)
 
 
 def create_optimizer(ops: Ops, size: int, config: Config) -> Optimizer:

@@ -160,6 +160,16 @@ def test_more_epochs_of_a_cosine_are_another_run(x, tmp_path):
         fit(x, config_of(schedule="cosine", epochs=5), checkpoints=plan)
 
 
+def test_fewer_epochs_than_are_done_cannot_be_gone_on_to(x, tmp_path):
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    fit(x, config_of(epochs=4), checkpoints=plan)
+    content = plan.path.read_bytes()
+    with pytest.raises(ConfigError, match=r"run\.h5 has 4 epochs done and epochs=3 .* give 4 or"):
+        fit(x, config_of(epochs=3), checkpoints=plan)
+    assert plan.path.read_bytes() == content
+    assert len(fit(x, config_of(epochs=4), checkpoints=plan).course.history.records) == 4
+
+
 def test_a_checkpoint_that_is_there_is_not_overwritten_unasked(x, tmp_path):
     fit(x, config_of(), checkpoints=Checkpoints(tmp_path / "run.h5"))
     with pytest.raises(OutputError, match="exists already"):
