@@ -103,6 +103,36 @@ def test_dropout_masks_are_equal_bit_for_bit(fast_ops, rows_at, shape, rate, com
         np.testing.assert_array_equal(left[0], own)
 
 
+def test_masks_of_far_columns_in_late_epochs_are_equal_bit_for_bit(fast_ops, rows_at):
+    from gpuae.backends.numpy_ops import NumpyOps
+
+    shape = (1, 4 * 65_537 + 3)
+    x, low, high = np.ones(shape, np.float32), *np.full((2, shape[1]), -1, np.float32)
+    rows = rows_at([2**31 + 5], epoch=0x0102_0304, row_base=3)
+    left = []
+    for ops in (NumpyOps(), *fast_ops):
+        mask, noisy = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        ops.dropout_mask(rows, 3, 0.5, 2**35, mask, False)
+        ops.corrupt(rows, x, Corruption("masking", 0.5, 2**35, low, high), noisy)
+        left.append((mask, noisy))
+    for own in left[1:]:
+        np.testing.assert_array_equal(left[0], own)
+
+
+def test_sums_of_tall_matrices_and_of_many_tiles(assert_agree):
+    """More strips than a block has warps, and more partial sums than it has threads."""
+    a, bias = normal((4200, 131), "float32", 1), normal(131, "float32", 2)
+
+    def call(ops, a, z, sums, total, bias_gradient):
+        ops.add_column_sums(a, sums)
+        ops.add_absolute_sum(a, total)
+        ops.output_delta(z, bias, a, "tanh", "mse", 4200, total, bias_gradient, False)
+
+    sums, total, gradient = np.zeros(131), np.zeros(1), np.zeros(131, np.float32)
+    arrays = {"a": a, "z": a.copy(), "sums": sums, "total": total, "bias_gradient": gradient}
+    assert_agree(call, 1e-5, **arrays)
+
+
 @each_type
 def test_normals_agree_to_a_hundred_thousandth(fast_ops, rows_at, dtype):
     """But for words so near 2³² that float32 rounds them to it: there the radius goes to zero."""
