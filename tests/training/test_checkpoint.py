@@ -94,6 +94,18 @@ def test_a_run_may_go_on_with_other_threads(x, tmp_path, threads, short_portions
     assert_same(fit(x, config_of(threads=2, **settings), checkpoints=plan).model, whole.model)
 
 
+def test_rows_of_a_file_go_on_from_where_an_epoch_stood(x, tmp_path, monkeypatch, short_portions):
+    monkeypatch.setattr("gpuae.training.windows.WINDOW_ROWS", 32)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    config = config_of(memory="1KB", shuffle="full")
+    assert fit(mapped, config, checkpoints=plan, observer=StopsAfter(6)).interrupted
+    again = fit(mapped, config, checkpoints=plan)
+    whole = fit(x, config_of(shuffle="full"))
+    np.testing.assert_array_equal(again.model.parameters, whole.model.parameters)
+
+
 def test_a_run_that_stopped_early_does_not_go_on(x, tmp_path):
     config = config_of(epochs=40, patience=1, learning_rate=0.5)
     plan = Checkpoints(tmp_path / "run.h5", resume=True)
