@@ -131,6 +131,13 @@ class Preprocess:
         scaled = 1.0 if self.whitening is None else np.linalg.norm(self.whitening.back, axis=0)
         return np.asarray(scaled / self.factor)
 
+    def forward(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Preprocess rows (m, d) without missing values, in float64."""
+        scaled = self.scaled(x)
+        if self.whitening is None:
+            return scaled
+        return np.asarray((scaled - self.whitening.mean) @ self.whitening.forward)
+
 
 def fit_preprocess(
     x: NDArray[Any], rows: NDArray[np.int64], config: Config, statistics: ColumnStatistics
@@ -169,6 +176,12 @@ def _scale_standard(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple
     return center, _inverse(deviation, dtype)
 
 
+def _scale_pooled(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    """Centre each column and divide all by one deviation, the root of the mean variance."""
+    pooled = np.sqrt(np.where(statistics.constant(dtype), 0.0, statistics.variance).mean())
+    return statistics.mean, np.full(len(statistics.mean), _inverse(pooled, dtype))
+
+
 def _scale_minmax(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     spread = np.where(statistics.constant(dtype), 0.0, statistics.highest - statistics.lowest)
     return statistics.lowest, _inverse(spread, dtype)
@@ -195,6 +208,7 @@ _SCALES: dict[str, Callable[[ColumnStatistics, np.dtype[Any]], tuple[Vector, Vec
     "none": _scale_none,
     "unit": _scale_unit,
     "standard": _scale_standard,
+    "pooled": _scale_pooled,
     "minmax": _scale_minmax,
     "sigma": _scale_sigma,
 }

@@ -96,7 +96,7 @@ class Checkpoints:
         if not (self.resume and self.path.exists()):
             return None
         contents, state = read_checkpoint(self.path)
-        done, wanted = len(contents.history.get("epoch", ())), own.config.epochs
+        done, wanted = len(contents.history.get("epoch", ())), own.config.resolved("epochs")
         if difference := _difference(own, contents):
             raise InputError(
                 f"{self.path}: is of another run: {difference}; give the same, or leave --resume "

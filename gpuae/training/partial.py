@@ -72,6 +72,7 @@ class PartialFit:
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
         self._memory = (self._parameters, *self._optimizer.vectors.values())
         self._before = [self._ops.empty(own.shape, str(own.dtype)) for own in self._memory]
+        self._rate: float = self._prepared.config.resolved("learning_rate")
         self._portions = Portions()
         self._rows_seen = rows_seen
         self._steps_done = 0
@@ -98,8 +99,8 @@ class PartialFit:
             self._ops, self._network, self._prepared, x, self._parameters, count, self._steps_done
         )
         with team:
-            team.start_epoch(np.arange(count), 0, config.learning_rate, self._rows_seen)
-            for portion in self._portions.of(steps):
+            team.start_epoch(np.arange(count), 0, self._rate, self._rows_seen)
+            for portion in self._portions.of([steps]):
                 team.run(portion, self._optimizer)
             loss = objective(team.totals(count), config)
         if not (math.isfinite(loss) and all_finite(self._ops, self._memory)):
@@ -107,7 +108,7 @@ class PartialFit:
             raise DivergedError(
                 "the loss, a weight or a mean that the optimizer keeps was no finite number: give "
                 "rows in the range of the first portion, or lower learning_rate "
-                f"(now {config.learning_rate:g}); everything is as it was before this portion"
+                f"(now {self._rate:g}); everything is as it was before this portion"
             )
         self.loss = loss
         self._rows_seen += count
@@ -130,6 +131,7 @@ class PartialFit:
 
 
 def _first_preparation(first: NDArray[Any], config: Config) -> Prepared:
+    config = config.model_copy(update={"schedule": "constant"})
     rows = np.arange(len(first))
     fill = learn_fill(first, rows, config)
     x = filled_once(first, fill)
