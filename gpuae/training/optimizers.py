@@ -99,8 +99,11 @@ class SGD:
 
 
 def all_finite(ops: Ops, vectors: Iterable[Array]) -> bool:
-    """Whether every number of some flat vectors is finite (and not too large to square)."""
-    return all(math.isfinite(ops.dot(own, own)) for own in vectors)
+    """Whether every number of some flat vectors is finite."""
+    total = ops.zeros((1,), "float64")
+    for own in vectors:
+        ops.add_absolute_sum(own.reshape(1, -1), total)
+    return bool(np.isfinite(ops.to_host(total)).all())
 
 
 def create_optimizer(ops: Ops, size: int, config: Config) -> Optimizer:

@@ -47,7 +47,8 @@ def test_reconstructed_rows_are_written_in_a_type_that_holds_them(gpuae, x, sett
 
 def test_a_code_that_float32_cannot_hold_is_refused(gpuae):
     np.save("x.npy", far(0, 1e42))
-    made = gpuae("fit", "x.npy", "-o", "m.h5", *FIT, "--scale", "none", "--dtype", "float64")
+    made = gpuae("fit", "x.npy", "-o", "m.h5", *FIT, "--scale", "none", "--dtype", "float64",
+                 "--init", "glorot")  # fmt: skip
     assert made.code == 0, made.err
     done = gpuae("encode", "m.h5", "x.npy", "-o", "codes.h5")
     assert done.code == 2

@@ -209,6 +209,7 @@ def test_a_preprocess_is_read_back_as_it_was(whiten):
 def fed(ops, x, rows, **settings):
     """Return what the network is given for some rows, and that brought back to raw units."""
     defaults = {"hidden": (2,), "output_activation": "identity", "dtype": "float64"}
+    defaults |= {"activation": "sigmoid", "code_activation": "sigmoid"}
     config = Config(**defaults | settings)
     preprocess = fit_preprocess(
         x, np.arange(len(x)), config, column_statistics(x, np.arange(len(x)))

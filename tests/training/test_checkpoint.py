@@ -64,7 +64,9 @@ class StopsAfter(Silence):
 
 @pytest.fixture
 def short_portions(monkeypatch):
-    monkeypatch.setattr(Portions, "of", lambda _, steps: ([own] for own in steps))
+    monkeypatch.setattr(
+        Portions, "of", lambda _, stretches: ([own] for steps in stretches for own in steps)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,10 +101,11 @@ def test_rows_of_a_file_go_on_from_where_an_epoch_stood(x, tmp_path, monkeypatch
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     plan = Checkpoints(tmp_path / "run.h5", resume=True)
-    config = config_of(memory="1KB", shuffle="full")
+    settings = {"shuffle": "full", "validation": 0}
+    config = config_of(memory="1KB", **settings)
     assert fit(mapped, config, checkpoints=plan, observer=StopsAfter(6)).interrupted
     again = fit(mapped, config, checkpoints=plan)
-    whole = fit(x, config_of(shuffle="full"))
+    whole = fit(x, config_of(**settings))
     np.testing.assert_array_equal(again.model.parameters, whole.model.parameters)
 
 
@@ -174,12 +177,14 @@ def test_more_epochs_of_a_cosine_are_another_run(x, tmp_path):
 
 def test_fewer_epochs_than_are_done_cannot_be_gone_on_to(x, tmp_path):
     plan = Checkpoints(tmp_path / "run.h5", resume=True)
-    fit(x, config_of(epochs=4), checkpoints=plan)
+    constant = {"schedule": "constant", "validation": 0, "patience": 0}
+    fit(x, config_of(epochs=4, **constant), checkpoints=plan)
     content = plan.path.read_bytes()
     with pytest.raises(ConfigError, match=r"run\.h5 has 4 epochs done and epochs=3 .* give 4 or"):
-        fit(x, config_of(epochs=3), checkpoints=plan)
+        fit(x, config_of(epochs=3, **constant), checkpoints=plan)
     assert plan.path.read_bytes() == content
-    assert len(fit(x, config_of(epochs=4), checkpoints=plan).course.history.records) == 4
+    done = fit(x, config_of(epochs=4, **constant), checkpoints=plan)
+    assert len(done.course.history.records) == 4
 
 
 def test_a_checkpoint_that_is_there_is_not_overwritten_unasked(x, tmp_path):

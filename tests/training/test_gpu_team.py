@@ -98,7 +98,7 @@ def test_rows_that_do_not_fit_are_streamed_to_the_same_bits(name, low_rank, monk
 @pytest.mark.parametrize("steps", [1, 3])
 def test_streamed_rows_go_on_from_where_an_epoch_stood(low_rank, monkeypatch, steps):
     x = rows_for("denoising", low_rank)
-    config = config_of("denoising")
+    config = config_of("denoising", init="glorot")
     monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
     monkeypatch.setattr(supply, "SLOT_BYTES", 1)
     monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)

@@ -89,7 +89,8 @@ def test_a_portion_that_diverges_is_taken_back(x):
     ],
 )
 def test_nothing_is_left_of_a_portion_that_diverges(device, x, settings, bad):
-    linear = {"activation": "identity", "output_activation": "identity", "device": device}
+    linear = {"activation": "identity", "output_activation": "identity", "init": "glorot"}
+    linear |= {"device": device}
     x = x.astype(np.float32)
     spoilt, clean = (fed([x[:60]], **settings | linear) for _ in range(2))
     with pytest.raises(DivergedError, match="rows in the range"):
@@ -97,6 +98,12 @@ def test_nothing_is_left_of_a_portion_that_diverges(device, x, settings, bad):
     spoilt.feed(x[60:])
     clean.feed(x[60:])
     np.testing.assert_array_equal(spoilt.model().parameters, clean.model().parameters)
+
+
+def test_a_moment_may_be_too_large_to_square(x):
+    linear = {"activation": "identity", "output_activation": "identity", "init": "glorot"}
+    training = fed([1e45 * x], dtype="float64", **linear)
+    assert np.isfinite(training.loss)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "plateau"])

@@ -329,6 +329,7 @@ def test_infinite_moments_are_a_divergence_because_their_weights_stand_still(dev
     x = (1e12 * low_rank(60, 4)).astype(np.float32)
     settings = {"hidden": (2,), "activation": "identity", "scale": "none", "epochs": 3}
     settings |= {"output_activation": "identity", "device": device, "batch_size": 20}
+    settings |= {"init": "glorot", "schedule": "constant", "validation": 0}
     fitted = fit(x, Config.parse(settings))
     with pytest.raises(DivergedError, match=r"optimizer .*scale=minmax"):
         fitted.raise_if_diverged()
