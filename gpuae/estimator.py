@@ -195,7 +195,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Return the reconstruction (n, d), in the data's own units, from codes X (n, k)."""
         check_is_fitted(self, "model_")
         codes = check_array(X, dtype=(np.float64, np.float32))
-        out = np.empty((len(codes), self.n_features_in_), self.model_.config.dtype)
+        out = np.empty((len(codes), self.n_features_in_), self.model_.row_type)
         encoding.decode(self.model_, codes, encoding.into(out), **self._run_options())
         return out
 

@@ -82,6 +82,14 @@ def test_a_width_may_be_a_whole_number_of_numpy():
     assert Config.parse({"hidden": np.int64(5)}).hidden == (5,)
 
 
+@pytest.mark.parametrize("kind", ["uint64", "int64", "uint8"])
+def test_a_seed_may_be_a_whole_number_of_numpy(kind):
+    import numpy as np
+
+    seed = np.iinfo(kind).max
+    assert Config.parse({"seed": np.dtype(kind).type(seed)}).seed == seed
+
+
 # What is refused
 
 SENSELESS = [
@@ -239,6 +247,7 @@ def test_a_toml_file_speaks_the_same_names(tmp_path):
         (b"epoch = 3", "unknown setting epoch; did you mean epochs"),
         (b"epochs = -1", "epochs: "),
         (b"[train]\nepochs = 3", "unknown setting train"),
+        (b"#" * (1 << 20) + b"\n", "is larger than 1 MiB"),
     ],
 )
 def test_a_wrong_toml_file_is_named(tmp_path, content, says):

@@ -86,7 +86,7 @@ class Fit:
             return
         epoch = len(self.course.history.records) + 1
         raise DivergedError(
-            f"the loss or a weight was no finite number in epoch {epoch}: "
+            f"the loss, a weight or a mean of the optimizer was no finite number in epoch {epoch}: "
             f"{_remedy(self.model.config)}; "
             f"the weights of epoch {self.course.best_epoch} were kept"
         )
@@ -358,7 +358,7 @@ def _notes(
     config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
 ) -> Iterator[str]:
     """Yield what a person should know about these data with these settings."""
-    constant = int((statistics.lowest == statistics.highest).sum())
+    constant = int(statistics.constant(x.dtype).sum())
     if config.scale in ("standard", "minmax") and constant:
         columns = "1 column is" if constant == 1 else f"{constant} columns are"
         yield f"{columns} constant over the training rows: only centred, not scaled"
@@ -375,6 +375,7 @@ def _remedy(config: Config) -> str:
     """Say what to lower."""
     scaling = "scale the data (scale=minmax)"
     if config.full_batch:
-        return scaling if config.scale == "none" else "lower beta or raise weight_decay"
+        smaller = "lower beta or " if config.sparsity == "kl" else ""
+        return scaling if config.scale == "none" else f"{smaller}raise weight_decay"
     rate = f"lower learning_rate (now {config.resolved('learning_rate'):g})"
     return f"{rate}, or {scaling}" if config.scale == "none" else rate
