@@ -14,7 +14,7 @@ from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.storage import arrays, guard, limits, reading
 
 
-def load(spec: Path) -> NDArray[Any]:
+def load(spec: Path, count: int) -> NDArray[Any]:
     """Return the labels (n,) in a file: numbers, or strings.
 
     Parameters
@@ -22,6 +22,8 @@ def load(spec: Path) -> NDArray[Any]:
     spec
         idx, idx.gz, .npy, a table with one column or one named as labels are, a data set of
         gpuae's, `file.h5::/path`, or `file.mat::name`.
+    count
+        How many labels there have to be.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def load(spec: Path) -> NDArray[Any]:
     if inner is not None:
         raise InputError(f"{path}: has nothing to choose from by ::{inner}; give the file alone")
     if found is Format.TABLE:
-        return table.load_labels(path)
+        return table.load_labels(path, count)
     values = idx.read_array(path) if found is Format.IDX else npy.read_array(path)
     return _one_a_row(values, str(path))
 

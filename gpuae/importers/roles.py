@@ -52,9 +52,15 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
     label = _said(titles, options.label_column, "--label-column", choice.claimed)
     row_id = _said(titles, options.id_column, "--id-column", choice.claimed)
     notes = []
+    if row_id is None:
+        row_id = _usual(titles, options.usual_id, choice.claimed | {label})
+        notes += _told(titles, row_id, f"row_id, as for {options.names_of}")
+    if label is None:
+        label = _usual(titles, options.usual_label, choice.claimed | {row_id})
+        notes += _told(titles, label, f"labels y, as for {options.names_of}")
     if label is None:
         label = guess_label(titles, choice.claimed | {row_id})
-        notes += _told(titles, label, "labels y")
+        notes += _told(titles, label, "labels y, not as a feature")
     if row_id is None:
         row_id = next(iter(_named(titles, ID_NAMES, choice.claimed | {label})), None)
         notes += _told(titles, row_id, "row_id")
@@ -64,15 +70,21 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
 
 
 def _said(titles: Titles, name: str | None, option: str, claimed: Collection[int]) -> int | None:
-    """Return the column that an option names."""
+    """Return the column that an option names, or numbers where there are no names."""
     if name is None:
         return None
-    column = titles.column(name, option)
+    column = titles.place(name, option)
     if column in claimed:
         raise InputError(
             f"{titles.source}: {option}: {name!r} is one of the features; it can be only one thing"
         )
     return column
+
+
+def _usual(titles: Titles, name: str | None, taken: Collection[int | None]) -> int | None:
+    """Return the only column of a name that is not taken; None where there is none."""
+    found = [column for column in titles.places.get(name or "", ()) if column not in taken]
+    return found[0] if len(found) == 1 else None
 
 
 def guess_label(titles: Titles, claimed: Collection[int | None] = ()) -> int | None:
