@@ -129,7 +129,7 @@ def _check_names(model_path: Path, model: Model, dataset: Dataset) -> None:
     ):
         if own != known:
             raise InputError(
-                f"{dataset.source}: column {column} (counted from 0) is {own!r} and {model_path} "
+                f"{dataset.source}: column {column + 1} is {own!r} and {model_path} "
                 f"was trained with {known!r} there; give the same columns in the same order"
             )
 

@@ -14,7 +14,7 @@ from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.memory import data_memory
 from gpuae.storage.dataset import Dataset, open_dataset
 
-__all__ = ["ReadOptions", "open_data"]
+__all__ = ["ReadOptions", "open_data", "split_spec"]
 
 TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load}
 """Formats whose columns can be other things than features."""

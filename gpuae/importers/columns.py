@@ -210,7 +210,7 @@ def _check_unambiguous(
     names = {item, *numbers.groups()} & titles.places.keys()
     could_be_names = titles.are_numbers or bool(names)
     if could_be_names and _are_there(numbers, titles) and named != _numbered(item, numbers, titles):
-        low, high = (item, item) if item in names else (numbers[1], numbers[2])
+        low, high = (item, item) if item in names else (numbers[1], numbers[2] or numbers[1])
         raise InputError(
             f"{titles.source}: --columns: {item} could be names of columns or their numbers; give "
             f"{low}:{high} for the names, or {NUMBER_SIGN}{item} for the numbers"

@@ -223,8 +223,8 @@ class _Missing:
     def count(self, column: pa.ChunkedArray, name: str, start: int) -> None:
         """Look at some values of a column, of which the first is in row `start`."""
         if column.null_count and not self._count:
-            row = start + int(np.argmax(column.is_null().to_numpy()))
-            self._first = f"column {name!r}, row {row} (counted from 0)"
+            row = start + 1 + int(np.argmax(column.is_null().to_numpy()))
+            self._first = f"column {name!r}, row {row}"
         self._count += column.null_count
 
     def refuse(self) -> None:

@@ -115,7 +115,7 @@ class CsrRows:
         if len(columns) and not (columns.min() >= 0 and columns.max() < self.shape[1]):
             raise _broken(
                 self._source,
-                f"has an index outside its {self.shape[1]} columns in the rows from {start} on",
+                f"has an index outside its {self.shape[1]} columns in the rows from {start + 1} on",
             )
         return self._dense(pointers - pointers[0], columns, values)
 
@@ -154,9 +154,7 @@ def _checked_pointers(
         raise _broken(source, f"has an indptr that does not ascend from 0 to {entries}")
     if steps.max() > columns:
         row = int(np.argmax(steps))
-        raise _broken(
-            source, f"has {steps[row]} entries for {columns} columns in row {row} (from 0)"
-        )
+        raise _broken(source, f"has {steps[row]} entries for {columns} columns in row {row + 1}")
     return pointers
 
 

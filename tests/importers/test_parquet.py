@@ -75,7 +75,7 @@ def test_decimals_are_numbers(written):
 
 def test_nulls_are_refused_by_place_or_missing_values(written):
     path = written(row_group_size=2, a=[1.0, 2.0, None, 4.0], b=pa.array([1, 2, 3, None], "uint8"))
-    with pytest.raises(InputError, match=r"2 values are missing, the first in column 'a', row 2 "):
+    with pytest.raises(InputError, match=r"2 values are missing, the first in column 'a', row 3;"):
         load(path)
     x = load(path, missing=True).x
     np.testing.assert_array_equal(x, [[1, 1], [2, 2], [np.nan, 3], [4, np.nan]])

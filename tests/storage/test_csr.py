@@ -88,7 +88,7 @@ def test_a_matrix_without_entries_is_zero():
         ({"indices": (3, 0)}, r"has indices of shape \(2,\) and data of shape \(3,\)"),
         ({"data": [[1.0], [2.0], [3.0]]}, r"data of shape \(3, 1\)"),
         ({"data": ["a", "b", "c"]}, "holds text where numbers"),
-        ({"shape": (3, 1)}, r"has 2 entries for 1 columns in row 0 \(from 0\)"),
+        ({"shape": (3, 1)}, r"has 2 entries for 1 columns in row 1"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused_before_anything_is_made(changed, message):
@@ -101,5 +101,5 @@ def test_parts_that_do_not_fit_are_refused_before_anything_is_made(changed, mess
 def test_an_index_outside_the_columns_is_refused_when_its_rows_are_read(index):
     rows = rows_of(indices=(3, 0, index))
     assert rows[0:2].shape == (2, 4)
-    with pytest.raises(InputError, match="index outside its 4 columns in the rows from 1 on"):
+    with pytest.raises(InputError, match="index outside its 4 columns in the rows from 2 on"):
         rows[1:3]
