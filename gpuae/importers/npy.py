@@ -26,7 +26,7 @@ from gpuae.storage.limits import check_memory
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-LABEL_NAMES = ("y", "labels", "target")
+LABEL_NAMES = ("y", "label", "labels", "target", "class")
 PREFERRED_NAMES = ("x", "X", "data")
 HEADER_BYTES = 1 << 16
 """Of an array: larger than any header of numbers, and NumPy would read gigabytes of one."""

@@ -54,6 +54,15 @@ def as_stored(values: NDArray[Any], source: str) -> NDArray[Any]:
     return np.array(values, dtype=target, order="C")
 
 
+def survive(values: NDArray[Any], target: np.dtype[Any]) -> bool:
+    """Whether integers keep their value in the type `target`."""
+    if target.kind != "f" or not len(values):
+        return True
+    largest = 1 << (np.finfo(target).nmant + 1)
+    large = values[(values > largest) | (values < -largest)] if values.dtype.itemsize > 2 else ()
+    return all(int(target.type(value)) == value for value in np.unique(large).tolist())
+
+
 def as_rows(values: NDArray[Any], source: str) -> tuple[NDArray[Any], tuple[int, ...] | None]:
     """Return `values` as a matrix (n, d), and the shape of a row where rows are images.
 

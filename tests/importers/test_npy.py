@@ -164,7 +164,7 @@ def test_a_header_that_lies_is_refused(tmp_path, header):
     with pytest.raises(InputError, match=r"a\.npy: "):
         npy.load_npy(tmp_path / "a.npy")
     with pytest.raises(InputError, match=r"a\.npy: "):
-        labels.load(tmp_path / "a.npy")
+        labels.load(tmp_path / "a.npy", 3)
     with pytest.raises(InputError, match=r"a\.npz"):
         npy.load_npz(tmp_path / "a.npz")
 
