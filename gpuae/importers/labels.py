@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import idx, matlab, npy, table
 from gpuae.importers.detect import Format, detect, split_spec
-from gpuae.storage import arrays, guard, limits, reading
+from gpuae.storage import arrays, guard, limits, netcdf, reading
 
 
 def load(spec: Path, count: int) -> NDArray[Any]:
@@ -50,6 +51,9 @@ def load(spec: Path, count: int) -> NDArray[Any]:
 
 def _from_hdf5(path: Path, inner: str) -> NDArray[Any]:
     with guard.opened(path) as file:
+        item = guard.find(file, inner)
+        if isinstance(item, h5py.Dataset):
+            netcdf.check_plain(item, guard.name_of(file, inner))
         values = reading.optional_array(file, inner)
         if values is None:
             raise InputError(
