@@ -21,7 +21,7 @@ def column_options(function: F) -> F:
         id_column: str | None,
         label_column: str | None,
         header: bool | None,
-        decimal: str,
+        decimal: str | None,
         na_values: tuple[str, ...],
         **others: Any,
     ) -> Any:
@@ -65,9 +65,7 @@ _HEADER = click.option(
 _DECIMAL = click.option(
     "--decimal",
     type=click.Choice([".", ","]),
-    default=".",
-    show_default=True,
-    help="Of a table of text: what stands before a fraction.",
+    help="Of a table of text: what stands before a fraction [default: a point].",
 )
 _NA_VALUES = click.option(
     "--na-values",

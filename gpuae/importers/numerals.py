@@ -17,16 +17,16 @@ _LONG = 400
 """Characters of an integer that no 64 bits hold, whatever they are."""
 
 
-def number(cell: str, decimal: str = ".") -> float | None:
+def number(cell: str, decimal: str | None = None) -> float | None:
     """Return the number that a cell holds; None where it holds something else."""
-    text = cell if decimal == "." else cell.translate(SWAPPED)
+    text = cell.translate(SWAPPED) if decimal == "," else cell
     try:
         return None if "_" in text else float(text)  # "_": Python's grouping, nobody else's
     except ValueError:
         return None
 
 
-def is_number(cell: str, decimal: str = ".") -> bool:
+def is_number(cell: str, decimal: str | None = None) -> bool:
     """Whether a cell holds a number."""
     return number(cell, decimal) is not None
 

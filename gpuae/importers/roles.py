@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from gpuae.errors import InputError
 from gpuae.importers.choice import choose
 from gpuae.importers.columns import Titles
-from gpuae.importers.options import ReadOptions
+from gpuae.importers.options import AS_IT_IS, ReadOptions
 
 LABEL_NAMES = frozenset({"label", "labels", "target", "y", "class"})
 ID_NAMES = frozenset({"row_id", "__index_level_0__"})
@@ -52,11 +52,12 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
     label = _said(titles, options.label_column, "--label-column", choice.claimed)
     row_id = _said(titles, options.id_column, "--id-column", choice.claimed)
     notes = []
+    before = options.before or AS_IT_IS
     if row_id is None:
-        row_id = _usual(titles, options.usual_id, choice.claimed | {label})
+        row_id = _as_before(titles, before.id_column, choice.claimed | {label})
         notes += _told(titles, row_id, f"row_id, as for {options.names_of}")
     if label is None:
-        label = _usual(titles, options.usual_label, choice.claimed | {row_id})
+        label = _as_before(titles, before.label_column, choice.claimed | {row_id})
         notes += _told(titles, label, f"labels y, as for {options.names_of}")
     if label is None:
         label = guess_label(titles, choice.claimed | {row_id})
@@ -81,10 +82,16 @@ def _said(titles: Titles, name: str | None, option: str, claimed: Collection[int
     return column
 
 
-def _usual(titles: Titles, name: str | None, taken: Collection[int | None]) -> int | None:
-    """Return the only column of a name that is not taken; None where there is none."""
-    found = [column for column in titles.places.get(name or "", ()) if column not in taken]
-    return found[0] if len(found) == 1 else None
+def _as_before(titles: Titles, name: str | None, taken: Collection[int | None]) -> int | None:
+    """Return the column that was called so before; None where there is none, or it is taken."""
+    if name is None:
+        return None
+    if titles.names is None:
+        found = [titles.numbered(name, "")] if titles.has_number(name) else []
+    else:
+        found = titles.places.get(name, [])
+    free = [column for column in found if column not in taken]
+    return free[0] if len(free) == 1 else None
 
 
 def guess_label(titles: Titles, claimed: Collection[int | None] = ()) -> int | None:
@@ -111,6 +118,7 @@ def _named(titles: Titles, names: Collection[str], claimed: Collection[int | Non
 
 
 def _told(titles: Titles, column: int | None, what: str) -> list[str]:
-    if column is None or titles.names is None:
+    if column is None:
         return []
-    return [f"the column {titles.names[column]!r} is taken as the {what}"]
+    name = repr(titles.names[column]) if titles.names else str(column + 1)
+    return [f"the column {name} is taken as the {what}"]

@@ -36,6 +36,7 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
         empty cells (unless values may be missing), text where numbers belong, and integers that
         would be rounded, with the line and column of the first.
     """
+    options = options.for_text()
     text, header = cells.open_table(path, options)
     roles = assign(header.titles, options, header.index)
     index = None if header.index in {*roles.claimed, roles.label, roles.row_id} else header.index

@@ -61,7 +61,7 @@ def _at_once(
     """Return the features; None where they have to be looked at one by one."""
     try:
         values = np.loadtxt(
-            io.StringIO(table.text if options.decimal == "." else table.text.translate(SWAPPED)),
+            io.StringIO(table.text.translate(SWAPPED) if options.decimal == "," else table.text),
             delimiter=table.header.delimiter,
             skiprows=table.header.lines,
             usecols=features,

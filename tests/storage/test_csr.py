@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.sparse import csr_matrix
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays
+from gpuae.storage import arrays, limits
 from gpuae.storage.csr import CsrRows
 from gpuae.storage.matrix import Matrix
 
@@ -50,6 +50,22 @@ def test_every_matrix_survives_block_by_block(name, order, integer, data):
     step = data.draw(st.integers(1, 6))
     blocks = [rows[start : start + step] for start in range(0, len(dense), step)]
     np.testing.assert_array_equal(np.concatenate(blocks), dense)
+
+
+@pytest.mark.parametrize("shape", [(10**6, 10**6), (2, 1 << 26)])
+def test_few_values_in_a_matrix_beyond_reason_are_refused_before_they_are_read(shape):
+    indptr = np.broadcast_to(np.int64(0), shape[0] + 1)
+    empty = np.zeros(0)
+    with pytest.raises(InputError, match=r"takes \d+ MiB when it is dense .* give --trust-size"):
+        CsrRows(shape, indptr, empty.astype(int), empty, source="given")
+    with limits.trust_size():
+        assert CsrRows(shape, indptr, empty.astype(int), empty, source="given").shape == shape
+
+
+def test_an_indptr_without_room_in_memory_is_refused_before_it_is_read(monkeypatch):
+    monkeypatch.setattr(limits, "physical_memory", lambda: 50)
+    with pytest.raises(InputError, match="more than this machine's memory; give fewer rows"):
+        rows_of()
 
 
 def test_values_for_the_same_column_are_added():
