@@ -107,6 +107,7 @@ def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions
         names=model.feature_names,
         names_of=str(model_path),
         missing=model.config.missing == "mean",
+        wide=model.config.dtype == "float64",
         before=ReadOptions.of_said(record.options) if record.command == "fit" else None,
     )
 

@@ -6,6 +6,7 @@ import io
 import lzma
 import math
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -36,7 +37,9 @@ HEADER_BYTES = 1 << 16
 def numpy_errors(source: str) -> Iterator[None]:
     """Turn what NumPy and zipfile raise on bad files into an InputError."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*created on Python 2")  # no harm in that
+            yield
     except (
         OSError,
         EOFError,

@@ -19,6 +19,9 @@ class ReadOptions:
     """Name of the column of labels; of tables only."""
     missing: bool = False
     """Whether cells may be empty; they become NaN."""
+    wide: bool = False
+    """Whether the features of a table of text are to be exact in float32 or stay float64, for
+    computing in float64."""
     names: tuple[str, ...] | None = None
     """Features to take by name, in this order, where the columns have names."""
     names_of: str = ""

@@ -25,9 +25,9 @@ from gpuae.storage.dataset import Dataset
 def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
     """Return the features of a table as rows, its label column as y, its index as row ids.
 
-    Numbers keep their value: they are float32 where that is exact for all of them, else float64,
-    and integers of 64 bits where only these are. Labels and ids are text unless every one survives
-    as a number.
+    Numbers keep their value: they are float32 where each is what is written (0.1, not 2460000.6),
+    else float64, and integers of 64 bits where only these are exact. Labels and ids are text unless
+    every one survives as a number.
 
     Raises
     ------

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.importers import table_cells as cells
 from gpuae.importers.columns import SHOWN
+from gpuae.importers.narrow import survive_as_written
 from gpuae.importers.numerals import (
     EXACT_INTEGER,
     SWAPPED,
@@ -29,6 +30,7 @@ from gpuae.importers.numerals import (
 from gpuae.importers.options import ReadOptions
 from gpuae.importers.table_cells import Table
 
+CELLS_AT_ONCE = 1 << 18
 INTEGERS = (np.int64, np.uint64)
 IF_MISSING = "fill or remove them, or fit with missing=mean (convert with --missing keep)"
 
@@ -36,8 +38,8 @@ IF_MISSING = "fill or remove them, or fit with missing=mean (convert with --miss
 def parse(table: Table, features: tuple[int, ...], options: ReadOptions) -> NDArray[Any]:
     """Return the columns `features` as (n, d), NaN where values may be missing and are.
 
-    They are float32 where that is exact for every one, else float64; 64-bit integers where these
-    are exact and floats are not.
+    They are float32 where every one survives that, else float64; 64-bit integers where these are
+    exact and floats are not.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def parse(table: Table, features: tuple[int, ...], options: ReadOptions) -> NDAr
         if found.rounded:
             return _whole(table, features, found)
         values = found.values
-    return _narrow(values)
+    return _narrow(values, wide=options.wide)
 
 
 def _at_once(
@@ -200,8 +202,12 @@ def _whole(table: Table, features: tuple[int, ...], found: _Found) -> NDArray[An
     raise InputError(f"{table.header.path}: {rounded(*found.rounded, table)}")
 
 
-def _narrow(values: NDArray[np.float64]) -> NDArray[Any]:
-    """Return `values` as float32 where that changes none of them."""
+def _narrow(values: NDArray[np.float64], *, wide: bool) -> NDArray[Any]:
+    """Return `values` as float32 where they survive that: exactly, if they are to be `wide`."""
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32)
-    return narrow if np.array_equal(narrow, values, equal_nan=True) else values
+    if np.array_equal(narrow, values, equal_nan=True):
+        return narrow
+    steps = range(0, len(values), max(1, CELLS_AT_ONCE // values.shape[1]))
+    blocks = (values[start : start + steps.step] for start in steps)
+    return narrow if not wide and all(map(survive_as_written, blocks)) else values

@@ -151,8 +151,10 @@ class CsrRows:
 
 def _checked_shape(shape: object, source: str) -> tuple[int, int]:
     values = shape if isinstance(shape, tuple | list) else ()
-    sizes = tuple(value for value in values if isinstance(value, int) and value > 0)
-    if len(sizes) != 2 or len(sizes) != len(values):
+    sizes = tuple(value for value in values if isinstance(value, int) and value >= 0)
+    if len(sizes) == len(values) == 2:
+        arrays.check_row_shape(sizes, source)
+    else:
         raise _broken(source, f"has the shape {shape!r} where two positive integers are needed")
     return sizes[0], sizes[1]
 

@@ -286,3 +286,22 @@ def test_settings_nested_beyond_reason(fit, tmp_path, rows):
     (tmp_path / "deep.toml").write_text(f"hidden = {'[' * 5000}")
     refused(fit("rows.npy", "--config", "deep.toml"), "deep.toml")
     refused(fit("rows.npy", "--hidden", "1" * 400), "hidden", "2147483647")
+
+
+@pytest.mark.parametrize("command", ["fit", "convert"])
+def test_no_output_is_called_after_standard_output(gpuae, tmp_path, rows, command):
+    np.save(tmp_path / "rows.npy", rows)
+    output = ("-o", "-") if command == "fit" else ("-",)
+    refused(gpuae(command, "rows.npy", *output), "nothing is written to standard output")
+    assert not (tmp_path / "-").exists()
+
+
+def test_labels_within_a_file_are_given_as_data_are(gpuae, tmp_path, rows):
+    np.save(tmp_path / "rows.npy", rows)
+    with h5py.File(tmp_path / "labels.h5", "w") as file:
+        file["deep/y"] = np.arange(40)
+    done = gpuae("convert", "rows.npy", "out.h5", "--labels", "labels.h5::/deep/y")
+    assert done.code == 0, done.err
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file["data/y"][39] == 39
+        assert "/deep/y" in file.attrs["provenance_json"]

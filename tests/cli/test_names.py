@@ -194,7 +194,7 @@ def test_every_command_fills_as_the_model_says(gpuae, holes):
     assert gpuae("fit", holes, "-o", "m.h5", *FIT, "--missing", "mean").code == 0
     with h5py.File("m.h5") as file:
         fill = file["preprocess/fill"][:]
-    values = VALUES.astype(str).astype(np.float64)
+    values = VALUES.copy()
     values[3, 1], values[7, 2] = fill[1], fill[2]
     table("filled.csv", columns_of(values))
     for command in ("encode", "score", "reconstruct"):

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
 from gpuae.importers import table
+from gpuae.importers.narrow import survive_as_written
 from gpuae.importers.options import ReadOptions
 from gpuae.storage import limits
 
@@ -51,7 +52,6 @@ def test_any_table_of_numbers_survives(tmp_path_factory, values, delimiter, end)
     ("cells", "dtype"),
     [
         (("1", "0.25", "33554432", "-0.0"), "float32"),
-        (("0.1", "2"), "float64"),
         (("2460000.6", "2460000.7"), "float64"),
         (("1e-47", "1"), "float64"),
         (("1700000000.25", "1"), "float64"),
@@ -68,6 +68,25 @@ def test_numbers_keep_their_value_and_take_as_little_room_as_that_allows(written
     assert dataset.x.dtype == dtype
     read = int if dtype.endswith("int64") else float
     assert [value for (value,) in dataset.x.tolist()] == list(map(read, cells))
+
+
+@pytest.mark.parametrize("value", ["0.1", "-1.10", "12345.6", "0.12573022", "1.2573e-30", "3e-24"])
+def test_decimals_of_float32_are_float32_unless_float64_is_computed_in(written, value):
+    text = f"a\n{value}\n7\n"
+    dataset = loaded(written, text)
+    assert dataset.x.dtype == np.float32
+    assert dataset.x[0, 0] == np.float32(value)
+    assert loaded(written, text, wide=True).x[0, 0] == float(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(5, 17))
+def test_what_is_narrowed_is_what_was_written(value, digits):
+    decimal = float(f"{value:.{digits}g}")
+    shortest = float(str(np.float32(decimal)))
+    if survive_as_written(np.array([decimal])):
+        assert decimal in (shortest, float(np.float32(decimal)))
+    elif decimal != np.rint(decimal) and abs(np.float32(decimal)) >= np.finfo(np.float32).tiny:
+        assert decimal != shortest
 
 
 @pytest.mark.parametrize("other", ["0.5", "99999999999999999999", "NA"])
@@ -329,7 +348,7 @@ def test_all_columns_of_text_are_told_at_once(written):
 # Headers
 
 
-IRIS = "5.1,3.5,setosa\n4.9,3.0,setosa\n"
+IRIS = "5.5,3.5,setosa\n4.25,3.0,setosa\n"
 SPECTRA = ",".join(map(str, range(400, 416, 2)))
 
 
@@ -366,7 +385,7 @@ def test_many_numbers_that_only_ascend_are_names_and_this_is_told(written):
 
 def test_without_a_header_columns_are_known_by_number(written):
     dataset = loaded(written, IRIS, header=False, label_column="3")
-    assert dataset.x.tolist() == [[5.1, 3.5], [4.9, 3.0]]
+    assert dataset.x.tolist() == [[5.5, 3.5], [4.25, 3.0]]
     assert dataset.y.tolist() == ["setosa", "setosa"]
     assert dataset.feature_names is None
     with pytest.raises(InputError, match="line 1, column 'column 3': 'setosa' is not a number"):
@@ -382,18 +401,18 @@ def test_a_header_may_be_all_numbers_where_that_is_said(written):
 # Ways of writing a table
 
 
-ROWS = [[1, 2.5], [-3, 4e-3]]
+ROWS = [[1, 2.5], [-3, 4.5e1]]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "a|b\n1|2.5\n-3|4e-3\n",
-        "a b\n1 2.5\n-3 4e-3\n",
-        "  a    b  \r\n  1  2.5\r\n -3 4e-3\r\n",
-        "# made by hand\n# a b\n1 2.5\n-3 4e-3\n",
-        "# a,b\n1,2.5\n-3,4e-3\n",
-        "# one comment, of two\n\n# another\na,b\n1,2.5\n-3,4e-3\n",
+        "a|b\n1|2.5\n-3|4.5e1\n",
+        "a b\n1 2.5\n-3 4.5e1\n",
+        "  a    b  \r\n  1  2.5\r\n -3 4.5e1\r\n",
+        "# made by hand\n# a b\n1 2.5\n-3 4.5e1\n",
+        "# a,b\n1,2.5\n-3,4.5e1\n",
+        "# one comment, of two\n\n# another\na,b\n1,2.5\n-3,4.5e1\n",
     ],
 )
 def test_pipes_blanks_and_comments_are_understood(written, text):
@@ -413,7 +432,7 @@ def test_names_may_hold_blanks(written):
 
 
 def test_decimal_commas_are_read_where_that_is_said(written):
-    text = "name;a;b\n1,5;1;2,5\n2,5;-3;4e-3\n"
+    text = "name;a;b\n1,5;1;2,5\n2,5;-3;4,5e1\n"
     dataset = loaded(written, text, decimal=",", id_column="name")
     assert dataset.x.tolist() == ROWS
     assert dataset.row_id.tolist() == ["1,5", "2,5"]
@@ -426,7 +445,7 @@ def test_decimal_commas_are_read_where_that_is_said(written):
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_packed_tables_are_read_but_no_more_than_they_may_hold(written, pack, monkeypatch):
     path = written("")
-    path.write_bytes(pack(b"a,b\n1,2.5\n-3,4e-3\n"))
+    path.write_bytes(pack(b"a,b\n1,2.5\n-3,4.5e1\n"))
     assert table.load(path).x.tolist() == ROWS
     path.write_bytes(pack(b"a,b\n" + b"1,2\n" * 100_000))
     monkeypatch.setattr(limits, "CAREFUL", replace(limits.CAREFUL, inflation=2, free_bytes=1000))
@@ -439,7 +458,7 @@ def test_packed_tables_are_read_but_no_more_than_they_may_hold(written, pack, mo
 
 
 def test_the_wide_text_of_spreadsheets_is_read(written):
-    assert table.load(written("a\tb\n1\t2.5\n-3\t4e-3\n", encoding="utf-16")).x.tolist() == ROWS
+    assert table.load(written("a\tb\n1\t2.5\n-3\t4.5e1\n", encoding="utf-16")).x.tolist() == ROWS
 
 
 @pytest.mark.parametrize("name", ["id", "sample_id", "t"])
