@@ -59,12 +59,12 @@ class Filled:
 
 
 class Stacked:
-    """The rows of `upper` (n, d) and below them those of `lower` (m, d), in the upper's type."""
+    """The rows of `upper` (n, d) and below them those of `lower` (m, d), in a type of both."""
 
     def __init__(self, upper: Source, lower: Source) -> None:
         self._upper, self._lower = upper, lower
         self.shape = (len(upper) + len(lower), upper.shape[1])
-        self.dtype: np.dtype[Any] = upper.dtype
+        self.dtype: np.dtype[Any] = np.result_type(upper.dtype, lower.dtype)
         self.unit = unit_of(upper)
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ class Stacked:
         border = len(self._upper)
         above = read_rows(self._upper, slice(min(start, border), min(stop, border)))
         below = read_rows(self._lower, slice(max(start - border, 0), max(stop - border, 0)))
-        return np.concatenate([above, below.astype(self.dtype)])
+        return np.concatenate([above, below], dtype=self.dtype)
 
 
 def read_rows(source: Source, rows: slice) -> NDArray[Any]:
