@@ -240,8 +240,8 @@ def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:
     if not finite.all():
         row = start + int(np.argmin(finite))
         raise InputError(
-            f"row {row} (counted from 0) is so far from the training data that its result is not "
-            "finite; check its values"
+            f"row {row + 1} (counted from 1) is so far from the training data that its result is "
+            "not finite; check its values"
         )
     sink(start, block)
 

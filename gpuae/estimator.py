@@ -18,6 +18,7 @@ from gpuae import encoding
 from gpuae.config import Config
 from gpuae.model.model import Model
 from gpuae.storage import provenance
+from gpuae.storage.arrays import check_finite
 from gpuae.training.fitting import fit
 from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
@@ -245,10 +246,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return {"device": self.device, "threads": self.threads}
 
     def _rows(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        finite = "allow-nan" if self.missing == "mean" else True
         rows: NDArray[Any] = validate_data(
-            self, X, reset=reset, dtype=ROW_TYPES, order="C", ensure_all_finite=finite
+            self, X, reset=reset, dtype=ROW_TYPES, order="C", ensure_all_finite=False
         )
+        check_finite(rows, "X", missing=self.missing == "mean")  # says what helps, unlike sklearn's
         return rows
 
     def _known_rows(self, X: Any) -> NDArray[Any]:

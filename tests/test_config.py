@@ -71,7 +71,9 @@ def test_one_width_may_be_given_in_several_ways(text):
     assert Config.parse({"hidden": text}).hidden == (200,)
 
 
-@pytest.mark.parametrize("text", ["128,32", "128, 32", (128, 32), [128, 32]])
+@pytest.mark.parametrize(
+    "text", ["128,32", "128, 32", "128 32", " 128;32 ", "128\t32", (128, 32), [128, 32]]
+)
 def test_several_widths_may_be_given_in_several_ways(text):
     assert Config.parse({"hidden": text}).hidden == (128, 32)
 
@@ -142,6 +144,9 @@ OUT_OF_RANGE = [
     ("hidden", ()),
     ("hidden", (8, 0)),
     ("hidden", "8,,4"),
+    *(("hidden", text) for text in ("5x3", "5.3", "5-3", "8,", "[8", "1_0", "+8", "")),
+    ("hidden", {128, 32}),
+    ("hidden", frozenset({8})),
     ("activation", "softmax"),
     ("loss", "mae"),
     ("scale", "max"),

@@ -49,7 +49,7 @@ def learn_fill(
 
 def _without_values(columns: NDArray[np.intp], names: tuple[str, ...] | None) -> str:
     first = int(columns[0])
-    which = repr(names[first]) if names else f"{first} (counted from 0)"
+    which = repr(names[first]) if names else f"{first + 1} (counted from 1)"
     others = f" and {len(columns) - 1} more" if len(columns) > 1 else ""
     return (
         f"column {which}{others} has no value in any training row, so there is no mean to fill it "

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpuae.storage import guard, reading, schema
 from gpuae.storage.companions import Companions
 from gpuae.storage.outputs import Output, numbered, rows_output
 from gpuae.storage.schema import Attribute
+from gpuae.storage.table_output import is_table
 
 _LARGE_DATASET = {**schema.ROWS_OF_KIND, "scores": "/scores/error"}
 """Path of what each kind of output mainly holds."""
@@ -66,7 +68,13 @@ def scores_output(
     row_id: NDArray[Any] | None = None,
     attributes: Mapping[str, Attribute],
 ) -> Output:
-    """Return the output for one error a row, stored as float64 (n,) under /scores/error."""
+    """Return the output for one error a row, stored as float64 (n,) under /scores/error.
+
+    In a table the rows are numbered from 1 where nothing else identifies them, so that it can be
+    sorted.
+    """
+    if row_id is None and is_table(path):
+        row_id = np.arange(1, rows + 1)
     beside = Companions(y, row_id)
     names = ("error",)
     return _output(
