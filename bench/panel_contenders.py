@@ -144,8 +144,11 @@ def pyod_outliers(rows: Rows, job: Job) -> Score:
 
 
 def _pyod_detector(seed: int, **options: Any) -> Any:
+    import torch
     from pyod.models.auto_encoder import AutoEncoder
 
+    # its batches of 32 rows gain nothing from a second thread, and on a busy machine lose much
+    torch.set_num_threads(1)
     return AutoEncoder(random_state=seed, verbose=0, **options)
 
 
