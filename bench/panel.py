@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.panel_data import SETS, MissingDataError, PanelSet
 from bench.panel_measure import fingerprint, measured, warm_up, with_peers_of
-from bench.panel_report import Result, Results, lines, markdown, verdict
+from bench.panel_report import Result, Results, lines, markdown
 from bench.run import ROOT, machine, state, versions
 
 
@@ -92,7 +92,7 @@ def main() -> None:
             continue
         results[name] = one_set(data, asked)
         print("\n".join(lines(name, results[name])), flush=True)
-    print("\n".join(verdict(results)))
+    print("\n".join(["", *markdown(results)]))
     if asked.save:
         save(results)
 

@@ -111,36 +111,53 @@ def _time_verdict(results: Results, what: str, limit: float, below: float) -> It
 
 
 def markdown(results: Results) -> Iterator[str]:
-    """Yield the tables of a result and its verdict, for a document."""
-    compressors = (OURS, BOUND, PYOD, MLP)
-    titles = (OURS, BOUND, "difference", PYOD, MLP, "seconds")
-    yield from _head("set", "rows × columns", "code", *titles)
-    for name, result in results.items():
-        own, bound, *rivals = (_figure(value(result, EXPLAINED, other)) for other in compressors)
-        took = seconds(result, EXPLAINED, OURS)
-        size = f"{result['rows']:,} × {result['columns']:,}"
-        difference = f"{ahead(result):+.4f}"
-        time = "–" if took is None else f"{took:.2f}"
-        yield _row(name, size, str(result["code_size"]), own, bound, difference, *rivals, time)
-    detectors = (OURS, BOUND, FOREST, PYOD)
+    """Yield the tables of a result and its verdict, for a document and for the screen."""
+    yield from _table(_explained_rows(results))
     for task in AREAS:
-        yield ""
-        yield from _head(task, *detectors)
-        for name, result in results.items():
-            if task in result["tasks"]:
-                yield _row(name, *(_figure(value(result, task, other)) for other in detectors))
+        rows = _area_rows(results, task)
+        if len(rows) > 1:
+            yield ""
+            yield from _table(rows)
     yield ""
     yield from (f"- {line}" for line in verdict(results))
+
+
+def _explained_rows(results: Results) -> list[list[str]]:
+    """Return titles, and of each set the explained variances and the seconds of gpuae's fit."""
+    compressors = (OURS, BOUND, PYOD, MLP)
+    rows = [["set", "rows × columns", "code", *compressors, "gpuae − PCA", "seconds"]]
+    for name, result in results.items():
+        size = f"{result['rows']:,} × {result['columns']:,}"
+        figures = [_figure(value(result, EXPLAINED, other)) for other in compressors]
+        took = seconds(result, EXPLAINED, OURS)
+        time = "–" if took is None else f"{took:.2f}"
+        rows.append([name, size, str(result["code_size"]), *figures, f"{ahead(result):+.4f}", time])
+    return rows
+
+
+def _area_rows(results: Results, task: str) -> list[list[str]]:
+    """Return titles, and of each set with outliers the areas."""
+    detectors = (OURS, BOUND, FOREST, PYOD)
+    some = [(name, result) for name, result in results.items() if task in result["tasks"]]
+    return [
+        [task, *detectors],
+        *([name, *(_figure(value(own, task, other)) for other in detectors)] for name, own in some),
+    ]
 
 
 def _figure(own: float | None) -> str:
     return "–" if own is None else f"{own:.4f}"
 
 
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _head(*titles: str) -> Iterator[str]:
-    yield _row(*titles)
-    yield "|" + "---|" * len(titles)
+def _table(rows: list[list[str]]) -> Iterator[str]:
+    """Yield lines of Markdown, columns aligned: the first to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        first, *rest = (
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield f"| {' | '.join([first, *rest])} |"
+        if number == 0:
+            left, *right = ("-" * width for width in widths)
+            yield f"| {' | '.join([left, *(f'{dashes[1:]}:' for dashes in right)])} |"
