@@ -20,6 +20,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
+from threadpoolctl import threadpool_limits
 
 import gpuae
 
@@ -92,8 +93,9 @@ def mlp(rows: Rows, job: Job) -> Rebuild:
     layers = (WIDE_LAYER, job.code_size, WIDE_LAYER)
     model = MLPRegressor(hidden_layer_sizes=layers, random_state=job.seed)
     x = units.to(rows)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it ends after 200 epochs by default
+    # one thread as for PyOD; it ends after 200 epochs by default, and says so
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, x)
     return lambda new: units.back(model.predict(units.to(new)))
 
