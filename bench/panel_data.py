@@ -123,7 +123,7 @@ def _counts() -> NDArray[np.int64]:
     """
     random = np.random.default_rng(2)
     factors = random.standard_normal((2000, 3))
-    loadings = 0.5 * random.standard_normal((3, 32))
+    loadings = 0.3 * random.standard_normal((3, 32))
     return random.poisson(np.exp(np.linspace(np.log(0.3), np.log(100), 32) + factors @ loadings))
 
 
