@@ -57,11 +57,15 @@ def fingerprint(data: PanelSet) -> str:
 
 
 def with_peers_of(result: Result, earlier: Result) -> Result:
-    """Return a result with the peers' figures of an earlier one, of the same rows and seeds."""
+    """Return a result with the peers' figures of an earlier one, of the same rows and seeds.
+
+    The earlier one may have more seeds.
+    """
     tasks = {}
     for task, found in result["tasks"].items():
         before = earlier["tasks"].get(task, {})
-        tasks[task] = found | {name: before[name] for name in PEERS if name in before}
+        peers = {name: before[name][: result["seeds"]] for name in PEERS if name in before}
+        tasks[task] = found | peers
     return result | {"tasks": tasks}
 
 

@@ -149,7 +149,7 @@ def test_earlier_figures_of_peers_serve_while_the_rows_are_the_same(seen, labell
     class Asked:
         seeds, no_peers = 1, False
 
-    earlier = measured(labelled, 1, with_peers=True)
+    earlier = measured(labelled, 2, with_peers=True)
     earlier["tasks"][EXPLAINED]["PyOD"][0]["failure"] = "of old"
     path = tmp_path / "result.json"
     path.write_text(json.dumps({"sets": {"numbers": earlier}}))
