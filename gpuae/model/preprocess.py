@@ -93,6 +93,13 @@ class Preprocess:
         shifted = (x.astype(np.float64) - self.center) * self.factor
         return np.clip(shifted, self.clip_low, self.clip_high)
 
+    def restored(self, preprocessed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Invert `forward` but for the clipping."""
+        scaled = preprocessed
+        if self.whitening is not None:
+            scaled = preprocessed @ self.whitening.back + self.whitening.mean
+        return scaled / self.factor + self.center
+
 
 def fit_preprocess(
     x: NDArray[Any], rows: NDArray[np.int64], config: Config, statistics: ColumnStatistics

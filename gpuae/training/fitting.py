@@ -19,6 +19,7 @@ from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
+from gpuae.model.reference import learn_reference
 from gpuae.model.statistics import ColumnStatistics, Vector, column_statistics
 from gpuae.storage.matrix import Source
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
@@ -26,6 +27,7 @@ from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
 from gpuae.training.crew import available_cores
 from gpuae.training.footprint import bytes_needed
 from gpuae.training.gpu_team import GpuTeam
+from gpuae.training.held_out import MEASURED_ROWS, held_out_facts
 from gpuae.training.history import Observer, Silence
 from gpuae.training.lanes import EVALUATION_ROWS
 from gpuae.training.partition import partition
@@ -122,6 +124,7 @@ def fit(
     ops = get_ops(device, prepared.config.precision)
     parameters = ops.empty(host.shape, prepared.config.dtype)
     ops.assign(parameters, host)
+    pca = learn_reference(x, rows, prepared.preprocess, prepared.config, network)
     made = {"seed": config.seed, "device": device.name, **(attributes or {})}
 
     def model_of(weights: Any, course: Course) -> Model:
@@ -133,6 +136,7 @@ def fit(
             attributes={**made, "best_epoch": course.best_epoch},
             feature_names=feature_names,
             image_shape=image_shape,
+            pca=pca,
         )
 
     saver = state = None
@@ -147,6 +151,9 @@ def fit(
         trainer = Trainer(ops, team, prepared.config, rows, validation_rows, watcher, saver)
         course = trainer.train(state)
     model = model_of(parameters, course)
+    if len(unseen := x[validation_rows[:MEASURED_ROWS]]):
+        facts = held_out_facts(model, unseen, device.name)
+        model = replace(model, attributes={**model.attributes, **facts})
     return Fit(model, course, device, validation_rows)
 
 
