@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from gpuae.encoding import BLOCK_ROWS, Workbench, check_columns, for_each_block
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
+from gpuae.model.pca import PrincipalAxes, principal_axes
 from gpuae.model.preprocess import Preprocess
-from gpuae.model.reference import PCA
 from gpuae.model.statistics import ColumnStatistics, blocks, column_statistics
 from gpuae.model.unlike import Unlike
 from gpuae.storage.matrix import Source
@@ -120,7 +120,7 @@ def evaluate(
 
     for_each_block(model, x, work, device, threads, memory=memory)
     unlike.tell(note)
-    pca = model.pca or PCA.learn(x, None, model.preprocess, code_size)
+    pca = model.pca or principal_axes(x, None, model.preprocess, code_size)
     spread = _measure_spread(x, model.preprocess, pca)
     mse = float(sums.squares.sum()) / (rows * columns)
     preprocessed_mse = float(sums.preprocessed_squares.sum()) / (rows * columns)
@@ -181,16 +181,16 @@ def _measure_block(
     return errors
 
 
-def _measure_spread(x: Source, preprocess: Preprocess, pca: PCA) -> _Spread:
+def _measure_spread(x: Source, preprocess: Preprocess, pca: PrincipalAxes) -> _Spread:
     """Measure the variance of the rows of x (n, d) about their own mean, and the error of PCA."""
     statistics = column_statistics(x)
-    about = preprocess.preprocessed(statistics.mean[None])
+    about = preprocess.forward(statistics.mean[None])
     moved, squares = np.zeros(x.shape[1]), 0.0
     own_error = preprocessed_error = 0.0
     for block in blocks(x):
-        prepared = preprocess.preprocessed(block)
-        rebuilt = pca.rebuilt(prepared)
-        own_error += float(((preprocess.restored(rebuilt) - block) ** 2).sum())
+        prepared = preprocess.forward(block)
+        rebuilt = pca.project(prepared)
+        own_error += float(((preprocess.backward(rebuilt) - block) ** 2).sum())
         preprocessed_error += float(((rebuilt - prepared) ** 2).sum())
         moved += (prepared - about).sum(axis=0)
         squares += float(((prepared - about) ** 2).sum())

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.network import Layer, Network
+from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import Preprocess
-from gpuae.model.reference import PCA
 from gpuae.storage.atomic import SmallOutput
 from gpuae.storage.model_file import LayerArrays, ModelContents, fill, read_model, write_model
 
@@ -49,7 +49,7 @@ class Model:
     attributes: Mapping[str, str | int | float] = field(default_factory=dict)
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, ...] | None = None
-    pca: PCA | None = None
+    pca: PrincipalAxes | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -106,7 +106,7 @@ class Model:
             attributes=contents.attributes,
             feature_names=contents.feature_names,
             image_shape=contents.image_shape,
-            pca=PCA.from_arrays(contents.pca),
+            pca=PrincipalAxes.from_arrays(contents.pca) if contents.pca else None,
         )
 
     def contents(self) -> ModelContents:

@@ -93,7 +93,14 @@ class Preprocess:
         shifted = (x.astype(np.float64) - self.center) * self.factor
         return np.clip(shifted, self.clip_low, self.clip_high)
 
-    def restored(self, preprocessed: NDArray[np.float64]) -> NDArray[np.float64]:
+    def forward(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Preprocess rows (m, d) without missing values, in float64."""
+        scaled = self.scaled(x)
+        if self.whitening is None:
+            return scaled
+        return np.asarray((scaled - self.whitening.mean) @ self.whitening.forward)
+
+    def backward(self, preprocessed: NDArray[np.float64]) -> NDArray[np.float64]:
         """Invert `forward` but for the clipping."""
         scaled = preprocessed
         if self.whitening is not None:
@@ -136,6 +143,12 @@ def _scale_standard(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple
     return center, _inverse(deviation, dtype)
 
 
+def _scale_pooled(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    """Centre each column and divide all by one deviation, the root of the mean variance."""
+    pooled = np.sqrt(statistics.variance.mean())
+    return statistics.mean, np.full(len(statistics.mean), _inverse(pooled, dtype))
+
+
 def _scale_minmax(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     return statistics.lowest, _inverse(statistics.highest - statistics.lowest, dtype)
 
@@ -159,6 +172,7 @@ _SCALES: dict[str, Callable[[ColumnStatistics, np.dtype[Any]], tuple[Vector, Vec
     "none": _scale_none,
     "unit": _scale_unit,
     "standard": _scale_standard,
+    "pooled": _scale_pooled,
     "minmax": _scale_minmax,
     "sigma": _scale_sigma,
 }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,61 +10,13 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.model.network import Network
-from gpuae.model.pca import Centred, principal_axes
+from gpuae.model.pca import PrincipalAxes, principal_axes
 from gpuae.model.preprocess import Preprocess
-from gpuae.model.statistics import Vector
-from gpuae.storage.matrix import Source
 
 SHARE_OF_TRAINING = 0.1
 """PCA is learnt where it takes at most this part of the arithmetic of training,"""
 LITTLE_ARITHMETIC = 2e10
 """or so few operations that it does not matter."""
-
-
-@dataclass(frozen=True)
-class PCA:
-    """The first principal axes of preprocessed rows.
-
-    Attributes
-    ----------
-    mean
-        Of each column, (d,), float64.
-    axes
-        One a column, (d, k), as many as the code has units or the rows allow.
-    variances
-        Of the rows along them, (k,), float64, descending.
-    """
-
-    mean: Vector
-    axes: NDArray[Any]
-    variances: Vector
-
-    @classmethod
-    def learn(
-        cls, x: Source, rows: NDArray[np.int64] | None, preprocess: Preprocess, code_size: int
-    ) -> PCA:
-        """Learn it from all rows of x (n, d), or of an array from the chosen ones."""
-        centred = Centred(x, rows, preprocess)
-        count = components(centred.rows, centred.columns, code_size)
-        return cls(centred.mean, *principal_axes(x, rows, preprocess, count))
-
-    def rebuilt(self, preprocessed: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the projections of rows (m, d) on the axes."""
-        return (preprocessed - self.mean) @ self.axes @ self.axes.T + self.mean
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all numbers under the names they have in a model file."""
-        return {"mean": self.mean, "axes": self.axes, "variances": self.variances}
-
-    @classmethod
-    def from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> PCA | None:
-        """Invert `arrays`; None for a model without it."""
-        return cls(stored["mean"], stored["axes"], stored["variances"]) if stored else None
-
-
-def components(rows: int, columns: int, code_size: int) -> int:
-    """Return how many axes so many rows have for a code of this size."""
-    return min(code_size, rows, columns)
 
 
 def learn_reference(
@@ -74,16 +25,16 @@ def learn_reference(
     preprocess: Preprocess,
     config: Config,
     network: Network,
-) -> PCA | None:
-    """Learn PCA from the training rows of x (n, d) where it takes little beside the training.
+) -> PrincipalAxes | None:
+    """Learn PCA from the training rows of x (n, d) where that takes little beside the training.
 
-    Its axes have the type of the weights, of which there are at least as many.
+    Its axes have the type of the weights, which are at least as many numbers.
     """
     training = 6.0 * len(rows) * network.n_weights * config.epochs
     if _arithmetic(len(rows), x.shape[1]) > max(SHARE_OF_TRAINING * training, LITTLE_ARITHMETIC):
         return None
-    learnt = PCA.learn(x, rows, preprocess, network.code_size)
-    return PCA(learnt.mean, learnt.axes.astype(config.dtype), learnt.variances)
+    learnt = principal_axes(x, rows, preprocess, network.code_size)
+    return replace(learnt, axes=learnt.axes.astype(config.dtype)) if learnt.axes.size else None
 
 
 def _arithmetic(rows: int, columns: int) -> float:
