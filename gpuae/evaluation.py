@@ -5,6 +5,7 @@ Every figure is defined in docs/mathematics.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -50,8 +51,8 @@ class Evaluation:
     preprocessed_pca_mse: float
     preprocessed_pca_explained_variance: float
     pca_components: int
-    pca_from: Literal["training rows", "these rows"]
-    """Which rows PCA was learnt from."""
+    pca_from: Literal["training rows", "these rows"] | None
+    """Which rows PCA was learnt from; None where it was not, and its figures are NaN."""
     mean_activation: float
     zero_fraction: float
     dead_units: int
@@ -72,8 +73,9 @@ class _BlockSums:
 
     @classmethod
     def allocate(cls, count: int, code_size: int) -> _BlockSums:
-        sums = (np.zeros(count) for _ in range(6))
-        return cls(*sums, np.zeros((count, code_size), np.bool_))
+        loss, squares, preprocessed, code, zeros, active = (np.zeros(count) for _ in range(6))
+        seen = np.zeros((count, code_size), np.bool_)
+        return cls(loss, squares, preprocessed, code, zeros, active, seen)
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def evaluate(
     threads: int | None = None,
     memory: int | None = None,
     note: Callable[[str], None] | None = None,
+    learn_pca: bool = True,
 ) -> Evaluation:
     """Measure a model on the rows of x (n, d), without noise or dropout.
 
@@ -101,6 +104,8 @@ def evaluate(
     ----------
     note
         Is told, in a sentence, where the rows are unlike those that the model was trained on.
+    learn_pca
+        Whether to learn PCA from these rows where the model has none of its training rows.
 
     Raises
     ------
@@ -120,7 +125,9 @@ def evaluate(
 
     for_each_block(model, x, work, device, threads, memory=memory)
     unlike.tell(note)
-    pca = model.pca or principal_axes(x, None, model.preprocess, code_size)
+    pca = model.pca
+    if pca is None and learn_pca:
+        pca = principal_axes(x, None, model.preprocess, code_size)
     spread = _measure_spread(x, model.preprocess, pca)
     mse = float(sums.squares.sum()) / (rows * columns)
     preprocessed_mse = float(sums.preprocessed_squares.sum()) / (rows * columns)
@@ -141,8 +148,8 @@ def evaluate(
         preprocessed_pca_explained_variance=explained(
             spread.preprocessed_pca_mse, spread.preprocessed_variance
         ),
-        pca_components=pca.axes.shape[1],
-        pca_from="training rows" if model.pca else "these rows",
+        pca_components=pca.axes.shape[1] if pca else 0,
+        pca_from="training rows" if model.pca else "these rows" if pca else None,
         mean_activation=float(sums.code.sum()) / (rows * code_size),
         zero_fraction=float(sums.zeros.sum()) / (rows * code_size),
         dead_units=int((~sums.seen.any(axis=0)).sum()),
@@ -181,17 +188,18 @@ def _measure_block(
     return errors
 
 
-def _measure_spread(x: Source, preprocess: Preprocess, pca: PrincipalAxes) -> _Spread:
+def _measure_spread(x: Source, preprocess: Preprocess, pca: PrincipalAxes | None) -> _Spread:
     """Measure the variance of the rows of x (n, d) about their own mean, and the error of PCA."""
     statistics = column_statistics(x)
     about = preprocess.forward(statistics.mean[None])
     moved, squares = np.zeros(x.shape[1]), 0.0
-    own_error = preprocessed_error = 0.0
+    own_error = preprocessed_error = 0.0 if pca else math.nan
     for block in blocks(x):
         prepared = preprocess.forward(block)
-        rebuilt = pca.project(prepared)
-        own_error += float(((preprocess.backward(rebuilt) - block) ** 2).sum())
-        preprocessed_error += float(((rebuilt - prepared) ** 2).sum())
+        if pca is not None:
+            rebuilt = pca.project(prepared)
+            own_error += float(((preprocess.backward(rebuilt) - block) ** 2).sum())
+            preprocessed_error += float(((rebuilt - prepared) ** 2).sum())
         moved += (prepared - about).sum(axis=0)
         squares += float(((prepared - about) ** 2).sum())
     values = x.shape[0] * x.shape[1]

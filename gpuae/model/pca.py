@@ -107,9 +107,7 @@ def _evenly(rows: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
     return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
-def _by_covariance(
-    centred: Blocks, columns: int, count: int
-) -> tuple[Vector, NDArray[np.float64]]:
+def _by_covariance(centred: Blocks, columns: int, count: int) -> tuple[Vector, NDArray[np.float64]]:
     """Return the largest eigenvalues of Σ xᵀx, falling, and their axes."""
     from scipy.linalg import eigh
 

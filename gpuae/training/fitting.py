@@ -50,6 +50,7 @@ class Fit:
     device: Device
     unseen: Order
     """Numbers of the rows that were held out; with rows of their own they follow all others."""
+    training_rows: int
 
     @property
     def interrupted(self) -> bool:
@@ -154,7 +155,7 @@ def fit(
     if len(unseen := x[validation_rows[:MEASURED_ROWS]]):
         facts = held_out_facts(model, unseen, device.name)
         model = replace(model, attributes={**model.attributes, **facts})
-    return Fit(model, course, device, validation_rows)
+    return Fit(model, course, device, validation_rows, len(rows))
 
 
 @dataclass(frozen=True)
