@@ -18,14 +18,12 @@ from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.pca import PrincipalAxes, principal_axes
 from gpuae.model.preprocess import Preprocess
-from gpuae.model.statistics import ColumnStatistics, blocks, column_statistics
+from gpuae.model.statistics import blocks, column_statistics, mean_variance
 from gpuae.model.unlike import Unlike
 from gpuae.storage.matrix import Source
 
 ACTIVE = 1e-6
 """A code unit is active in a row where its magnitude is above this."""
-ROUNDINGS = 4
-"""A deviation of no more than so many roundings of a column's largest value is none."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +201,7 @@ def _measure_spread(x: Source, preprocess: Preprocess, pca: PrincipalAxes | None
         moved += (prepared - about).sum(axis=0)
         squares += float(((prepared - about) ** 2).sum())
     values = x.shape[0] * x.shape[1]
-    variance = _variance(statistics, x.dtype)
+    variance = mean_variance(statistics, x.dtype)
     # clipping moves the mean
     preprocessed = squares / values - float((moved**2).sum()) / (values * x.shape[0])
     return _Spread(
@@ -212,10 +210,3 @@ def _measure_spread(x: Source, preprocess: Preprocess, pca: PrincipalAxes | None
         pca_mse=own_error / values,
         preprocessed_pca_mse=preprocessed_error / values,
     )
-
-
-def _variance(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> float:
-    """Return the mean over columns of their variance, where what is mere rounding counts as 0."""
-    size = np.maximum(np.abs(statistics.lowest), np.abs(statistics.highest))
-    rounding = ROUNDINGS * np.finfo(np.result_type(dtype, np.float32)).eps * size
-    return float(np.where(statistics.variance <= rounding**2, 0.0, statistics.variance).mean())

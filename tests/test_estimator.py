@@ -19,6 +19,9 @@ from gpuae.errors import ConfigError, DivergedError, InputError, OutputError
 from gpuae.training.fitting import fit
 from gpuae.training.history import Silence
 
+# most networks here are hardly trained
+pytestmark = pytest.mark.filterwarnings("ignore::gpuae.errors.GpuaeWarning")
+
 QUICK = {"hidden": 3, "epochs": 3, "batch_size": 20, "learning_rate": 0.02}
 
 

@@ -92,7 +92,7 @@ def principal_axes(
     elif count_of_rows <= EXACT_SIZE and 8 * count_of_rows * columns <= GRAM_BYTES:
         values, axes = _by_products_of_rows(np.concatenate(list(centred())), count)
     else:
-        values, axes = _by_krylov(centred, count_of_rows, columns, count)
+        values, axes = _by_krylov(centred, columns, count)
     largest = np.argmax(np.abs(axes), axis=0)
     axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
     return PrincipalAxes(mean, axes, np.maximum(values, 0.0) / count_of_rows)
@@ -131,15 +131,15 @@ def _by_products_of_rows(
     return values, centred.T @ left / np.sqrt(values)
 
 
-def _by_krylov(centred: Blocks, rows: int, columns: int, count: int) -> tuple[Vector, Matrix]:
-    """Find them in the span of CΩ, C²Ω and so on, with Ω random and C = Σ xᵀx.
+def _by_krylov(centred: Blocks, columns: int, count: int) -> tuple[Vector, Matrix]:
+    """Find them in the span of Ω, CΩ, C²Ω and so on, with Ω random and C = Σ xᵀx.
 
     Every pass over the rows adds a block. It ends when a pass adds to the variance that is found
     less than a quarter of `ACCURACY` of what is left beside the axes. Source: C. Musco, C. Musco,
     "Randomized block Krylov methods for stronger and faster approximate singular value
     decomposition", 2015; begun anew from the best axes where the span grows large.
     """
-    width = min(count + EXTRA_AXES, rows, columns)
+    width = min(count + EXTRA_AXES, columns)
     draw = np.random.default_rng(0).standard_normal((columns, width))
     block: Matrix = np.linalg.qr(draw)[0]
     basis = images = np.empty((columns, 0))
@@ -153,7 +153,7 @@ def _by_krylov(centred: Blocks, rows: int, columns: int, count: int) -> tuple[Ve
         values, turn = np.linalg.eigh(basis.T @ images)
         values, turn = values[::-1][:width], turn[:, ::-1][:, :width]
         gain, found = values[:count].sum() - found, float(values[:count].sum())
-        left = min(rows, columns) - basis.shape[1]
+        left = columns - basis.shape[1]
         if left == 0 or gain <= ACCURACY / 4 * (total - found):
             break
         block = _beside(basis, image[:, :left])

@@ -17,6 +17,9 @@ from gpuae.storage.pages import hand_back
 BLOCK_BYTES = 1 << 23
 """Size of a block of rows in float64."""
 
+ROUNDINGS = 4
+"""A column whose values differ by no more than so many roundings of the largest is constant."""
+
 Vector = NDArray[np.float64]
 
 
@@ -78,6 +81,14 @@ def column_statistics(x: Source, rows: NDArray[np.int64] | None = None) -> Colum
             "by a power of ten first"
         )
     return statistics
+
+
+def mean_variance(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> float:
+    """Return the mean of the columns' variances; of rows of this type, what is rounding is 0."""
+    largest = np.maximum(np.abs(statistics.lowest), np.abs(statistics.highest))
+    rounding = np.finfo(dtype).eps * largest if dtype.kind == "f" else 0.0
+    constant = statistics.highest - statistics.lowest <= ROUNDINGS * rounding
+    return float(np.where(constant, 0.0, statistics.variance).mean())
 
 
 def _merged(x: Source, rows: NDArray[np.int64] | None) -> ColumnStatistics:

@@ -20,7 +20,12 @@ from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.reference import learn_reference
-from gpuae.model.statistics import ColumnStatistics, Vector, column_statistics
+from gpuae.model.statistics import (
+    ColumnStatistics,
+    Vector,
+    column_statistics,
+    mean_variance,
+)
 from gpuae.storage.matrix import Source
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
@@ -118,7 +123,7 @@ def fit(
     x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows)
     prepared = prepare(x, rows, config, statistics, fill)
-    for note in _notes(prepared.config, x, statistics, len(rows)):
+    for note in _notes(config, prepared.config, x, statistics, len(rows)):
         watcher.note(note)
     network = Network.build(prepared.config, x.shape[1])
     host = _starting_point(network, prepared.config, initial, image_shape)
@@ -273,20 +278,27 @@ def _shape(network: Network) -> str:
 
 
 def _notes(
-    config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
+    asked: Config, config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
 ) -> Iterator[str]:
-    """Yield what a person should know about these data with these settings."""
+    """Yield what a person should know about these data with these settings, resolved."""
     constant = int((statistics.lowest == statistics.highest).sum())
-    if config.scale in ("standard", "minmax") and constant:
+    if not mean_variance(statistics, x.dtype):
+        yield f"the {rows} training rows are all but the same: there is nothing to learn from them"
+    elif config.scale in ("standard", "minmax") and constant:
         columns = "1 column is" if constant == 1 else f"{constant} columns are"
         yield f"{columns} constant over the training rows: only centred, not scaled"
     highest = int(np.max(statistics.highest))
     if config.scale == "unit" and x.dtype == np.uint8 and highest <= LOW_BYTES:
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
     steps = 0 if config.full_batch else -(-rows // (config.batch_size or rows))
-    if 0 < steps < FEW_STEPS < rows:
+    if asked.batch_size is None and 0 < steps < FEW_STEPS < rows:
         count = "1 step" if steps == 1 else f"{steps} steps"
         yield f"an epoch has only {count}: a smaller batch_size, 32 say, learns faster"
+    if config.sparsity == "none" and 1 < rows <= config.code_size:
+        yield (
+            f"a code of {config.code_size} units has room for each of the {rows} training rows "
+            "by itself: give more rows, or fewer units"
+        )
 
 
 def _remedy(config: Config) -> str:
