@@ -21,7 +21,6 @@ from gpuae.errors import GpuaeWarning
 from gpuae.model.model import Model
 from gpuae.storage import provenance
 from gpuae.training.fitting import Fit, fit
-from gpuae.training.held_out import MEASURED_ROWS
 from gpuae.training.history import Silence
 from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
@@ -175,7 +174,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.loss_ = fitted.course.kept_loss
         for note in listener.notes:
             _warn(note)
-        self._judge(fitted, rows)
+        self._judge(fitted)
         fitted.raise_if_diverged()
         if fitted.course.ending is Ending.INTERRUPTED:
             message = f"interrupted: the weights of epoch {fitted.course.best_epoch} were kept"
@@ -277,8 +276,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_is_fitted(self, "model_")
         return self._rows(X, reset=False)
 
-    def _judge(self, fitted: Fit, rows: NDArray[Any]) -> None:
-        self.verdict_ = judge(fitted, rows[fitted.unseen[:MEASURED_ROWS]])
+    def _judge(self, fitted: Fit) -> None:
+        self.verdict_ = judge(fitted)
         if self.verdict_ and self.verdict_.advice and fitted.course.ending is not Ending.DIVERGED:
             _warn(f"the model {self.verdict_}: {self.verdict_.advice}")
 

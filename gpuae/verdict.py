@@ -1,20 +1,19 @@
 """What a person should know of a model at the end of its training, and what to try if it is poor.
 
 It is measured on held-out rows, in preprocessed units, beside PCA learnt from the same training
-rows.
+rows. Rows that were held out in turn are measured by the model that was trained without them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
 from gpuae.config import Config
-from gpuae.evaluation import Evaluation, evaluate
+from gpuae.evaluation import Evaluation, evaluate, explained
 from gpuae.training.fitting import FEW_STEPS, Fit
+from gpuae.training.held_out import MEASURED_ROWS
 from gpuae.training.trainer import Ending
 
 FEWEST_ROWS = 2
@@ -28,66 +27,94 @@ LOWEST_SHOWN = -10.0
 
 
 @dataclass(frozen=True)
+class Figures:
+    """Shares of the variance of some rows that are explained, by the model and by PCA."""
+
+    explained_variance: float
+    pca_explained_variance: float | None
+    """None where PCA is not known."""
+
+    @classmethod
+    def of(cls, parts: Sequence[Evaluation], units: str) -> Figures:
+        """Pool figures of several sets of rows, in units that their names begin with."""
+
+        def pooled(name: str) -> float:
+            return sum(part.rows * float(getattr(part, f"{units}{name}")) for part in parts)
+
+        variance = pooled("variance")
+        known = all(part.pca_from for part in parts)
+        return cls(
+            explained(pooled("mse"), variance),
+            explained(pooled("pca_mse"), variance) if known else None,
+        )
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """Figures of held-out rows, with words for them.
+    """Figures of held-out rows, with words for them; `str` gives the finding as a sentence."""
 
-    `str` gives the finding as a sentence.
-    """
-
-    figures: Evaluation
-    advice: str | None
+    rows: int
+    pca_components: int
+    constant: bool
+    """Whether the rows have no variance that could be explained."""
+    own_units: Figures
+    preprocessed: Figures
+    advice: str | None = None
     """What to try, as a sentence; None where the model is good enough."""
 
     def __str__(self) -> str:
-        own = self.figures
-        if not own.variance:
-            return f"the {own.rows} unseen rows are all but the same: no variance to explain"
+        if self.constant:
+            return f"the {self.rows} unseen rows are all but the same: no variance to explain"
+        seen = self.preprocessed
         text = (
-            f"explains {percent(own.preprocessed_explained_variance)} of the variance of "
-            f"{own.rows} unseen rows"
+            f"explains {percent(seen.explained_variance)} of the variance of "
+            f"{self.rows} unseen rows"
         )
-        if own.pca_from:
-            share = percent(own.preprocessed_pca_explained_variance)
-            text += f"; PCA with {own.pca_components} components {share}"
-        if self._units_matter():
-            text += f" (preprocessed; in the data's own units {self._in_own_units()})"
-        return text
+        if seen.pca_explained_variance is not None:
+            share = percent(seen.pca_explained_variance)
+            text += f"; PCA with {self.pca_components} components {share}"
+        return f"{text}{self._other_units()}"
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures under the names of `evaluate`; None for what is not known."""
-        names = ["explained_variance", "preprocessed_explained_variance"]
-        pca = ["pca_explained_variance", "preprocessed_pca_explained_variance"]
-        known = {name: getattr(self.figures, name) for name in names}
-        beside = {name: getattr(self.figures, name) if self._has_pca else None for name in pca}
-        return {**known, **beside, "measured_rows": self.figures.rows}
+        """Return the figures under the names that they have in `evaluate`."""
+        own = vars(self.own_units)
+        preprocessed = {f"preprocessed_{name}": v for name, v in vars(self.preprocessed).items()}
+        return {**own, **preprocessed, "measured_rows": self.rows}
 
-    @property
-    def _has_pca(self) -> bool:
-        return self.figures.pca_from is not None
-
-    def _units_matter(self) -> bool:
-        own = self.figures
-        gaps = [own.explained_variance - own.preprocessed_explained_variance]
-        if self._has_pca:
-            gaps.append(own.pca_explained_variance - own.preprocessed_pca_explained_variance)
-        return any(abs(gap) > NOTICEABLE for gap in gaps)
-
-    def _in_own_units(self) -> str:
-        share = percent(self.figures.explained_variance)
-        if not self._has_pca:
-            return share
-        return f"{share} and {percent(self.figures.pca_explained_variance)}"
+    def _other_units(self) -> str:
+        """Word the figures in the data's own units where that makes a difference."""
+        own = [share for share in vars(self.own_units).values() if share is not None]
+        seen = [share for share in vars(self.preprocessed).values() if share is not None]
+        if all(abs(one - other) < NOTICEABLE for one, other in zip(own, seen, strict=True)):
+            return ""
+        return f" (preprocessed; in the data's own units {' and '.join(map(percent, own))})"
 
 
-def judge(fit: Fit, rows: NDArray[Any]) -> Verdict | None:
-    """Measure a model on rows (m, d) that were held out; None where there are too few."""
-    if len(rows) < FEWEST_ROWS:
+def judge(fit: Fit) -> Verdict | None:
+    """Measure a model on rows that were held out; None where there are too few."""
+    figures = [
+        evaluate(
+            trial.model,
+            fit.x[trial.rows[:MEASURED_ROWS]],
+            device=fit.device.name,
+            threads=fit.model.config.threads,
+            learn_pca=False,
+        )
+        for trial in fit.trials
+        if len(trial.rows) >= FEWEST_ROWS
+    ]
+    if not figures:
         return None
-    config = fit.model.config
-    figures = evaluate(
-        fit.model, rows, device=fit.device.name, threads=config.threads, learn_pca=False
+    preprocessed = Figures.of(figures, "preprocessed_")
+    constant = not any(part.variance for part in figures)
+    return Verdict(
+        rows=sum(part.rows for part in figures),
+        pca_components=max(part.pca_components for part in figures),
+        constant=constant,
+        own_units=Figures.of(figures, ""),
+        preprocessed=preprocessed,
+        advice=None if constant else _advice(fit, preprocessed),
     )
-    return Verdict(figures, _advice(fit, figures))
 
 
 def percent(share: float) -> str:
@@ -95,23 +122,23 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if not share < LOWEST_SHOWN else f"less than {LOWEST_SHOWN:.0%}"
 
 
-def _advice(fit: Fit, figures: Evaluation) -> str | None:
-    found = figures.preprocessed_explained_variance
-    known = figures.pca_from is not None
-    enough = POOR_BESIDE_PCA * figures.preprocessed_pca_explained_variance if known else POOR_ALONE
-    if not figures.variance or found >= max(0.0, enough):
+def _advice(fit: Fit, figures: Figures) -> str | None:
+    found, pca = figures.explained_variance, figures.pca_explained_variance
+    enough = POOR_ALONE if pca is None else POOR_BESIDE_PCA * pca
+    if found >= max(0.0, enough):
         return None
-    verdict = "less than PCA does" if known else "little"
+    finding = "little" if pca is None else "less than PCA does"
     if found < 0:
-        verdict = "worse than the mean of each column would do"
-    return f"that is {verdict}; {_any_of(list(_remedies(fit)))} may help"
+        finding = "worse than the mean of each column would do"
+    return f"that is {finding}; {_any_of(list(_remedies(fit)))} may help"
 
 
 def _remedies(fit: Fit) -> Iterator[str]:
     """Yield what to change, the likeliest first."""
     config, course = fit.model.config, fit.course
-    if course.ending is Ending.FINISHED and course.best_epoch == config.epochs:
-        yield f"more epochs (it was still improving after {config.epochs})"
+    epochs = len(course.history.records)
+    if course.ending is Ending.FINISHED and course.best_epoch == epochs:
+        yield f"more epochs (it was still improving after {epochs})"
     yield from _constraints(config)
     steps = 0 if config.full_batch else -(-fit.training_rows // (config.batch_size or 1))
     if config.batch_size and config.batch_size > 1 and 0 < steps < FEW_STEPS:

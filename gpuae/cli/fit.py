@@ -24,8 +24,6 @@ from gpuae.cli.columns import column_options
 from gpuae.cli.settings import read_settings, setting_options
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gpuae.config import Config
     from gpuae.errors import OutputError
     from gpuae.importers import ReadOptions
@@ -95,6 +93,7 @@ def command(
     from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
     from gpuae.training.fitting import fit
+    from gpuae.verdict import judge
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
@@ -137,7 +136,7 @@ def command(
                 result.model.write(out)
         except OutputError as error:
             _save_elsewhere(result, output, error)
-        summary, verdict = _summary(result, output), _verdict(result, x, held_out)
+        summary, verdict = _summary(result, output), judge(result)
     if as_json:
         print_json(summary | _figures(verdict))
     else:
@@ -255,15 +254,6 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
         "device": result.device.name,
         "config": result.model.config.stored(),
     }
-
-
-def _verdict(result: Fit, x: NDArray[Any], held_out: Dataset | None) -> Verdict | None:
-    """Measure what the model makes of some rows that it was not trained on, if there are any."""
-    from gpuae.training.held_out import MEASURED_ROWS
-    from gpuae.verdict import judge
-
-    own = x[result.unseen[:MEASURED_ROWS]] if held_out is None else held_out.x[:MEASURED_ROWS]
-    return judge(result, own)
 
 
 def _figures(verdict: Verdict | None) -> dict[str, Any]:

@@ -47,6 +47,10 @@ class PrincipalAxes:
     axes: NDArray[Any]
     variances: Vector
 
+    def first(self, count: int, dtype: str) -> PrincipalAxes:
+        """Leave the others out, and give the axes another type."""
+        return PrincipalAxes(self.mean, self.axes[:, :count].astype(dtype), self.variances[:count])
+
     def project(self, preprocessed: Matrix) -> Matrix:
         """Return the projections (m, d) of preprocessed rows (m, d) on the axes."""
         projected: Matrix = (preprocessed - self.mean) @ self.axes @ self.axes.T + self.mean
@@ -69,9 +73,9 @@ def principal_axes(
 
     Of all rows, or of an array the chosen ones.
 
-    Fewer are returned where the rows span fewer. They are exact where columns or rows are at most
-    EXACT_SIZE, and otherwise the variance beside them is right to `ACCURACY`. Where rows are very
-    many, some chosen ones, evenly spaced, stand for all of them.
+    Fewer are returned where the rows span fewer dimensions. They are exact where columns or rows
+    are at most EXACT_SIZE, and otherwise the variance beside them is right to `ACCURACY`. Where
+    chosen rows are very many, some of them, evenly spaced, stand for all.
     """
     columns = x.shape[1]
     if rows is not None:
@@ -93,9 +97,11 @@ def principal_axes(
         values, axes = _by_products_of_rows(np.concatenate(list(centred())), count)
     else:
         values, axes = _by_krylov(centred, columns, count)
+    some = values > count_of_rows * np.finfo(float).eps * max(values[0], 0.0)
+    values, axes = values[some], axes[:, some]
     largest = np.argmax(np.abs(axes), axis=0)
     axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    return PrincipalAxes(mean, axes, np.maximum(values, 0.0) / count_of_rows)
+    return PrincipalAxes(mean, axes, values / count_of_rows)
 
 
 def _evenly(rows: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
@@ -109,26 +115,20 @@ def _evenly(rows: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
 
 def _by_covariance(centred: Blocks, columns: int, count: int) -> tuple[Vector, NDArray[np.float64]]:
     """Return the largest eigenvalues of Σ xᵀx, falling, and their axes."""
-    from scipy.linalg import eigh
-
     scatter = np.zeros((columns, columns))
     for block in centred():
         scatter += block.T @ block
-    values, axes = eigh(scatter, subset_by_index=(columns - count, columns - 1))
-    return values[::-1], axes[:, ::-1]
+    values, axes = np.linalg.eigh(scatter)
+    return values[::-1][:count], axes[:, ::-1][:, :count]
 
 
 def _by_products_of_rows(
     centred: NDArray[np.float64], count: int
 ) -> tuple[Vector, NDArray[np.float64]]:
-    """Return the same by the eigenvectors of x xᵀ; axes without variance are left out."""
-    from scipy.linalg import eigh
-
-    rows = len(centred)
-    values, left = eigh(centred @ centred.T, subset_by_index=(rows - count, rows - 1))
-    some = values > rows * np.finfo(float).eps * max(values[-1], 0.0)
-    values, left = values[some][::-1], left[:, some][:, ::-1]
-    return values, centred.T @ left / np.sqrt(values)
+    """Return the same by the eigenvectors of x xᵀ."""
+    values, left = np.linalg.eigh(centred @ centred.T)
+    values, left = values[::-1][:count], left[:, ::-1][:, :count]
+    return values, centred.T @ left / np.sqrt(np.maximum(values, np.finfo(float).tiny))
 
 
 def _by_krylov(centred: Blocks, columns: int, count: int) -> tuple[Vector, Matrix]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.encoding import score
+from gpuae.encoding import into, score
 from gpuae.errors import InputError
 from gpuae.model.model import Model
 from gpuae.model.unlike import (
@@ -22,21 +23,24 @@ MEASURED_ROWS = 2000
 """At most so many are measured."""
 
 
-def held_out_facts(model: Model, rows: NDArray[Any], device: str) -> dict[str, int | float]:
-    """Return attributes of a model by some rows (m, d) that it was not trained on."""
-    errors = np.empty(len(rows))
-    unlike = Unlike.of(model, len(rows))
-
-    def sink(start: int, block: NDArray[np.float64]) -> None:
-        unlike.look_at(start, rows[start : start + len(block)])
-        errors[start : start + len(block)] = block
-
-    try:
-        score(model, rows, sink, device=device, threads=model.config.threads)
-    except InputError:  # rows that the model cannot be applied to say nothing about others
+def held_out_facts(
+    trials: Sequence[tuple[Model, NDArray[Any]]], device: str
+) -> dict[str, int | float]:
+    """Return attributes of a model by models of its kind and rows (m, d) unseen by each."""
+    errors, beyond = np.empty(0), 0.0
+    for model, rows in trials:
+        own, unlike = np.empty(len(rows)), Unlike.of(model, len(rows))
+        try:
+            score(model, rows, into(own), device=device, threads=model.config.threads)
+        except InputError:  # rows that the model cannot be applied to say nothing about others
+            return {}
+        unlike.look_at(0, rows)
+        errors = np.concatenate([errors, own])
+        beyond += unlike.beyond
+    if not len(errors):
         return {}
     return {
-        HELD_OUT_ROWS: len(rows),
+        HELD_OUT_ROWS: len(errors),
         HELD_OUT_ERROR: float(np.quantile(errors, 1 - BY_CHANCE, method="higher")),
-        HELD_OUT_BEYOND: unlike.beyond / max(1, unlike.looked_at),
+        HELD_OUT_BEYOND: beyond / len(errors),
     }
