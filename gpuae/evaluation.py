@@ -141,10 +141,13 @@ def evaluate(
         pca_explained_variance=explained(spread.pca_mse, spread.variance),
         preprocessed_mse=preprocessed_mse,
         preprocessed_variance=spread.preprocessed_variance,
-        preprocessed_explained_variance=explained(preprocessed_mse, spread.preprocessed_variance),
+        preprocessed_explained_variance=explained(
+            preprocessed_mse if spread.variance else mse, spread.preprocessed_variance
+        ),
         preprocessed_pca_mse=spread.preprocessed_pca_mse,
         preprocessed_pca_explained_variance=explained(
-            spread.preprocessed_pca_mse, spread.preprocessed_variance
+            spread.preprocessed_pca_mse if spread.variance else spread.pca_mse,
+            spread.preprocessed_variance,
         ),
         pca_components=pca.axes.shape[1] if pca else 0,
         pca_from="training rows" if model.pca else "these rows" if pca else None,
