@@ -12,7 +12,7 @@ from typing import Any
 
 from gpuae.config import Config
 from gpuae.evaluation import Evaluation, evaluate, explained
-from gpuae.training.fitting import FEW_STEPS, Fit
+from gpuae.training.fitting import Fit
 from gpuae.training.held_out import MEASURED_ROWS
 from gpuae.training.trainer import Ending
 
@@ -22,6 +22,8 @@ POOR_BESIDE_PCA = 0.9
 """A model is poor that explains less than this part of what PCA explains,"""
 POOR_ALONE = 0.5
 """or of all there is, where PCA is not known."""
+FEW_STEPS, SMALL_BATCH = 20, 32
+"""An epoch with fewer steps of more rows than that could have more."""
 NOTICEABLE = 0.01
 LOWEST_SHOWN = -10.0
 
@@ -140,9 +142,9 @@ def _remedies(fit: Fit) -> Iterator[str]:
     if course.ending is Ending.FINISHED and course.best_epoch == epochs:
         yield f"more epochs (it was still improving after {epochs})"
     yield from _constraints(config)
-    steps = 0 if config.full_batch else -(-fit.training_rows // (config.batch_size or 1))
-    if config.batch_size and config.batch_size > 1 and 0 < steps < FEW_STEPS:
-        yield f"a smaller batch_size (now {config.batch_size})"
+    batch = config.batch_size or 0
+    if batch > SMALL_BATCH and fit.training_rows < FEW_STEPS * batch:
+        yield f"a smaller batch_size (now {batch})"
     if config.code_size >= fit.training_rows:
         yield f"a code of fewer units than the {fit.training_rows} training rows, or more rows"
     if config.scale != "standard" and config.loss != "bce":

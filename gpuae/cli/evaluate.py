@@ -68,7 +68,7 @@ def table_rows(figures: Evaluation) -> list[tuple[str, str]]:
     pca = f"  of PCA with {figures.pca_components} components"
     return [
         ("loss", f"{figures.loss:.6g}"),
-        ("", "preprocessed, and in the data's own units"),
+        ("", "preprocessed  in the data's own units"),
         ("mean squared error", _both(figures, "mse", "{:.6g}".format)),
         (pca, _both(figures, "pca_mse", "{:.6g}".format)),
         ("explained variance", _shares(figures, "explained_variance")),

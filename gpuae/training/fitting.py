@@ -46,9 +46,6 @@ from gpuae.training.team import Team
 from gpuae.training.thread_team import ThreadTeam
 from gpuae.training.trainer import Course, Ending, Trainer
 
-FEW_STEPS = 20
-"""An epoch with fewer steps of more than one row could have more."""
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -146,7 +143,7 @@ def fit(
     pixels = image_shape is not None
     prepared = prepare(x, rows, config, statistics, fill, pixels=pixels)
     watcher.chosen(prepared.reasons)
-    for note in _notes(config, prepared.config, x, statistics, len(rows)):
+    for note in _notes(prepared.config, x, statistics, len(rows)):
         watcher.note(note)
     network = Network.build(prepared.config, x.shape[1])
     ops = get_ops(device, prepared.config.precision)
@@ -385,9 +382,9 @@ def _shape(network: Network) -> str:
 
 
 def _notes(
-    asked: Config, config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
+    config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
 ) -> Iterator[str]:
-    """Yield what a person should know about these data with these settings, resolved."""
+    """Yield what a person should know about these data with these settings."""
     constant = int((statistics.lowest == statistics.highest).sum())
     if not mean_variance(statistics, x.dtype):
         yield f"the {rows} training rows are all but the same: there is nothing to learn from them"
@@ -397,10 +394,6 @@ def _notes(
     highest = int(np.max(statistics.highest))
     if config.scale == "unit" and x.dtype == np.uint8 and highest <= PIXEL_BYTES:
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
-    steps = 0 if config.full_batch else -(-rows // (config.batch_size or rows))
-    if asked.batch_size is None and 0 < steps < FEW_STEPS < rows:
-        count = "1 step" if steps == 1 else f"{steps} steps"
-        yield f"an epoch has only {count}: a smaller batch_size, 32 say, learns faster"
     if config.sparsity == "none" and 1 < rows <= config.code_size:
         yield (
             f"a code of {config.code_size} units has room for each of the {rows} training rows "
