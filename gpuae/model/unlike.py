@@ -104,7 +104,8 @@ class Unlike:
 
     def _fact(self, name: str, otherwise: float) -> float:
         """Return a number that the model keeps of its held-out rows."""
-        return float(self.model.attributes.get(name, otherwise))
+        value = self.model.attributes.get(name)
+        return float(value) if isinstance(value, int | float) else otherwise
 
     def _worst_column(self) -> str:
         column = int(np.argmax(self.columns))
