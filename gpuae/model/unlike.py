@@ -15,7 +15,7 @@ from gpuae.model.model import Model
 from gpuae.model.preprocess import Preprocess
 from gpuae.model.statistics import Vector
 
-LOOKED_AT = 4096
+LOOKED_AT = 512
 """About so many rows, spread evenly, are held against the range; more would cost time."""
 BY_CHANCE = 0.01
 """Part of rows like those of training that may be conspicuous."""
