@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpuae.config import Config
+from gpuae.errors import InputError
 from gpuae.evaluation import Evaluation, evaluate, explained
 from gpuae.training.fitting import Fit
 from gpuae.training.held_out import MEASURED_ROWS
@@ -93,18 +94,11 @@ class Verdict:
 
 
 def judge(fit: Fit) -> Verdict | None:
-    """Measure a model on rows that were held out; None where there are too few."""
-    figures = [
-        evaluate(
-            trial.model,
-            fit.x[trial.rows[:MEASURED_ROWS]],
-            device=fit.device.name,
-            threads=fit.model.config.threads,
-            learn_pca=False,
-        )
-        for trial in fit.trials
-        if len(trial.rows) >= FEWEST_ROWS
-    ]
+    """Measure a model on rows that were held out; None where they are too few or cannot be used."""
+    try:
+        figures = _measured(fit)
+    except InputError:
+        return None
     if not figures:
         return None
     preprocessed = Figures.of(figures, "preprocessed_")
@@ -117,6 +111,20 @@ def judge(fit: Fit) -> Verdict | None:
         preprocessed=preprocessed,
         advice=None if constant else _advice(fit, preprocessed),
     )
+
+
+def _measured(fit: Fit) -> list[Evaluation]:
+    return [
+        evaluate(
+            trial.model,
+            fit.x[trial.rows[:MEASURED_ROWS]],
+            device=fit.device.name,
+            threads=fit.model.config.threads,
+            learn_pca=False,
+        )
+        for trial in fit.trials
+        if len(trial.rows) >= FEWEST_ROWS
+    ]
 
 
 def percent(share: float) -> str:

@@ -53,6 +53,9 @@ def test_it_compares_with_pca_of_the_training_rows_on_rows_that_neither_has_seen
     assert found.rows == 30
     assert found.preprocessed.explained_variance == pytest.approx(own, rel=1e-6)
     assert found.preprocessed.pca_explained_variance == pytest.approx(pca, rel=1e-9)
+    attributes = result.model.attributes
+    assert attributes["held_out_explained_variance"] == pytest.approx(own, rel=1e-6)
+    assert attributes["held_out_pca_explained_variance"] == pytest.approx(pca, rel=1e-9)
     sentence = (
         f"explains {own:.1%} of the variance of 30 unseen rows; PCA with 3 components {pca:.1%}"
     )
@@ -148,3 +151,11 @@ def test_shares_that_nobody_reads_are_bounded():
     assert percent(-10) == "-1000.0%"
     assert percent(-1.8e33) == "less than -1000%"
     assert verdict.LOWEST_SHOWN == -10
+
+
+def test_held_out_rows_that_cannot_be_squared_cost_no_model(x):
+    held_out = np.full((5, 8), 1e300)
+    held_out[::2] *= -1
+    result = fit(x, Config.parse(QUICK | {"patience": 0}), validation=held_out)
+    assert judge(result) is None
+    assert "held_out_error" not in result.model.attributes

@@ -20,8 +20,8 @@ GRAM_BYTES = 1 << 28
 COVARIANCE_WORK = 2e11
 """More multiplications are not spent on a covariance: rows are left out, evenly."""
 FEWEST_ROWS_A_COLUMN = 16
-EXTRA_AXES, MOST_BLOCKS, MOST_PASSES = 10, 8, 60
-"""Of the block Krylov method."""
+EXTRA_AXES, MOST_BLOCKS, SPAN_BYTES, MOST_PASSES = 10, 8, 1 << 28, 60
+"""Of the block Krylov method; its span is begun anew after so many blocks or bytes."""
 ACCURACY = 1e-3
 """Of the variance beside the axes, relative, where they are not exact."""
 
@@ -140,6 +140,7 @@ def _by_krylov(centred: Blocks, columns: int, count: int) -> tuple[Vector, Matri
     decomposition", 2015; begun anew from the best axes where the span grows large.
     """
     width = min(count + EXTRA_AXES, columns)
+    most = max(2, min(MOST_BLOCKS, SPAN_BYTES // (8 * columns * width)))
     draw = np.random.default_rng(0).standard_normal((columns, width))
     block: Matrix = np.linalg.qr(draw)[0]
     basis = images = np.empty((columns, 0))
@@ -157,7 +158,7 @@ def _by_krylov(centred: Blocks, columns: int, count: int) -> tuple[Vector, Matri
         if left == 0 or gain <= ACCURACY / 4 * (total - found):
             break
         block = _beside(basis, image[:, :left])
-        if basis.shape[1] >= MOST_BLOCKS * width:
+        if basis.shape[1] >= most * width:
             basis, images = basis @ turn, images @ turn
     return values[:count], basis @ turn[:, :count]
 

@@ -29,7 +29,6 @@ HELD_OUT_ROWS, HELD_OUT_ERROR, HELD_OUT_BEYOND = (
 )
 """Attributes of a model: how many held-out rows were measured after training; the error that at
 most `BY_CHANCE` of them exceed; and the part of them that lies beyond the range."""
-FACTS = (HELD_OUT_ROWS, HELD_OUT_ERROR, HELD_OUT_BEYOND)
 
 
 @dataclass

@@ -36,6 +36,10 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < math.inf
 
 
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and -math.inf < value <= 1
+
+
 _ATTRIBUTES: Mapping[str, tuple[_Check, str]] = MappingProxyType(
     {
         "created_by": (lambda value: isinstance(value, str), "a text"),
@@ -46,6 +50,8 @@ _ATTRIBUTES: Mapping[str, tuple[_Check, str]] = MappingProxyType(
         "held_out_rows": (_at_least(1), "an integer from 1"),
         "held_out_error": (_is_number, "a number from 0"),
         "held_out_beyond": (_is_number, "a number from 0"),
+        "held_out_explained_variance": (_is_share, "a number up to 1"),
+        "held_out_pca_explained_variance": (_is_share, "a number up to 1"),
         **dict.fromkeys(
             ("source_sha256", "model_sha256", schema.CONTENT_SHA256),
             (lambda value: bool(_HASH.fullmatch(str(value))), "64 hexadecimal digits"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gpuae.encoding import into, score
 from gpuae.errors import InputError
 from gpuae.model.model import Model
+from gpuae.model.statistics import column_statistics, mean_variance
 from gpuae.model.unlike import (
     BY_CHANCE,
     HELD_OUT_BEYOND,
@@ -23,17 +24,26 @@ MEASURED_ROWS = 2000
 """At most so many are measured."""
 
 
+HELD_OUT_EXPLAINED = "held_out_explained_variance"
+HELD_OUT_PCA = "held_out_pca_explained_variance"
+"""Attributes of a model: the share of the variance that it and PCA explain, preprocessed."""
+
+
 def held_out_facts(
     trials: Sequence[tuple[Model, NDArray[Any]]], device: str
 ) -> dict[str, int | float]:
     """Return attributes of a model by models of its kind and rows (m, d) unseen by each."""
+    try:
+        return _facts(trials, device)
+    except InputError:  # rows that a model cannot be applied to say nothing about others
+        return {}
+
+
+def _facts(trials: Sequence[tuple[Model, NDArray[Any]]], device: str) -> dict[str, int | float]:
     errors, beyond = np.empty(0), 0.0
     for model, rows in trials:
         own, unlike = np.empty(len(rows)), Unlike.of(model, len(rows))
-        try:
-            score(model, rows, into(own), device=device, threads=model.config.threads)
-        except InputError:  # rows that the model cannot be applied to say nothing about others
-            return {}
+        score(model, rows, into(own), device=device, threads=model.config.threads)
         unlike.look_at(0, rows)
         errors = np.concatenate([errors, own])
         beyond += unlike.beyond
@@ -43,4 +53,24 @@ def held_out_facts(
         HELD_OUT_ROWS: len(errors),
         HELD_OUT_ERROR: float(np.quantile(errors, 1 - BY_CHANCE, method="higher")),
         HELD_OUT_BEYOND: beyond / len(errors),
+        **_shares(trials, float(errors.sum())),
     }
+
+
+def _shares(trials: Sequence[tuple[Model, NDArray[Any]]], error: float) -> dict[str, float]:
+    """Return which share of the variance is explained, given the sum of the rows' errors."""
+    variance = beside = 0.0
+    for model, rows in trials:
+        if not mean_variance(column_statistics(rows), rows.dtype):
+            continue
+        target = model.preprocess.forward(rows)
+        variance += len(rows) * float(target.var(axis=0).mean())
+        if model.pca is not None:
+            projected = model.pca.project(target)
+            beside += float(((projected - target) ** 2).mean(axis=1).sum())
+    if not variance:
+        return {}
+    shares = {HELD_OUT_EXPLAINED: 1 - error / variance}
+    if all(model.pca is not None for model, _ in trials):
+        shares[HELD_OUT_PCA] = 1 - beside / variance
+    return shares
