@@ -232,22 +232,42 @@ def score(
     note
         Is told, in a sentence, where the rows are unlike those that the model was trained on.
     """
+    unlike = Unlike.of(model, len(x))
+
+    def take(start: int, rows: NDArray[Any], errors: NDArray[np.float64]) -> None:
+        if note is not None:
+            unlike.look_at(start, rows)
+            unlike.hear_errors(errors)
+        _hand_over(sink, start, errors)
+
+    row_errors(model, x, take, device=device, threads=threads, memory=memory)
+    unlike.tell(note)
+
+
+def row_errors(
+    model: Model,
+    x: Source,
+    take: Callable[[int, NDArray[Any], NDArray[np.float64]], None],
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
+) -> None:
+    """Hand rows of x (n, d) and their errors (m,), as in `score`, to `take` with the first number.
+
+    The errors are valid during the call only, and may be infinite.
+    """
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
-    unlike = Unlike.of(model, len(x))
 
     def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
         tile = bench.encode(rows)
         bench.propagation.decode(tile, None)
         errors = bench.errors[: len(rows)]
         bench.ops.row_errors(bench.propagation.reconstruct(tile), tile.clean, errors)
-        if note is not None:
-            unlike.look_at(start, rows)
-            unlike.hear_errors(bench.ops.to_host(errors))
-        _hand_over(sink, start, bench.ops.to_host(errors))
+        take(start, rows, bench.ops.to_host(errors))
 
     for_each_block(model, x, work, device, threads, memory=memory)
-    unlike.tell(note)
 
 
 def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.encoding import into, score
+from gpuae.encoding import row_errors
 from gpuae.errors import InputError
 from gpuae.model.model import Model
 from gpuae.model.statistics import column_statistics, mean_variance
@@ -42,12 +42,10 @@ def held_out_facts(
 def _facts(trials: Sequence[tuple[Model, NDArray[Any]]], device: str) -> dict[str, int | float]:
     errors, beyond = np.empty(0), 0.0
     for model, rows in trials:
-        own, unlike = np.empty(len(rows)), Unlike.of(model, len(rows))
-        score(model, rows, into(own), device=device, threads=model.config.threads)
-        unlike.look_at(0, rows)
+        own, unlike = _errors(model, rows, device)
         errors = np.concatenate([errors, own])
         beyond += unlike.beyond
-    if not len(errors):
+    if not len(errors) or not np.isfinite(errors).all():
         return {}
     return {
         HELD_OUT_ROWS: len(errors),
@@ -55,6 +53,17 @@ def _facts(trials: Sequence[tuple[Model, NDArray[Any]]], device: str) -> dict[st
         HELD_OUT_BEYOND: beyond / len(errors),
         **_shares(trials, float(errors.sum())),
     }
+
+
+def _errors(model: Model, rows: NDArray[Any], device: str) -> tuple[NDArray[np.float64], Unlike]:
+    errors, unlike = np.empty(len(rows)), Unlike.of(model, len(rows))
+
+    def take(start: int, block: NDArray[Any], own: NDArray[np.float64]) -> None:
+        errors[start : start + len(block)] = own
+        unlike.look_at(start, block)
+
+    row_errors(model, rows, take, device=device, threads=model.config.threads)
+    return errors, unlike
 
 
 def _shares(trials: Sequence[tuple[Model, NDArray[Any]]], error: float) -> dict[str, float]:
