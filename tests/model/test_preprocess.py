@@ -16,7 +16,9 @@ SMALL = np.array([[0.0, 10.0], [2.0, 10.0], [4.0, 40.0]])
 
 def learn(x, rows=None, **settings):
     rows = np.arange(len(x)) if rows is None else np.array(rows)
-    config = Config(**{"scale": "minmax", "output_activation": "identity", **settings})
+    config = Config(
+        **{"scale": "minmax", "activation": "sigmoid", "output_activation": "identity", **settings}
+    )
     return fit_preprocess(x, rows, config, column_statistics(x, rows))
 
 
@@ -185,7 +187,9 @@ def test_a_preprocess_is_read_back_as_it_was(whiten):
 def fed(ops, x, rows, **settings):
     """Return what the network is given for some rows, and that brought back to raw units."""
     config = Config(
-        hidden=(2,), **{"output_activation": "identity", "dtype": "float64", **settings}
+        hidden=(2,),
+        activation="tanh",
+        **{"output_activation": "identity", "dtype": "float64", **settings},
     )
     preprocess = fit_preprocess(
         x, np.arange(len(x)), config, column_statistics(x, np.arange(len(x)))

@@ -23,6 +23,7 @@ KINDS = {
     "sgd": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1},
     "plateau": {"schedule": "plateau", "learning_rate": 0.5, "patience": 0},
     "cosine": {"schedule": "cosine"},
+    "folds": {"validation": None, "folds": 2},
     "kl": {"sparsity": "kl", "noise": "masking", "noise_level": 0.3, "dropout": 0.2},
     "l1": {"sparsity": "l1", "activation": "relu", "weight_decay": 1e-3, "dtype": "float64"},
     "tied": {"decoder": "tied", "shuffle": "block", "validation": 0},
@@ -37,6 +38,7 @@ def x():
 
 def config_of(device="cpu", **settings):
     usual = {"hidden": (5, 3), "epochs": 4, "device": device, "seed": 3}
+    usual |= {"validation": 0.1, "patience": 10}
     if settings.get("optimizer") != "lbfgs":
         usual["batch_size"] = 16
     return Config.parse(usual | settings)
@@ -64,7 +66,9 @@ class StopsAfter(Silence):
 
 @pytest.fixture
 def short_portions(monkeypatch):
-    monkeypatch.setattr(Portions, "of", lambda _, steps: ([own] for own in steps))
+    monkeypatch.setattr(
+        Portions, "of", lambda _, stretches: ([own] for steps in stretches for own in steps)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
