@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,18 +17,23 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from gpuae import encoding
 from gpuae.config import Config
+from gpuae.errors import GpuaeWarning
 from gpuae.model.model import Model
 from gpuae.storage import provenance
 from gpuae.storage.arrays import check_finite
-from gpuae.training.fitting import fit
+from gpuae.training.fitting import Fit, fit
+from gpuae.training.history import Silence
 from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
+from gpuae.verdict import Verdict, judge
 
 ROW_TYPES = (
     *(np.float64, np.float32),
     *(np.uint8, np.uint16, np.uint32, np.uint64, np.int8, np.int16, np.int32, np.int64),
 )
 """Types that rows may keep; any other numbers become the first."""
+BETWEEN = ("gpuae", "sklearn", "joblib")
+"""Packages whose code may lie between a method and the line that a warning is about."""
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -50,6 +56,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         The objective over the kept epoch, or over the last portion of `partial_fit`.
     n_iter_ : int
         Epochs that were trained, or portions for `partial_fit`.
+    verdict_ : Verdict or None
+        How `fit` did on the rows that it held out, beside PCA learnt from the same training rows;
+        `str` makes it a sentence. None without such rows, and after `partial_fit`.
 
     Examples
     --------
@@ -59,7 +68,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     >>> codes = Autoencoder(hidden=32, epochs=5).fit_transform(digits)
     >>> codes.shape
     (1797, 32)
+
+    Whatever a person should know (a poor result, rows unlike those of training) is a
+    `gpuae.GpuaeWarning`.
     """
+
+    verdict_: Verdict | None
 
     def __init__(
         self,
@@ -139,7 +153,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def fit(self, X: Any, y: object = None) -> Self:
         """Learn from the rows of X (n, d).
 
-        Ctrl-C ends training with a warning and keeps what was learnt.
+        Ctrl-C ends training with a warning and keeps what was learnt. What the data, the settings
+        or the result give reason to remark is a warning too.
 
         Raises
         ------
@@ -151,15 +166,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._partial: PartialFit | None = None
         rows = self._rows(X, reset=True)
         made = provenance.attributes("Autoencoder.fit", ())
-        fitted = fit(rows, self._config(), attributes=made, feature_names=self._names())
+        listener = _Listener()
+        names = self._names()
+        fitted = fit(rows, self._config(), observer=listener, attributes=made, feature_names=names)
         self._rows_seen = len(rows)
         self._set_model(fitted.model)
         self.n_iter_ = len(fitted.course.history.records)
         self.loss_ = fitted.course.kept_loss
+        for note in listener.notes:
+            _warn(note)
+        self._judge(fitted)
         fitted.raise_if_diverged()
         if fitted.course.ending is Ending.INTERRUPTED:
             message = f"interrupted: the weights of epoch {fitted.course.best_epoch} were kept"
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+            _warn(message, ConvergenceWarning)
         return self
 
     def partial_fit(self, X: Any, y: object = None) -> Self:
@@ -182,6 +202,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         made = provenance.attributes("Autoencoder.partial_fit", ())
         attributes = {**model.attributes, **made}
         self._set_model(replace(model, attributes=attributes, feature_names=self._names()))
+        self.verdict_ = None
         self.n_iter_ += 1
         return self
 
@@ -189,7 +210,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Return the code (n, k) of each row of X (n, d)."""
         rows = self._known_rows(X)
         out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
-        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options())
+        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options(), note=_warn)
         return out
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
@@ -207,7 +228,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         rows = self._known_rows(X)
         out = np.empty(len(rows))
-        encoding.score(self.model_, rows, encoding.into(out), **self._run_options())
+        encoding.score(self.model_, rows, encoding.into(out), **self._run_options(), note=_warn)
         return -out
 
     def score(self, X: Any, y: object = None) -> float:
@@ -256,10 +277,35 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_is_fitted(self, "model_")
         return self._rows(X, reset=False)
 
+    def _judge(self, fitted: Fit) -> None:
+        self.verdict_ = judge(fitted)
+        if self.verdict_ and self.verdict_.advice and fitted.course.ending is not Ending.DIVERGED:
+            _warn(f"the model {self.verdict_}: {self.verdict_.advice}")
+
     def _set_model(self, model: Model) -> None:
         self.model_ = model
         self.config_ = model.config
         self.history_ = dict(model.history)
+
+
+class _Listener(Silence):
+    """Keeps what `fit` has to remark until it has ended."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        """Keep it, once."""
+        if message not in self.notes:
+            self.notes.append(message)
+
+
+def _warn(message: str, category: type[Warning] = GpuaeWarning) -> None:
+    """Warn of the line outside of the packages between, whichever of them called which."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def load(path: str | Path) -> Autoencoder:

@@ -59,7 +59,7 @@ def command(
     Example:
       gpuae encode model.h5 rows.csv -o features.h5
     """
-    from gpuae.cli.rows import Job, write_rows
+    from gpuae.cli.rows import Job, note, write_rows
     from gpuae.encoding import encode, in_float32, layer_index
     from gpuae.storage.dataset import check_output
     from gpuae.storage.features import features_output
@@ -96,6 +96,7 @@ def command(
             threads=threads,
             memory=memory,
             start=out.start,
+            note=note,
         )
 
     try:

@@ -138,6 +138,13 @@ class Preprocess:
             return scaled
         return np.asarray((scaled - self.whitening.mean) @ self.whitening.forward)
 
+    def backward(self, preprocessed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Invert `forward` but for the clipping."""
+        scaled = preprocessed
+        if self.whitening is not None:
+            scaled = preprocessed @ self.whitening.back + self.whitening.mean
+        return scaled / self.factor + self.center
+
 
 def fit_preprocess(
     x: NDArray[Any], rows: NDArray[np.int64], config: Config, statistics: ColumnStatistics

@@ -20,6 +20,12 @@ BLOCK_BYTES = 1 << 23
 ROUNDINGS = 4
 """Columns that vary by so many roundings of their largest value at most do not vary."""
 
+PIXEL_COLUMNS = 64
+"""Fewer columns are no image."""
+SAME_LOW, SAME_HIGH = 0.9, 0.9
+LOOKED_AT = 200
+"""Rows that are looked at to see whether values are whole numbers."""
+
 Vector = NDArray[np.float64]
 
 
@@ -60,13 +66,6 @@ def within_rounding(
     epsilon = np.finfo(dtype).eps if np.issubdtype(dtype, np.floating) else 0.0
     largest = np.maximum(np.abs(lowest), np.abs(highest))
     return np.asarray(np.subtract(highest, lowest) <= ROUNDINGS * float(epsilon) * largest)
-
-
-PIXEL_COLUMNS = 64
-"""Fewer columns are no image."""
-SAME_LOW, SAME_HIGH = 0.9, 0.9
-LOOKED_AT = 200
-"""Rows that are looked at to see whether values are whole numbers."""
 
 
 def share_one_range(x: NDArray[Any], rows: NDArray[np.int64], statistics: ColumnStatistics) -> bool:
@@ -130,6 +129,12 @@ def column_statistics(x: Source, rows: NDArray[np.int64] | None = None) -> Colum
             "by a power of ten first"
         )
     return statistics
+
+
+def mean_variance(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> float:
+    """Return the mean of the columns' variances; of rows of this type, what is rounding is 0."""
+    constant = statistics.constant(dtype)
+    return float(np.where(constant, 0.0, statistics.variance).mean())
 
 
 def _merged(x: Source, rows: NDArray[np.int64] | None) -> ColumnStatistics:
