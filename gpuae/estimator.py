@@ -55,7 +55,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     loss_ : float
         The objective over the kept epoch, or over the last portion of `partial_fit`.
     n_iter_ : int
-        Epochs that were trained, or portions for `partial_fit`.
+        Epochs that were trained, also of networks that only served to find how many are best; or
+        portions for `partial_fit`.
     verdict_ : Verdict or None
         How `fit` did on the rows that it held out, beside PCA learnt from the same training rows;
         `str` makes it a sentence. None without such rows, and after `partial_fit`.
@@ -64,10 +65,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     --------
     >>> from sklearn.datasets import load_digits
     >>> from gpuae import Autoencoder
-    >>> digits = load_digits().data.astype("uint8")
-    >>> codes = Autoencoder(hidden=32, epochs=5).fit_transform(digits)
-    >>> codes.shape
-    (1797, 32)
+    >>> digits = load_digits().data
+    >>> model = Autoencoder(hidden=8).fit(digits)
+    >>> print(model.verdict_)  # doctest: +ELLIPSIS
+    explains 8...% of the variance of 1797 unseen rows; PCA with 8 components 6...%
+    >>> model.transform(digits).shape
+    (1797, 8)
 
     Whatever a person should know (a poor result, rows unlike those of training) is a
     `gpuae.GpuaeWarning`.
@@ -79,7 +82,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self,
         hidden: int | Sequence[int] | None = None,
         *,
-        activation: str = "sigmoid",
+        depth: int | None = None,
+        activation: str | None = None,
+        code_activation: str | None = None,
         output_activation: str = "auto",
         decoder: str = "untied",
         init: str | None = None,
@@ -87,8 +92,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         weight_decay: float = 0.0,
         sparsity: str = "none",
         rho: float = 0.05,
-        beta: float = 3.0,
-        l1: float = 1e-4,
+        beta: float | None = None,
+        l1: float | None = None,
         k: int = 32,
         noise: str = "none",
         noise_level: float = 0.0,
@@ -97,14 +102,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         whiten: str = "none",
         missing: str = "refuse",
         optimizer: str = "adam",
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         momentum: float = 0.0,
-        schedule: str = "constant",
-        epochs: int = 50,
+        schedule: str | None = None,
+        steps: int | None = None,
+        epochs: int | None = None,
         batch_size: int | None = None,
         shuffle: str = "auto",
-        validation: float = 0.1,
-        patience: int = 10,
+        validation: float | None = None,
+        folds: int | None = None,
+        patience: int | None = None,
         pretrain: int = 0,
         seed: int = 0,
         dtype: str = "float32",
@@ -115,7 +122,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         precision: str = "float32",
     ) -> None:
         self.hidden = hidden
+        self.depth = depth
         self.activation = activation
+        self.code_activation = code_activation
         self.output_activation = output_activation
         self.decoder = decoder
         self.init = init
@@ -136,10 +145,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.schedule = schedule
+        self.steps = steps
         self.epochs = epochs
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.validation = validation
+        self.folds = folds
         self.patience = patience
         self.pretrain = pretrain
         self.seed = seed
@@ -171,7 +182,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         fitted = fit(rows, self._config(), observer=listener, attributes=made, feature_names=names)
         self._rows_seen = len(rows)
         self._set_model(fitted.model)
-        self.n_iter_ = len(fitted.course.history.records)
+        self.n_iter_ = fitted.course.epochs
         self.loss_ = fitted.course.kept_loss
         for note in listener.notes:
             _warn(note)

@@ -448,3 +448,11 @@ def test_what_was_found_of_held_out_rows_is_forgotten_when_more_are_fed(x):
     attributes = fitted.partial_fit(x).model_.attributes
     assert not any(name.startswith("held_out") for name in attributes)
     assert fitted.model_.pca is None
+
+
+def test_the_example_of_the_class_is_what_comes_out():
+    import doctest
+
+    from gpuae import estimator
+
+    assert doctest.testmod(estimator) == (0, 5)

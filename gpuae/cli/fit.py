@@ -246,7 +246,7 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
     return {
         "model": str(output),
         "ending": result.course.ending.value,
-        "epochs": len(history),
+        "epochs": result.course.epochs,
         "best_epoch": best,
         "loss": kept.loss if kept else None,
         "val_loss": kept.val_loss if kept and not isnan(kept.val_loss) else None,
@@ -267,6 +267,8 @@ def _tell(summary: dict[str, Any], verdict: Verdict | None) -> None:
     if summary["loss"] is not None:
         val = f", val_loss {summary['val_loss']:.6g}" if summary["val_loss"] is not None else ""
         click.echo(f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}")
+    elif summary["epochs"]:
+        click.echo("kept the start: no epoch was better for rows that were held out")
     if verdict is not None:
         click.echo(str(verdict))
         if verdict.advice:

@@ -200,8 +200,10 @@ def fit(
             validated.losses if validated else None,
         )
         course = trainer.train(state)
-    if validated and validated.stopped_early and course.ending is Ending.FINISHED:
-        course.ending = Ending.EARLY
+    if validated:
+        course.epochs_validated = validated.epochs
+        if validated.stopped_early and course.ending is Ending.FINISHED:
+            course.ending = Ending.EARLY
     model = model_of(begun.parameters, course)
     if len(validation_rows):
         trials = (Trial(model, validation_rows),)

@@ -43,11 +43,19 @@ class Course:
     best_epoch
         The epoch whose weights were kept, counted from 1; 0 is the start, or what a first epoch had
         come to when it was interrupted.
+    epochs_validated
+        How many epochs other networks were trained to find the best one, with folds.
     """
 
     history: History = field(default_factory=History)
     ending: Ending = Ending.FINISHED
     best_epoch: int = 0
+    epochs_validated: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return max(len(self.history.records), self.epochs_validated)
 
     @property
     def kept_loss(self) -> float:
