@@ -282,10 +282,34 @@ def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:
     if not finite.all():
         row = start + int(np.argmin(finite))
         raise InputError(
-            f"row {row} (counted from 0) is so far from the training data that its result is not "
-            "finite; check its values"
+            f"row {row + 1} (counted from 1) is so far from the training data that its result is "
+            "not finite; check its values"
         )
     sink(start, block)
+
+
+def in_float32(sink: Sink) -> Sink:
+    """Return a sink that gives blocks to another one as float32.
+
+    Raises
+    ------
+    InputError
+        From the sink, where a finite value would become infinite.
+    """
+
+    def narrow(start: int, block: NDArray[Any]) -> None:
+        with np.errstate(over="ignore"):
+            narrowed = block.astype(np.float32)
+        infinite = np.isinf(narrowed).any(axis=1)
+        if infinite.any():
+            row = start + int(np.argmax(infinite))
+            raise InputError(
+                f"row {row} (counted from 0) has a code beyond 3.4e38, which float32 cannot hold; "
+                "train a model with scale=minmax or scale=standard"
+            )
+        sink(start, narrowed)
+
+    return narrow
 
 
 def into(out: NDArray[Any]) -> Sink:

@@ -20,6 +20,7 @@ from gpuae.config import Config
 from gpuae.errors import GpuaeWarning
 from gpuae.model.model import Model
 from gpuae.storage import provenance
+from gpuae.storage.arrays import check_finite
 from gpuae.training.fitting import Fit, fit
 from gpuae.training.history import Silence
 from gpuae.training.partial import PartialFit
@@ -216,7 +217,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Return the reconstruction (n, d), in the data's own units, from codes X (n, k)."""
         check_is_fitted(self, "model_")
         codes = check_array(X, dtype=(np.float64, np.float32))
-        out = np.empty((len(codes), self.n_features_in_), self.model_.config.dtype)
+        out = np.empty((len(codes), self.n_features_in_), self.model_.row_type)
         encoding.decode(self.model_, codes, encoding.into(out), **self._run_options())
         return out
 
@@ -266,10 +267,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return {"device": self.device, "threads": self.threads}
 
     def _rows(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        finite = "allow-nan" if self.missing == "mean" else True
         rows: NDArray[Any] = validate_data(
-            self, X, reset=reset, dtype=ROW_TYPES, order="C", ensure_all_finite=finite
+            self, X, reset=reset, dtype=ROW_TYPES, order="C", ensure_all_finite=False
         )
+        check_finite(rows, "X", missing=self.missing == "mean")  # says what helps, unlike sklearn's
         return rows
 
     def _known_rows(self, X: Any) -> NDArray[Any]:

@@ -120,6 +120,15 @@ def test_the_loss_is_the_mean_over_rows_without_penalties(x, device, loss):
     assert evaluate(model, x, device=device).loss == pytest.approx(by_hand[loss].mean(), rel=1e-8)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_saturated_sigmoid_is_zero_on_every_device(x, device, dtype):
+    model = model_of(x, activation="sigmoid", dtype=dtype, device=device)
+    encoder = model.network.views(model.parameters)[0]
+    encoder.weight[...] = 0
+    encoder.bias[:] = [-60, -95, -200, 3] if dtype == "float32" else [-600, -730, -800, 3]
+    assert evaluate(model, x, device=device).zero_fraction == 0.5
+
+
 def test_a_unit_that_is_never_active_is_dead(x):
     model = model_of(x, activation="tanh")
     encoder = model.network.views(model.parameters)[0]

@@ -102,7 +102,7 @@ def command(
     _check_validation(config, validation_data)
     _tell_device(config)
     initial = Model.load(init_from) if init_from else None
-    reading = replace(reading, missing=config.missing == "mean")
+    reading = replace(reading, missing=config.missing == "mean", wide=config.dtype == "float64")
     dataset = _open(data, reading, config)
     held_out = _open_like(dataset, validation_data, reading, config) if validation_data else None
     inputs = (

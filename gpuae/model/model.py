@@ -56,6 +56,17 @@ class Model:
         """The layout of `parameters`."""
         return Network.build(self.config, len(self.preprocess.center))
 
+    @cached_property
+    def row_type(self) -> np.dtype[Any]:
+        """The type of rows that it makes, in the data's own units.
+
+        float32 where that holds what the network computes, else float64.
+        """
+        narrow, own = np.dtype(np.float32), np.dtype(self.config.dtype)
+        if self.preprocess.is_lost_in(narrow) or self.preprocess.overflows(narrow):
+            return np.dtype(np.float64)
+        return own
+
     def save(self, path: Path, *, force: bool = False) -> None:
         """Write a model file.
 

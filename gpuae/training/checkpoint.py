@@ -98,10 +98,16 @@ class Checkpoints:
         if not (self.resume and self.path.exists()):
             return None
         contents, state = read_checkpoint(self.path)
+        done, wanted = len(contents.history.get("epoch", ())), own.config.resolved("epochs")
         if difference := _difference(own, contents):
             raise InputError(
                 f"{self.path}: is of another run: {difference}; give the same, or leave --resume "
                 "out and name another checkpoint"
+            )
+        if done > wanted:
+            raise ConfigError(
+                f"epochs: {self.path} has {done} epochs done and epochs={wanted} asks for fewer; "
+                f"give {done} or more, or leave --resume out and name another checkpoint"
             )
         return state
 

@@ -87,7 +87,7 @@ class Fit:
             return
         epoch = len(self.course.history.records) + 1
         raise DivergedError(
-            f"the loss or a weight was no finite number in epoch {epoch}: "
+            f"the loss, a weight or a mean of the optimizer was no finite number in epoch {epoch}: "
             f"{_remedy(self.model.config)}; "
             f"the weights of epoch {self.course.best_epoch} were kept"
         )
@@ -385,7 +385,7 @@ def _notes(
     config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
 ) -> Iterator[str]:
     """Yield what a person should know about these data with these settings."""
-    constant = int((statistics.lowest == statistics.highest).sum())
+    constant = int(statistics.constant(x.dtype).sum())
     if not mean_variance(statistics, x.dtype):
         yield f"the {rows} training rows are all but the same: there is nothing to learn from them"
     elif config.scale in ("standard", "minmax") and constant:
@@ -405,6 +405,7 @@ def _remedy(config: Config) -> str:
     """Say what to lower."""
     scaling = "scale the data (scale=minmax)"
     if config.full_batch:
-        return scaling if config.scale == "none" else "lower beta or raise weight_decay"
+        smaller = "lower beta or " if config.sparsity == "kl" else ""
+        return scaling if config.scale == "none" else f"{smaller}raise weight_decay"
     rate = f"lower learning_rate (now {config.resolved('learning_rate'):g})"
     return f"{rate}, or {scaling}" if config.scale == "none" else rate
