@@ -164,6 +164,6 @@ def test_held_out_rows_that_cannot_be_squared_cost_no_model(x):
 
 def test_noise_leaves_nothing_to_explain(x):
     noise = np.random.default_rng(0).normal(size=(50, 300))
-    found = judge(fit(noise, Config.parse({"hidden": (40,), "seed": 1})))
+    found = judge(fit(noise, Config.parse({"hidden": (40,)})))
     assert abs(found.preprocessed.explained_variance) < 0.01
     assert found.advice.startswith("that is nothing; ")
