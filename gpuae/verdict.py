@@ -129,7 +129,9 @@ def _measured(fit: Fit) -> list[Evaluation]:
 
 def percent(share: float) -> str:
     """Word a share of variance; nobody reads a very negative one."""
-    return f"{share:.1%}" if not share < LOWEST_SHOWN else f"less than {LOWEST_SHOWN:.0%}"
+    if share < LOWEST_SHOWN:
+        return f"less than {LOWEST_SHOWN:.0%}"
+    return f"{round(share, 3) + 0.0:.1%}"  # never −0.0
 
 
 def _advice(fit: Fit, figures: Figures) -> str | None:
@@ -138,7 +140,9 @@ def _advice(fit: Fit, figures: Figures) -> str | None:
     if found >= max(0.0, enough):
         return None
     finding = "little" if pca is None else "less than PCA does"
-    if found < 0:
+    if found < NOTICEABLE:
+        finding = "nothing"
+    if found < -NOTICEABLE:
         finding = "worse than the mean of each column would do"
     return f"that is {finding}; {_any_of(list(_remedies(fit)))} may help"
 

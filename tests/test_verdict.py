@@ -148,6 +148,7 @@ def test_few_steps_are_a_reason_for_a_poor_model(x):
 
 def test_shares_that_nobody_reads_are_bounded():
     assert percent(0.9312) == "93.1%"
+    assert percent(-0.0004) == "0.0%"
     assert percent(-10) == "-1000.0%"
     assert percent(-1.8e33) == "less than -1000%"
     assert verdict.LOWEST_SHOWN == -10
@@ -159,3 +160,10 @@ def test_held_out_rows_that_cannot_be_squared_cost_no_model(x):
     result = fit(x, Config.parse(QUICK | {"patience": 0}), validation=held_out)
     assert judge(result) is None
     assert "held_out_error" not in result.model.attributes
+
+
+def test_noise_leaves_nothing_to_explain(x):
+    noise = np.random.default_rng(0).normal(size=(50, 300))
+    found = judge(fit(noise, Config.parse({"hidden": (40,)})))
+    assert abs(found.preprocessed.explained_variance) < 0.01
+    assert found.advice.startswith("that is nothing; ")
