@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from gpuae.backends import Device, get_ops
 from gpuae.model.preprocess import Preprocess
 from gpuae.model.statistics import Vector, blocks
 from gpuae.storage.matrix import Source
@@ -25,6 +25,8 @@ EXTRA_AXES, MOST_BLOCKS, SPAN_BYTES, MOST_PASSES = 10, 8, 1 << 28, 60
 """Of the block Krylov method; its span is begun anew after so many blocks or bytes."""
 ACCURACY = 1e-3
 """Of the variance beside the axes, relative, where they are not exact."""
+
+HOST = Device("numpy", "axes are found by the host")
 
 Matrix = NDArray[np.float64]
 Blocks = Callable[[], Iterator[Matrix]]
@@ -84,7 +86,7 @@ def principal_axes(
         rows = _evenly(rows, columns)
     count_of_rows = len(x) if rows is None else len(rows)
     count = min(count, columns, count_of_rows)
-    with threadpool_limits(limits=1, user_api="blas"):
+    with get_ops(HOST).session():
         return _axes(x, rows, preprocess, count_of_rows, count)
 
 
