@@ -23,7 +23,7 @@ KINDS = {
     "sgd": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1},
     "plateau": {"schedule": "plateau", "learning_rate": 0.5, "patience": 0},
     "cosine": {"schedule": "cosine"},
-    "folds": {"validation": None, "folds": 2},
+    "folds": {"validation": None, "folds": 2, "init": "glorot"},
     "kl": {"sparsity": "kl", "noise": "masking", "noise_level": 0.3, "dropout": 0.2},
     "l1": {"sparsity": "l1", "activation": "relu", "weight_decay": 1e-3, "dtype": "float64"},
     "tied": {"decoder": "tied", "shuffle": "block", "validation": 0},
@@ -123,9 +123,9 @@ def test_a_run_that_stopped_early_does_not_go_on(x, tmp_path):
 
 def test_a_finished_run_can_be_trained_for_more_epochs(x, tmp_path):
     plan = Checkpoints(tmp_path / "run.h5", resume=True)
-    fit(x, config_of(epochs=3), checkpoints=plan)
-    more = fit(x, config_of(epochs=6), checkpoints=plan)
-    assert_same(more.model, fit(x, config_of(epochs=6)).model)
+    fit(x, config_of(epochs=3, schedule="constant"), checkpoints=plan)
+    more = fit(x, config_of(epochs=6, schedule="constant"), checkpoints=plan)
+    assert_same(more.model, fit(x, config_of(epochs=6, schedule="constant")).model)
 
 
 @pytest.mark.parametrize(
