@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from refusals import refused
 
-FIT = ("fit", "rows.npy", "-o", "model.h5", "--hidden", 3, "--checkpoint", "run.h5")
+FIT = ("fit", "rows.npy", "-o", "model.h5", "--hidden", 3)
+FIT += ("--schedule", "constant", "--checkpoint", "run.h5")
 
 
 @pytest.fixture

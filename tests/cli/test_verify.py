@@ -10,13 +10,14 @@ import pytest
 
 from gpuae.cli.verify import SHOWN_DIFFERENCES
 
+FIT = ("fit", "data.h5", "-o", "next.h5", "--hidden", "4,2", "--epochs", 2, "--validation", 0)
 MADE = {
     "data.h5": ("convert", "rows.npy", "data.h5", "--labels", "labels.npy"),
     "features.h5": ("encode", "model.h5", "data.h5", "-o", "features.h5", "--layer", 2),
     "decoded.h5": ("decode", "model.h5", "features.h5", "-o", "decoded.h5"),
     "again.h5": ("reconstruct", "model.h5", "data.h5", "-o", "again.h5"),
     "scores.h5": ("score", "model.h5", "rows.npy", "-o", "scores.h5"),
-    "next.h5": (*("fit", "data.h5", "-o", "next.h5", "--hidden", "4,2"), "--init-from", "model.h5"),
+    "next.h5": (*FIT, "--init-from", "model.h5"),
 }
 
 
