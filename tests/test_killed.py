@@ -40,9 +40,9 @@ def in_small_pieces(folder, arguments):
         time.sleep(0.002)
         write(self, start, rows)
 
-    def small(_, steps):
+    def small(_, stretches):
         Path("began").touch()
-        return (steps[i : i + 8] for i in range(0, len(steps), 8))
+        return (steps[i : i + 8] for steps in stretches for i in range(0, len(steps), 8))
 
     atomic.RowsOutput.write = slowly
     Portions.of = small

@@ -40,12 +40,15 @@ class Validated:
         How many epochs were tried.
     stopped_early
         Whether others were left because none of the last ones gained.
+    diverged
+        Whether others were left because the loss of the last one was no finite number.
     """
 
     losses: tuple[float, ...]
     start_loss: float
     epochs: int
     stopped_early: bool
+    diverged: bool
 
 
 def fold_rows(count: int, folds: int, seed: int) -> list[tuple[Order, Order]]:
@@ -113,4 +116,10 @@ def cross_validate(folds: Sequence[Fold], config: Config, observer: Observer) ->
     for fold in folds:
         fold.keeper.put_back()
     tried = len(losses) - 1
-    return Validated(tuple(losses[1 : best + 1]), losses[0], tried, tried < epochs)
+    return Validated(
+        tuple(losses[1 : best + 1]),
+        losses[0],
+        tried,
+        stopped_early=tried < epochs,
+        diverged=not math.isfinite(losses[-1]),
+    )

@@ -45,12 +45,15 @@ class Course:
         come to when it was interrupted.
     epochs_validated
         How many epochs other networks were trained to find the best one, with folds.
+    lost_epoch
+        The epoch in which training diverged; 0: it did not.
     """
 
     history: History = field(default_factory=History)
     ending: Ending = Ending.FINISHED
     best_epoch: int = 0
     epochs_validated: int = 0
+    lost_epoch: int = 0
 
     @property
     def epochs(self) -> int:
@@ -356,6 +359,7 @@ class Trainer:
         while (ending := self._ending()) is None:
             record = self._epoch(len(records), pause)
             if not self._is_good(record):
+                self._course.lost_epoch = record.epoch
                 return Ending.DIVERGED
             records.append(record)
             self._observer.epoch_done(record)
