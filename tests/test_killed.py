@@ -17,6 +17,7 @@ CONTEXT.set_forkserver_preload(["gpuae.cli.fit", "gpuae.training.fitting", "gpua
 
 FIT = ["fit", "rows.npy", "-o", "OUT", "--hidden", "8,4", "--epochs", "5", "--batch-size", "16"]
 FIT += ["--sparsity", "kl", "--noise", "masking", "--noise-level", "0.2", "--threads", "2"]
+FIT += ["--patience", "0"]
 CHECKPOINTS = ["--checkpoint", "run.h5", "--checkpoint-every", "0.001s", "--resume"]
 ENCODE = ["encode", "model.h5", "rows.npy", "-o", "OUT"]
 

@@ -14,7 +14,7 @@ from refusals import refused
 
 NAMES = ("a", "b", "c", "d")
 VALUES = np.random.default_rng(0).random((30, 4)).astype(np.float32)
-FIT = ("--hidden", 2, "--epochs", 2)
+FIT = ("--hidden", 2, "--epochs", 2, "--patience", 0)
 
 
 def table(name, columns, delimiter=","):
@@ -264,7 +264,7 @@ def test_convert_keeps_missing_values_where_it_is_told_to(gpuae, holes):
 def test_validation_data_are_held_out_by_name(gpuae):
     table("train.csv", {"id": range(30)} | columns_of())
     table("held.csv", dict(reversed(columns_of(VALUES[:9] * 2).items())) | {"x": ["text"] * 9})
-    held = ("--validation-data", "held.csv", "--patience", 0)
+    held = ("--validation-data", "held.csv")
     done = gpuae("fit", "train.csv", "-o", "m.h5", *FIT, *held, "--id-column", "id")
     assert done.code == 0, done.err
     assert "of the variance of 9 unseen rows" in done.out
