@@ -33,7 +33,15 @@ each_kind = pytest.mark.parametrize("name", KINDS)
 
 def config_of(name, **more):
     batch = {} if "full" in name else {"batch_size": 32}
-    settings = {"hidden": (6, 3), "epochs": 2, "validation": 0.2, **batch, **KINDS[name], **more}
+    settings = {
+        "hidden": (6, 3),
+        "epochs": 2,
+        "validation": 0.2,
+        "init": "glorot",
+        **batch,
+        **KINDS[name],
+        **more,
+    }
     return Config.parse({"device": "cuda", **settings})
 
 
