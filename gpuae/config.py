@@ -45,6 +45,7 @@ UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
+MAX_TOML_BYTES = 1 << 20
 SIZE_PATTERN = r"^\d+(\.\d+)?[KMGT]?B?$"
 _WIDTHS = re.compile(r"\d+(\s*[,;\s]\s*\d+)*", re.ASCII)
 _DEVICE_PATTERN = r"^(auto|cpu|numpy|cuda(:\d+)?)$"
@@ -120,7 +121,7 @@ class Config(BaseModel):
     patience: int | None = Field(
         None,
         ge=0,
-        description="epochs without gain before stopping early; 0: never [a third of all]",
+        description="epochs without gain before stopping early; 0: never [a fifth of all]",
     )
     pretrain: int = Field(0, ge=0, description="epochs of greedy layer-wise training")
     seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")
@@ -136,6 +137,12 @@ class Config(BaseModel):
         description="of data that are held in memory, such as 2GB [a quarter of what is free]",
     )
     precision: Precision = Field("float32", description="of matrix products on GPUs")
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Accept NumPy's integers of 64 bits without sign, too."""
+        return int(value) if isinstance(value, Integral) else value
 
     @field_validator("hidden", mode="before")
     @classmethod
@@ -185,7 +192,14 @@ class Config(BaseModel):
     def from_toml(cls, path: Path, overrides: Mapping[str, Any]) -> Config:
         """Read a TOML file of settings; `overrides` (from the command line) win."""
         try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+            with path.open("rb") as file:
+                content = file.read(MAX_TOML_BYTES + 1)
+            if len(content) > MAX_TOML_BYTES:
+                raise ConfigError(
+                    f"{path}: is larger than {MAX_TOML_BYTES >> 20} MiB and settings are a few "
+                    "lines of text; give a TOML file"
+                )
+            settings = tomllib.loads(content.decode("utf-8-sig"))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

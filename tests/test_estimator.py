@@ -15,9 +15,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gpuae import Autoencoder, encoding, load
 from gpuae.config import Config
-from gpuae.errors import ConfigError, DivergedError, InputError, OutputError
+from gpuae.errors import ConfigError, DivergedError, GpuaeWarning, InputError, OutputError
 from gpuae.training.fitting import fit
 from gpuae.training.history import Silence
+
+# most networks here are hardly trained
+pytestmark = pytest.mark.filterwarnings("ignore::gpuae.errors.GpuaeWarning")
 
 QUICK = {"hidden": 3, "epochs": 3, "batch_size": 20, "learning_rate": 0.02}
 
@@ -385,3 +388,71 @@ def test_scikit_learn_finds_nothing_to_complain_about_with_missing_values(estima
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks' own
         check(estimator)
+
+
+# What a person should know
+
+
+POOR = {"hidden": 3, "activation": "sigmoid", "init": "glorot", "epochs": 1}
+
+
+def heard(act):
+    """Return the warnings of gpuae that a call gives rise to."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        act()
+    return [own for own in caught if own.category is GpuaeWarning]
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform"])
+def test_a_poor_fit_warns_once_of_the_line_that_asked_for_it(x, method):
+    (poor,) = heard(lambda: getattr(Autoencoder(**POOR), method)(x))
+    assert poor.filename == __file__
+    assert "unseen rows; PCA with 3 components" in str(poor.message)
+    assert "may help" in str(poor.message)
+
+
+def test_a_fit_as_good_as_pca_says_nothing_and_keeps_its_verdict(x):
+    estimator = Autoencoder(3)
+    assert heard(lambda: estimator.fit(x)) == []
+    assert "unseen rows; PCA with 3 components" in str(estimator.verdict_)
+    assert estimator.partial_fit(x).verdict_ is None
+
+
+def test_what_is_remarked_of_the_data_is_a_warning():
+    rows = np.ones((40, 3))
+    (same,) = heard(lambda: Autoencoder(2).fit(rows))
+    assert "all but the same" in str(same.message)
+    assert same.filename == __file__
+
+
+@pytest.mark.parametrize("method", ["transform", "score_samples", "score"])
+def test_rows_in_other_units_are_a_warning(x, method):
+    fitted = Autoencoder(3).fit(x)
+    assert heard(lambda: getattr(fitted, method)(x)) == []
+    (strange,) = heard(lambda: getattr(fitted, method)(1000 * x))
+    assert "100% of the rows have values far beyond the range" in str(strange.message)
+    assert strange.filename == __file__
+
+
+def test_warnings_can_be_chosen_by_their_class():
+    import gpuae
+
+    assert gpuae.GpuaeWarning is GpuaeWarning
+    assert issubclass(GpuaeWarning, UserWarning)
+
+
+def test_what_was_found_of_held_out_rows_is_forgotten_when_more_are_fed(x):
+    fitted = Autoencoder(3).fit(x)
+    assert "held_out_error" in fitted.model_.attributes
+    attributes = fitted.partial_fit(x).model_.attributes
+    assert not any(name.startswith("held_out") for name in attributes)
+    assert fitted.model_.pca is None
+
+
+def test_the_example_of_the_class_is_what_comes_out():
+    import doctest
+
+    from gpuae import estimator
+
+    assert doctest.testmod(estimator) == (0, 6)

@@ -15,13 +15,14 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "config", "memory"},
+    {"errors", "config", "defaults", "memory"},
     {"backends", "storage"},
     {"model"},
     {"training", "encoding"},
     {
         "estimator",
         "evaluation",
+        "verdict",
         "importers",
         "diagnosis",
         "demonstration",

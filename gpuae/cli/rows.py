@@ -56,8 +56,8 @@ class Job:
         dataset = _open_rows(data, wanted, model, memory)
         if output is not None:
             check_distinct(output, model_path, dataset.source_path)
-        for note in dataset.notes:
-            say(f"note: {note}")
+        for remark in dataset.notes:
+            note(remark)
         _check_columns(model_path, model, dataset, codes=reading is None)
         if output is not None and row_bytes is not None:
             check_room(output, len(dataset.x) * row_bytes(model))
@@ -91,6 +91,11 @@ class Job:
     def labels(self) -> dict[str, Any]:
         """What is carried from row to row."""
         return {"y": self.dataset.y, "row_id": self.dataset.row_id}
+
+
+def note(message: str) -> None:
+    """Tell the person what a result gives reason to remark."""
+    say(f"note: {message}")
 
 
 def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions:

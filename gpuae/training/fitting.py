@@ -4,47 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends import Device, get_ops, resolve_device
-from gpuae.backends.ops import DeviceOps, Ops
+from gpuae.backends.ops import Ops
 from gpuae.config import Config
-from gpuae.defaults import PIXEL_BYTES, DataFacts, held_out, resolve
+from gpuae.defaults import PIXEL_BYTES, held_out
 from gpuae.errors import ConfigError, DivergedError, InputError
-from gpuae.memory import physical_memory
 from gpuae.model.init import initial_parameters
 from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
 from gpuae.model.network import Network
-from gpuae.model.pca import principal_axes
-from gpuae.model.preprocess import Preprocess, fit_preprocess
-from gpuae.model.statistics import (
-    ColumnStatistics,
-    Vector,
-    column_statistics,
-    share_one_range,
-)
+from gpuae.model.pca import PrincipalAxes
+from gpuae.model.preprocess import fit_preprocess
+from gpuae.model.reference import learn_axes, reference
+from gpuae.model.statistics import ColumnStatistics, column_statistics, mean_variance
 from gpuae.storage.matrix import Source
-from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
+from gpuae.training.batches import Order
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
-from gpuae.training.crew import available_cores
 from gpuae.training.folds import Fold, Validated, cross_validate, fold_rows
-from gpuae.training.footprint import bytes_needed
-from gpuae.training.gpu_team import GpuTeam
+from gpuae.training.held_out import MEASURED_ROWS, held_out_facts
 from gpuae.training.history import Observer, Silence
 from gpuae.training.interruption import Interrupted
-from gpuae.training.lanes import EVALUATION_ROWS
 from gpuae.training.partition import partition
+from gpuae.training.preparation import Prepared, new_team, prepare
+from gpuae.training.state import State
 from gpuae.training.team import Team
-from gpuae.training.thread_team import ThreadTeam
 from gpuae.training.trainer import Course, Ending, Trainer
-
-FEW_STEPS = 20
-"""An epoch with fewer steps of more than one row could have more."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +59,7 @@ class Fit:
     trials: tuple[Trial, ...]
     """Models and the rows that each was not trained on: one, or one for each fold; none where
     no rows were held out."""
+    training_rows: int
 
     @property
     def unseen(self) -> Order:
@@ -86,7 +78,7 @@ class Fit:
             return
         epoch = len(self.course.history.records) + 1
         raise DivergedError(
-            f"the loss or a weight was no finite number in epoch {epoch}: "
+            f"the loss, a weight or a mean of the optimizer was no finite number in epoch {epoch}: "
             f"{_remedy(self.model.config)}; "
             f"the weights of epoch {self.course.best_epoch} were kept"
         )
@@ -139,189 +131,151 @@ def fit(
     fill = learn_fill(parts.x, rows, config, feature_names)
     x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows)
-    pixels = image_shape is not None
-    prepared = prepare(x, rows, config, statistics, fill, pixels=pixels)
+    prepared = prepare(x, rows, config, statistics, fill, pixels=image_shape is not None)
     watcher.chosen(prepared.reasons)
     for note in _notes(prepared.config, x, statistics, len(rows)):
         watcher.note(note)
-    network = Network.build(prepared.config, x.shape[1])
-    ops = get_ops(device, prepared.config.precision)
-    made = {"seed": config.seed, "device": device.name, **(attributes or {})}
-
-    def start(of: Prepared, rows: Order) -> Any:
-        host = _starting_point(network, of, x, rows, initial, image_shape)
-        parameters = ops.empty(host.shape, of.config.dtype)
-        ops.assign(parameters, host)
-        return parameters
-
-    def model_of(weights: Any, course: Course, of: Prepared = prepared) -> Model:
-        return Model(
-            config=of.config,
-            parameters=ops.to_host(weights),
-            preprocess=of.preprocess,
-            history=course.history.arrays(),
-            attributes={**made, "best_epoch": course.best_epoch},
-            feature_names=feature_names,
-            image_shape=image_shape,
-        )
-
-    parameters = start(prepared, rows)
-    saver = state = None
-    first = model_of(parameters, Course())
+    job = _Job(
+        ops=get_ops(device, prepared.config.precision),
+        network=Network.build(prepared.config, x.shape[1]),
+        x=x,
+        initial=initial,
+        attributes={"seed": config.seed, "device": device.name, **(attributes or {})},
+        feature_names=feature_names,
+        image_shape=image_shape,
+    )
+    start = job.start(prepared, rows)
+    first = job.model(start, Course())
     if ready is not None:
         ready(first)
+    saver = state = None
     if checkpoints is not None:
         state = checkpoints.load(first)
-        saver = CheckpointSaver(checkpoints, model_of, watcher)
-    trials: tuple[Trial, ...] = ()
-    validated = None
-    if prepared.config.folds != 1:
-        try:
-            validated, folds = _cross_validate(ops, network, prepared, x, rows, start, watcher)
-        except (Interrupted, KeyboardInterrupt):
-            course = Course(ending=Ending.INTERRUPTED)
-            return Fit(first, course, device, x, ())
-        trials = tuple(Trial(model_of(own, Course(), of), unseen) for own, of, unseen in folds)
-    team = new_team(ops, network, prepared, x, parameters, len(rows))
-    with team:
-        trainer = Trainer(
-            ops,
-            team,
-            prepared.config,
-            rows,
-            validation_rows,
-            watcher,
-            saver,
-            validated.losses if validated else None,
-        )
-        course = trainer.train(state)
-    if validated and validated.stopped_early and course.ending is Ending.FINISHED:
-        course.ending = Ending.EARLY
-    model = model_of(parameters, course)
+        saver = CheckpointSaver(checkpoints, partial(job.model, start), watcher)
+    try:
+        validated, trials = job.cross_validate(prepared, rows, watcher)
+    except (Interrupted, KeyboardInterrupt):
+        course = Course(ending=Ending.INTERRUPTED)
+        return Fit(first, course, device, x, (), len(rows))
+    course = job.train(start, rows, validation_rows, watcher, saver, validated, state)
+    model = job.model(start, course)
     if len(validation_rows):
         trials = (Trial(model, validation_rows),)
-    return Fit(model, course, device, x, trials)
+    return _with_facts(Fit(model, course, device, x, trials, len(rows)))
 
 
-def _cross_validate(
-    ops: Ops,
-    network: Network,
-    prepared: Prepared,
-    x: NDArray[Any],
-    rows: Order,
-    start: Callable[[Prepared, Order], Any],
-    watcher: Observer,
-) -> tuple[Validated, list[tuple[Any, Prepared, Order]]]:
-    """Find how long to train; return also each fold's weights, preprocessing and unseen rows."""
-    config = prepared.config
-    folds, results = [], []
-    with ExitStack() as teams:
-        for own, unseen in fold_rows(len(rows), config.resolved("folds"), config.seed):
-            scaling = fit_preprocess(x, rows[own], config, column_statistics(x, rows[own]))
-            of = replace(prepared, preprocess=replace(scaling, fill=prepared.preprocess.fill))
-            parameters = start(of, rows[own])
-            team = teams.enter_context(new_team(ops, network, of, x, parameters, len(own)))
-            folds.append(Fold(ops, team, config, rows[own], rows[unseen]))
-            results.append((parameters, of, rows[unseen]))
-        return cross_validate(folds, config, watcher), results
+def _with_facts(fitted: Fit) -> Fit:
+    """Let the model keep what was found of the rows that were held out."""
+    tried = [(trial.model, fitted.x[trial.rows[:MEASURED_ROWS]]) for trial in fitted.trials]
+    facts = held_out_facts(tried, fitted.device.name)
+    model = replace(fitted.model, attributes={**fitted.model.attributes, **facts})
+    trials = tuple(
+        replace(trial, model=model) if trial.model is fitted.model else trial
+        for trial in fitted.trials
+    )
+    return replace(fitted, model=model, trials=trials)
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A resolved configuration and the preprocessing that was learnt for it."""
+class Start:
+    """What training begins with."""
 
-    config: Config
-    preprocess: Preprocess
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    """Why settings are what they are that the person did not give."""
-
-
-def prepare(
-    x: NDArray[Any],
-    rows: Order,
-    config: Config,
-    statistics: ColumnStatistics,
-    fill: Vector | None = None,
-    *,
-    pixels: bool = False,
-    whole_steps: bool = False,
-) -> Prepared:
-    """Resolve a configuration for some training rows of x and learn their preprocessing.
-
-    `fill` is what missing values of x were filled with. `pixels` says that the columns are those of
-    images. With `whole_steps` more rows are to come, so that a step will have its full
-    `batch_size`.
-    """
-    facts = DataFacts(
-        rows=len(x),
-        columns=x.shape[1],
-        dtype=x.dtype.name,
-        lowest=float(np.min(statistics.lowest)),
-        highest=float(np.max(statistics.highest)),
-        training_rows=len(rows),
-        one_range=pixels or share_one_range(x, rows, statistics),
-    )
-    chosen = resolve(config, facts)
-    resolved = chosen.config
-    network = Network.build(resolved, x.shape[1])
-    step_rows = resolved.batch_size if whole_steps else None
-    step_rows = step_rows or _step_rows(resolved, len(rows))
-    tile_rows = choose_tile_rows(resolved, network, step_rows)
-    _check_size(network, resolved, tile_rows * choose_lanes(resolved, step_rows, tile_rows))
-    resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
-    preprocess = fit_preprocess(x, rows, resolved, statistics)
-    return Prepared(resolved, replace(preprocess, fill=fill), chosen.reasons)
+    prepared: Prepared
+    parameters: Any
+    """The flat vector (size,), on the device; training changes it."""
+    pca: PrincipalAxes | None
+    """What the model is compared with."""
 
 
-def _check_size(network: Network, config: Config, rows_held: int) -> None:
-    """Refuse a network that this machine cannot hold, before it tries to."""
-    needed = bytes_needed(network, config, rows_held + EVALUATION_ROWS)
-    if needed > physical_memory():
-        raise ConfigError(
-            f"hidden: this network has {network.size:.3g} parameters and needs "
-            f"{needed / 2**30:.3g} GiB of memory to train, more than this machine has; "
-            "lower hidden or batch_size"
+@dataclass(frozen=True)
+class _Job:
+    """What all trainings of one fit share: that of the model, and one for each fold."""
+
+    ops: Ops
+    network: Network
+    x: NDArray[Any]
+    initial: Model | None
+    attributes: Mapping[str, str | int | float]
+    feature_names: tuple[str, ...] | None
+    image_shape: tuple[int, ...] | None
+
+    def start(self, prepared: Prepared, rows: Order) -> Start:
+        """Find the weights to begin with on these rows."""
+        host, axes = _starting_point(
+            self.network, prepared, self.x, rows, self.initial, self.image_shape
+        )
+        parameters = self.ops.empty(host.shape, prepared.config.dtype)
+        self.ops.assign(parameters, host)
+        return Start(prepared, parameters, reference(axes, prepared.config, self.network))
+
+    def model(self, start: Start, course: Course, parameters: Any = None) -> Model:
+        """Return what the weights, or others of the same training, come to."""
+        return Model(
+            config=start.prepared.config,
+            parameters=self.ops.to_host(start.parameters if parameters is None else parameters),
+            preprocess=start.prepared.preprocess,
+            history=course.history.arrays(),
+            attributes={**self.attributes, "best_epoch": course.best_epoch},
+            feature_names=self.feature_names,
+            image_shape=self.image_shape,
+            pca=start.pca,
         )
 
+    def team(self, start: Start, rows: Order) -> Team:
+        """Gather who trains on these rows."""
+        return new_team(self.ops, self.network, start.prepared, self.x, start.parameters, len(rows))
 
-def new_team(
-    ops: Ops,
-    network: Network,
-    prepared: Prepared,
-    x: NDArray[Any],
-    parameters: Any,
-    rows: int,
-    steps_done: int = 0,
-) -> Team:
-    """Gather the threads, or the GPU, that will train `parameters` on so many rows of x."""
-    config = prepared.config
-    batch = _step_rows(config, rows)
-    if isinstance(ops, DeviceOps):
-        return GpuTeam(
-            ops,
-            network,
-            config,
-            prepared.preprocess,
-            x,
-            parameters,
-            batch=batch,
-            steps_done=steps_done,
+    def cross_validate(
+        self, prepared: Prepared, rows: Order, watcher: Observer
+    ) -> tuple[Validated | None, tuple[Trial, ...]]:
+        """Find how long to train, by folds; nothing where there is one only.
+
+        Raises
+        ------
+        Interrupted
+            When it was asked to stop.
+        """
+        config = prepared.config
+        if config.folds == 1:
+            return None, ()
+        folds, starts = [], []
+        with ExitStack() as teams:
+            for own, unseen in fold_rows(len(rows), config.resolved("folds"), config.seed):
+                statistics = column_statistics(self.x, rows[own])
+                scaling = fit_preprocess(self.x, rows[own], config, statistics)
+                scaling = replace(scaling, fill=prepared.preprocess.fill)
+                start = self.start(replace(prepared, preprocess=scaling), rows[own])
+                team = teams.enter_context(self.team(start, rows[own]))
+                folds.append(Fold(self.ops, team, config, rows[own], rows[unseen]))
+                starts.append(start)
+            validated = cross_validate(folds, config, watcher)
+        pairs = zip(starts, folds, strict=True)
+        return validated, tuple(
+            Trial(self.model(start, Course()), fold.held_out) for start, fold in pairs
         )
-    return ThreadTeam(
-        ops,
-        network,
-        config,
-        prepared.preprocess,
-        x,
-        parameters,
-        batch=batch,
-        threads=config.threads or available_cores(),
-        steps_done=steps_done,
-    )
 
-
-def _step_rows(config: Config, rows: int) -> int:
-    return min(config.batch_size or rows, rows)
+    def train(
+        self,
+        start: Start,
+        rows: Order,
+        validation_rows: Order,
+        watcher: Observer,
+        saver: CheckpointSaver | None,
+        validated: Validated | None,
+        state: State | None,
+    ) -> Course:
+        """Train the model's weights, in place."""
+        config = start.prepared.config
+        losses = validated.losses if validated else None
+        with self.team(start, rows) as team:
+            course = Trainer(
+                self.ops, team, config, rows, validation_rows, watcher, saver, losses
+            ).train(state)
+        if validated:
+            course.epochs_validated = validated.epochs
+            if validated.stopped_early and course.ending is Ending.FINISHED:
+                course.ending = Ending.EARLY
+        return course
 
 
 def _starting_point(
@@ -331,20 +285,19 @@ def _starting_point(
     rows: Order,
     initial: Model | None,
     image_shape: tuple[int, ...] | None,
-) -> NDArray[Any]:
+) -> tuple[NDArray[Any], PrincipalAxes | None]:
+    """Return the first weights, flat, and principal axes of the rows if they were learnt."""
     config = prepared.config
+    from_axes = initial is None and config.init == "pca"
+    axes = learn_axes(x, rows, prepared.preprocess, config, network, to_start=from_axes)
     if initial is None:
-        pca = None
-        if config.init == "pca":
-            count = max(network.code_size, network.layers[0].n_out // 2)
-            pca = principal_axes(x, rows, prepared.preprocess, count)
-        return initial_parameters(network, config, image_shape, pca).astype(config.dtype)
+        return initial_parameters(network, config, image_shape, axes).astype(config.dtype), axes
     if initial.network.layers != network.layers:
         raise ConfigError(
             f"init_from: that model is {_shape(initial.network)} and this one would be "
             f"{_shape(network)}; give the same hidden, decoder and activations"
         )
-    return np.array(initial.parameters, config.dtype)
+    return np.array(initial.parameters, config.dtype), axes
 
 
 def _shape(network: Network) -> str:
@@ -358,23 +311,27 @@ def _notes(
     config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
 ) -> Iterator[str]:
     """Yield what a person should know about these data with these settings."""
-    constant = int((statistics.lowest == statistics.highest).sum())
-    if config.scale in ("standard", "minmax") and constant:
+    constant = int(statistics.constant(x.dtype).sum())
+    if not mean_variance(statistics, x.dtype):
+        yield f"the {rows} training rows are all but the same: there is nothing to learn from them"
+    elif config.scale in ("standard", "minmax") and constant:
         columns = "1 column is" if constant == 1 else f"{constant} columns are"
         yield f"{columns} constant over the training rows: only centred, not scaled"
     highest = int(np.max(statistics.highest))
     if config.scale == "unit" and x.dtype == np.uint8 and highest <= PIXEL_BYTES:
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
-    steps = 0 if config.full_batch else -(-rows // (config.batch_size or rows))
-    if 0 < steps < FEW_STEPS < rows:
-        count = "1 step" if steps == 1 else f"{steps} steps"
-        yield f"an epoch has only {count}: a smaller batch_size, 32 say, learns faster"
+    if config.sparsity == "none" and 1 < rows <= config.code_size:
+        yield (
+            f"a code of {config.code_size} units has room for each of the {rows} training rows "
+            "by itself: give more rows, or fewer units"
+        )
 
 
 def _remedy(config: Config) -> str:
     """Say what to lower."""
     scaling = "scale the data (scale=minmax)"
     if config.full_batch:
-        return scaling if config.scale == "none" else "lower beta or raise weight_decay"
+        smaller = "lower beta or " if config.sparsity == "kl" else ""
+        return scaling if config.scale == "none" else f"{smaller}raise weight_decay"
     rate = f"lower learning_rate (now {config.resolved('learning_rate'):g})"
     return f"{rate}, or {scaling}" if config.scale == "none" else rate

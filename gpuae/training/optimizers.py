@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -97,6 +98,14 @@ class SGD:
         return {"velocity": self.velocity}
 
 
+def all_finite(ops: Ops, vectors: Iterable[Array]) -> bool:
+    """Whether every number of some flat vectors is finite."""
+    total = ops.zeros((1,), "float64")
+    for own in vectors:
+        ops.add_absolute_sum(own.reshape(1, -1), total)
+    return bool(np.isfinite(ops.to_host(total)).all())
+
+
 def create_optimizer(ops: Ops, size: int, config: Config) -> Optimizer:
     """Return the optimizer of a mini-batch configuration with its state at zero."""
 
@@ -151,9 +160,10 @@ class LearningRate:
         total = max(1, self._epochs * self._epoch_steps)
         piece = max(1, total // self.PIECES)
         start = step - step % piece
-        share = min(1.0, (start + piece / 2) / total)
+        end = min(start + piece, total)
+        share = (start + end) / 2 / total
         warm = min(1.0, share / self.WARMUP_SHARE)
-        return self._rate * warm * _half_cosine(share), start + piece - step
+        return self._rate * warm * _half_cosine(share), end - step
 
     def state(self) -> State:
         """Return what a plateau is told by."""

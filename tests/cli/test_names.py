@@ -267,7 +267,7 @@ def test_validation_data_are_held_out_by_name(gpuae):
     held = ("--validation-data", "held.csv")
     done = gpuae("fit", "train.csv", "-o", "m.h5", *FIT, *held, "--id-column", "id")
     assert done.code == 0, done.err
-    assert "explained variance of 9 held-out rows" in done.out
+    assert "of the variance of 9 unseen rows" in done.out
     table("sorted.csv", columns_of(VALUES[:9] * 2))
     figures = gpuae("evaluate", "m.h5", "sorted.csv", "--json").out
     with h5py.File("m.h5") as file:
