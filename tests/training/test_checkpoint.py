@@ -23,7 +23,7 @@ KINDS = {
     "sgd": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1},
     "plateau": {"schedule": "plateau", "learning_rate": 0.5, "patience": 0},
     "cosine": {"schedule": "cosine"},
-    "folds": {"validation": None, "folds": 2},
+    "folds": {"validation": None, "folds": 2, "init": "glorot"},
     "kl": {"sparsity": "kl", "noise": "masking", "noise_level": 0.3, "dropout": 0.2},
     "l1": {"sparsity": "l1", "activation": "relu", "weight_decay": 1e-3, "dtype": "float64"},
     "tied": {"decoder": "tied", "shuffle": "block", "validation": 0},
