@@ -174,7 +174,8 @@ def test_a_row_has_the_same_noise_in_every_batch_and_tile(ops, device, noise, mo
     seen = []
     for own in ({}, {"batch_size": 32, "tile_rows": 5}, {"shuffle": "none", "threads": 1}):
         settings = {"noise": noise, "noise_level": 0.3, "threads": 2, "tile_rows": 16, "epochs": 2}
-        settings |= {"hidden": (3,), "validation": 0.1, "device": device, "batch_size": 100} | own
+        settings |= {"hidden": (3,), "validation": 0.1, "patience": 0, "device": device}
+        settings |= {"batch_size": 100} | own
         with monkeypatch.context() as patch:
             spy = Spy(ops, patch)
             fit(x, Config.parse(settings))
