@@ -73,6 +73,22 @@ class DataFacts:
         return self.rows * self.columns * dtype(self.dtype).itemsize
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the settings of a TOML file as they are there.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: is not a TOML file: {error}") from None
+
+
 class Config(BaseModel):
     """All settings; see the table in README.md. Immutable; unknown names are refused."""
 
@@ -178,13 +194,7 @@ class Config(BaseModel):
     @classmethod
     def from_toml(cls, path: Path, overrides: Mapping[str, Any]) -> Config:
         """Read a TOML file of settings; `overrides` (from the command line) win."""
-        try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigError(f"{path}: is not a TOML file: {error}") from None
-        return cls.parse({**settings, **overrides}, source=str(path))
+        return cls.parse({**read_toml(path), **overrides}, source=str(path))
 
     @property
     def full_batch(self) -> bool:

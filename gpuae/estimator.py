@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from gpuae import encoding
 from gpuae.config import Config
 from gpuae.model.model import Model
+from gpuae.presets import Preset
 from gpuae.storage import provenance
 from gpuae.training.fitting import fit
 from gpuae.training.partial import PartialFit
@@ -135,6 +136,23 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.memory = memory
         self.precision = precision
 
+    @classmethod
+    def preset(cls, name: str, **overrides: Any) -> Self:
+        """Return an estimator with the settings of a preset, some of them overridden.
+
+        `gpuae presets` lists them.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown preset, and for settings that contradict each other.
+        """
+        chosen = Preset.named(name)
+        chosen.config(overrides)
+        estimator = cls(**{**chosen.settings, **overrides})
+        estimator._preset = name
+        return estimator
+
     def fit(self, X: Any, y: object = None) -> Self:
         """Learn from the rows of X (n, d).
 
@@ -149,7 +167,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         self._partial: PartialFit | None = None
         rows = self._rows(X, reset=True)
-        made = provenance.attributes("Autoencoder.fit", ())
+        made = provenance.attributes("Autoencoder.fit", (), self._told())
         fitted = fit(rows, self._config(), attributes=made, feature_names=self._names())
         self._rows_seen = len(rows)
         self._set_model(fitted.model)
@@ -178,7 +196,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._partial = training
         self.loss_ = training.loss
         model = training.model()
-        made = provenance.attributes("Autoencoder.partial_fit", ())
+        made = provenance.attributes("Autoencoder.partial_fit", (), self._told())
         attributes = {**model.attributes, **made}
         self._set_model(replace(model, attributes=attributes, feature_names=self._names()))
         self.n_iter_ += 1
@@ -236,6 +254,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _config(self) -> Config:
         return Config.parse(self.get_params(), source="Autoencoder")
+
+    def _told(self) -> dict[str, str]:
+        """Return what decides the result beside the settings: the name of a preset."""
+        preset: str | None = getattr(self, "_preset", None)
+        return {} if preset is None else {"preset": preset}
 
     def _names(self) -> tuple[str, ...] | None:
         names = getattr(self, "feature_names_in_", None)

@@ -15,7 +15,7 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "config", "memory"},
+    {"errors", "config", "memory", "presets"},
     {"backends", "storage"},
     {"model"},
     {"training", "encoding"},
