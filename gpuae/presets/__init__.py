@@ -20,6 +20,9 @@ from gpuae.errors import ConfigError
 PURPOSES = ("compress", "outliers", "denoise", "sparse-features")
 """Presets that are for a purpose and may become better; all others are recipes that stay."""
 
+SUPERSEDED = {"hidden": "depth", "steps": "epochs", "folds": "validation"}
+"""Settings which, given by a person, leave nothing for one of the preset's to say."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -62,6 +65,7 @@ class Preset:
         ConfigError
             Where they contradict each other, saying how to see what the preset sets.
         """
+        without += tuple(SUPERSEDED[key] for key in overrides if key in SUPERSEDED)
         own = {key: value for key, value in self.settings.items() if key not in without}
         try:
             return Config.parse({**own, **overrides}, source=f"preset {self.name}")
