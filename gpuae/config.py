@@ -39,6 +39,7 @@ Schedule: TypeAlias = Literal["constant", "cosine", "warmup_cosine", "plateau"]
 Shuffle: TypeAlias = Literal["auto", "full", "block", "none"]
 FloatType: TypeAlias = Literal["float32", "float64"]
 Precision: TypeAlias = Literal["float32", "tf32"]
+OutlierScore: TypeAlias = Literal["mse", "knn"]
 
 UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
@@ -135,6 +136,15 @@ class Config(BaseModel):
         None,
         ge=0,
         description="epochs without gain before stopping early; 0: never [a third of all]",
+    )
+    outlier_score: OutlierScore = Field(
+        "mse", description="of a row; knn: distance to what training rows and their errors were"
+    )
+    contamination: float | None = Field(
+        None, gt=0, le=0.5, description="share of rows that count as outliers [none]"
+    )
+    trim: float = Field(
+        0.0, ge=0, lt=0.5, description="share of the training rows to leave out: the most unlike"
     )
     pretrain: int = Field(0, ge=0, description="epochs of greedy layer-wise training")
     seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")

@@ -34,6 +34,9 @@ GPU_BLOCK_ROWS = 16 * BLOCK_ROWS
 Sink: TypeAlias = Callable[[int, NDArray[Any]], None]
 """Takes the number of a block's first row and the block's results; called from several threads."""
 
+Comparison: TypeAlias = Callable[[int, NDArray[Any], NDArray[Any]], None]
+"""Takes the number of a block's first row, its rows and their reconstructions."""
+
 
 class Workbench:
     """One thread's buffers: a tile and what brings rows into it and out of it."""
@@ -205,6 +208,52 @@ def reconstruct(
     for_each_block(model, x, work, device, threads, memory=memory)
 
 
+def compare(
+    model: Model,
+    x: Source,
+    take: Comparison,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
+) -> None:
+    """Hand rows of x (n, d) and their reconstructions to `take`, both in preprocessed units."""
+    check_columns(model, x.shape[1])
+    x = filled(x, model.preprocess.fill)
+
+    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
+        tile = bench.encode(rows)
+        bench.propagation.decode(tile, None)
+        rebuilt = bench.ops.to_host(bench.propagation.reconstruct(tile))
+        take(start, bench.ops.to_host(tile.clean), rebuilt)
+
+    for_each_block(model, x, work, device, threads, memory=memory)
+
+
+def column_terms(model: Model, rows: NDArray[Any], rebuilt: NDArray[Any]) -> NDArray[np.float64]:
+    """Return each column's part (m, d) of the score, whose mean over columns is the score.
+
+    Parameters
+    ----------
+    rows, rebuilt
+        Preprocessed rows and their reconstructions, (m, d).
+
+    Raises
+    ------
+    InputError
+        Where the score compares with training rows and the model has kept none.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused with its row
+        if model.config.outlier_score == "mse":
+            return np.asarray((rebuilt.astype(np.float64) - rows) ** 2)
+        if model.calibration is None or model.calibration.neighbours is None:
+            raise InputError(
+                "the model has kept no rows to compare with (outlier_score=knn), as training had "
+                "not ended when it was written; train it to its end"
+            )
+        return model.calibration.neighbours.terms(rows, rebuilt)
+
+
 def score(
     model: Model,
     x: Source,
@@ -214,7 +263,22 @@ def score(
     threads: int | None = None,
     memory: int | None = None,
 ) -> None:
-    """Hand each row's error to the sink: the mean over columns of (x̂ − x)², preprocessed units."""
+    """Hand each row's score to the sink, according to the model's setting `outlier_score`.
+
+    For `mse` it is the mean over columns of (x̂ − x)² in preprocessed units.
+
+    Raises
+    ------
+    InputError
+        For `knn`, where the model has kept no rows to compare with.
+    """
+    if model.config.outlier_score != "mse":
+
+        def take(start: int, rows: NDArray[Any], rebuilt: NDArray[Any]) -> None:
+            _hand_over(sink, start, column_terms(model, rows, rebuilt).mean(axis=1))
+
+        compare(model, x, take, device=device, threads=threads, memory=memory)
+        return
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 

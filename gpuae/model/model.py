@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import InputError
+from gpuae.model.calibration import Calibration, bytes_needed
 from gpuae.model.network import Layer, Network
 from gpuae.model.preprocess import Preprocess
 from gpuae.storage.atomic import SmallOutput
@@ -37,6 +38,8 @@ class Model:
         Root attributes of the file: hash of the data, device, seed.
     feature_names, image_shape
         Of the data it was trained on, where known.
+    calibration
+        What rows are judged by, of a model whose training has ended.
     """
 
     config: Config
@@ -46,6 +49,7 @@ class Model:
     attributes: Mapping[str, str | int | float] = field(default_factory=dict)
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, ...] | None = None
+    calibration: Calibration | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -77,7 +81,11 @@ class Model:
         longest = max((len(name.encode("utf-8", "replace")) for name in names), default=0)
         cells = len(names) * longest
         return int(
-            self.parameters.nbytes + arrays + cells + HISTORY_BYTES * self.config.resolved("epochs")
+            self.parameters.nbytes
+            + arrays
+            + cells
+            + HISTORY_BYTES * self.config.resolved("epochs")
+            + bytes_needed(self.network.columns, self.config.outlier_score)
         )
 
     @classmethod
@@ -103,6 +111,7 @@ class Model:
             attributes=contents.attributes,
             feature_names=contents.feature_names,
             image_shape=contents.image_shape,
+            calibration=Calibration.from_arrays(contents.calibration),
         )
 
     def contents(self) -> ModelContents:
@@ -116,6 +125,7 @@ class Model:
             attributes=self.attributes,
             feature_names=self.feature_names,
             image_shape=self.image_shape,
+            calibration=self.calibration.arrays() if self.calibration else {},
         )
 
     def _arrays(self, layer: Layer) -> LayerArrays:

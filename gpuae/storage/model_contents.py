@@ -18,6 +18,12 @@ UNBOUNDED = ("clip_low", "clip_high")
 SCALING = ("center", "factor", *UNBOUNDED, "low", "high")
 WHITENING = ("whiten_mean", "whiten", "unwhiten")
 FILLING = ("fill",)
+SCORES = ("scores", "held_out")
+NEIGHBOURS = ("rows", "rebuilt", "variance", "residual_variance")
+CALIBRATION = (*SCORES, "threshold", *NEIGHBOURS)
+
+_COUNTED_BY = {"scores": "scores", "rows": "rows", "rebuilt": "rows"}
+"""Which array of /calibration says how many rows another one has."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class ModelContents:
     """One a column of the data."""
     image_shape: tuple[int, ...] | None = None
     """Of one row of the data."""
+    calibration: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """Names of /calibration to arrays; none where the model keeps nothing to judge rows by."""
 
     @property
     def columns(self) -> int:
@@ -64,6 +72,7 @@ class ModelContents:
                 yield layer.weight
         yield from self.preprocess.values()
         yield from self.history.values()
+        yield from self.calibration.values()
 
 
 def first_problem(contents: ModelContents) -> str | None:
@@ -96,6 +105,7 @@ def _shape_problems(contents: ModelContents) -> Iterator[str]:
         shape = (sizes[-1 - index], sizes[-2 - index])
         yield from _layer_problems(f"/model/decoder/{index}", layer, shape, dtype, tied=tied)
     yield from _column_problems(contents, sizes[0])
+    yield from _calibration_problems(contents.calibration, sizes[0])
     yield from _history_problems(contents)
 
 
@@ -126,6 +136,7 @@ def _value_problems(contents: ModelContents) -> Iterator[str]:
         unusable = np.isnan(values) if name in UNBOUNDED else ~np.isfinite(values)
         if unusable.any():
             yield f"/preprocess/{name} holds NaN or infinite values"
+    yield from _calibration_value_problems(contents.calibration)
 
 
 def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
@@ -150,6 +161,32 @@ def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
         yield f"/model/feature_names are {len(contents.feature_names)} for {columns} columns"
     if contents.image_shape is not None and math.prod(contents.image_shape) != columns:
         yield f"image_shape {contents.image_shape} does not make {columns} columns"
+
+
+def _calibration_problems(calibration: Mapping[str, NDArray[Any]], columns: int) -> Iterator[str]:
+    """Check that what belongs together is there and fits."""
+    for names in (SCORES, NEIGHBOURS):
+        missing = [name for name in names if name not in calibration]
+        wanted = bool(calibration) if names == SCORES else len(missing) < len(names)
+        if wanted and missing:
+            yield f"/calibration/{missing[0]} is missing"
+            return
+    for name, values in calibration.items():
+        shape = (len(calibration[lead]),) if (lead := _COUNTED_BY.get(name)) else ()
+        wide = (columns,) if name in NEIGHBOURS else ()
+        if values.shape != shape + wide or 0 in values.shape:
+            yield f"/calibration/{name} has shape {values.shape} where {shape + wide} is needed"
+
+
+def _calibration_value_problems(calibration: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    for name, values in calibration.items():
+        if not np.isfinite(values).all():
+            yield f"/calibration/{name} holds NaN or infinite values"
+        lowest = -np.inf if name in ("rows", "rebuilt") else 0
+        if (values < lowest).any() or ("variance" in name and (values == 0).any()):
+            yield f"/calibration/{name} holds values that are too low"
+    if (np.diff(calibration.get("scores", np.zeros(0))) < 0).any():
+        yield "/calibration/scores do not ascend"
 
 
 def preprocess_shape(name: str, columns: int) -> tuple[int, ...] | None:

@@ -65,6 +65,8 @@ class Fit:
     device: Device
     x: NDArray[Any]
     """All rows (n, d) without missing values; validation rows of their own follow the others."""
+    rows: Order
+    """Numbers of the rows that the model was trained on, ascending."""
     trials: tuple[Trial, ...]
     """Models and the rows that each was not trained on: one, or one for each fold; none where
     no rows were held out."""
@@ -104,6 +106,7 @@ def fit(
     attributes: Mapping[str, str | int | float] | None = None,
     feature_names: tuple[str, ...] | None = None,
     image_shape: tuple[int, ...] | None = None,
+    kept: Order | None = None,
 ) -> Fit:
     """Train an autoencoder on the rows of x (n, d).
 
@@ -119,6 +122,8 @@ def fit(
         Is given the model that training begins with, when nothing can be wrong any more.
     attributes
         What else the model should say about its making.
+    kept
+        Numbers of the rows, of x and then of `validation`, to train on or hold out; None: all.
 
     Raises
     ------
@@ -136,6 +141,8 @@ def fit(
     config = held_out(config, len(x), own_rows=validation is not None)
     parts = partition(x, validation, config)
     rows, validation_rows = parts.training, parts.held_out
+    if kept is not None:
+        rows, validation_rows = np.intersect1d(rows, kept), np.intersect1d(validation_rows, kept)
     fill = learn_fill(parts.x, rows, config, feature_names)
     x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows)
@@ -180,7 +187,7 @@ def fit(
             validated, folds = _cross_validate(ops, network, prepared, x, rows, start, watcher)
         except (Interrupted, KeyboardInterrupt):
             course = Course(ending=Ending.INTERRUPTED)
-            return Fit(first, course, device, x, ())
+            return Fit(first, course, device, x, rows, ())
         trials = tuple(Trial(model_of(own, Course(), of), unseen) for own, of, unseen in folds)
     team = new_team(ops, network, prepared, x, parameters, len(rows))
     with team:
@@ -200,7 +207,7 @@ def fit(
     model = model_of(parameters, course)
     if len(validation_rows):
         trials = (Trial(model, validation_rows),)
-    return Fit(model, course, device, x, trials)
+    return Fit(model, course, device, x, rows, trials)
 
 
 def _cross_validate(
