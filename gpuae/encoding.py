@@ -300,6 +300,18 @@ def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:
     InputError
         Where a row's values were so large that its result is no finite number.
     """
+    check_finite_rows(start, block)
+    sink(start, block)
+
+
+def check_finite_rows(start: int, block: NDArray[Any]) -> None:
+    """Refuse results (m, …) that are no finite numbers, of rows from `start` on.
+
+    Raises
+    ------
+    InputError
+        Naming the first row.
+    """
     finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
     if not finite.all():
         row = start + int(np.argmin(finite))
@@ -307,7 +319,6 @@ def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:
             f"row {row} (counted from 0) is so far from the training data that its result is not "
             "finite; check its values"
         )
-    sink(start, block)
 
 
 def into(out: NDArray[Any]) -> Sink:

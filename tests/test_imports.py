@@ -18,7 +18,7 @@ LAYERS = [
     {"errors", "config", "memory", "presets"},
     {"backends", "storage"},
     {"model"},
-    {"training", "encoding"},
+    {"training", "encoding", "outliers"},
     {
         "estimator",
         "evaluation",

@@ -98,7 +98,7 @@ def command(
     from gpuae.storage.dataset import check_distinct, check_output
     from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
-    from gpuae.training.fitting import fit
+    from gpuae.training.calibrating import fit_calibrated
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
@@ -124,7 +124,7 @@ def command(
     with in_place(dataset.x) as x:
         try:
             with watching() as observer, SmallOutput(output, force=force) as out:
-                result = fit(
+                result = fit_calibrated(
                     x,
                     config,
                     validation=None if held_out is None else held_out.x,

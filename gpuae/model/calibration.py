@@ -72,7 +72,8 @@ class Neighbours:
             Whether these rows are among the neighbours, so that each is its own nearest.
         """
         places = self._places(rows, rebuilt)
-        ranks = self._lengths - 2 * (places.astype(np.float32) @ self._known_narrow.T)
+        with np.errstate(over="ignore", invalid="ignore"):  # so far away that all are as near
+            ranks = self._lengths - 2 * (places.astype(np.float32) @ self._known_narrow.T)
         nth = min(NEIGHBOUR - 1 + among, len(self.rows) - 1)
         neighbour = np.argpartition(ranks, nth, axis=1)[:, nth]
         squares = (places - self._known[neighbour]) ** 2
@@ -151,7 +152,8 @@ class Calibration:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return everything under the names it has in a model file."""
-        stored = {"scores": self.scores, "held_out": np.asarray(self.held_out, np.uint8)}
+        stored: dict[str, NDArray[Any]] = {"scores": self.scores}
+        stored["held_out"] = np.asarray(self.held_out, np.uint8)
         if self.threshold is not None:
             stored["threshold"] = np.asarray(self.threshold, np.float64)
         if self.neighbours is not None:

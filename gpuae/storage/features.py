@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.storage import guard, reading, schema
@@ -61,11 +62,24 @@ def scores_output(
     y: NDArray[Any] | None = None,
     row_id: NDArray[Any] | None = None,
     attributes: Mapping[str, Attribute],
+    dtype: np.dtype[Any] | None = None,
 ) -> Output:
-    """Return the output for one error a row, stored as float64 (n,) under /scores/error."""
-    beside = Companions(y, row_id)
-    names = ("error",)
-    return _output(path, "scores", (rows,), names, beside, force=force, attributes=attributes)
+    """Return the output for one error a row, stored as float64 (n,) under /scores/error.
+
+    With `dtype` rows have fields, `error` first, and each is stored under its name.
+    """
+    inner, plain = _LARGE_DATASET["scores"]
+    return rows_output(
+        path,
+        "scores",
+        inner,
+        (rows,),
+        plain if dtype is None else dtype,
+        names=("error",) if dtype is None else dtype.names or (),
+        beside=Companions(y, row_id),
+        force=force,
+        attributes=attributes,
+    )
 
 
 def dataset_output(

@@ -49,7 +49,7 @@ def fit_calibrated(
     usual = _usual_rows(first, config.trim)
     left_out = np.setdiff1d(np.concatenate([first.rows, *(t.rows for t in first.trials)]), usual)
     (observer or Silence()).note(
-        f"trained again without the {len(left_out)} rows that were most unlike the others "
+        f"training again without the {len(left_out)} rows that are most unlike the others "
         f"(trim={config.trim:g})"
     )
     second = fit(x, config, observer=observer, **(options | {"ready": None}), kept=usual)
