@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gpuae.estimator import Autoencoder, load
+    from gpuae.outlier_detector import OutlierDetector
 
-__all__ = ["Autoencoder", "load"]
+__all__ = ["Autoencoder", "OutlierDetector", "load"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the estimator when it is first asked for: the commands start faster without it."""
     if name in __all__:
-        from gpuae import estimator
+        from importlib import import_module
 
-        return getattr(estimator, name)
+        home = "outlier_detector" if name == "OutlierDetector" else "estimator"
+        return getattr(import_module(f"gpuae.{home}"), name)
     if name == "__version__":
         from importlib.metadata import version
 

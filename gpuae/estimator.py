@@ -14,12 +14,12 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from gpuae import encoding
+from gpuae import encoding, outliers
 from gpuae.config import Config
 from gpuae.model.model import Model
 from gpuae.presets import Preset
 from gpuae.storage import provenance
-from gpuae.training.fitting import fit
+from gpuae.training.calibrating import fit_calibrated
 from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
 
@@ -91,6 +91,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         shuffle: str = "auto",
         validation: float = 0.1,
         patience: int = 10,
+        outlier_score: str = "mse",
+        contamination: float | None = None,
+        trim: float = 0.0,
         pretrain: int = 0,
         seed: int = 0,
         dtype: str = "float32",
@@ -127,6 +130,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.shuffle = shuffle
         self.validation = validation
         self.patience = patience
+        self.outlier_score = outlier_score
+        self.contamination = contamination
+        self.trim = trim
         self.pretrain = pretrain
         self.seed = seed
         self.dtype = dtype
@@ -168,7 +174,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._partial: PartialFit | None = None
         rows = self._rows(X, reset=True)
         made = provenance.attributes("Autoencoder.fit", (), self._told())
-        fitted = fit(rows, self._config(), attributes=made, feature_names=self._names())
+        fitted = fit_calibrated(rows, self._config(), attributes=made, feature_names=self._names())
         self._rows_seen = len(rows)
         self._set_model(fitted.model)
         self.n_iter_ = len(fitted.course.history.records)
@@ -217,10 +223,23 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         encoding.decode(self.model_, codes, encoding.into(out), **self._run_options())
         return out
 
-    def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Return the negative error of each row (n,): higher is more normal.
+    def predict_outliers(self, X: Any) -> NDArray[np.bool_]:
+        """Return which rows of X (n, d) are outliers, (n,): those whose score is too high.
 
-        The error is the mean over columns of (x̂ − x)² in preprocessed units.
+        Raises
+        ------
+        ConfigError
+            Of a model that was trained without `contamination`.
+        """
+        check_is_fitted(self, "model_")
+        threshold = outliers.known_threshold(self.model_)
+        return np.asarray(-self.score_samples(X) > threshold)
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return the negative score of each row (n,): higher is more normal.
+
+        The score is the mean over columns of (x̂ − x)² in preprocessed units, or with
+        outlier_score=knn the distance to training rows and their errors.
         """
         rows = self._known_rows(X)
         out = np.empty(len(rows))

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from gpuae import encoding
 from gpuae.encoding import Sink
 from gpuae.errors import ConfigError, InputError
+from gpuae.model.calibration import Calibration
 from gpuae.model.model import Model
-from gpuae.model.statistics import Vector
 from gpuae.storage.matrix import Source
 
 Block: TypeAlias = NDArray[Any]
@@ -50,12 +50,23 @@ def chosen_threshold(
         raise ConfigError(
             f"contamination: needs a share of the rows in (0, 0.5], not {contamination:g}"
         )
+    return calibration_of(model).quantile(contamination)
+
+
+def calibration_of(model: Model) -> Calibration:
+    """Return what a model knows of scores.
+
+    Raises
+    ------
+    InputError
+        Where it knows nothing.
+    """
     if model.calibration is None:
         raise InputError(
-            "the model has kept no scores to take a share of: its training had not ended, or an "
+            "the model has kept no scores of rows to judge by: its training had not ended, or an "
             "earlier gpuae made it; give a threshold, or train it again"
         )
-    return model.calibration.quantile(contamination)
+    return model.calibration
 
 
 @dataclass(frozen=True)
@@ -171,14 +182,18 @@ def column_names(model: Model, names: tuple[str, ...] | None = None) -> tuple[st
     return known or tuple(map(str, range(1, model.network.columns + 1)))
 
 
-def judged(model: Model, x: Source, **machine: Any) -> tuple[Vector, NDArray[np.bool_]]:
-    """Return the scores of the rows of x (n, d), and which of them are outliers, (n,) each."""
-    scores = np.empty(x.shape[0])
-    encoding.score(model, x, encoding.into(scores), **machine)
+def known_threshold(model: Model) -> float:
+    """Return the score above which a row is an outlier.
+
+    Raises
+    ------
+    ConfigError
+        Where the model was not told how many rows are.
+    """
     threshold = chosen_threshold(model)
     if threshold is None:
         raise ConfigError(
             "contamination: the model was trained without it, so it does not know where outliers "
             "begin; train it with contamination=0.05, say"
         )
-    return scores, scores > threshold
+    return threshold

@@ -21,6 +21,7 @@ LAYERS = [
     {"training", "encoding", "outliers"},
     {
         "estimator",
+        "outlier_detector",
         "evaluation",
         "importers",
         "diagnosis",

@@ -33,6 +33,7 @@ FREE = {
     "momentum",
     "pretrain",
     "steps",
+    *("outlier_score", "contamination", "trim"),
 }
 """Settings that a recipe leaves to the person, the machine or the data."""
 
