@@ -18,6 +18,7 @@ from gpuae.backends import get_ops, resolve_device
 from gpuae.backends.ops import Array, Clock, Ops, Rows
 from gpuae.errors import InputError
 from gpuae.memory import data_memory
+from gpuae.model.calibration import Judged
 from gpuae.model.feed import Feed, Restore
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
@@ -230,8 +231,8 @@ def compare(
     for_each_block(model, x, work, device, threads, memory=memory)
 
 
-def column_terms(model: Model, rows: NDArray[Any], rebuilt: NDArray[Any]) -> NDArray[np.float64]:
-    """Return each column's part (m, d) of the score, whose mean over columns is the score.
+def judged(model: Model, rows: NDArray[Any], rebuilt: NDArray[Any]) -> Judged:
+    """Return the scores of rows and what each column has to do with them.
 
     Parameters
     ----------
@@ -245,13 +246,14 @@ def column_terms(model: Model, rows: NDArray[Any], rebuilt: NDArray[Any]) -> NDA
     """
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused with its row
         if model.config.outlier_score == "mse":
-            return np.asarray((rebuilt.astype(np.float64) - rows) ** 2)
+            squares = (rebuilt.astype(np.float64) - rows) ** 2
+            return Judged(squares.mean(axis=1), squares)
         if model.calibration is None or model.calibration.neighbours is None:
             raise InputError(
                 "the model has kept no rows to compare with (outlier_score=knn), as training had "
                 "not ended when it was written; train it to its end"
             )
-        return model.calibration.neighbours.terms(rows, rebuilt)
+        return model.calibration.neighbours.judge(rows, rebuilt)
 
 
 def score(
@@ -275,7 +277,7 @@ def score(
     if model.config.outlier_score != "mse":
 
         def take(start: int, rows: NDArray[Any], rebuilt: NDArray[Any]) -> None:
-            _hand_over(sink, start, column_terms(model, rows, rebuilt).mean(axis=1))
+            _hand_over(sink, start, judged(model, rows, rebuilt).scores)
 
         compare(model, x, take, device=device, threads=threads, memory=memory)
         return

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gpuae import encoding
 from gpuae.encoding import Sink
 from gpuae.errors import ConfigError, InputError
-from gpuae.model.calibration import Calibration
+from gpuae.model.calibration import Calibration, Judged
 from gpuae.model.model import Model
 from gpuae.storage.matrix import Source
 
@@ -116,13 +116,13 @@ class Report:
     def _count(self) -> int:
         return min(self.top or 0, self.model.network.columns)
 
-    def block(self, terms: NDArray[np.float64]) -> Block:
-        """Return what is said of rows of which each column's part (m, d) of the score is known."""
-        block = np.empty(len(terms), self.dtype)
-        block["error"] = terms.mean(axis=1)
+    def block(self, judged: Judged) -> Block:
+        """Return what is said of rows that have been judged."""
+        block = np.empty(len(judged.scores), self.dtype)
+        block["error"] = judged.scores
         self._judge(block)
         if self.shares:
-            shares = column_shares(terms)
+            shares = judged.shares
             if self.top is None:
                 block["contributions"] = shares
             else:
@@ -143,14 +143,6 @@ class Report:
             block[f"share_{place}"] = np.take_along_axis(shares, columns[:, None], axis=1)[:, 0]
 
 
-def column_shares(terms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each column's share (m, d) of its row's score; of a score of 0 all are 0."""
-    total = terms.sum(axis=1, keepdims=True)
-    shares = np.zeros_like(terms)
-    np.divide(terms, total, out=shares, where=total > 0)
-    return shares
-
-
 def judge(
     report: Report,
     x: Source,
@@ -169,9 +161,9 @@ def judge(
     """
 
     def take(start: int, rows: NDArray[Any], rebuilt: NDArray[Any]) -> None:
-        terms = encoding.column_terms(report.model, rows, rebuilt)
-        encoding.check_finite_rows(start, terms)
-        sink(start, report.block(terms))
+        judged = encoding.judged(report.model, rows, rebuilt)
+        encoding.check_finite_rows(start, judged.scores)
+        sink(start, report.block(judged))
 
     encoding.compare(report.model, x, take, device=device, threads=threads, memory=memory)
 

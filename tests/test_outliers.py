@@ -19,7 +19,7 @@ from gpuae.cli import run
 from gpuae.config import Config
 from gpuae.encoding import into, score
 from gpuae.errors import ConfigError, InputError
-from gpuae.model.calibration import NEIGHBOUR, Calibration, Neighbours, units
+from gpuae.model.calibration import NEIGHBOUR, Calibration, Judged, Neighbours, units
 from gpuae.model.model import Model
 from gpuae.training.calibrating import fit_calibrated
 
@@ -39,7 +39,7 @@ def rows():
     """300 usual rows, then ten each far out along what is learnt and off it in one column."""
     far, off = 5 * usual(10, seed=1), usual(10, seed=2)
     far[:, 4] /= 5
-    off[:, 2] += 3.0
+    off[:, 2] += np.linspace(5, 9, 10) * np.tile([1, -1], 5)
     return np.concatenate([usual(300), far, off])
 
 
@@ -96,15 +96,15 @@ def test_a_neighbour_is_not_the_row_itself():
         others = np.arange(40) != row
         without = Neighbours(rows[others], rebuilt[others], np.ones(3), np.full(3, 0.5))
         np.testing.assert_allclose(
-            own.terms(rows[[row]], rebuilt[[row]], among=True),
-            without.terms(rows[[row]], rebuilt[[row]]),
+            own.judge(rows[[row]], rebuilt[[row]], among=True).scores,
+            without.judge(rows[[row]], rebuilt[[row]]).scores,
         )
 
 
 def test_fewer_rows_than_neighbours_are_enough():
     rows = np.eye(3, dtype=np.float32)
     own = Neighbours(rows, rows, np.ones(3), np.ones(3))
-    np.testing.assert_allclose(own.terms(rows, rows, among=True).sum(axis=1), 2.0)
+    np.testing.assert_allclose(own.judge(rows, rows, among=True).scores, 2.0 / 3)
 
 
 def test_a_column_without_variance_is_weighed_like_the_others():
@@ -198,7 +198,8 @@ def test_shares_name_the_column_that_makes_a_row_an_outlier(rows, fitted):
 
 
 def test_of_a_score_of_zero_there_are_no_shares():
-    np.testing.assert_array_equal(outliers.column_shares(np.zeros((2, 3))), np.zeros((2, 3)))
+    nothing = Judged(np.zeros(2), np.zeros((2, 3)))
+    np.testing.assert_array_equal(nothing.shares, np.zeros((2, 3)))
 
 
 # In the shell

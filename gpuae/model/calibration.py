@@ -43,6 +43,22 @@ def bytes_needed(columns: int, outlier_score: str) -> int:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Scores (m,) of rows, and by how much each column (m, d) makes them so: 0 or more."""
+
+    scores: Vector
+    contributions: NDArray[np.float64]
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Each column's share of its row's score, (m, d); of a score of 0 all are 0."""
+        total = self.contributions.sum(axis=1, keepdims=True)
+        shares = np.zeros_like(self.contributions)
+        np.divide(self.contributions, total, out=shares, where=total > 0)
+        return shares
+
+
+@dataclass(frozen=True)
 class Neighbours:
     """Training rows, in preprocessed units, that new rows are compared with.
 
@@ -59,10 +75,8 @@ class Neighbours:
     variance: Vector
     residual_variance: Vector
 
-    def terms(
-        self, rows: NDArray[Any], rebuilt: NDArray[Any], *, among: bool = False
-    ) -> NDArray[np.float64]:
-        """Return each column's part (m, d) of the squared distance of rows to their neighbour.
+    def judge(self, rows: NDArray[Any], rebuilt: NDArray[Any], *, among: bool = False) -> Judged:
+        """Return the squared distance of rows to their neighbour, over the number of columns.
 
         Parameters
         ----------
@@ -76,9 +90,20 @@ class Neighbours:
             ranks = self._lengths - 2 * (places.astype(np.float32) @ self._known_narrow.T)
         nth = min(NEIGHBOUR - 1 + among, len(self.rows) - 1)
         neighbour = np.argpartition(ranks, nth, axis=1)[:, nth]
-        squares = (places - self._known[neighbour]) ** 2
+        away = places - self._known[neighbour]
         columns = rows.shape[1]
-        return np.asarray(squares[:, :columns] + squares[:, columns:])
+        return Judged((away**2).sum(axis=1) / columns, self._contributions(away))
+
+    def _contributions(self, away: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Split squared distances by columns: what a column differs by times what that counts.
+
+        A part of one square in the other's column (a row that is odd in one column is rebuilt badly
+        in all of them) so counts little where the column itself is as its neighbour's.
+        """
+        scales = np.sqrt(self.variance), np.sqrt(self.residual_variance)
+        near, like = np.split(away, 2, axis=1)
+        differs = near * scales[0] + like * scales[1]
+        return np.maximum(differs * (near / scales[0] + like / scales[1]), 0.0)
 
     @cached_property
     def _known(self) -> NDArray[np.float64]:

@@ -92,27 +92,24 @@ def _usual_rows(fitted: Fit, trim: float) -> Order:
 
 def _calibration(fitted: Fit, left_out: Order) -> Calibration:
     model, config = fitted.model, fitted.model.config
-    judged = _judged(fitted, left_out)
+    held = _rebuilt(fitted, left_out)
     neighbours = None
+    scores = held.squares.mean(axis=1)
     if config.outlier_score == "knn":
         known = _sample(fitted.rows, rows_kept(fitted.x.shape[1]), config.seed)
-        neighbours = _neighbours(model, fitted.x, known, judged)
-        among = np.isin(judged.numbers, known)
-        terms = np.empty(judged.rows.shape)
+        neighbours = _neighbours(model, fitted.x, known, held)
+        among = np.isin(held.numbers, known)
         for own in (True, False):
-            chosen = among == own
-            terms[chosen] = neighbours.terms(judged.rows[chosen], judged.rebuilt[chosen], among=own)
-    else:
-        terms = judged.squares
-    scores = np.sort(terms.mean(axis=1))
-    calibration = Calibration(scores, bool(fitted.trials), neighbours=neighbours)
+            rows, rebuilt = held.rows[among == own], held.rebuilt[among == own]
+            scores[among == own] = neighbours.judge(rows, rebuilt, among=own).scores
+    calibration = Calibration(np.sort(scores), bool(fitted.trials), neighbours=neighbours)
     if config.contamination is None:
         return calibration
     return replace(calibration, threshold=calibration.quantile(config.contamination))
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Rebuilt:
     """Rows, preprocessed, and what a model that was not trained on them makes of them, (m, d)."""
 
     numbers: Order
@@ -125,7 +122,7 @@ class _Judged:
         return (self.rebuilt - self.rows) ** 2
 
 
-def _judged(fitted: Fit, left_out: Order) -> _Judged:
+def _rebuilt(fitted: Fit, left_out: Order) -> _Rebuilt:
     """Return a sample of the rows that were held out, or else of the training rows.
 
     Those of a fold are rebuilt by the model that was not trained on them; all are then in the units
@@ -148,10 +145,12 @@ def _judged(fitted: Fit, left_out: Order) -> _Judged:
         parts.append((numbers, own))
     numbers = np.concatenate([numbers for numbers, _ in parts])
     rebuilt = np.concatenate([own for _, own in parts])
-    return _Judged(numbers, model.preprocess.forward(x[numbers]), model.preprocess.forward(rebuilt))
+    return _Rebuilt(
+        numbers, model.preprocess.forward(x[numbers]), model.preprocess.forward(rebuilt)
+    )
 
 
-def _neighbours(model: Model, x: NDArray[Any], known: Order, judged: _Judged) -> Neighbours:
+def _neighbours(model: Model, x: NDArray[Any], known: Order, held: _Rebuilt) -> Neighbours:
     rows = np.empty((len(known), x.shape[1]), np.float32)
     rebuilt = np.empty_like(rows)
 
@@ -161,7 +160,7 @@ def _neighbours(model: Model, x: NDArray[Any], known: Order, judged: _Judged) ->
 
     encoding.compare(model, x[known], take, **_machine(model.config))
     variance = rows.var(axis=0, dtype=np.float64)
-    return Neighbours(rows, rebuilt, *units(variance, judged.squares.mean(axis=0)))
+    return Neighbours(rows, rebuilt, *units(variance, held.squares.mean(axis=0)))
 
 
 def _sample(rows: Order, count: int, seed: int) -> Order:
