@@ -135,7 +135,7 @@ class Config(BaseModel):
     patience: int | None = Field(
         None,
         ge=0,
-        description="epochs without gain before stopping early; 0: never [a third of all]",
+        description="epochs without gain before stopping early; 0: never [a fifth of all]",
     )
     outlier_score: OutlierScore = Field(
         "mse", description="of a row; knn: distance to what training rows and their errors were"
