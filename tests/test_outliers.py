@@ -234,6 +234,12 @@ def test_scores_say_what_is_an_outlier_and_how_unusual(shell, rows, fitted):
     np.testing.assert_array_equal(found["p_value"], expected)
     assert f"{found['outlier'].sum()} of 320 rows are outliers" in said
     assert shell("verify", "s.h5", "m.h5")[0] == 0
+    with h5py.File("s.h5", "a") as file:
+        del file["scores/p_value"]
+        file["scores/p_value"] = np.ones(3)
+    code, said, _ = shell("verify", "s.h5")
+    assert code == 1
+    assert "/scores/p_value: has shape (3,) where one value for each of 320 rows" in said
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
