@@ -80,7 +80,6 @@ def command(
 
     \b
     Example:
-      gpuae fit rows.csv -o model.h5 --preset outliers
       gpuae score model.h5 today.csv -o scores.csv --contributions
     """
     from gpuae.cli.rows import Job, write_rows

@@ -21,8 +21,9 @@ from gpuae.model.calibration import (
     units,
 )
 from gpuae.model.model import Model
+from gpuae.training import fitting
 from gpuae.training.batches import Order, permutation
-from gpuae.training.fitting import Fit, Trial, fit
+from gpuae.training.fitting import Fit, Trial
 from gpuae.training.history import Observer, Silence
 from gpuae.training.trainer import Ending
 
@@ -43,7 +44,7 @@ def fit_calibrated(
     """
     if config.trim and options.get("checkpoints") is not None:
         raise ConfigError("trim: trains twice, which checkpoints cannot go on from; leave one out")
-    first = calibrated(fit(x, config, observer=observer, **options))
+    first = calibrated(fitting.fit(x, config, observer=observer, **options))
     if not config.trim or first.course.ending not in ENDED or first.model.calibration is None:
         return first
     usual = _usual_rows(first, config.trim)
@@ -52,7 +53,7 @@ def fit_calibrated(
         f"training again without the {len(left_out)} rows that are most unlike the others "
         f"(trim={config.trim:g})"
     )
-    second = fit(x, config, observer=observer, **(options | {"ready": None}), kept=usual)
+    second = fitting.fit(x, config, observer=observer, **(options | {"ready": None}), kept=usual)
     seen_before = np.unique(np.concatenate([t.rows for t in first.trials] or [first.rows]))
     return calibrated(second, np.intersect1d(left_out, seen_before))
 
