@@ -10,14 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gpuae.errors import GpuaeWarning
     from gpuae.estimator import Autoencoder, load
     from gpuae.outlier_detector import OutlierDetector
 
-__all__ = ["Autoencoder", "OutlierDetector", "load"]
+__all__ = ["Autoencoder", "GpuaeWarning", "OutlierDetector", "load"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the estimator when it is first asked for: the commands start faster without it."""
+    if name == "GpuaeWarning":
+        from gpuae.errors import GpuaeWarning
+
+        return GpuaeWarning
     if name in __all__:
         from importlib import import_module
 

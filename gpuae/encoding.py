@@ -24,6 +24,7 @@ from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.propagation import Propagation, Sums
 from gpuae.model.tile import Tile
+from gpuae.model.unlike import Unlike
 from gpuae.storage import arrays
 from gpuae.storage.matrix import Source
 from gpuae.storage.pages import is_large
@@ -34,9 +35,11 @@ GPU_BLOCK_ROWS = 16 * BLOCK_ROWS
 
 Sink: TypeAlias = Callable[[int, NDArray[Any]], None]
 """Takes the number of a block's first row and the block's results; called from several threads."""
+Note: TypeAlias = Callable[[str], None]
+"""Takes a remark that a person should hear."""
 
-Comparison: TypeAlias = Callable[[int, NDArray[Any], NDArray[Any]], None]
-"""Takes the number of a block's first row, its rows and their reconstructions."""
+Comparison: TypeAlias = Callable[[int, NDArray[Any], NDArray[Any], NDArray[Any]], None]
+"""Takes the number of a block's first row, its rows as they are, preprocessed, and rebuilt."""
 
 
 class Workbench:
@@ -141,6 +144,7 @@ def encode(
     threads: int | None = None,
     memory: int | None = None,
     start: int = 0,
+    note: Note | None = None,
 ) -> None:
     """Hand the code of each row of x (n, d) to the sink, or another encoder layer's activation.
 
@@ -152,16 +156,22 @@ def encode(
         Bytes of a memory map that may be in memory; None for as many as suit this machine.
     start
         The first row that is wanted; some before it may come as well.
+    note
+        Is told, in a sentence, where the rows are unlike those that the model was trained on.
     """
     check_columns(model, x.shape[1])
     index = layer_index(model, layer)
     x = filled(x, model.preprocess.fill)
+    unlike = Unlike.of(model, len(x))
 
     def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
         tile = bench.encode(rows)
+        if note is not None:
+            unlike.look_at(start, rows)
         _hand_over(sink, start, bench.ops.to_host(tile.outputs[index]))
 
     for_each_block(model, x, work, device, threads, memory=memory, start=start)
+    unlike.tell(note)
 
 
 def decode(
@@ -218,7 +228,7 @@ def compare(
     threads: int | None = None,
     memory: int | None = None,
 ) -> None:
-    """Hand rows of x (n, d) and their reconstructions to `take`, both in preprocessed units."""
+    """Hand rows of x (n, d) as they are, preprocessed, and rebuilt in those units to `take`."""
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 
@@ -226,34 +236,55 @@ def compare(
         tile = bench.encode(rows)
         bench.propagation.decode(tile, None)
         rebuilt = bench.ops.to_host(bench.propagation.reconstruct(tile))
-        take(start, bench.ops.to_host(tile.clean), rebuilt)
+        take(start, rows, bench.ops.to_host(tile.clean), rebuilt)
 
     for_each_block(model, x, work, device, threads, memory=memory)
 
 
-def judged(model: Model, rows: NDArray[Any], rebuilt: NDArray[Any]) -> Judged:
-    """Return the scores of rows and what each column has to do with them.
+def judge(
+    model: Model,
+    x: Source,
+    take: Callable[[int, Judged], None],
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
+    note: Note | None = None,
+) -> None:
+    """Hand the scores of rows of x (n, d), and what columns have to do with them, to `take`.
 
     Parameters
     ----------
-    rows, rebuilt
-        Preprocessed rows and their reconstructions, (m, d).
+    note
+        As of `score`.
 
     Raises
     ------
     InputError
-        Where the score compares with training rows and the model has kept none.
+        Where the score compares with training rows and the model has kept none, and for a row
+        whose score is no finite number.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused with its row
-        if model.config.outlier_score == "mse":
+    if model.config.outlier_score == "knn" and model.neighbours is None:
+        raise InputError(
+            "the model has kept no rows to compare with (outlier_score=knn), as training had not "
+            "ended when it was written; train it to its end"
+        )
+    unlike = Unlike.of(model, len(x))
+
+    def look(start: int, raw: NDArray[Any], rows: NDArray[Any], rebuilt: NDArray[Any]) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
             squares = (rebuilt.astype(np.float64) - rows) ** 2
-            return Judged(squares.mean(axis=1), squares)
-        if model.calibration is None or model.calibration.neighbours is None:
-            raise InputError(
-                "the model has kept no rows to compare with (outlier_score=knn), as training had "
-                "not ended when it was written; train it to its end"
-            )
-        return model.calibration.neighbours.judge(rows, rebuilt)
+            own = Judged(squares.mean(axis=1), squares)
+            if note is not None:
+                unlike.look_at(start, raw)
+                unlike.hear_errors(own.scores)
+            if model.neighbours is not None:
+                own = model.neighbours.judge(rows, rebuilt)
+        _check_finite_rows(start, own.scores)
+        take(start, own)
+
+    compare(model, x, look, device=device, threads=threads, memory=memory)
+    unlike.tell(note)
 
 
 def score(
@@ -264,23 +295,52 @@ def score(
     device: str = "auto",
     threads: int | None = None,
     memory: int | None = None,
+    note: Note | None = None,
 ) -> None:
     """Hand each row's score to the sink, according to the model's setting `outlier_score`.
 
     For `mse` it is the mean over columns of (x̂ − x)² in preprocessed units.
+
+    Parameters
+    ----------
+    note
+        Is told, in a sentence, where the rows are unlike those that the model was trained on.
 
     Raises
     ------
     InputError
         For `knn`, where the model has kept no rows to compare with.
     """
+    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
     if model.config.outlier_score != "mse":
-
-        def take(start: int, rows: NDArray[Any], rebuilt: NDArray[Any]) -> None:
-            _hand_over(sink, start, judged(model, rows, rebuilt).scores)
-
-        compare(model, x, take, device=device, threads=threads, memory=memory)
+        judge(model, x, lambda start, own: sink(start, own.scores), note=note, **machine)
         return
+    unlike = Unlike.of(model, len(x))
+
+    def take(start: int, rows: NDArray[Any], errors: NDArray[np.float64]) -> None:
+        if note is not None:
+            unlike.look_at(start, rows)
+            unlike.hear_errors(errors)
+        _hand_over(sink, start, errors)
+
+    row_errors(model, x, take, **machine)
+    unlike.tell(note)
+
+
+def row_errors(
+    model: Model,
+    x: Source,
+    take: Callable[[int, NDArray[Any], NDArray[np.float64]], None],
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
+) -> None:
+    """Hand rows of x (n, d) and their errors (m,) to `take` with the number of the first row.
+
+    The error is the mean over columns of (x̂ − x)² in preprocessed units. Errors are valid during
+    the call only, and may be infinite.
+    """
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 
@@ -289,7 +349,7 @@ def score(
         bench.propagation.decode(tile, None)
         errors = bench.errors[: len(rows)]
         bench.ops.row_errors(bench.propagation.reconstruct(tile), tile.clean, errors)
-        _hand_over(sink, start, bench.ops.to_host(errors))
+        take(start, rows, bench.ops.to_host(errors))
 
     for_each_block(model, x, work, device, threads, memory=memory)
 
@@ -302,11 +362,11 @@ def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:
     InputError
         Where a row's values were so large that its result is no finite number.
     """
-    check_finite_rows(start, block)
+    _check_finite_rows(start, block)
     sink(start, block)
 
 
-def check_finite_rows(start: int, block: NDArray[Any]) -> None:
+def _check_finite_rows(start: int, block: NDArray[Any]) -> None:
     """Refuse results (m, …) that are no finite numbers, of rows from `start` on.
 
     Raises
@@ -318,9 +378,33 @@ def check_finite_rows(start: int, block: NDArray[Any]) -> None:
     if not finite.all():
         row = start + int(np.argmin(finite))
         raise InputError(
-            f"row {row} (counted from 0) is so far from the training data that its result is not "
-            "finite; check its values"
+            f"row {row + 1} (counted from 1) is so far from the training data that its result is "
+            "not finite; check its values"
         )
+
+
+def in_float32(sink: Sink) -> Sink:
+    """Return a sink that gives blocks to another one as float32.
+
+    Raises
+    ------
+    InputError
+        From the sink, where a finite value would become infinite.
+    """
+
+    def narrow(start: int, block: NDArray[Any]) -> None:
+        with np.errstate(over="ignore"):
+            narrowed = block.astype(np.float32)
+        infinite = np.isinf(narrowed).any(axis=1)
+        if infinite.any():
+            row = start + int(np.argmax(infinite))
+            raise InputError(
+                f"row {row} (counted from 0) has a code beyond 3.4e38, which float32 cannot hold; "
+                "train a model with scale=minmax or scale=standard"
+            )
+        sink(start, narrowed)
+
+    return narrow
 
 
 def into(out: NDArray[Any]) -> Sink:

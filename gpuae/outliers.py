@@ -143,29 +143,12 @@ class Report:
             block[f"share_{place}"] = np.take_along_axis(shares, columns[:, None], axis=1)[:, 0]
 
 
-def judge(
-    report: Report,
-    x: Source,
-    sink: Sink,
-    *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
-) -> None:
+def judge(report: Report, x: Source, sink: Sink, **options: Any) -> None:
     """Hand what a report says of the rows of x (n, d) to the sink, as rows (m,) with fields.
 
-    Raises
-    ------
-    InputError
-        As `gpuae.encoding.score` does.
+    Takes and raises what `gpuae.encoding.judge` does.
     """
-
-    def take(start: int, rows: NDArray[Any], rebuilt: NDArray[Any]) -> None:
-        judged = encoding.judged(report.model, rows, rebuilt)
-        encoding.check_finite_rows(start, judged.scores)
-        sink(start, report.block(judged))
-
-    encoding.compare(report.model, x, take, device=device, threads=threads, memory=memory)
+    encoding.judge(report.model, x, lambda start, own: sink(start, report.block(own)), **options)
 
 
 def column_names(model: Model, names: tuple[str, ...] | None = None) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ LAYERS = [
         "estimator",
         "outlier_detector",
         "evaluation",
+        "verdict",
         "importers",
         "diagnosis",
         "demonstration",

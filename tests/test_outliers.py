@@ -253,7 +253,7 @@ def test_a_table_names_the_columns_of_the_largest_shares(shell, ending):
     else:
         table = parquet.read_table("s.parquet").to_pylist()
     assert [*table[0]] == [
-        *("error", "outlier", "p_value", "column_1", "share_1", "column_2", "share_2"),
+        *("row_id", "error", "outlier", "p_value", "column_1", "share_1", "column_2", "share_2"),
     ]
     assert [row["column_1"] for row in table[310:]].count("depth") >= 8
     assert all(int(row["outlier"]) == (float(row["error"]) > 1.5) for row in table)
@@ -265,7 +265,7 @@ def test_columns_without_names_are_numbered_from_1_as_columns_counts(shell, rows
     assert shell("fit", "rows.npy", "-o", "n.h5", "--hidden", 2, "--epochs", 1)[0] == 0
     assert shell("score", "n.h5", "rows.npy", "-o", "s.csv", "--contributions", 1)[0] == 0
     table = list(csv.DictReader(Path("s.csv").read_text().splitlines()))
-    assert [*table[0]] == ["error", "column_1", "share_1"]
+    assert [*table[0]] == ["row_id", "error", "column_1", "share_1"]
     assert {row["column_1"] for row in table} <= set("12345")
 
 

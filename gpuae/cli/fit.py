@@ -24,18 +24,13 @@ from gpuae.cli.columns import column_options
 from gpuae.cli.settings import read_settings, setting_options
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gpuae.config import Config
     from gpuae.errors import OutputError
     from gpuae.importers import ReadOptions
     from gpuae.storage.dataset import Dataset
     from gpuae.training.checkpoint import Checkpoints
     from gpuae.training.fitting import Fit
-
-MEASURED_ROWS = 2000
-"""At most so many held-out rows are measured after training."""
-LITTLE_EXPLAINED = 0.5
+    from gpuae.verdict import Verdict
 
 
 @declare
@@ -99,6 +94,7 @@ def command(
     from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
     from gpuae.training.calibrating import fit_calibrated
+    from gpuae.verdict import judge
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
@@ -108,7 +104,7 @@ def command(
     _check_validation(config, validation_data)
     _tell_device(config)
     initial = Model.load(init_from) if init_from else None
-    reading = replace(reading, missing=config.missing == "mean")
+    reading = replace(reading, missing=config.missing == "mean", wide=config.dtype == "float64")
     dataset = _open(data, reading, config)
     held_out = _open_like(dataset, validation_data, reading, config) if validation_data else None
     inputs = (
@@ -142,11 +138,11 @@ def command(
                 result.model.write(out)
         except OutputError as error:
             _save_elsewhere(result, output, error)
-        summary = _summary(result, output) | _explained(result, x, held_out, config)
+        summary, verdict = _summary(result, output), judge(result)
     if as_json:
-        print_json(summary)
+        print_json(summary | _figures(verdict))
     else:
-        _tell(summary)
+        _tell(summary, verdict)
     result.raise_if_diverged()
     if result.interrupted:
         raise KeyboardInterrupt
@@ -257,7 +253,7 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
     return {
         "model": str(output),
         "ending": result.course.ending.value,
-        "epochs": len(history),
+        "epochs": result.course.epochs,
         "best_epoch": best,
         "loss": kept.loss if kept else None,
         "val_loss": kept.val_loss if kept and not isnan(kept.val_loss) else None,
@@ -267,33 +263,21 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
     }
 
 
-def _explained(
-    result: Fit, x: NDArray[Any], held_out: Dataset | None, config: Config
-) -> dict[str, Any]:
-    """Measure what the model makes of some rows that it was not trained on, if there are any."""
-    from gpuae.evaluation import explained_variance
-
-    rows = result.unseen[:MEASURED_ROWS]
-    if len(rows) < 2:
-        return {"explained_variance": None, "measured_rows": 0}
-    own = x[rows] if held_out is None else held_out.x[:MEASURED_ROWS]
-    share = explained_variance(result.model, own, device=config.device, threads=config.threads)
-    return {"explained_variance": share, "measured_rows": len(rows)}
+def _figures(verdict: Verdict | None) -> dict[str, Any]:
+    unknown = {"explained_variance": None, "measured_rows": 0, "verdict": None}
+    return {**verdict.summary(), "verdict": str(verdict)} if verdict else unknown
 
 
-def _tell(summary: dict[str, Any]) -> None:
+def _tell(summary: dict[str, Any], verdict: Verdict | None) -> None:
     click.echo(f"{summary['ending']} after {summary['epochs']} epochs", nl=False)
     click.echo(f" in {summary['seconds']:.1f} s")
     if summary["loss"] is not None:
         val = f", val_loss {summary['val_loss']:.6g}" if summary["val_loss"] is not None else ""
         click.echo(f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}")
-    explained = summary["explained_variance"]
-    if explained is not None:
-        rows = summary["measured_rows"]
-        click.echo(f"explained variance of {rows} held-out rows: {explained:.1%}")
-        if explained < LITTLE_EXPLAINED:
-            say(
-                "note: that is little; more epochs, a smaller batch_size, scale=standard or a "
-                "weaker penalty may help"
-            )
+    elif summary["epochs"]:
+        click.echo("kept the start: no epoch was better for rows that were held out")
+    if verdict is not None:
+        click.echo(str(verdict))
+        if verdict.advice:
+            say(f"note: {verdict.advice}")
     click.echo(f"wrote {summary['model']}")

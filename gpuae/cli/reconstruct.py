@@ -56,13 +56,14 @@ def command(
         output,
         reading,
         memory=memory,
-        row_bytes=lambda model: 4 * model.network.columns,
+        row_bytes=lambda model: model.row_type.itemsize * model.network.columns,
     )
     rows, columns = job.x.shape
     write_rows(
         dataset_output(
             output,
             (rows, columns),
+            job.model.row_type,
             force=force,
             **job.labels,
             feature_names=job.dataset.feature_names,

@@ -82,7 +82,7 @@ def command(
     Example:
       gpuae score model.h5 today.csv -o scores.csv --contributions
     """
-    from gpuae.cli.rows import Job, write_rows
+    from gpuae.cli.rows import Job, note, write_rows
     from gpuae.outliers import chosen_threshold
     from gpuae.storage.dataset import check_output
     from gpuae.storage.features import scores_output
@@ -95,7 +95,7 @@ def command(
     told = {name: value for name, value in given.items() if value is not None}
     rows = len(job.x)
     outliers: list[int] = []
-    machine = {"device": device, "threads": threads, "memory": memory}
+    machine = {"device": device, "threads": threads, "memory": memory, "note": note}
     write_rows(
         scores_output(
             output,

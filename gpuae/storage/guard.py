@@ -23,6 +23,8 @@ from gpuae.storage.input_file import check_readable
 
 Item: TypeAlias = h5py.Group | h5py.Dataset
 
+MARKED_OPEN = "clear file consistency flags"
+"""What HDF5 says of a file that somebody writes to for readers, or did not close."""
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 """What h5py raised on thousands of mutated files; UnicodeDecodeError is a ValueError."""
 
@@ -39,6 +41,11 @@ def hdf5_errors(source: str) -> Iterator[None]:
             f"{source}: another program is writing to it; try again when that has finished"
         ) from None
     except _HDF5_ERRORS as error:
+        if MARKED_OPEN in str(error):
+            raise InputError(
+                f"{source}: is marked as open for writing; close the program that writes to it, or "
+                f"if that ended without closing it, h5clear -s {source} takes the mark away"
+            ) from None
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             f"{source}: cannot be read, it is damaged or cut short ({reason}); "

@@ -20,6 +20,7 @@ from gpuae.storage.companions import read_image_shape, read_names, write_names
 from gpuae.storage.model_contents import (
     CALIBRATION,
     FILLING,
+    PRINCIPAL,
     SCALING,
     WHITENING,
     LayerArrays,
@@ -73,6 +74,8 @@ def fill(file: h5py.File, contents: ModelContents, kind: str = KIND) -> None:
         model.attrs[schema.IMAGE_SHAPE] = np.array(contents.image_shape, np.int64)
     _write_arrays(file.create_group("preprocess"), contents.preprocess, "float64")
     _write_arrays(file.create_group("train/history"), contents.history, None)
+    if contents.pca:
+        _write_arrays(file.create_group("pca"), contents.pca, None)
     if contents.calibration:
         _write_arrays(file.create_group("calibration"), contents.calibration, None)
 
@@ -137,6 +140,7 @@ def _read_parts(file: h5py.File, config: Config, read: Read) -> ModelContents:
         decoder=_read_layers(file, "/model/decoder", config, read),
         preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
         history=_read_arrays(file, "/train/history", read),
+        pca=_read_arrays(file, "/pca", read, PRINCIPAL) if guard.find(file, "/pca") else {},
         calibration=_read_calibration(file, read),
     )
 

@@ -37,12 +37,12 @@ def attribute(owner: guard.Item, name: str, source: str) -> Scalar | tuple[Scala
         if not h5a.exists(owner.id, encoded):
             return None
         opened = h5a.open(owner.id, encoded)
+        if opened.shape is None:  # holds nothing, as those of PyTables do
+            return None
         known = opened.get_type().get_class() in (h5t.INTEGER, h5t.FLOAT, h5t.STRING)
         if not known or len(opened.shape) > 1 or math.prod(opened.shape) > MAX_ATTRIBUTE_VALUES:
             return None
         value = owner.attrs[name]
-    if isinstance(value, h5py.Empty):
-        return None
     plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     values = tuple(_decoded(item) for item in (plain if isinstance(plain, list) else [plain]))
     if not all(isinstance(item, str | int | float) for item in values):

@@ -155,7 +155,7 @@ def _neighbours(model: Model, x: NDArray[Any], known: Order, held: _Rebuilt) -> 
     rows = np.empty((len(known), x.shape[1]), np.float32)
     rebuilt = np.empty_like(rows)
 
-    def take(start: int, own: NDArray[Any], made: NDArray[Any]) -> None:
+    def take(start: int, _: NDArray[Any], own: NDArray[Any], made: NDArray[Any]) -> None:
         rows[start : start + len(own)] = own
         rebuilt[start : start + len(own)] = made
 
