@@ -44,8 +44,11 @@ def fit_calibrated(
     """
     if config.trim and options.get("checkpoints") is not None:
         raise ConfigError("trim: trains twice, which checkpoints cannot go on from; leave one out")
-    first = calibrated(fitting.fit(x, config, observer=observer, **options))
-    if not config.trim or first.course.ending not in ENDED or first.model.calibration is None:
+    if not config.trim:
+        return calibrated(fitting.fit(x, config, observer=observer, **options))
+    once = config.model_copy(update={"folds": 1})  # to find the outliers is worth one training
+    first = calibrated(fitting.fit(x, once, observer=observer, **options))
+    if first.course.ending not in ENDED or first.model.calibration is None:
         return first
     usual = _usual_rows(first, config.trim)
     left_out = np.setdiff1d(np.concatenate([first.rows, *(t.rows for t in first.trials)]), usual)
@@ -54,8 +57,10 @@ def fit_calibrated(
         f"(trim={config.trim:g})"
     )
     second = fitting.fit(x, config, observer=observer, **(options | {"ready": None}), kept=usual)
-    seen_before = np.unique(np.concatenate([t.rows for t in first.trials] or [first.rows]))
-    return calibrated(second, np.intersect1d(left_out, seen_before))
+    held_out = left_out
+    if first.trials and second.model.config.folds == 1:
+        held_out = np.intersect1d(left_out, first.trials[0].rows)
+    return calibrated(second, held_out)
 
 
 def calibrated(fitted: Fit, left_out: Order | None = None) -> Fit:
@@ -64,7 +69,8 @@ def calibrated(fitted: Fit, left_out: Order | None = None) -> Fit:
     Parameters
     ----------
     left_out
-        Rows that were left out as outliers and count with those that were held out.
+        Those of the rows left out as outliers that would have been held out: a sample of all rows
+        has them too.
     """
     if fitted.course.ending is Ending.DIVERGED:
         return fitted
