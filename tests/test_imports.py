@@ -15,7 +15,7 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "config", "memory", "presets"},
+    {"errors", "config", "defaults", "memory", "presets"},
     {"backends", "storage"},
     {"model"},
     {"training", "encoding", "outliers"},
