@@ -22,6 +22,13 @@ class Partition:
     training: Order
     held_out: Order
 
+    def only(self, kept: Order | None) -> Partition:
+        """Return it with the rows of these numbers alone; None: all."""
+        if kept is None:
+            return self
+        own = (np.intersect1d(rows, kept) for rows in (self.training, self.held_out))
+        return Partition(self.x, *own)
+
 
 def partition(x: Any, validation: Any, config: Config) -> Partition:
     """Hold out a fraction of the rows of x (n, d), or the rows of `validation` (m, d) if given.
