@@ -41,12 +41,14 @@ class Command(click.Command):
         except BrokenPipeError:
             raise
         except MemoryError as error:
+            needed = f" ({error})" if str(error) else ""
             raise GpuaeError(
-                f"not enough memory ({error}); lower hidden or batch_size, or give fewer columns"
+                f"not enough memory{needed}; give fewer rows or columns, or lower hidden or "
+                "batch_size"
             ) from error
+        except OSError as error:
+            raise GpuaeError(_said_by_system(error)) from error
         except Exception as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise GpuaeError("the disk that the output goes to is full; make room") from error
             if ctx.meta.get("gpuae.debug"):
                 raise
             click.echo(
@@ -55,6 +57,14 @@ class Command(click.Command):
                 err=True,
             )
             raise click.exceptions.Exit(1) from error
+
+
+def _said_by_system(error: OSError) -> str:
+    """Word what the system refuses, which is no defect of ours."""
+    if error.errno == errno.ENOSPC:
+        return "the disk that the output goes to is full; make room"
+    what = f"{error.filename!s}: " if error.filename is not None else ""
+    return f"{what}the system refuses it ({error.strerror or error}); check names and permissions"
 
 
 def declare(function: F) -> Command:

@@ -50,22 +50,26 @@ def command(
     """
     from dataclasses import replace
 
-    from gpuae.importers import open_data
+    from gpuae.importers import open_data, path_of
     from gpuae.storage.dataset import (
         check_distinct,
         check_finite,
         check_output,
         write_dataset,
     )
+    from gpuae.storage.input_file import InputFiles
 
     check_output(output, force)
     kept = missing == "keep"
+    inputs = InputFiles(path_of(source), labels and path_of(str(labels)))
     dataset = open_data(source, labels, options=replace(reading, missing=kept))
     check_distinct(output, dataset.source_path, labels)
     check_finite(dataset.x, dataset.source, missing=kept)
     for note in dataset.notes:
         say(f"note: {note}")
-    write_dataset(output, dataset, force=force, attributes=_provenance(dataset, labels, reading))
+    made = _provenance(dataset, labels, reading)
+    inputs.check()
+    write_dataset(output, dataset, force=force, attributes=made, inputs=inputs)
     rows, columns = dataset.x.shape
     labelled = " with labels" if dataset.y is not None else ""
     click.echo(f"wrote {rows} rows of {columns} {dataset.x.dtype} columns{labelled} to {output}")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import count
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuae.config import Config
-    from gpuae.errors import OutputError
     from gpuae.importers import ReadOptions
+    from gpuae.model.model import Model
     from gpuae.storage.dataset import Dataset
+    from gpuae.storage.input_file import InputFiles
     from gpuae.training.checkpoint import Checkpoints
     from gpuae.training.fitting import Fit
 
@@ -91,10 +91,12 @@ def command(
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
     """
     from gpuae.cli.progress import watching
-    from gpuae.errors import OutputError
+    from gpuae.cli.spare import save_spare
+    from gpuae.importers import path_of
     from gpuae.model.model import Model
     from gpuae.storage.atomic import SmallOutput
-    from gpuae.storage.dataset import check_distinct, check_output
+    from gpuae.storage.dataset import check_output
+    from gpuae.storage.input_file import InputFiles
     from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
     from gpuae.training.fitting import fit
@@ -105,19 +107,16 @@ def command(
     config = read_settings(config_path, settings)
     _check_validation(config, validation_data)
     _tell_device(config)
+    held_out_path = None if validation_data is None else path_of(validation_data)
+    inputs = (path_of(data), init_from, held_out_path)
+    _check_distinct(output, checkpoint, config_path, *inputs)
+    files = InputFiles(*inputs)
     initial = Model.load(init_from) if init_from else None
     reading = replace(reading, missing=config.missing == "mean")
     dataset = _open(data, reading, config)
-    held_out = _open_like(dataset, validation_data, reading, config) if validation_data else None
-    inputs = (
-        config_path,
-        dataset.source_path,
-        init_from,
-        held_out.source_path if held_out else None,
-    )
-    check_distinct(output, checkpoint, *inputs)
-    if checkpoint:
-        check_distinct(checkpoint, output, *inputs)
+    held_out = None
+    if validation_data is not None:
+        held_out = _open_like(dataset, validation_data, reading, config)
     result = None
     with in_place(dataset.x) as x:
         try:
@@ -129,25 +128,28 @@ def command(
                     observer=observer,
                     initial=initial,
                     checkpoints=checkpoints,
-                    ready=lambda model: out.reserve(model.nbytes),
-                    attributes=_provenance(dataset, held_out, init_from, reading),
+                    ready=lambda model: model.rehearse(out),
+                    attributes=_provenance(dataset, held_out, init_from, reading, files),
                     feature_names=dataset.feature_names,
                     image_shape=dataset.image_shape,
                 )
-                if checkpoint and result.interrupted:
+                changed = _changed(files, x, held_out)
+                if changed is not None:
+                    result = replace(result, model=_unhashed(result.model))
+                if result.interrupted and result.course.saved:
                     say("to go on from here, give the same command with --resume")
                     raise KeyboardInterrupt
                 result.model.write(out)
-        except OutputError as error:
-            _save_elsewhere(result, output, error)
+        except Exception as error:
+            if result is None:
+                raise
+            raise save_spare(result.model, output, error) from error
         summary = _summary(result, output) | _explained(result, x, held_out, config)
     if as_json:
         print_json(summary)
     else:
         _tell(summary)
-    result.raise_if_diverged()
-    if result.interrupted:
-        raise KeyboardInterrupt
+    _end(result, output, changed)
 
 
 def _checkpoints(
@@ -166,16 +168,12 @@ def _checkpoints(
     return checkpoints
 
 
-def _save_elsewhere(result: Fit | None, output: Path, error: OutputError) -> NoReturn:
-    """Write a model whose name was taken during training under the next free one."""
-    from gpuae.errors import OutputError
+def _check_distinct(output: Path, checkpoint: Path | None, *inputs: Path | None) -> None:
+    from gpuae.storage.dataset import check_distinct
 
-    if result is None:
-        raise error
-    numbered = (output.with_stem(f"{output.stem}-{number}") for number in count(1))
-    spare = next(path for path in numbered if not path.exists())
-    result.model.save(spare)
-    raise OutputError(f"{error}; the model is in {spare}") from None
+    check_distinct(output, checkpoint, *inputs)
+    if checkpoint is not None:
+        check_distinct(checkpoint, output, *inputs)
 
 
 def _tell_device(config: Config) -> None:
@@ -230,8 +228,13 @@ def _open_like(dataset: Dataset, data: str, reading: ReadOptions, config: Config
 
 
 def _provenance(
-    dataset: Dataset, held_out: Dataset | None, init_from: Path | None, reading: ReadOptions
+    dataset: Dataset,
+    held_out: Dataset | None,
+    init_from: Path | None,
+    reading: ReadOptions,
+    files: InputFiles,
 ) -> dict[str, str | int | float]:
+    """Return what a model is made from: what is hashed here must still be what was read."""
     from gpuae.storage import provenance
 
     sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
@@ -240,7 +243,38 @@ def _provenance(
         sources.append(own)
     if init_from is not None:
         sources.append(provenance.source_file("init_from", init_from, str(init_from)))
+    files.check()
     return provenance.attributes("fit", sources, reading.said())
+
+
+def _end(result: Fit, output: Path, changed: Path | None) -> None:
+    """Raise what did not go well, now that the model is written."""
+    from gpuae.errors import InputError
+
+    if changed is not None:
+        raise InputError(
+            f"{changed}: has changed while the model was trained, so {output} does not say by hash "
+            "what it was made from; train again with a copy that stays as it is"
+        )
+    result.raise_if_diverged()
+    if result.interrupted:
+        raise KeyboardInterrupt
+
+
+def _changed(files: InputFiles, x: NDArray[Any], held_out: Dataset | None) -> Path | None:
+    """Return which file has changed, where training has read rows from it to the end."""
+    from gpuae.storage.pages import is_in_memory
+
+    if is_in_memory(x) and (held_out is None or is_in_memory(held_out.x)):
+        return None
+    return files.changed()
+
+
+def _unhashed(model: Model) -> Model:
+    """Return a model that does not say by hash what it was made from."""
+    from gpuae.storage import provenance
+
+    return replace(model, attributes=provenance.unhashed(model.attributes))
 
 
 def _summary(result: Fit, output: Path) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def command(
     job = Job.open(model_path, data, output, reading, memory=memory, row_bytes=lambda _: 8)
     rows = len(job.x)
     write_rows(
+        job,
         scores_output(
             output, rows, force=force, **job.labels, attributes=job.attributes("score", device)
         ),

@@ -93,18 +93,28 @@ class SmallOutput:
         """Take so many bytes of the disk now, so that they are there in the end."""
         self._temporary.reserve(size + _RESERVE_BYTES)
 
+    def rehearse(self, build: Build, size: int) -> None:
+        """Take the room for `size` bytes and whatever `build` adds now.
+
+        What HDF5 cannot hold is found out as well, before any work is done for it.
+        """
+        self.reserve(max(size, len(_sealed_image(build))))
+
     def write(self, build: Build) -> None:
         """Write what `build` fills a file with, and its content hash."""
-
-        def sealed(file: h5py.File) -> None:
-            build(file)
-            content.reserve(file)
-            content.seal(file)
-
-        image = _image(sealed)
+        image = _sealed_image(build)
         self._temporary.write(memoryview(image), 0)
         self._temporary.truncate(len(image))
         self._temporary.discarded = False
+
+
+def _sealed_image(build: Build) -> bytes:
+    def sealed(file: h5py.File) -> None:
+        build(file)
+        content.reserve(file)
+        content.seal(file)
+
+    return _image(sealed)
 
 
 def _image(build: Build) -> bytes:
@@ -249,8 +259,8 @@ class RowsOutput:
             raise RuntimeError(f"rows {rows.shape} at {start} do not fit into {self.shape}")
         stored = np.ascontiguousarray(rows, dtype=self.dtype)
         octets = stored.reshape(-1).view(np.uint8).data
+        self._leaves.add(start, stored)  # first: a lost page of theirs is found by reading it here
         self._temporary.write(octets, self._offset + start * self._row_bytes)
-        self._leaves.add(start, stored)
         self._written.append((start, stop))
         if self._resume is not None and time.monotonic() - self._synced > SYNC_SECONDS:
             self._sync()

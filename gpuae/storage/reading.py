@@ -12,7 +12,7 @@ from h5py import h5a, h5t
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, chunks, guard, listing
+from gpuae.storage import arrays, chunks, guard, listing, lost_pages
 from gpuae.storage.limits import check_memory
 from gpuae.storage.text import read_text
 
@@ -137,4 +137,5 @@ def can_be_mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> bool:
 
 def _mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> NDArray[Any]:
     path = Path(dataset.file.filename)
-    return np.memmap(path, target, "r", offset=dataset.id.get_offset(), shape=dataset.shape)
+    offset = dataset.id.get_offset()
+    return lost_pages.watch(np.memmap(path, target, "r", offset, dataset.shape), str(path))

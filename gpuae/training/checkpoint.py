@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from gpuae.backends.ops import Array
-from gpuae.errors import ConfigError, InputError, OutputError
+from gpuae.errors import ConfigError, GpuaeError, InputError, OutputError
 from gpuae.model.model import Model
 from gpuae.storage.checkpoint_file import read_checkpoint, write_checkpoint
 from gpuae.storage.model_contents import ModelContents
@@ -130,22 +130,27 @@ class CheckpointSaver:
             return epochs - then >= every.epochs
         return every.seconds is not None and time.monotonic() - when >= every.seconds
 
-    def save(self, kept: Array, course: Course, state: State) -> None:
-        """Write a checkpoint; if a later one cannot be, training goes on all the same.
+    def save(self, kept: Array, course: Course, state: State) -> bool:
+        """Write a checkpoint and return whether it could be.
+
+        If a later one than the first cannot be, training goes on all the same.
 
         Raises
         ------
         OutputError
             When the first one cannot be written.
         """
-        contents = self._build(kept, course).contents()
+        first = self._written is None
+        self._written = (time.monotonic(), len(course.history.records))
         try:
+            contents = self._build(kept, course).contents()
             write_checkpoint(self._plan.path, contents, state)
-        except OutputError as error:
-            if self._written is None:
+        except (GpuaeError, OSError, RuntimeError, MemoryError) as error:
+            if first:
                 raise
             self._observer.note(f"{error}; the checkpoint before it is still there")
-        self._written = (time.monotonic(), len(course.history.records))
+            return False
+        return True
 
 
 def _difference(own: Model, saved: ModelContents) -> str | None:

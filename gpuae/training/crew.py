@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
+from gpuae.storage import lost_pages
+
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 INTERRUPTING = tuple(
     getattr(signal, name)
@@ -70,6 +72,8 @@ class Crew:
         ------
         KeyboardInterrupt
             After the crew has come to a stop.
+        InputError
+            When rows that they have read turned out to be lost.
         Exception
             The first one that a member raised.
         """
@@ -78,6 +82,7 @@ class Crew:
         with _signals_held(self._ask_to_stop):
             futures = self._work_done(work)
         self._raise_first(futures)
+        lost_pages.check()
 
     @property
     def stopping(self) -> bool:

@@ -43,11 +43,14 @@ class Course:
     best_epoch
         The epoch whose weights were kept, counted from 1; 0 is the start, or what a first epoch had
         come to when it was interrupted.
+    saved
+        Whether a saver has kept the state in which it was interrupted.
     """
 
     history: History = field(default_factory=History)
     ending: Ending = Ending.FINISHED
     best_epoch: int = 0
+    saved: bool = False
 
     @property
     def kept_loss(self) -> float:
@@ -62,8 +65,11 @@ class Saver(Protocol):
         """Whether it is time to, after so many epochs."""
         ...
 
-    def save(self, kept: Array, course: Course, state: State) -> None:
-        """Keep a state, and the weights that would be the model if training ended here."""
+    def save(self, kept: Array, course: Course, state: State) -> bool:
+        """Keep a state, and the weights that would be the model if training ended here.
+
+        Returns whether it could.
+        """
         ...
 
 
@@ -292,7 +298,7 @@ class Trainer:
             else:
                 resumable = course.ending is not Ending.DIVERGED
             if resumable:
-                self._save()
+                course.saved = self._save()
         if not self._keeps_partial_epoch():
             self._keeper.put_back()
         course.best_epoch = self._keeper.epoch
@@ -353,11 +359,11 @@ class Trainer:
 
     # Going on later
 
-    def _save(self) -> None:
+    def _save(self) -> bool:
         if self._saver is None:
-            return
+            return False
         self._course.best_epoch = self._keeper.epoch
-        self._saver.save(self._keeper.copy, self._course, self._state())
+        return self._saver.save(self._keeper.copy, self._course, self._state())
 
     def _state(self) -> State:
         return {
