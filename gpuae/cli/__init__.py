@@ -88,8 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _hear(signal.default_int_handler)
         streams.prepare()
         code = run(arguments)
-        if not streams.finish():
-            code = code or 1
+        error = streams.finish()
+        if error is not None and not code:
+            code = _unprinted(error)
     except KeyboardInterrupt:
         code = 130
     _hear(signal.SIG_DFL)  # from here on there is nobody to catch it
@@ -102,6 +103,13 @@ def _hear(handler: Any) -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def _unprinted(error: OSError) -> int:
+    """Say why results cannot be printed, unless who read them has had enough; return the code."""
+    if not isinstance(error, BrokenPipeError):
+        click.echo(f"Error: the results cannot be printed ({error.strerror})", err=True)
+    return 1
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -120,6 +128,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"Error: {error}", err=True)
         return error.exit_code
     except OSError as error:  # of --help, say
-        click.echo(f"Error: the results cannot be printed: {error.strerror}", err=True)
-        return 1
+        return _unprinted(error)
     return ended if isinstance(ended, int) else 0  # click gives --help's and --version's code

@@ -46,15 +46,12 @@ def _text(stream: TextIO | None, number: int) -> TextIO:
     return stream
 
 
-def finish() -> bool:
-    """Write out what is left of the results; return whether they could be written."""
+def finish() -> OSError | None:
+    """Write out what is left of the results, or return why it cannot be."""
     try:
         sys.stdout.flush()
-    except (OSError, ValueError) as error:
-        if not isinstance(error, BrokenPipeError):  # else whoever read them has had enough
-            reason = getattr(error, "strerror", None) or error
-            sys.stderr.write(f"Error: the results cannot be printed ({reason})\n")
+    except OSError as error:
         with suppress(OSError):  # Python would try once more, and complain
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return False
-    return True
+        return error
+    return None
