@@ -219,7 +219,7 @@ class RowsOutput:
     def _goes_on(self, temporary: Temporary) -> bool:
         """Take up what was interrupted, if there is anything."""
         done = Progress.read(temporary.journal)
-        if done is None or temporary.size < done.offset + self._rows_bytes:
+        if done is None or not 0 <= done.rows <= self.shape[0]:
             return False
         if done.identity != self._identity:
             temporary.keep = True
@@ -227,6 +227,9 @@ class RowsOutput:
                 f"{self._path}: what was interrupted is of another model, other data or other "
                 "options; give the same ones, or leave --resume out to begin anew"
             )
+        whole = temporary.size >= done.offset + self._rows_bytes
+        if not whole or done.offset != _offset_of(temporary.name, self._dataset_path):
+            return False
         self._offset, self.start = done.offset, done.rows
         self._written.append((0, self.start))
         return True
@@ -244,6 +247,7 @@ class RowsOutput:
                 self._sync()
         if kind is None and self._temporary is not None:
             try:
+                self._temporary.check_own()
                 self._complete(self._temporary.name)
             except BaseException as problem:
                 self._cleanup.__exit__(type(problem), problem, problem.__traceback__)
@@ -320,6 +324,16 @@ def _opened(path: Path) -> h5py.File:
         alignment_threshold=1,
         alignment_interval=ALIGNMENT,
     )
+
+
+def _offset_of(path: Path, dataset_path: str) -> int | None:
+    """Return where the large dataset of an interrupted output begins; None if that is not known."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            offset: int | None = file[dataset_path].id.get_offset()
+    except (OSError, RuntimeError, KeyError, ValueError, AttributeError):
+        return None
+    return offset
 
 
 def _allocate(path: Path, dataset_path: str) -> int:

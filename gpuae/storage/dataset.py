@@ -111,6 +111,7 @@ def open_dataset(path: Path, inner: str | None = None, memory: int | None = None
     """
     most = data_memory(None) if memory is None else memory
     with guard.opened(path) as file:
+        reading.refuse_unfinished(file)
         if inner is None:
             return _open_own(path, file, most)
         dataset, x, image_shape = _read_rows(path, file, inner, most)

@@ -8,8 +8,9 @@ content before a byte of it is read.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,6 +26,8 @@ Item: TypeAlias = h5py.Group | h5py.Dataset
 
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 """What h5py raised on thousands of mutated files; UnicodeDecodeError is a ValueError."""
+
+_WAIT_SECONDS, _NAP_SECONDS = 1.0, 0.05
 
 
 @contextmanager
@@ -63,12 +66,27 @@ def opened(path: Path) -> Iterator[h5py.File]:
             raise InputError(
                 f"{path}: is damaged where it keeps its strings; copy it or make it again"
             )
-        file = h5py.File(path, "r", locking="best-effort")
+        file = _open(path)
     try:
         yield file
     finally:
         with hdf5_errors(str(path)):
             file.close()
+
+
+def _open(path: Path) -> h5py.File:
+    """Open a file, waiting a little for one whose writer has just put it in place and lets it go.
+
+    Raises
+    ------
+    BlockingIOError
+        When somebody goes on writing to it.
+    """
+    for _ in range(round(_WAIT_SECONDS / _NAP_SECONDS)):
+        with suppress(BlockingIOError):
+            return h5py.File(path, "r", locking="best-effort")
+        time.sleep(_NAP_SECONDS)
+    return h5py.File(path, "r", locking="best-effort")
 
 
 def find(file: h5py.File, inner: str) -> Item | None:

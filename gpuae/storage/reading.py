@@ -12,7 +12,7 @@ from h5py import h5a, h5t
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, chunks, guard, listing, lost_pages
+from gpuae.storage import arrays, chunks, guard, listing, lost_pages, schema
 from gpuae.storage.limits import check_memory
 from gpuae.storage.text import read_text
 
@@ -28,6 +28,21 @@ def root_attributes(file: h5py.File) -> dict[str, Scalar]:
     names = guard.names_in(attributes, file.filename)
     values = {name: attribute(file, name, file.filename) for name in names}
     return {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+
+
+def refuse_unfinished(file: h5py.File) -> None:
+    """Refuse a file of gpuae's that its writer did not complete: rows of it were never written.
+
+    Raises
+    ------
+    InputError
+        With what to do.
+    """
+    if attribute(file, schema.CONTENT_SHA256, file.filename) == schema.UNSEALED:
+        raise InputError(
+            f"{file.filename}: is not complete, since its making was interrupted; give that "
+            "command again, of encode with --resume"
+        )
 
 
 def attribute(owner: guard.Item, name: str, source: str) -> Scalar | tuple[Scalar, ...] | None:

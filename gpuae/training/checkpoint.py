@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,7 @@ from gpuae.backends.ops import Array
 from gpuae.errors import ConfigError, GpuaeError, InputError, OutputError
 from gpuae.model.model import Model
 from gpuae.storage.checkpoint_file import read_checkpoint, write_checkpoint
+from gpuae.storage.locked_file import held
 from gpuae.storage.model_contents import ModelContents
 from gpuae.storage.provenance import Record
 from gpuae.storage.temporary import check_output
@@ -76,6 +78,16 @@ class Checkpoints:
                 "resume=True), --force to replace it, or another name"
             )
         check_output(self.path, force=True)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other runs from this checkpoint for as long as the block lasts.
+
+        Raises
+        ------
+        OutputError
+            When another one has it.
+        """
+        return held(self.path)
 
     def load(self, own: Model) -> State | None:
         """Return the state to go on from; None where there is none, or none is wanted.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -139,11 +140,13 @@ def fit(
     start = model_of(parameters, Course())
     if ready is not None:
         ready(start)
-    if checkpoints is not None:
-        state = checkpoints.load(start)
-        saver = CheckpointSaver(checkpoints, model_of, watcher)
-    team = new_team(ops, network, prepared, x, parameters, len(rows))
-    with team:
+    with ExitStack() as run:
+        if checkpoints is not None:
+            run.enter_context(checkpoints.held())
+            state = checkpoints.load(start)
+            saver = CheckpointSaver(checkpoints, model_of, watcher)
+        team = new_team(ops, network, prepared, x, parameters, len(rows))
+        run.enter_context(team)
         trainer = Trainer(ops, team, prepared.config, rows, validation_rows, watcher, saver)
         course = trainer.train(state)
     model = model_of(parameters, course)
