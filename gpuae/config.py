@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -28,15 +27,15 @@ from gpuae.errors import ConfigError
 
 Activation: TypeAlias = Literal["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
 Decoder: TypeAlias = Literal["untied", "transpose", "tied"]
-Init: TypeAlias = Literal["glorot", "he", "distance"]
+Init: TypeAlias = Literal["pca", "glorot", "he", "distance"]
 Loss: TypeAlias = Literal["mse", "sse", "bce"]
 Sparsity: TypeAlias = Literal["none", "kl", "l1", "topk"]
 Noise: TypeAlias = Literal["none", "gaussian", "masking", "salt_pepper"]
-Scale: TypeAlias = Literal["none", "unit", "standard", "minmax", "sigma"]
+Scale: TypeAlias = Literal["none", "unit", "standard", "pooled", "minmax", "sigma"]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
 Missing: TypeAlias = Literal["refuse", "mean"]
 Optimizer: TypeAlias = Literal["adam", "sgd", "lbfgs"]
-Schedule: TypeAlias = Literal["constant", "cosine", "plateau"]
+Schedule: TypeAlias = Literal["constant", "cosine", "warmup_cosine", "plateau"]
 Shuffle: TypeAlias = Literal["auto", "full", "block", "none"]
 FloatType: TypeAlias = Literal["float32", "float64"]
 Precision: TypeAlias = Literal["float32", "tf32"]
@@ -45,32 +44,11 @@ UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
+MAX_LAYERS, MAX_EPOCHS = 100, 10**9
+SHOWN_CHARACTERS = 200
+"""Of a value that is refused."""
 SIZE_PATTERN = r"^\d+(\.\d+)?[KMGT]?B?$"
-FULL_SHUFFLE_BYTES = 1 << 30
-"""Data up to this size are shuffled row by row when `shuffle` is left to `auto`."""
-
 _DEVICE_PATTERN = r"^(auto|cpu|numpy|cuda(:\d+)?)$"
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """What has to be known of the training data to resolve the settings that depend on it."""
-
-    rows: int
-    columns: int
-    dtype: str
-    """NumPy's name of the stored type, such as `uint8`."""
-    lowest: float
-    """Smallest value in the training rows."""
-    highest: float
-    """Largest value in the training rows."""
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the whole matrix as it is stored."""
-        from numpy import dtype
-
-        return self.rows * self.columns * dtype(self.dtype).itemsize
 
 
 class Config(BaseModel):
@@ -79,43 +57,74 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     hidden: tuple[int, ...] | None = Field(
-        None, description="encoder widths, the last is the code [200, at most half the columns]"
+        None, description="encoder widths, the last is the code; one width is the code's alone"
     )
-    activation: Activation = Field("sigmoid", description="of all hidden layers")
+    depth: int | None = Field(
+        None, ge=1, le=MAX_LAYERS, description="encoder layers, if hidden is the code's width alone"
+    )
+    activation: Activation | None = Field(None, description="of all hidden layers [relu]")
+    code_activation: Activation | None = Field(
+        None, description="of the code [identity; activation where that is given]"
+    )
     output_activation: Literal["auto"] | Activation = Field(
-        "auto", description="auto: sigmoid where the scaled targets lie in [0, 1], else identity"
+        "auto",
+        description="auto: sigmoid for bce and kl where targets lie in [0, 1], else identity",
     )
     decoder: Decoder = Field(
         "untied", description="transpose: starts as the encoder's transpose; tied: stays so"
     )
-    init: Init | None = Field(None, description="initial weights [glorot; he for relus]")
+    init: Init | None = Field(None, description="initial weights [pca; for a sparse code glorot]")
     loss: Loss = Field("mse", description="of the reconstruction")
     weight_decay: float = Field(0.0, ge=0, description="λ of (λ/2)·Σ‖W‖²")
     sparsity: Sparsity = Field("none", description="penalty on the code")
     rho: float = Field(0.05, gt=0, lt=1, description="kl: wanted mean activation of a code unit")
-    beta: float = Field(3.0, ge=0, description="kl: weight of the penalty, which suits loss=sse")
-    l1: float = Field(1e-4, ge=0, description="l1: weight of the penalty")
+    beta: float | None = Field(
+        None, ge=0, description="kl: weight of the penalty [3 for sse, the same of a mean]"
+    )
+    l1: float | None = Field(
+        None, ge=0, description="l1: weight of the penalty [0.1 for sse, the same of a mean]"
+    )
     k: int = Field(32, ge=1, description="topk: code units of a row that stay")
     noise: Noise = Field("none", description="on the input, in training only")
     noise_level: float = Field(
         0.0, ge=0, description="gaussian: standard deviation; others: probability"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="rate on hidden activations, in training")
-    scale: Scale | None = Field(None, description="of the columns [minmax; unit for uint8]")
+    scale: Scale | None = Field(
+        None, description="of the columns [standard; pooled where they share one range]"
+    )
     whiten: Whiten = Field("none", description="after scaling")
     missing: Missing = Field(
         "refuse", description="values: mean fills them by the column's mean in training"
     )
     optimizer: Optimizer = Field("adam", description="lbfgs is full batch")
-    learning_rate: float = Field(1e-3, gt=0, description="of adam and sgd")
+    learning_rate: float | None = Field(None, gt=0, description="of adam and sgd [0.001]")
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
-    schedule: Schedule = Field("constant", description="of the learning rate over the epochs")
-    epochs: int = Field(50, ge=0, description="passes over the rows; iterations of lbfgs")
-    batch_size: int | None = Field(None, ge=1, description="rows of a step [256]")
+    schedule: Schedule | None = Field(
+        None, description="of the learning rate [warmup_cosine; constant for sgd]"
+    )
+    steps: int | None = Field(None, ge=1, description="in all, instead of epochs [from the data]")
+    epochs: int | None = Field(
+        None,
+        ge=0,
+        le=MAX_EPOCHS,
+        description="passes over the rows; iterations of lbfgs [from steps]",
+    )
+    batch_size: int | None = Field(None, ge=1, description="rows of a step [from the data]")
     shuffle: Shuffle = Field("auto", description="order of the rows in an epoch")
-    validation: float = Field(0.1, ge=0, lt=1, description="fraction of the rows held out")
-    patience: int = Field(
-        10, ge=0, description="epochs without gain before stopping early; 0: never stop early"
+    validation: float | None = Field(
+        None, ge=0, lt=1, description="fraction of the rows held out [0.1; 0.25 with 4 folds]"
+    )
+    folds: int | None = Field(
+        None,
+        ge=1,
+        description="times that other rows are held out, before a last fit to all "
+        "[4 below 2,000 rows, else 1: hold out once]",
+    )
+    patience: int | None = Field(
+        None,
+        ge=0,
+        description="epochs without gain before stopping early; 0: never [a third of all]",
     )
     pretrain: int = Field(0, ge=0, description="epochs of greedy layer-wise training")
     seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")
@@ -150,6 +159,8 @@ class Config(BaseModel):
     def _positive_widths(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if value is not None and not (value and all(1 <= width <= MAX_WIDTH for width in value)):
             raise ValueError("needs one or more widths from 1 to 2147483647, such as 128,32")
+        if value is not None and len(value) > MAX_LAYERS:
+            raise ValueError(f"needs at most {MAX_LAYERS} widths and has {len(value)}")
         return value
 
     @model_validator(mode="after")
@@ -182,7 +193,7 @@ class Config(BaseModel):
             settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also integers of thousands of digits
             raise ConfigError(f"{path}: is not a TOML file: {error}") from None
         return cls.parse({**settings, **overrides}, source=str(path))
 
@@ -199,52 +210,19 @@ class Config(BaseModel):
     @property
     def resolved_hidden(self) -> tuple[int, ...]:
         """Encoder widths; of a resolved configuration only."""
-        if self.hidden is None:
-            raise ConfigError("hidden: is known only once there are data")
-        return self.hidden
+        widths: tuple[int, ...] = self.resolved("hidden")
+        return widths
+
+    def resolved(self, name: str) -> Any:
+        """Return a setting that the data may decide; of a resolved configuration only."""
+        value = getattr(self, name)
+        if value is None:
+            raise ConfigError(f"{name}: is known only once there are data")
+        return value
 
     def stored(self) -> dict[str, Any]:
         """Return the settings that describe the result, without those of this machine only."""
         return self.model_dump(mode="json", exclude=set(RUN_OPTIONS), exclude_none=True)
-
-    def resolve(self, facts: DataFacts) -> Config:
-        """Fill in what depends on the data; what the person chose stays.
-
-        Raises
-        ------
-        ConfigError
-            Where the settings make no sense for these data.
-        """
-        scale = self.scale or ("unit" if facts.dtype == "uint8" else "minmax")
-        unit_targets = self._targets_in_unit_interval(scale, facts)
-        if self.loss == "bce" and not unit_targets:
-            raise ConfigError(
-                f"loss: bce needs targets in [0, 1] and the data span "
-                f"[{facts.lowest:g}, {facts.highest:g}]; use scale=minmax or scale=unit"
-            )
-        output = "sigmoid" if unit_targets else "identity"
-        chosen = {
-            "hidden": self.hidden or (max(1, min(200, facts.columns // 2)),),
-            "init": self.init or ("he" if self.activation in ("relu", "leaky_relu") else "glorot"),
-            "scale": scale,
-            "output_activation": output if self.output_activation == "auto" else None,
-            "shuffle": self._resolve_shuffle(facts) if self.shuffle == "auto" else None,
-            "batch_size": None if self.full_batch else self.batch_size or 256,
-        }
-        given = {name: value for name, value in chosen.items() if value is not None}
-        return Config.parse({**self.model_dump(), **given})
-
-    def _targets_in_unit_interval(self, scale: str, facts: DataFacts) -> bool:
-        if self.whiten != "none" or scale == "standard":
-            return False
-        if scale == "none":
-            return facts.lowest >= 0 and facts.highest <= 1
-        return scale != "unit" or facts.lowest >= 0 or not facts.dtype.startswith("int")
-
-    def _resolve_shuffle(self, facts: DataFacts) -> Shuffle:
-        if self.full_batch:
-            return "none"
-        return "full" if facts.nbytes <= FULL_SHUFFLE_BYTES else "block"
 
 
 def _check_available(config: Config) -> None:
@@ -269,10 +247,11 @@ def _check_loss(config: Config) -> None:
 
 
 def _check_sparsity(config: Config) -> None:
-    if config.sparsity == "kl" and config.activation in UNBOUNDED:
+    code = config.code_activation or config.activation
+    if config.sparsity == "kl" and code in UNBOUNDED:
         raise ValueError(
             f"sparsity=kl needs a bounded code: use activation sigmoid or tanh, "
-            f"not {config.activation}, or sparsity=l1"
+            f"not {code}, or sparsity=l1"
         )
     if config.sparsity == "topk" and config.hidden and config.k > config.hidden[-1]:
         raise ValueError(
@@ -280,17 +259,41 @@ def _check_sparsity(config: Config) -> None:
         )
 
 
+_ONCE_DEFAULT = {"beta": 3.0, "l1": 1e-4, "learning_rate": 1e-3, "schedule": "constant"}
+"""What files of earlier versions hold where a setting had no effect."""
+
+
 def _check_switched_off(config: Config) -> None:
     """Refuse a value that would be ignored because what it belongs to is switched off."""
     owners = {"rho": "kl", "beta": "kl", "l1": "l1", "k": "topk"}
     for name, owner in owners.items():
-        default = Config.model_fields[name].default
-        if config.sparsity != owner and getattr(config, name) != default:
+        idle = (Config.model_fields[name].default, _ONCE_DEFAULT.get(name))
+        if config.sparsity != owner and getattr(config, name) not in idle:
             raise ValueError(f"{name} has no effect without sparsity={owner}")
     if config.momentum and config.optimizer != "sgd":
         raise ValueError("momentum belongs to optimizer=sgd")
     if config.precision == "tf32" and config.dtype != "float32":
         raise ValueError(f"precision=tf32 is of float32, not of dtype={config.dtype}")
+
+
+def _check_shape(config: Config) -> None:
+    if config.depth is None or config.hidden is None or len(config.hidden) == 1:
+        return
+    if config.depth != len(config.hidden):
+        raise ValueError(
+            f"depth={config.depth} contradicts the {len(config.hidden)} widths of hidden; "
+            "leave one of them out"
+        )
+
+
+def _check_length(config: Config) -> None:
+    if config.steps is not None and config.epochs is not None:
+        raise ValueError("steps and epochs both say how long to train; leave one of them out")
+    if config.folds is not None and config.folds > 1:
+        if config.full_batch:
+            raise ValueError("folds=1 is all that optimizer=lbfgs can do; leave folds out")
+        if config.validation == 0:
+            raise ValueError("folds hold out rows in turn, and validation=0 none; leave one out")
 
 
 def _check_noise(config: Config) -> None:
@@ -307,21 +310,24 @@ def _check_full_batch(config: Config) -> None:
         return
     fixed: dict[str, tuple[object, ...]] = {
         "batch_size": (None,),
-        "learning_rate": (1e-3,),
-        "schedule": ("constant",),
+        "steps": (None,),
+        "learning_rate": (None,),
+        "schedule": (None,),
         "shuffle": ("auto", "none"),
     }
     for name, allowed in fixed.items():
-        if getattr(config, name) not in allowed:
+        if getattr(config, name) not in (*allowed, _ONCE_DEFAULT.get(name)):
             raise ValueError(f"{name} has no meaning for optimizer=lbfgs, which is full batch")
 
 
 _CHECKS = (
     _check_available,
     _check_loss,
+    _check_shape,
     _check_sparsity,
     _check_switched_off,
     _check_noise,
+    _check_length,
     _check_full_batch,
 )
 
@@ -339,4 +345,12 @@ def _sentence(error: ValidationError) -> str:
         message = f"should be {Config.model_fields[str(first['loc'][0])].description}"
     if not first["loc"]:
         return message
-    return f"{first['loc'][0]}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
+    return f"{first['loc'][0]}: {message[0].lower()}{message[1:]}, got {_shown(first['input'])}"
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # integers of thousands of digits, deep nesting
+        return "what is too long to print"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from gpuae.backends.ops import Ops
 from gpuae.errors import ConfigError, DeviceError
+
+_DEVICE = re.compile(r"auto|cpu|numpy|cuda(:[0-9]{1,4})?")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ def resolve_device(asked: str) -> Device:
     DeviceError
         Where the device that was asked for is not there.
     """
+    if not _DEVICE.fullmatch(asked):
+        raise DeviceError(f"device={asked}: give auto, cpu, cuda, cuda:N or numpy")
     if asked == "auto":
         problem = _gpu_problem(0)
         return Device("cpu", problem) if problem else Device("cuda:0", "the first GPU")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.config import Config, DataFacts
+from gpuae.config import Config
+from gpuae.defaults import DataFacts, resolve
 from gpuae.model.init import initial_parameters
 from gpuae.model.network import Network
 
@@ -38,7 +39,7 @@ class Case:
         machine = {"device": device, "threads": threads}
         settings = {"validation": 0.0, "scale": "unit", **machine, **self.settings}
         facts = DataFacts(self.rows, self.columns, "uint8", 0.0, 255.0)
-        return Config.parse(settings).resolve(facts)
+        return resolve(Config.parse(settings), facts).config
 
     @property
     def batch_size(self) -> int:

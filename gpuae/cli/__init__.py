@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gpuae.cli import streams
+from gpuae.cli.base import own_defects
 
 COMMANDS = {
     "fit": "Train an autoencoder on a matrix of rows.",
@@ -59,6 +60,11 @@ class LazyGroup(click.Group):
             hint = f"did you mean {close[0]}?" if close else "gpuae --help lists all commands"
             raise click.UsageError(f"No such command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, whose defects never look like the user's mistakes."""
+        with own_defects(ctx):
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

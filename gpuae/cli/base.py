@@ -5,19 +5,20 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from gpuae.errors import GpuaeError
+from gpuae.errors import GpuaeError, InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Command(click.Command):
-    """A command with --debug, whose own defects never look like the user's mistakes."""
+    """A command with --debug."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -32,39 +33,48 @@ class Command(click.Command):
             )
         )
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run; an unexpected exception is reported in one line, or with --debug in full."""
-        try:
-            return super().invoke(ctx)
-        except (GpuaeError, click.ClickException, click.Abort, click.exceptions.Exit):
+
+@contextmanager
+def own_defects(ctx: click.Context) -> Iterator[None]:
+    """Report an unexpected exception in one line, or with --debug in full.
+
+    Raises
+    ------
+    GpuaeError
+        For what the system refuses.
+    """
+    try:
+        yield
+    except (GpuaeError, click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except BrokenPipeError:
+        raise
+    except MemoryError as error:
+        needed = f" ({error})" if str(error) else ""
+        raise GpuaeError(
+            f"not enough memory{needed}; give fewer rows or columns, or lower hidden or batch_size"
+        ) from error
+    except OSError as error:
+        raise _said_by_system(error) from error
+    except Exception as error:
+        if ctx.meta.get("gpuae.debug"):
             raise
-        except BrokenPipeError:
-            raise
-        except MemoryError as error:
-            needed = f" ({error})" if str(error) else ""
-            raise GpuaeError(
-                f"not enough memory{needed}; give fewer rows or columns, or lower hidden or "
-                "batch_size"
-            ) from error
-        except OSError as error:
-            raise GpuaeError(_said_by_system(error)) from error
-        except Exception as error:
-            if ctx.meta.get("gpuae.debug"):
-                raise
-            click.echo(
-                f"Error: gpuae failed unexpectedly ({type(error).__name__}: {error}). "
-                "This is a defect of gpuae; please report it with the output of --debug.",
-                err=True,
-            )
-            raise click.exceptions.Exit(1) from error
+        click.echo(
+            f"Error: gpuae failed unexpectedly ({type(error).__name__}: {error}). "
+            "This is a defect of gpuae; please report it with the output of --debug.",
+            err=True,
+        )
+        raise click.exceptions.Exit(1) from error
 
 
-def _said_by_system(error: OSError) -> str:
+def _said_by_system(error: OSError) -> GpuaeError:
     """Word what the system refuses, which is no defect of ours."""
     if error.errno == errno.ENOSPC:
-        return "the disk that the output goes to is full; make room"
-    what = f"{error.filename!s}: " if error.filename is not None else ""
-    return f"{what}the system refuses it ({error.strerror or error}); check names and permissions"
+        return GpuaeError("the disk that the output goes to is full; make room")
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return GpuaeError(f"the system refuses to go on ({reason})")
+    return InputError(f"{error.filename}: cannot be used ({reason}); check its name and folder")
 
 
 def declare(function: F) -> Command:

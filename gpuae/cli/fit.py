@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
@@ -56,9 +57,7 @@ LITTLE_EXPLAINED = 0.5
 @click.option(
     "--checkpoint-every",
     metavar="TIME",
-    default="5min",
-    show_default=True,
-    help="How often: 90s, 5min, 1h, 10epochs.",
+    help="How often: 90s, 5min, 1h, 10epochs [default: 5min].",
 )
 @click.option(
     "--resume", is_flag=True, help="Go on from the checkpoint, if there is one; else begin."
@@ -73,7 +72,7 @@ def command(
     init_from: Path | None,
     validation_data: str | None,
     checkpoint: Path | None,
-    checkpoint_every: str,
+    checkpoint_every: str | None,
     resume: bool,
     force: bool,
     as_json: bool,
@@ -117,10 +116,11 @@ def command(
     held_out = None
     if validation_data is not None:
         held_out = _open_like(dataset, validation_data, reading, config)
+    held = checkpoints.held() if checkpoints else nullcontext()
     result = None
     with in_place(dataset.x) as x:
         try:
-            with watching() as observer, SmallOutput(output, force=force) as out:
+            with held, watching() as observer, SmallOutput(output, force=force) as out:
                 result = fit(
                     x,
                     config,
@@ -153,17 +153,21 @@ def command(
 
 
 def _checkpoints(
-    path: Path | None, every: str, output: Path, *, resume: bool, force: bool
+    path: Path | None, every: str | None, output: Path, *, resume: bool, force: bool
 ) -> Checkpoints | None:
+    from gpuae.storage.locked_file import real_path
     from gpuae.training.checkpoint import Checkpoints, Interval
 
     if path is None:
         if resume:
             raise click.UsageError("--resume needs --checkpoint FILE, which it goes on from")
+        if every is not None:
+            raise click.UsageError("--checkpoint-every needs --checkpoint FILE to write to")
         return None
-    if path.resolve() == output.resolve():
+    if real_path(path) == real_path(output):
         raise click.UsageError("--checkpoint and --output name the same file; give two")
-    checkpoints = Checkpoints(path, Interval.parse(every), resume, force)
+    interval = Interval() if every is None else Interval.parse(every)
+    checkpoints = Checkpoints(path, interval, resume, force)
     checkpoints.check()
     return checkpoints
 

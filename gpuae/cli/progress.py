@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from gpuae.cli.base import say
@@ -31,6 +31,7 @@ class Meter:
     def __init__(self) -> None:
         self.epochs = self.rows = 0
         self.last: EpochRecord | None = None
+        self._reasons: dict[str, str] = {}
         self._began = time.perf_counter()
         self._first: tuple[float, int] | None = None
         self._done = 0
@@ -39,10 +40,17 @@ class Meter:
         """Pass it on."""
         say(f"note: {message}")
 
+    def chosen(self, reasons: Mapping[str, str]) -> None:
+        """Keep what is to be said when training starts."""
+        self._reasons = dict(reasons)
+
+    def folds_done(self, epoch: int, val_loss: float) -> None:
+        """Say nothing yet: it takes a few seconds where rows are few."""
+
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Say what is about to be trained, and start the clock."""
-        self.epochs, self.rows = config.epochs, rows
-        for line in describe(config, columns, rows):
+        self.epochs, self.rows = config.resolved("epochs"), rows
+        for line in describe(config, columns, rows, self._reasons):
             say(line)
         self._began = time.perf_counter()
 
@@ -204,19 +212,30 @@ def _rows_bar(rows: int, start: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: progress.advance(task, count)
 
 
-def describe(config: Config, columns: int, rows: int) -> list[str]:
-    """Word what is trained on how many rows, with the choices that the data decided."""
+SAID = ("hidden", "activation", "code_activation", "init", "scale", "batch_size", "epochs")
+"""Settings whose reasons are said where the data decided them."""
+TOLD = (
+    *("activation", "code_activation", "output_activation", "loss", "sparsity", "noise"),
+    *("scale", "optimizer", "decoder", "init"),
+)
+"""Settings that are said where the person gave them."""
+
+
+def describe(config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> list[str]:
+    """Word what is trained on how many rows, and what the data decided, with the reason each."""
     encoder = (columns, *config.resolved_hidden)
     widths = "-".join(str(width) for width in (*encoder, *reversed(encoder[:-1])))
-    parts = [
-        f"activation={config.activation}",
-        f"output_activation={config.output_activation}",
-        f"loss={config.loss}",
-        f"scale={config.scale}",
-        f"optimizer={config.optimizer}",
+    asked = [
+        f"{name}={value}"
+        for name, value in config.stored().items()
+        if name not in reasons and value != Config.model_fields[name].default and name in TOLD
     ]
-    if config.sparsity != "none":
-        parts.insert(3, f"sparsity={config.sparsity}")
-    if config.noise != "none":
-        parts.insert(3, f"noise={config.noise}")
-    return [f"training {widths} on {rows:,} rows", f"  {' '.join(parts)}"]
+    lines = [f"training {widths} on {rows:,} rows"]
+    if asked:
+        lines.append(f"  {' '.join(asked)}")
+    values = config.stored()
+    values["hidden"] = "-".join(map(str, config.resolved_hidden))
+    chosen = [f"{name}={values[name]} ({reasons[name]})" for name in SAID if name in reasons]
+    if chosen:
+        lines.append(f"  from the data: {', '.join(chosen)}")
+    return lines

@@ -14,6 +14,9 @@ from gpuae.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LARGEST_FILE = 1 << 20
+"""Bytes of a file of settings."""
+
 
 def setting_options(function: F) -> F:
     """Add an option for each setting, and --config; the command gets `settings` and `config`."""
@@ -34,8 +37,18 @@ def read_settings(config_path: Path | None, settings: dict[str, str | None]) -> 
     """Put the file's settings and the given options together; options win."""
     given = {name: value for name, value in settings.items() if value is not None}
     if config_path is not None:
+        _check_size(config_path)
         return Config.from_toml(config_path, given)
     return Config.parse(given, source="options")
+
+
+def _check_size(path: Path) -> None:
+    """Refuse what is no plain file, or larger than any file of settings."""
+    from gpuae.errors import InputError
+    from gpuae.storage.input_file import check_plain
+
+    if check_plain(path) > LARGEST_FILE:
+        raise InputError(f"{path}: is larger than any file of settings; give another one")
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -10,32 +10,44 @@ from numpy.typing import NDArray
 from gpuae.backends import philox
 from gpuae.config import Config
 from gpuae.model.network import Layer, Network
+from gpuae.model.pca import PrincipalAxes
+from gpuae.model.pca_start import pca_start
 
 RADIUS, STIFFNESS, PEAK = 0.5, 3.0, 0.001
 """Constants of the distance-based weights."""
 
 
 def initial_parameters(
-    network: Network, config: Config, image_shape: tuple[int, ...] | None = None
+    network: Network,
+    config: Config,
+    image_shape: tuple[int, ...] | None = None,
+    pca: PrincipalAxes | None = None,
 ) -> NDArray[np.float64]:
     """Return the flat vector (network.size,) that training starts from; biases are zero.
 
     Weights are uniform in ±√(6/(n_in + n_out)) for glorot (X. Glorot, Y. Bengio, "Understanding the
     difficulty of training deep feedforward neural networks", 2010, equation 16) and in ±√(6/n_in)
     for he (K. He et al., "Delving deep into rectifiers", 2015, equation 10), where an output
-    layer without a rectifier is drawn as for glorot.
+    layer without a rectifier is drawn as for glorot. With init=pca the weights reproduce PCA
+    (`gpuae.model.pca_start`), where biases are not zero either.
 
     Parameters
     ----------
     image_shape
         Height and width where the columns are pixels; used by init=distance.
+    pca
+        Axes of the preprocessed training rows; needed by init=pca.
     """
     flat = np.zeros(network.size)
     views = network.views(flat)
     for layer, own in zip(network.layers, views, strict=True):
         if not layer.shared:
             own.weight[...] = _weight(layer, config, network, image_shape)
-    if config.decoder == "transpose":
+    if config.init == "pca":
+        if pca is None:
+            raise RuntimeError("init=pca needs the principal axes of the rows")
+        pca_start(network, config, pca, flat)
+    elif config.decoder == "transpose":
         for layer, mirrored in zip(network.encoder, reversed(network.decoder), strict=True):
             views[mirrored.number - 1].weight[...] = views[layer.number - 1].weight.T
     return flat
@@ -46,18 +58,17 @@ def _weight(
 ) -> NDArray[np.float64]:
     if config.init == "distance":
         return _distance_weight(layer, network.columns, image_shape)
-    he = config.init == "he" and not _is_plain_output(layer, network)
+    rectifier = layer.activation in ("relu", "leaky_relu")
+    if config.init == "pca":
+        he = rectifier
+    else:
+        he = config.init == "he" and (rectifier or layer is not network.layers[-1])
     limit = math.sqrt(6 / layer.n_in if he else 6 / (layer.n_in + layer.n_out))
     purpose = philox.Purpose.INITIAL_WEIGHTS
     drawn = philox.words(
         config.seed, purpose, np.arange(layer.n_in), layer.n_out, layer=layer.number
     )
     return limit * (2 * philox.uniforms(drawn) - 1)
-
-
-def _is_plain_output(layer: Layer, network: Network) -> bool:
-    """Whether it is the output layer without a rectifier, for which He's argument does not hold."""
-    return layer is network.layers[-1] and layer.activation not in ("relu", "leaky_relu")
 
 
 def _distance_weight(

@@ -80,7 +80,9 @@ class Model:
         names = self.feature_names or ()
         longest = max((len(name.encode("utf-8", "replace")) for name in names), default=0)
         cells = len(names) * longest
-        return int(self.parameters.nbytes + arrays + cells + HISTORY_BYTES * self.config.epochs)
+        return int(
+            self.parameters.nbytes + arrays + cells + HISTORY_BYTES * self.config.resolved("epochs")
+        )
 
     @classmethod
     def load(cls, path: Path) -> Self:

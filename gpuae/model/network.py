@@ -7,7 +7,7 @@ part of the vector, optimizers see one array, and gradients have the same layout
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from gpuae.backends.ops import Array
@@ -71,14 +71,14 @@ class Network:
                 number=i + 1,
                 n_in=n_in,
                 n_out=n_out,
-                activation=config.activation,
+                activation=config.resolved("activation"),
                 weight=weights[i],
                 bias=biases[i],
                 shared=tied and i >= len(encoder),
             )
             for i, (n_in, n_out) in enumerate(shapes)
         )
-        return cls(_with_output(layers, config), n_weights, biases[-1].stop)
+        return cls(_with_ends(layers, config), n_weights, biases[-1].stop)
 
     @property
     def depth(self) -> int:
@@ -130,9 +130,13 @@ def _slices(sizes: Iterable[int], start: int) -> Iterator[slice]:
     return (slice(low, high) for low, high in pairwise(ends))
 
 
-def _with_output(layers: tuple[Layer, ...], config: Config) -> tuple[Layer, ...]:
-    """Give the last layer its own activation."""
+def _with_ends(layers: tuple[Layer, ...], config: Config) -> tuple[Layer, ...]:
+    """Give the code and the output activations of their own."""
     if config.output_activation == "auto":
         raise RuntimeError("the configuration has not been resolved")
-    fields = vars(layers[-1]) | {"activation": config.output_activation}
-    return (*layers[:-1], Layer(**fields))
+    code = len(layers) // 2 - 1
+    changed = list(layers)
+    changed[-1] = replace(layers[-1], activation=config.output_activation)
+    if config.code_activation is not None:
+        changed[code] = replace(changed[code], activation=config.code_activation)
+    return tuple(changed)

@@ -35,5 +35,7 @@ class Totals:
 def objective(totals: Totals, config: Config) -> float:
     """Return J, weighted by rows: (1/m) Σ_rows loss + (λ/2) Σ_W ‖W‖² + the penalty on the code."""
     decay = config.weight_decay / 2 * totals.squared_weights
-    sparsity = config.l1 * totals.absolute_code if config.sparsity == "l1" else totals.kl
+    sparsity = totals.kl
+    if config.sparsity == "l1":
+        sparsity = config.resolved("l1") * totals.absolute_code
     return (totals.loss + decay + sparsity) / totals.rows

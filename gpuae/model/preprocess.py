@@ -93,6 +93,13 @@ class Preprocess:
         shifted = (x.astype(np.float64) - self.center) * self.factor
         return np.clip(shifted, self.clip_low, self.clip_high)
 
+    def forward(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Preprocess rows (m, d) without missing values, in float64."""
+        scaled = self.scaled(x)
+        if self.whitening is None:
+            return scaled
+        return np.asarray((scaled - self.whitening.mean) @ self.whitening.forward)
+
 
 def fit_preprocess(
     x: NDArray[Any], rows: NDArray[np.int64], config: Config, statistics: ColumnStatistics
@@ -129,6 +136,12 @@ def _scale_standard(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple
     return center, _inverse(deviation, dtype)
 
 
+def _scale_pooled(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    """Centre each column and divide all by one deviation, the root of the mean variance."""
+    pooled = np.sqrt(statistics.variance.mean())
+    return statistics.mean, np.full(len(statistics.mean), _inverse(pooled, dtype))
+
+
 def _scale_minmax(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     return statistics.lowest, _inverse(statistics.highest - statistics.lowest, dtype)
 
@@ -152,6 +165,7 @@ _SCALES: dict[str, Callable[[ColumnStatistics, np.dtype[Any]], tuple[Vector, Vec
     "none": _scale_none,
     "unit": _scale_unit,
     "standard": _scale_standard,
+    "pooled": _scale_pooled,
     "minmax": _scale_minmax,
     "sigma": _scale_sigma,
 }

@@ -95,7 +95,7 @@ class Propagation:
     def add_kl(self, code_sums: Array, rows_of_step: int, slope: Array, total: Array) -> None:
         """Write the KL penalty's derivative by a code unit (k,); add m·penalty to total (1,)."""
         activation = self.network.layers[self.network.code].activation
-        rho, beta = self.config.rho, self.config.beta
+        rho, beta = self.config.rho, self.config.resolved("beta")
         self.ops.kl_slope(code_sums, rows_of_step, rho, beta, activation, slope, total)
 
     def backward(
@@ -195,7 +195,9 @@ class Propagation:
         delta = tile.deltas[index]
         self.ops.gemm(tile.delta(index + 1), weight, delta, transpose_b=not following.shared)
         at_code = index == self.network.code
-        l1 = self.config.l1 / rows_of_step if at_code and self.config.sparsity == "l1" else 0.0
+        l1 = 0.0
+        if at_code and self.config.sparsity == "l1":
+            l1 = self.config.resolved("l1") / rows_of_step
         self.ops.hidden_delta(
             delta,
             tile.activations[index],

@@ -42,6 +42,37 @@ class ColumnStatistics:
         return float(np.sqrt(self.variance.mean() + self.mean.var()))
 
 
+PIXEL_COLUMNS = 64
+"""Fewer columns are no image."""
+SAME_LOW, SAME_HIGH = 0.9, 0.9
+LOOKED_AT = 200
+"""Rows that are looked at to see whether values are whole numbers."""
+
+
+def share_one_range(x: NDArray[Any], rows: NDArray[np.int64], statistics: ColumnStatistics) -> bool:
+    """Whether all columns measure the same in the same range, as pixels do.
+
+    Then the columns are many, their values are whole numbers or whole 255ths of the range, nearly
+    all that vary begin at the same value and most end near the same one. Columns of two values
+    each are none: how often a value comes tells them apart, as it does in a table.
+    """
+    lowest, highest = statistics.lowest, statistics.highest
+    varies = lowest < highest
+    if len(lowest) < PIXEL_COLUMNS or not varies.any():
+        return False
+    low, high = lowest[varies].min(), highest.max()
+    if (lowest[varies] == low).mean() < SAME_LOW:
+        return False
+    if np.median(highest[varies]) - low < SAME_HIGH * (high - low):
+        return False
+    to_ends = (statistics.mean - lowest) * (highest - statistics.mean)
+    if np.allclose(to_ends, statistics.variance, rtol=1e-9, atol=0):
+        return False  # the variance is as large as it can be: only the ends occur
+    some = x[rows[np.linspace(0, len(rows) - 1, min(len(rows), LOOKED_AT)).astype(np.int64)]]
+    steps = 255 * (some - low) / (high - low)
+    return bool((some == np.round(some)).all() or np.allclose(steps, np.round(steps), atol=1e-3))
+
+
 def blocks(x: Source, rows: NDArray[np.int64] | None = None) -> Iterator[NDArray[Any]]:
     """Yield the rows of x (n, d) in blocks, in their own dtype; of an array also chosen ones."""
     step = max(1, BLOCK_BYTES // (8 * x.shape[1]))

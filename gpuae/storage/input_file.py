@@ -15,12 +15,26 @@ Version: TypeAlias = tuple[int, ...]
 
 
 def check_readable(path: Path) -> int:
-    """Return the size in bytes of a file that can be read.
+    """Return the size in bytes of a file that can be read and holds something.
 
     Raises
     ------
     InputError
         When it is missing, a folder, empty, no plain file, or not ours to read.
+    """
+    size = check_plain(path)
+    if size == 0:
+        raise InputError(f"{path}: is empty; make it again")
+    return size
+
+
+def check_plain(path: Path) -> int:
+    """Return the size in bytes of a file that can be read, 0 for one that holds nothing.
+
+    Raises
+    ------
+    InputError
+        When it is missing, a folder, no plain file, or not ours to read.
     """
     try:
         status = _status(path)
@@ -35,8 +49,6 @@ def check_readable(path: Path) -> int:
         raise InputError(f"{path}: is a folder; give a file in it")
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path}: is not a plain file; save what it delivers into a file first")
-    if status.st_size == 0:
-        raise InputError(f"{path}: is empty; make it again")
     return status.st_size
 
 

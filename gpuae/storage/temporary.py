@@ -47,6 +47,8 @@ def check_output(path: Path, force: bool) -> None:
 def _check_target(path: Path, target: Path, *, force: bool) -> None:
     if target.is_dir():
         raise OutputError(f"{path}: is a folder; add a file name")
+    if target.is_symlink():
+        raise OutputError(f"{path}: is a link that leads in a circle; choose another name")
     if target.exists() and not target.is_file():
         raise OutputError(f"{path}: is not a plain file; choose another name")
     if target.exists() and not force:

@@ -24,7 +24,7 @@ from gpuae.training.history import Observer
 from gpuae.training.state import State
 from gpuae.training.trainer import Course
 
-_INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|epochs?)")
+_INTERVAL = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(s|min|h|epochs?)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -46,11 +46,11 @@ class Interval:
         """
         found = _INTERVAL.fullmatch(text)
         if found is None or not float(found[1]):
-            raise ConfigError(f"checkpoint-every: needs 90s, 5min, 1h or 10epochs, not {text!r}")
+            raise ConfigError(f"checkpoint-every: needs 90s, 5min, 1h or 10epochs, not {text[:40]!r}")
         if found[2] in _SECONDS:
             return cls(float(found[1]) * _SECONDS[found[2]])
         if not found[1].isdecimal():
-            raise ConfigError(f"checkpoint-every: needs whole epochs, not {text!r}")
+            raise ConfigError(f"checkpoint-every: needs whole epochs, not {text[:40]!r}")
         return cls(None, int(found[1]))
 
 

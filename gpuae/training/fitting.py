@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,22 +12,31 @@ from numpy.typing import NDArray
 
 from gpuae.backends import Device, get_ops, resolve_device
 from gpuae.backends.ops import DeviceOps, Ops
-from gpuae.config import Config, DataFacts
+from gpuae.config import Config
+from gpuae.defaults import PIXEL_BYTES, DataFacts, held_out, resolve
 from gpuae.errors import ConfigError, DivergedError, InputError
 from gpuae.memory import physical_memory
 from gpuae.model.init import initial_parameters
 from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
 from gpuae.model.network import Network
+from gpuae.model.pca import principal_axes
 from gpuae.model.preprocess import Preprocess, fit_preprocess
-from gpuae.model.statistics import ColumnStatistics, Vector, column_statistics
+from gpuae.model.statistics import (
+    ColumnStatistics,
+    Vector,
+    column_statistics,
+    share_one_range,
+)
 from gpuae.storage.matrix import Source
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
 from gpuae.training.crew import available_cores
+from gpuae.training.folds import Fold, Validated, cross_validate, fold_rows
 from gpuae.training.footprint import bytes_needed
 from gpuae.training.gpu_team import GpuTeam
 from gpuae.training.history import Observer, Silence
+from gpuae.training.interruption import Interrupted
 from gpuae.training.lanes import EVALUATION_ROWS
 from gpuae.training.partition import partition
 from gpuae.training.team import Team
@@ -36,8 +45,15 @@ from gpuae.training.trainer import Course, Ending, Trainer
 
 FEW_STEPS = 20
 """An epoch with fewer steps of more than one row could have more."""
-LOW_BYTES = 127
-"""Bytes that stay this low are probably no pixels of 0 to 255."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model and rows that say what it is worth, since it was not trained on them."""
+
+    model: Model
+    rows: Order
+    """Their numbers, ascending."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +63,17 @@ class Fit:
     model: Model
     course: Course
     device: Device
-    unseen: Order
-    """Numbers of the rows that were held out; with rows of their own they follow all others."""
+    x: NDArray[Any]
+    """All rows (n, d) without missing values; validation rows of their own follow the others."""
+    trials: tuple[Trial, ...]
+    """Models and the rows that each was not trained on: one, or one for each fold; none where
+    no rows were held out."""
+
+    @property
+    def unseen(self) -> Order:
+        """Numbers of the rows that the model itself was not trained on."""
+        own = [trial.rows for trial in self.trials if trial.model is self.model]
+        return own[0] if own else np.arange(0)
 
     @property
     def interrupted(self) -> bool:
@@ -108,49 +133,97 @@ def fit(
         raise InputError(f"the data have {x.shape[0]} rows of {x.shape[1]} columns; give some")
     device = resolve_device(config.device)
     watcher = observer or Silence()
-    if validation is not None:
-        config = config.model_copy(update={"validation": 0.0})
+    config = held_out(config, len(x), own_rows=validation is not None)
     parts = partition(x, validation, config)
     rows, validation_rows = parts.training, parts.held_out
     fill = learn_fill(parts.x, rows, config, feature_names)
     x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows)
-    prepared = prepare(x, rows, config, statistics, fill)
+    pixels = image_shape is not None
+    prepared = prepare(x, rows, config, statistics, fill, pixels=pixels)
+    watcher.chosen(prepared.reasons)
     for note in _notes(prepared.config, x, statistics, len(rows)):
         watcher.note(note)
     network = Network.build(prepared.config, x.shape[1])
-    host = _starting_point(network, prepared.config, initial, image_shape)
     ops = get_ops(device, prepared.config.precision)
-    parameters = ops.empty(host.shape, prepared.config.dtype)
-    ops.assign(parameters, host)
     made = {"seed": config.seed, "device": device.name, **(attributes or {})}
 
-    def model_of(weights: Any, course: Course) -> Model:
+    def start(of: Prepared, rows: Order) -> Any:
+        host = _starting_point(network, of, x, rows, initial, image_shape)
+        parameters = ops.empty(host.shape, of.config.dtype)
+        ops.assign(parameters, host)
+        return parameters
+
+    def model_of(weights: Any, course: Course, of: Prepared = prepared) -> Model:
         return Model(
-            config=prepared.config,
+            config=of.config,
             parameters=ops.to_host(weights),
-            preprocess=prepared.preprocess,
+            preprocess=of.preprocess,
             history=course.history.arrays(),
             attributes={**made, "best_epoch": course.best_epoch},
             feature_names=feature_names,
             image_shape=image_shape,
         )
 
+    parameters = start(prepared, rows)
     saver = state = None
-    start = model_of(parameters, Course())
+    first = model_of(parameters, Course())
     if ready is not None:
-        ready(start)
-    with ExitStack() as run:
-        if checkpoints is not None:
-            run.enter_context(checkpoints.held())
-            state = checkpoints.load(start)
-            saver = CheckpointSaver(checkpoints, model_of, watcher)
-        team = new_team(ops, network, prepared, x, parameters, len(rows))
-        run.enter_context(team)
-        trainer = Trainer(ops, team, prepared.config, rows, validation_rows, watcher, saver)
+        ready(first)
+    if checkpoints is not None:
+        state = checkpoints.load(first)
+        saver = CheckpointSaver(checkpoints, model_of, watcher)
+    trials: tuple[Trial, ...] = ()
+    validated = None
+    if prepared.config.folds != 1:
+        try:
+            validated, folds = _cross_validate(ops, network, prepared, x, rows, start, watcher)
+        except (Interrupted, KeyboardInterrupt):
+            course = Course(ending=Ending.INTERRUPTED)
+            return Fit(first, course, device, x, ())
+        trials = tuple(Trial(model_of(own, Course(), of), unseen) for own, of, unseen in folds)
+    team = new_team(ops, network, prepared, x, parameters, len(rows))
+    with team:
+        trainer = Trainer(
+            ops,
+            team,
+            prepared.config,
+            rows,
+            validation_rows,
+            watcher,
+            saver,
+            validated.losses if validated else None,
+        )
         course = trainer.train(state)
+    if validated and validated.stopped_early and course.ending is Ending.FINISHED:
+        course.ending = Ending.EARLY
     model = model_of(parameters, course)
-    return Fit(model, course, device, validation_rows)
+    if len(validation_rows):
+        trials = (Trial(model, validation_rows),)
+    return Fit(model, course, device, x, trials)
+
+
+def _cross_validate(
+    ops: Ops,
+    network: Network,
+    prepared: Prepared,
+    x: NDArray[Any],
+    rows: Order,
+    start: Callable[[Prepared, Order], Any],
+    watcher: Observer,
+) -> tuple[Validated, list[tuple[Any, Prepared, Order]]]:
+    """Find how long to train; return also each fold's weights, preprocessing and unseen rows."""
+    config = prepared.config
+    folds, results = [], []
+    with ExitStack() as teams:
+        for own, unseen in fold_rows(len(rows), config.resolved("folds"), config.seed):
+            scaling = fit_preprocess(x, rows[own], config, column_statistics(x, rows[own]))
+            of = replace(prepared, preprocess=replace(scaling, fill=prepared.preprocess.fill))
+            parameters = start(of, rows[own])
+            team = teams.enter_context(new_team(ops, network, of, x, parameters, len(own)))
+            folds.append(Fold(ops, team, config, rows[own], rows[unseen]))
+            results.append((parameters, of, rows[unseen]))
+        return cross_validate(folds, config, watcher), results
 
 
 @dataclass(frozen=True)
@@ -159,6 +232,8 @@ class Prepared:
 
     config: Config
     preprocess: Preprocess
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why settings are what they are that the person did not give."""
 
 
 def prepare(
@@ -168,12 +243,14 @@ def prepare(
     statistics: ColumnStatistics,
     fill: Vector | None = None,
     *,
+    pixels: bool = False,
     whole_steps: bool = False,
 ) -> Prepared:
     """Resolve a configuration for some training rows of x and learn their preprocessing.
 
-    `fill` is what missing values of x were filled with. With `whole_steps` more rows are to come,
-    so that a step will have its full `batch_size`.
+    `fill` is what missing values of x were filled with. `pixels` says that the columns are those of
+    images. With `whole_steps` more rows are to come, so that a step will have its full
+    `batch_size`.
     """
     facts = DataFacts(
         rows=len(x),
@@ -181,8 +258,11 @@ def prepare(
         dtype=x.dtype.name,
         lowest=float(np.min(statistics.lowest)),
         highest=float(np.max(statistics.highest)),
+        training_rows=len(rows),
+        one_range=pixels or share_one_range(x, rows, statistics),
     )
-    resolved = config.resolve(facts)
+    chosen = resolve(config, facts)
+    resolved = chosen.config
     network = Network.build(resolved, x.shape[1])
     step_rows = resolved.batch_size if whole_steps else None
     step_rows = step_rows or _step_rows(resolved, len(rows))
@@ -190,7 +270,7 @@ def prepare(
     _check_size(network, resolved, tile_rows * choose_lanes(resolved, step_rows, tile_rows))
     resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
     preprocess = fit_preprocess(x, rows, resolved, statistics)
-    return Prepared(resolved, replace(preprocess, fill=fill))
+    return Prepared(resolved, replace(preprocess, fill=fill), chosen.reasons)
 
 
 def _check_size(network: Network, config: Config, rows_held: int) -> None:
@@ -246,12 +326,19 @@ def _step_rows(config: Config, rows: int) -> int:
 
 def _starting_point(
     network: Network,
-    config: Config,
+    prepared: Prepared,
+    x: NDArray[Any],
+    rows: Order,
     initial: Model | None,
     image_shape: tuple[int, ...] | None,
 ) -> NDArray[Any]:
+    config = prepared.config
     if initial is None:
-        return initial_parameters(network, config, image_shape).astype(config.dtype)
+        pca = None
+        if config.init == "pca":
+            count = max(network.code_size, network.layers[0].n_out // 2)
+            pca = principal_axes(x, rows, prepared.preprocess, count)
+        return initial_parameters(network, config, image_shape, pca).astype(config.dtype)
     if initial.network.layers != network.layers:
         raise ConfigError(
             f"init_from: that model is {_shape(initial.network)} and this one would be "
@@ -276,7 +363,7 @@ def _notes(
         columns = "1 column is" if constant == 1 else f"{constant} columns are"
         yield f"{columns} constant over the training rows: only centred, not scaled"
     highest = int(np.max(statistics.highest))
-    if config.scale == "unit" and x.dtype == np.uint8 and highest <= LOW_BYTES:
+    if config.scale == "unit" and x.dtype == np.uint8 and highest <= PIXEL_BYTES:
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
     steps = 0 if config.full_batch else -(-rows // (config.batch_size or rows))
     if 0 < steps < FEW_STEPS < rows:
@@ -289,5 +376,5 @@ def _remedy(config: Config) -> str:
     scaling = "scale the data (scale=minmax)"
     if config.full_batch:
         return scaling if config.scale == "none" else "lower beta or raise weight_decay"
-    rate = f"lower learning_rate (now {config.learning_rate:g})"
+    rate = f"lower learning_rate (now {config.resolved('learning_rate'):g})"
     return f"{rate}, or {scaling}" if config.scale == "none" else rate

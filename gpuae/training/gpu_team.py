@@ -108,6 +108,10 @@ class GpuTeam:
         self._ops.fill(self._sums.code, 0.0)
         self._rewind(order, epoch, rate, row_base)
 
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the steps to come."""
+        self._ops.fill(self._clock.rate, rate)
+
     def run(self, steps: Sequence[int], optimizer: Optimizer) -> None:
         """Take steps of so many rows each, from where the order stands."""
         self._replay(steps, self._write_step, optimizer)

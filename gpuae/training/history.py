@@ -65,6 +65,14 @@ class Observer(Protocol):
         """Hear something about the data that a person should know, in a sentence."""
         ...
 
+    def chosen(self, reasons: Mapping[str, str]) -> None:
+        """Hear which settings the data decided, and why."""
+        ...
+
+    def folds_done(self, epoch: int, val_loss: float) -> None:
+        """Hear the mean loss of rows that were held out in turn, after an epoch (from 1)."""
+        ...
+
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Hear the resolved settings and the size of the training data."""
         ...
@@ -82,6 +90,12 @@ class Silence:
     """An observer that says nothing."""
 
     def note(self, message: str) -> None:
+        """Say nothing."""
+
+    def chosen(self, reasons: Mapping[str, str]) -> None:
+        """Say nothing."""
+
+    def folds_done(self, epoch: int, val_loss: float) -> None:
         """Say nothing."""
 
     def training_starts(self, config: Config, columns: int, rows: int) -> None:

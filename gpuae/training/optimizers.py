@@ -109,23 +109,51 @@ def create_optimizer(ops: Ops, size: int, config: Config) -> Optimizer:
 
 
 class LearningRate:
-    """The rate of each epoch: constant, cosine from full to zero, or halved on a plateau."""
+    """The rate of each step.
+
+    `constant`; `cosine`: from full to zero, by the epoch; `warmup_cosine`: from zero up to full and
+    down to zero again, by the step; `plateau`: halved after some epochs without gain.
+
+    Parameters
+    ----------
+    epoch_steps
+        Steps of an epoch.
+    """
 
     PLATEAU_EPOCHS = 3
     PLATEAU_FACTOR = 0.5
+    WARMUP_SHARE = 0.05
+    PIECES = 100
+    """In so many pieces of equal rate the steps of warmup_cosine are cut."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, epoch_steps: int) -> None:
+        self._rate = config.resolved("learning_rate")
+        self._schedule, self._epochs = config.schedule, config.resolved("epochs")
+        self._epoch_steps = epoch_steps
         self._reductions = 0
         self._best = math.inf
         self._waited = 0
 
-    def of(self, epoch: int) -> float:
-        """Return the rate of an epoch, counted from 0."""
-        rate = self._config.learning_rate
-        if self._config.schedule == "cosine":
-            return rate * (1 + math.cos(math.pi * epoch / self._config.epochs)) / 2
-        return float(rate * self.PLATEAU_FACTOR**self._reductions)
+    def of(self, step: int) -> tuple[float, int]:
+        """Return the rate of a step, counted from 0 over all epochs, and for how many it holds.
+
+        It may hold for fewer steps than are said: plateau looks again after each epoch.
+        """
+        epoch, place = divmod(step, self._epoch_steps)
+        left = self._epoch_steps - place
+        if self._schedule == "warmup_cosine":
+            return self._warmup_cosine(step)
+        if self._schedule == "cosine":
+            return self._rate * _half_cosine(epoch / self._epochs), left
+        return float(self._rate * self.PLATEAU_FACTOR**self._reductions), left
+
+    def _warmup_cosine(self, step: int) -> tuple[float, int]:
+        total = max(1, self._epochs * self._epoch_steps)
+        piece = max(1, total // self.PIECES)
+        start = step - step % piece
+        share = min(1.0, (start + piece / 2) / total)
+        warm = min(1.0, share / self.WARMUP_SHARE)
+        return self._rate * warm * _half_cosine(share), start + piece - step
 
     def state(self) -> State:
         """Return what a plateau is told by."""
@@ -138,10 +166,15 @@ class LearningRate:
 
     def observe(self, loss: float) -> None:
         """Take in an epoch's (validation) loss; a plateau is some epochs without a gain."""
-        if self._config.schedule != "plateau":
+        if self._schedule != "plateau":
             return
         self._waited = 0 if loss < self._best else self._waited + 1
         self._best = min(self._best, loss)
         if self._waited >= self.PLATEAU_EPOCHS:
             self._reductions += 1
             self._waited = 0
+
+
+def _half_cosine(share: float) -> float:
+    """Return 1 at the start, 0 at the end."""
+    return (1 + math.cos(math.pi * share)) / 2

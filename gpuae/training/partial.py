@@ -60,6 +60,7 @@ class PartialFit:
         start = fitted.parameters if fitted else self._initial_parameters()
         self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
+        self._rate: float = self._prepared.config.resolved("learning_rate")
         self._portions = Portions()
         self._rows_seen = rows_seen
         self._steps_done = 0
@@ -85,8 +86,8 @@ class PartialFit:
             self._ops, self._network, self._prepared, x, self._parameters, count, self._steps_done
         )
         with team:
-            team.start_epoch(np.arange(count), 0, config.learning_rate, self._rows_seen)
-            for portion in self._portions.of(steps):
+            team.start_epoch(np.arange(count), 0, self._rate, self._rows_seen)
+            for portion in self._portions.of([steps]):
                 team.run(portion, self._optimizer)
             loss = objective(team.totals(count), config)
         size = self._ops.dot(self._parameters, self._parameters)
@@ -94,7 +95,7 @@ class PartialFit:
             self._ops.assign(self._parameters, before)
             raise DivergedError(
                 f"the loss or a weight was no finite number: lower learning_rate "
-                f"(now {config.learning_rate:g}); the weights before this portion were kept"
+                f"(now {self._rate:g}); the weights before this portion were kept"
             )
         self.loss = loss
         self._rows_seen += count

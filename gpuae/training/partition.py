@@ -26,13 +26,16 @@ class Partition:
 def partition(x: Any, validation: Any, config: Config) -> Partition:
     """Hold out a fraction of the rows of x (n, d), or the rows of `validation` (m, d) if given.
 
+    With several folds none is held out for good.
+
     Raises
     ------
     InputError
         Where `validation` has other columns than x or values that the type of x cannot hold.
     """
     if validation is None:
-        return Partition(x, *split_rows(len(x), config.validation, config.seed))
+        fraction = 0.0 if config.resolved("folds") > 1 else config.resolved("validation")
+        return Partition(x, *split_rows(len(x), fraction, config.seed))
     _check_same_kind(x, validation)
     count = len(x) + len(validation)
     return Partition(

@@ -46,6 +46,10 @@ class Team(Protocol):
         """
         ...
 
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the steps to come."""
+        ...
+
     def run(self, steps: Sequence[int], optimizer: Optimizer) -> None:
         """Take steps of so many rows each, from where the order stands.
 

@@ -122,6 +122,11 @@ class ThreadTeam:
         self._begin(order, epoch, rate, row_base)
         self._supply.start(order)
 
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the steps to come."""
+        for worker in self._workers:
+            self._ops.fill(worker.clock.rate, rate)
+
     def run(self, steps: Sequence[int], optimizer: Optimizer) -> None:
         """Take steps of so many rows each, from where the order stands."""
         for rows, run in groupby(steps):

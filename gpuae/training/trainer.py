@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from gpuae.backends.ops import ROW_BASE, START, Array, Ops
-from gpuae.config import Config
+from gpuae.config import MAX_EPOCHS, Config
 from gpuae.model.objective import objective
 from gpuae.training.batches import Order, epoch_order, step_sizes
 from gpuae.training.history import EpochRecord, History, Observer
@@ -113,18 +113,20 @@ class BatchEpochs:
     def __init__(self, ops: Ops, team: Team, config: Config, rows: Order) -> None:
         self._ops, self._team, self._config, self._rows = ops, team, config, rows
         self._optimizer = create_optimizer(ops, len(team.parameters), config)
-        self._rate = LearningRate(config)
+        self._batch = config.batch_size or len(rows)
+        self._epoch_steps = -(-len(rows) // self._batch)
+        self._rate = LearningRate(config, self._epoch_steps)
         self._portions = Portions()
         self._done = 0
         """Rows of the epoch; 0 between epochs."""
 
     def run(self, epoch: int, observer: Observer, pause: Callable[[], None]) -> tuple[float, float]:
         """Take an epoch's steps, or what is left of them, reporting now and then."""
-        rate, batch = self._rate.of(epoch), self._config.batch_size or len(self._rows)
+        first_step = epoch * self._epoch_steps
         if not self._done:
-            self._team.start_epoch(self._order(epoch), epoch, rate)
-        left = step_sizes(len(self._rows), batch)[-(-self._done // batch) :]
-        for steps in self._portions.of(left):
+            self._team.start_epoch(self._order(epoch), epoch, self._rate.of(first_step)[0])
+        sizes = step_sizes(len(self._rows), self._batch)
+        for steps in self._portions.of(self._stretches(first_step, sizes)):
             self._team.run(steps, self._optimizer)
             self._done += sum(steps)
             observer.rows_done(epoch + 1, self._done)
@@ -132,7 +134,17 @@ class BatchEpochs:
                 break
             pause()
         self._done = 0
-        return objective(self._team.totals(len(self._rows)), self._config), rate
+        totals = self._team.totals(len(self._rows))
+        return objective(totals, self._config), self._rate.of(first_step)[0]
+
+    def _stretches(self, first_step: int, sizes: list[int]) -> Iterator[list[int]]:
+        """Yield what is left of an epoch's steps, those of one learning rate at a time."""
+        place = -(-self._done // self._batch)
+        while place < len(sizes):
+            rate, count = self._rate.of(first_step + place)
+            self._team.set_rate(rate)
+            yield sizes[place : place + count]
+            place += count
 
     def observe(self, loss: float) -> None:
         """Let the schedule know."""
@@ -160,11 +172,12 @@ class BatchEpochs:
     def _check_place(self, state: State) -> None:
         """Refuse an epoch that does not stand between two steps: kernels trust its counters."""
         done, rows, counters = int(state["epoch/done"]), len(self._rows), state["epoch/counters"]
-        between = done == rows or done % (self._config.batch_size or rows) == 0
+        between = done == rows or done % self._batch == 0
         known = done in (0, counters[START]) and counters[ROW_BASE] == 0
         if not (between and known and 0 <= counters[START] <= rows):
             raise damaged(f"epoch is at no place that an epoch of {rows} rows comes to")
-        if not np.isfinite(state["schedule/plateau"][1:]).all():
+        counts = state["schedule/plateau"][1:]
+        if not ((counts >= 0) & (counts <= MAX_EPOCHS)).all():
             raise damaged("schedule/plateau counts nothing")
 
     def _order(self, epoch: int) -> Order:
@@ -251,6 +264,9 @@ class Trainer:
     saver
         Is given what is needed to go on, now and then, when training is interrupted and when it
         ends.
+    validated
+        The validation loss of each epoch as it was found elsewhere; there are no other epochs, and
+        the last one's weights are kept.
     """
 
     def __init__(
@@ -262,11 +278,15 @@ class Trainer:
         validation_rows: Order,
         observer: Observer,
         saver: Saver | None = None,
+        validated: Sequence[float] | None = None,
     ) -> None:
         self._ops, self._team, self._config = ops, team, config
+        self._validated = validated
+        self._length = config.resolved("epochs") if validated is None else len(validated)
         self._rows, self._validation_rows = rows, validation_rows
         self._observer, self._saver = observer, saver
-        self._early_stopping = len(validation_rows) > 0 and config.patience > 0
+        self._patience = config.resolved("patience")
+        self._early_stopping = len(validation_rows) > 0 and self._patience > 0
         kind = FullBatchEpochs if config.full_batch else BatchEpochs
         self._epochs: Epochs = kind(ops, team, config, rows)
         self._keeper = Keeper(ops, team.parameters)
@@ -289,6 +309,8 @@ class Trainer:
         self._began = time.perf_counter()
         if state is not None:
             self._restore(state)
+        elif self._early_stopping:
+            self._keeper.keep(0, self._validation_loss())
         with Interruption() as interruption:
             try:
                 course.ending = self._train(interruption)
@@ -335,19 +357,23 @@ class Trainer:
         epochs = len(self._course.history.records)
         if self._epochs.converged:
             return Ending.CONVERGED
-        if self._early_stopping and epochs - self._keeper.epoch >= self._config.patience:
+        if self._early_stopping and epochs - self._keeper.epoch >= self._patience:
             return Ending.EARLY
-        return Ending.FINISHED if epochs >= self._config.epochs else None
+        return Ending.FINISHED if epochs >= self._length else None
 
     def _epoch(self, epoch: int, pause: Callable[[], None]) -> EpochRecord:
         loss, rate = self._epochs.run(epoch, self._observer, pause)
-        val_loss = math.nan
-        if len(self._validation_rows):
-            val_loss = objective(self._team.evaluate(self._validation_rows), self._config)
-        self._epochs.observe(val_loss if len(self._validation_rows) else loss)
+        val_loss = self._validation_loss() if self._validated is None else self._validated[epoch]
+        self._epochs.observe(loss if math.isnan(val_loss) else val_loss)
         now = time.perf_counter()
         seconds, self._began = now - self._began, now
         return EpochRecord(epoch + 1, loss, val_loss, rate, seconds)
+
+    def _validation_loss(self) -> float:
+        """Return J over the rows held out; NaN where there are none."""
+        if not len(self._validation_rows):
+            return math.nan
+        return objective(self._team.evaluate(self._validation_rows), self._config)
 
     def _is_good(self, record: EpochRecord) -> bool:
         """Whether the losses and the weights are finite."""

@@ -210,6 +210,8 @@ def test_a_state_that_does_not_fit_is_refused(x, tmp_path, optimizer, change):
         ("kept/epoch", np.array(5)),
         ("kept/parameters", np.full(175, np.nan, np.float32)),
         ("schedule/plateau", np.full(3, np.nan)),
+        ("schedule/plateau", np.full(3, 1e308)),
+        ("schedule/plateau", np.full(3, -1.0)),
     ],
 )
 def test_a_state_that_stands_nowhere_is_refused(x, tmp_path, name, value):

@@ -45,7 +45,7 @@ def _step(config: Config) -> Callable[[Array, State, Array, Array], tuple[State,
 
     def step(x: Array, state: State, rows: Array, key: Array) -> tuple[State, Array]:
         loss, gradient = cost(state[0], x[rows], key)
-        return adam(config.learning_rate, state, gradient), loss * len(rows)
+        return adam(config.resolved("learning_rate"), state, gradient), loss * len(rows)
 
     return step
 
@@ -86,7 +86,7 @@ def _stepped(job: Job) -> Epoch:
 
 def objective(config: Config, depth: int, parameters: Any, x: Array, key: Array) -> Any:
     """Return the objective of a batch."""
-    f, a = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}[config.activation], x
+    f, a = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}[config.resolved("activation")], x
     if config.noise == "masking":
         key, own = random.split(key)
         a = jnp.where(random.bernoulli(own, config.noise_level, x.shape), 0, x)
@@ -108,7 +108,7 @@ def objective(config: Config, depth: int, parameters: Any, x: Array, key: Array)
     if config.sparsity == "kl":
         rho, mean = config.rho, code.mean(0)
         kl = rho * jnp.log(rho / mean) + (1 - rho) * jnp.log((1 - rho) / (1 - mean))
-        loss += config.beta * kl.sum()
+        loss += config.resolved("beta") * kl.sum()
     if config.weight_decay:
         loss += config.weight_decay / 2 * sum((w**2).sum() for w, _ in parameters)
     return loss

@@ -70,7 +70,7 @@ def _step(job: Job, x: Tensor, layers: Any) -> Step:
 
 def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
     """Return the objective of a batch as a function of its rows."""
-    f = {"sigmoid": torch.sigmoid, "relu": torch.relu}[config.activation]
+    f = {"sigmoid": torch.sigmoid, "relu": torch.relu}[config.resolved("activation")]
     dropout = torch.nn.functional.dropout
     depth = len(config.resolved_hidden)
 
@@ -92,7 +92,7 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
         if config.sparsity == "kl":
             rho, mean = config.rho, code.mean(0)
             kl = rho * torch.log(rho / mean) + (1 - rho) * torch.log((1 - rho) / (1 - mean))
-            loss = loss + config.beta * kl.sum()
+            loss = loss + config.resolved("beta") * kl.sum()
         if config.weight_decay:
             squares = sum((layer.weight**2).sum() for layer in layers)
             loss = loss + config.weight_decay / 2 * squares

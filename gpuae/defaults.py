@@ -1,0 +1,289 @@
+"""Settings that are left to the data: what each becomes, and why.
+
+A `Config` is what a person asked for. `held_out` decides how rows are held out, which only takes
+their number; `resolve` decides the rest once the rows have been looked at. What the person chose
+stays. bench/README.md has the trials that the numbers come from.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gpuae.config import Config
+from gpuae.errors import ConfigError
+
+FEW_ROWS = 2000
+"""Fewer are too few to spare a tenth of them: all are held out in turn."""
+FOLDS = 4
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 10_000
+
+CODE_SHARE, WIDEST_CODE = 4, 32
+"""The code has a quarter as many units as there are columns, and at most so many."""
+PAIRS = 2
+"""Rectifiers that carry one score without loss."""
+NARROWEST_LAYER, WIDEST_LAYER = 64, 512
+MANY_ROWS, MANY_COLUMNS = 20_000, 256
+"""From here on the first layer is as wide as WIDEST_LAYER and a second one follows."""
+
+STEPS, MOST_EPOCHS = 4000, 1000
+STEP_WORK = 4e12
+"""About how many floating-point operations training may take where steps are large."""
+FEWEST_STEPS = 200
+LARGEST_BATCH, SMALLEST_BATCH = 256, 32
+BATCHES = 32
+"""About so many batches make an epoch of few rows."""
+LBFGS_ITERATIONS = 200
+PATIENCE_SHARE = 3
+"""Training stops early after a third of all epochs without gain."""
+
+LEARNING_RATE = 1e-3
+KL_WEIGHT, L1_WEIGHT = 3.0, 0.1
+"""Beside the loss that is a sum over columns."""
+FULL_SHUFFLE_BYTES = 1 << 30
+"""Data up to this size are shuffled row by row."""
+PIXEL_BYTES = 127
+"""Bytes of pixels go beyond it."""
+
+RECTIFIERS = ("relu", "leaky_relu")
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What has to be known of the data to resolve the settings that depend on them."""
+
+    rows: int
+    columns: int
+    dtype: str
+    """NumPy's name of the stored type, such as `uint8`."""
+    lowest: float
+    """Smallest value in the training rows."""
+    highest: float
+    """Largest value in the training rows."""
+    training_rows: int | None = None
+    """How many of the rows are trained on; None: all."""
+    one_range: bool = False
+    """Whether all columns measure the same in the same range, as pixels do."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the whole matrix as it is stored."""
+        from numpy import dtype
+
+        return self.rows * self.columns * dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A configuration to train with, and why it has the values that the person did not give."""
+
+    config: Config
+    reasons: dict[str, str]
+
+
+def held_out(config: Config, rows: int, *, own_rows: bool = False) -> Config:
+    """Decide which part of so many rows is held out, and how often.
+
+    `own_rows` says that rows of their own are held out instead.
+    """
+    if own_rows or config.validation == 0 or rows < 2:
+        return config.model_copy(update={"validation": 0.0, "folds": 1})
+    folds = config.folds
+    if folds is None:
+        asked = config.validation is not None or config.patience == 0 or config.full_batch
+        folds = 1 if asked or rows >= FEW_ROWS else FOLDS
+    folds = min(folds, rows)
+    if folds > 1:
+        return config.model_copy(update={"validation": 1 / folds, "folds": folds})
+    share = config.validation
+    if share is None:
+        share = min(HELD_OUT_SHARE, MOST_HELD_OUT / rows)
+    return config.model_copy(update={"validation": share, "folds": 1})
+
+
+def resolve(config: Config, facts: DataFacts) -> Resolved:
+    """Fill in what depends on the data; what the person chose stays.
+
+    Raises
+    ------
+    ConfigError
+        Where the settings make no sense for these data.
+    """
+    choices = _Choices(config)
+    _choose_layers(choices, facts)
+    _choose_values(choices, facts)
+    _choose_objective(choices, facts)
+    _choose_course(choices, facts)
+    return choices.taken()
+
+
+class _Choices:
+    """A configuration that is being filled in."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.reasons: dict[str, str] = {}
+
+    def choose(self, name: str, value: object, reason: str) -> None:
+        """Take a value for a setting that is still open."""
+        if getattr(self.config, name) in (None, "auto"):
+            self.set(name, value)
+            self.reasons[name] = reason
+
+    def set(self, name: str, value: object) -> None:
+        self.config = self.config.model_copy(update={name: value})
+
+    def taken(self) -> Resolved:
+        """Check the whole."""
+        return Resolved(Config.parse(self.config.model_dump()), self.reasons)
+
+
+# The network
+
+
+def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
+    config = choices.config
+    sparse = config.sparsity != "none"
+    one_layer = sparse or config.activation is not None
+    if config.sparsity == "kl":
+        choices.choose("activation", "sigmoid", "KL needs bounded units")
+    choices.choose("activation", "relu", "pairs of it start as PCA exactly")
+    if one_layer:
+        choices.choose("code_activation", choices.config.activation, "as activation")
+    choices.choose("code_activation", "identity", "a linear code, as PCA's")
+    if config.hidden is None:
+        code = max(1, min(WIDEST_CODE, facts.columns // CODE_SHARE))
+        choices.choose("hidden", (code,), f"a code for {facts.columns} columns")
+    code = choices.config.code_size
+    if config.hidden is None or len(config.hidden) == 1:
+        depth, reason = _depth(config, code, facts, one_layer=one_layer)
+        widths = _widths_to(code, depth, facts)
+        choices.set("hidden", (*widths, code))
+        choices.reasons["hidden"] = reason
+    choices.set("depth", len(choices.config.resolved_hidden))
+    random = sparse or (config.decoder != "untied" and not _starts_as_pca(choices.config))
+    rectifier = choices.config.activation in RECTIFIERS
+    if random:
+        choices.choose(
+            "init", "he" if rectifier else "glorot", f"suits {choices.config.activation}"
+        )
+    choices.choose("init", "pca", "no worse than PCA before the first step")
+
+
+def _starts_as_pca(config: Config) -> bool:
+    """Whether a decoder with the encoder's weights can undo it."""
+    return {config.activation, config.code_activation} <= {"relu", "identity"}
+
+
+def _depth(config: Config, code: int, facts: DataFacts, *, one_layer: bool) -> tuple[int, str]:
+    if config.depth is not None:
+        return config.depth, f"depth={config.depth} was asked for"
+    if one_layer:
+        return 1, "one layer, where activation or sparsity is given"
+    if code >= facts.columns:
+        return 1, f"no fewer than the {facts.columns} columns"
+    if _training_rows(facts) >= MANY_ROWS and facts.columns >= MANY_COLUMNS:
+        return (
+            3,
+            f"{_training_rows(facts):,} rows of {facts.columns} columns can teach three layers",
+        )
+    return 2, "a layer before the code, to be able to gain on PCA"
+
+
+def _widths_to(code: int, depth: int, facts: DataFacts) -> tuple[int, ...]:
+    """Return the widths of the layers before the code, halving from the first on."""
+    first = max(NARROWEST_LAYER, min(128, 2 * facts.columns))
+    if _training_rows(facts) >= MANY_ROWS and facts.columns >= MANY_COLUMNS:
+        first = WIDEST_LAYER
+    return tuple(max(2 * PAIRS * code, first // 2**layer) for layer in range(depth - 1))
+
+
+# Preprocessing and the objective
+
+
+def _choose_values(choices: _Choices, facts: DataFacts) -> None:
+    config = choices.config
+    if config.loss == "bce" or config.output_activation == "sigmoid":
+        pixels = facts.dtype == "uint8" and facts.highest > PIXEL_BYTES
+        scale = "unit" if pixels or (facts.one_range and "int" not in facts.dtype) else "minmax"
+        choices.choose("scale", scale, "targets in [0, 1]")
+    elif facts.one_range:
+        choices.choose("scale", "pooled", "all columns share one range")
+    choices.choose("scale", "standard", "columns of their own units")
+    unit_targets = _targets_in_unit_interval(choices.config, facts)
+    if config.loss == "bce" and not unit_targets:
+        raise ConfigError(
+            f"loss: bce needs targets in [0, 1] and the data span "
+            f"[{facts.lowest:g}, {facts.highest:g}]; use scale=minmax or scale=unit"
+        )
+    if unit_targets and (config.loss == "bce" or config.sparsity == "kl"):
+        choices.choose("output_activation", "sigmoid", "targets in [0, 1]")
+    choices.choose("output_activation", "identity", "targets of any size")
+
+
+def _targets_in_unit_interval(config: Config, facts: DataFacts) -> bool:
+    if config.whiten != "none" or config.scale in ("standard", "pooled"):
+        return False
+    if config.scale == "none":
+        return facts.lowest >= 0 and facts.highest <= 1
+    return config.scale != "unit" or facts.lowest >= 0 or not facts.dtype.startswith("int")
+
+
+def _choose_objective(choices: _Choices, facts: DataFacts) -> None:
+    """Weigh penalties as beside a sum over columns; a mean is 2/d of it."""
+    config = choices.config
+    share, reason = 1.0, "beside a sum over columns"
+    if config.loss != "sse":
+        share, reason = 2 / facts.columns, f"beside a mean over {facts.columns} columns"
+    if config.sparsity == "kl":
+        choices.choose("beta", KL_WEIGHT * share, reason)
+    if config.sparsity == "l1":
+        choices.choose("l1", L1_WEIGHT * share, reason)
+
+
+# The course of training
+
+
+def _choose_course(choices: _Choices, facts: DataFacts) -> None:
+    config, rows = choices.config, _training_rows(facts)
+    if config.full_batch:
+        choices.choose("shuffle", "none", "full batch")
+        choices.choose("epochs", LBFGS_ITERATIONS, "iterations")
+    else:
+        batch = 2 ** round(math.log2(max(1, rows / BATCHES)))
+        batch = max(SMALLEST_BATCH, min(LARGEST_BATCH, batch))
+        choices.choose("batch_size", batch, f"for {rows:,} rows")
+        shuffle = "full" if facts.nbytes <= FULL_SHUFFLE_BYTES else "block"
+        choices.choose("shuffle", shuffle, "by the size of the data")
+        choices.choose("learning_rate", LEARNING_RATE, "suits most")
+        plain = "constant" if config.optimizer == "sgd" else "warmup_cosine"
+        choices.choose("schedule", plain, f"suits {config.optimizer}")
+        _choose_epochs(choices, facts)
+    third = math.ceil(choices.config.resolved("epochs") / PATIENCE_SHARE)
+    choices.choose("patience", max(1, third), "a third of all epochs")
+
+
+def _choose_epochs(choices: _Choices, facts: DataFacts) -> None:
+    """Turn a budget of steps into epochs."""
+    config, rows = choices.config, _training_rows(facts)
+    batch = min(config.resolved("batch_size"), rows)
+    steps, reason = config.steps, f"{config.steps} steps"
+    if steps is None:
+        steps = _steps(config, facts, batch)
+        steps = min(steps, MOST_EPOCHS * math.ceil(rows / batch))
+        reason = f"about {steps:,} steps"
+    choices.set("steps", None)
+    choices.choose("epochs", max(1, round(steps * batch / rows)), reason)
+
+
+def _steps(config: Config, facts: DataFacts, batch: int) -> int:
+    """Return how many steps data of this size are given."""
+    widths = (facts.columns, *config.resolved_hidden)
+    weights = 2 * sum(a * b for a, b in pairwise(widths))
+    affordable = STEP_WORK / (6 * batch * weights)
+    return int(max(FEWEST_STEPS, min(STEPS, affordable)))
+
+
+def _training_rows(facts: DataFacts) -> int:
+    return facts.rows if facts.training_rows is None else facts.training_rows

@@ -1,0 +1,112 @@
+"""Cross-validation: how many epochs are best, found by holding out each row once.
+
+Few rows cannot spare a part for validation, and what a few held-out rows say is mostly chance. So
+the rows are cut into folds and as many networks are trained side by side, each without one fold.
+The epoch at which the mean loss over all held-out rows is lowest is how long the network that is
+kept is then trained, on all rows: M. Stone, "Cross-validatory choice and assessment of statistical
+predictions", 1974.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpuae.backends.ops import Ops
+from gpuae.backends.philox import Purpose
+from gpuae.config import Config
+from gpuae.model.objective import objective
+from gpuae.training.batches import Order, permutation
+from gpuae.training.history import Observer, Silence
+from gpuae.training.interruption import Interruption
+from gpuae.training.team import Team
+from gpuae.training.trainer import BatchEpochs, Keeper
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What cross-validation found.
+
+    Attributes
+    ----------
+    losses
+        Mean J over the held-out rows after each epoch that is worth training, (best epoch,).
+    start_loss
+        The same before the first step.
+    stopped_early
+        Whether epochs were left because none of the last ones gained.
+    """
+
+    losses: tuple[float, ...]
+    start_loss: float
+    stopped_early: bool
+
+
+def fold_rows(count: int, folds: int, seed: int) -> list[tuple[Order, Order]]:
+    """Return the numbers of the training and the held-out rows of each fold, ascending."""
+    order = permutation(count, seed, Purpose.SPLIT)
+    held_out = [np.sort(order[fold::folds]) for fold in range(folds)]
+    return [(np.setdiff1d(np.arange(count), own, assume_unique=True), own) for own in held_out]
+
+
+class Fold:
+    """One network in training, and the rows it does not see.
+
+    The team's parameters are those of the best epoch once `put_back` was called.
+    """
+
+    def __init__(self, ops: Ops, team: Team, config: Config, rows: Order, held_out: Order) -> None:
+        self.team, self.held_out, self._config = team, held_out, config
+        self._epochs = BatchEpochs(ops, team, config, rows)
+        self.keeper = Keeper(ops, team.parameters)
+
+    def train(self, epoch: int, observer: Observer, pause: Callable[[], None]) -> None:
+        """Take an epoch's steps."""
+        self._epochs.run(epoch, observer, pause)
+
+    def loss(self) -> float:
+        """Return J over the held-out rows."""
+        return objective(self.team.evaluate(self.held_out), self._config)
+
+    def observe(self, loss: float) -> None:
+        """Let the schedule know the mean loss of all folds."""
+        self._epochs.observe(loss)
+
+
+def cross_validate(folds: Sequence[Fold], config: Config, observer: Observer) -> Validated:
+    """Train all folds side by side until the mean loss of held-out rows has been lowest for long.
+
+    Raises
+    ------
+    Interrupted
+        When it was asked to stop, between two steps.
+    """
+    weights = np.array([len(fold.held_out) for fold in folds], float)
+
+    def loss() -> float:
+        return float(np.average([fold.loss() for fold in folds], weights=weights))
+
+    patience, epochs = config.resolved("patience"), config.resolved("epochs")
+    losses, best, lowest = [loss()], 0, math.inf
+    with Interruption() as interruption:
+        for epoch in range(epochs):
+            for fold in folds:
+                fold.train(epoch, Silence(), interruption.stop_if_asked)
+            losses.append(loss())
+            observer.folds_done(epoch + 1, losses[-1])
+            if not math.isfinite(losses[-1]):
+                break
+            for fold in folds:
+                fold.observe(losses[-1])
+            if losses[-1] < min(losses[0], lowest):
+                best, lowest = epoch + 1, losses[-1]
+                for fold in folds:
+                    fold.keeper.keep(best, lowest)
+            if patience and epoch + 1 - best >= patience:
+                break
+    for fold in folds:
+        fold.keeper.put_back()
+    return Validated(tuple(losses[1 : best + 1]), losses[0], len(losses) <= epochs)
