@@ -124,7 +124,7 @@ class Config(BaseModel):
     patience: int | None = Field(
         None,
         ge=0,
-        description="epochs without gain before stopping early; 0: never [a third of all]",
+        description="epochs without gain before stopping early; 0: never [a fifth of all]",
     )
     pretrain: int = Field(0, ge=0, description="epochs of greedy layer-wise training")
     seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")

@@ -23,20 +23,21 @@ CODE_SHARE, WIDEST_CODE = 4, 32
 """The code has a quarter as many units as there are columns, and at most so many."""
 PAIRS = 2
 """Rectifiers that carry one score without loss."""
-NARROWEST_LAYER, WIDEST_LAYER = 64, 512
-MANY_ROWS, MANY_COLUMNS = 20_000, 256
-"""From here on the first layer is as wide as WIDEST_LAYER and a second one follows."""
+NARROW, WIDE, WIDEST = 64, 128, 256
+"""Widths of the first layer."""
+SOME_ROWS, MANY_ROWS, MANY_COLUMNS = 1_000, 20_000, 256
+"""From MANY on the first layer is as wide as WIDEST and another one follows."""
 
 STEPS, MOST_EPOCHS = 4000, 1000
-STEP_WORK = 4e12
-"""About how many floating-point operations training may take where steps are large."""
+WORK, ROW_WORK, MOST_WORK = 3e11, 4e8, 5e12
+"""About how many floating-point operations training may take: in all, more for each row."""
 FEWEST_STEPS = 200
 LARGEST_BATCH, SMALLEST_BATCH = 256, 32
 BATCHES = 32
 """About so many batches make an epoch of few rows."""
 LBFGS_ITERATIONS = 200
-PATIENCE_SHARE = 3
-"""Training stops early after a third of all epochs without gain."""
+PATIENCE_SHARE = 5
+"""Training stops early after a fifth of all epochs without gain."""
 
 LEARNING_RATE = 1e-3
 KL_WEIGHT, L1_WEIGHT = 3.0, 0.1
@@ -193,9 +194,10 @@ def _depth(config: Config, code: int, facts: DataFacts, *, one_layer: bool) -> t
 
 def _widths_to(code: int, depth: int, facts: DataFacts) -> tuple[int, ...]:
     """Return the widths of the layers before the code, halving from the first on."""
-    first = max(NARROWEST_LAYER, min(128, 2 * facts.columns))
-    if _training_rows(facts) >= MANY_ROWS and facts.columns >= MANY_COLUMNS:
-        first = WIDEST_LAYER
+    rows, columns = _training_rows(facts), facts.columns
+    first = NARROW if rows < SOME_ROWS else max(NARROW, min(WIDE, 2 * columns))
+    if rows >= MANY_ROWS and columns >= MANY_COLUMNS:
+        first = WIDEST
     return tuple(max(2 * PAIRS * code, first // 2**layer) for layer in range(depth - 1))
 
 
@@ -260,8 +262,8 @@ def _choose_course(choices: _Choices, facts: DataFacts) -> None:
         plain = "constant" if config.optimizer == "sgd" else "warmup_cosine"
         choices.choose("schedule", plain, f"suits {config.optimizer}")
         _choose_epochs(choices, facts)
-    third = math.ceil(choices.config.resolved("epochs") / PATIENCE_SHARE)
-    choices.choose("patience", max(1, third), "a third of all epochs")
+    share = math.ceil(choices.config.resolved("epochs") / PATIENCE_SHARE)
+    choices.choose("patience", max(1, share), "a fifth of all epochs")
 
 
 def _choose_epochs(choices: _Choices, facts: DataFacts) -> None:
@@ -281,7 +283,9 @@ def _steps(config: Config, facts: DataFacts, batch: int) -> int:
     """Return how many steps data of this size are given."""
     widths = (facts.columns, *config.resolved_hidden)
     weights = 2 * sum(a * b for a, b in pairwise(widths))
-    affordable = STEP_WORK / (6 * batch * weights)
+    folds = config.resolved("folds")
+    work = min(MOST_WORK, WORK + ROW_WORK * _training_rows(facts))
+    affordable = work / (6 * batch * weights * (folds + 1 if folds > 1 else 1))
     return int(max(FEWEST_STEPS, min(STEPS, affordable)))
 
 

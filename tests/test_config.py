@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuae.config import FULL_SHUFFLE_BYTES, Config, DataFacts
+from gpuae.config import Config
 from gpuae.errors import ConfigError
 
 TABLE = {
     "hidden": None,
-    "activation": "sigmoid",
+    "depth": None,
+    "activation": None,
+    "code_activation": None,
     "output_activation": "auto",
     "decoder": "untied",
     "init": None,
@@ -19,8 +21,8 @@ TABLE = {
     "weight_decay": 0,
     "sparsity": "none",
     "rho": 0.05,
-    "beta": 3,
-    "l1": 1e-4,
+    "beta": None,
+    "l1": None,
     "k": 32,
     "noise": "none",
     "noise_level": 0,
@@ -29,14 +31,16 @@ TABLE = {
     "whiten": "none",
     "missing": "refuse",
     "optimizer": "adam",
-    "learning_rate": 1e-3,
+    "learning_rate": None,
     "momentum": 0,
-    "schedule": "constant",
-    "epochs": 50,
+    "schedule": None,
+    "steps": None,
+    "epochs": None,
     "batch_size": None,
     "shuffle": "auto",
-    "validation": 0.1,
-    "patience": 10,
+    "validation": None,
+    "folds": None,
+    "patience": None,
     "pretrain": 0,
     "seed": 0,
     "dtype": "float32",
@@ -47,10 +51,6 @@ TABLE = {
     "precision": "float32",
 }
 """The contract's settings and defaults; None where the data decide."""
-
-
-def facts(rows=1000, columns=64, dtype="float64", lowest=-2.0, highest=5.0):
-    return DataFacts(rows, columns, dtype, lowest, highest)
 
 
 def test_the_settings_and_their_defaults_are_those_of_the_contract():
@@ -178,113 +178,10 @@ def test_devices_have_these_names(device):
     assert Config.parse({"device": device}).device == device
 
 
-# What the data fill in
-
-
-@pytest.mark.parametrize(
-    ("columns", "code"), [(1, 1), (2, 1), (3, 1), (64, 32), (399, 199), (401, 200), (784, 200)]
-)
-def test_the_code_is_200_wide_but_at_most_half_the_columns(columns, code):
-    assert Config().resolve(facts(columns=columns)).hidden == (code,)
-
-
 def test_code_size_is_the_last_width():
     assert Config(hidden=(9, 4)).code_size == 4
     with pytest.raises(ConfigError, match="hidden"):
         _ = Config().code_size
-
-
-@pytest.mark.parametrize(
-    ("activation", "init"),
-    [
-        ("sigmoid", "glorot"),
-        ("tanh", "glorot"),
-        ("identity", "glorot"),
-        ("relu", "he"),
-        ("leaky_relu", "he"),
-    ],
-)
-def test_relus_start_with_he_and_the_others_with_glorot(activation, init):
-    assert Config(activation=activation).resolve(facts()).init == init
-
-
-@pytest.mark.parametrize(
-    ("dtype", "scale"),
-    [("uint8", "unit"), ("uint16", "minmax"), ("int8", "minmax"), ("float32", "minmax")],
-)
-def test_bytes_are_scaled_as_a_whole_and_other_types_by_column(dtype, scale):
-    assert Config().resolve(facts(dtype=dtype, lowest=0, highest=255)).scale == scale
-
-
-OUTPUTS = [
-    # scale, whitening, type, lowest, highest, output activation
-    (None, "none", "float64", -2, 5, "sigmoid"),
-    (None, "none", "uint8", 0, 255, "sigmoid"),
-    ("unit", "none", "float64", -2, 5, "sigmoid"),
-    ("unit", "none", "int16", 0, 5, "sigmoid"),
-    ("unit", "none", "int16", -1, 5, "identity"),
-    ("sigma", "none", "float64", -2, 5, "sigmoid"),
-    ("standard", "none", "float64", -2, 5, "identity"),
-    ("none", "none", "float64", 0, 1, "sigmoid"),
-    ("none", "none", "float64", 0, 1.01, "identity"),
-    ("none", "none", "float64", -0.01, 1, "identity"),
-    ("minmax", "pca", "float64", -2, 5, "identity"),
-    ("minmax", "zca", "float64", -2, 5, "identity"),
-]
-
-
-@pytest.mark.parametrize(("scale", "whiten", "dtype", "lowest", "highest", "output"), OUTPUTS)
-def test_the_output_is_a_sigmoid_where_scaled_targets_lie_in_the_unit_interval(
-    scale, whiten, dtype, lowest, highest, output
-):
-    data = facts(dtype=dtype, lowest=lowest, highest=highest)
-    resolved = Config(scale=scale, whiten=whiten).resolve(data)
-    assert resolved.output_activation == output
-    if output == "identity" and scale in ("none", "unit"):
-        with pytest.raises(ConfigError, match="loss: bce"):
-            Config(scale=scale, loss="bce").resolve(data)
-
-
-def test_bce_is_taken_where_the_targets_are_probabilities():
-    resolved = Config(loss="bce").resolve(facts())
-    assert (resolved.output_activation, resolved.scale) == ("sigmoid", "minmax")
-
-
-def test_shuffle_depends_on_the_size_of_the_data():
-    rows = FULL_SHUFFLE_BYTES // (4 * 64)
-    assert Config().resolve(facts(rows=rows, dtype="float32")).shuffle == "full"
-    assert Config().resolve(facts(rows=rows + 1, dtype="float32")).shuffle == "block"
-    assert Config().resolve(facts(rows=4 * rows, dtype="uint8")).shuffle == "full"
-
-
-def test_a_full_batch_has_neither_batches_nor_an_order():
-    resolved = Config(optimizer="lbfgs").resolve(facts())
-    assert (resolved.batch_size, resolved.shuffle) == (None, "none")
-    assert Config().resolve(facts()).batch_size == 256
-
-
-def test_what_a_person_chose_stays():
-    chosen = {
-        "hidden": (50, 3),
-        "init": "distance",
-        "scale": "none",
-        "output_activation": "tanh",
-        "shuffle": "block",
-        "batch_size": 7,
-    }
-    resolved = Config(**chosen).resolve(facts(dtype="uint8", lowest=0, highest=9)).model_dump()
-    assert {name: resolved[name] for name in chosen} == chosen
-
-
-def test_resolving_twice_changes_nothing():
-    once = Config().resolve(facts())
-    assert once.resolve(facts()) == once
-
-
-def test_k_is_held_against_the_code_that_the_data_lead_to():
-    assert Config(sparsity="topk").resolve(facts(columns=64)).k == 32
-    with pytest.raises(ConfigError, match=r"k=32 .*31"):
-        Config(sparsity="topk").resolve(facts(columns=63))
 
 
 # To a file and back
@@ -319,12 +216,6 @@ def test_stored_settings_are_read_back_as_they_were(settings):
 
     config = Config.parse(settings)
     assert Config.parse(json.loads(json.dumps(config.stored()))) == config
-
-
-@given(SETTINGS, st.integers(1, 1000))
-def test_resolved_settings_are_read_back_as_they_were(settings, columns):
-    resolved = Config.parse(settings).resolve(facts(columns=columns))
-    assert Config.parse(resolved.stored()) == resolved
 
 
 def test_what_only_concerns_this_machine_is_not_stored():

@@ -151,9 +151,10 @@ class LearningRate:
         total = max(1, self._epochs * self._epoch_steps)
         piece = max(1, total // self.PIECES)
         start = step - step % piece
-        share = min(1.0, (start + piece / 2) / total)
+        end = min(start + piece, total)
+        share = (start + end) / 2 / total
         warm = min(1.0, share / self.WARMUP_SHARE)
-        return self._rate * warm * _half_cosine(share), start + piece - step
+        return self._rate * warm * _half_cosine(share), end - step
 
     def state(self) -> State:
         """Return what a plateau is told by."""

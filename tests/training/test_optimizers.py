@@ -51,32 +51,58 @@ def test_a_vector_may_be_moved_part_by_part(ops, optimizer):
     np.testing.assert_array_equal(parts, whole)
 
 
+def rates(steps, epoch_steps, losses=(), **settings):
+    """The rate of each step, the losses heard after each epoch."""
+    rate = LearningRate(Config(**settings), epoch_steps)
+    found = []
+    while len(found) < steps:
+        value, count = rate.of(len(found))
+        found += [value] * min(count, epoch_steps - len(found) % epoch_steps)
+        if len(found) % epoch_steps == 0 and len(found) // epoch_steps <= len(losses):
+            rate.observe(losses[len(found) // epoch_steps - 1])
+    return found[:steps]
+
+
 def test_a_constant_rate_stays():
-    rate = LearningRate(Config(learning_rate=0.3))
-    for epoch in range(20):
-        assert rate.of(epoch) == 0.3
-        rate.observe(1.0)
+    losses = [1.0] * 20
+    found = rates(40, 2, losses, learning_rate=0.3, schedule="constant", epochs=20)
+    assert found == [0.3] * 40
 
 
-def test_a_cosine_goes_from_the_full_rate_down_to_nearly_zero():
-    rate = LearningRate(Config(learning_rate=0.4, schedule="cosine", epochs=4))
+def test_a_cosine_goes_from_the_full_rate_down_to_nearly_zero_by_the_epoch():
     expected = [0.4, 0.2 * (1 + np.sqrt(0.5)), 0.2, 0.2 * (1 - np.sqrt(0.5))]
-    np.testing.assert_allclose([rate.of(epoch) for epoch in range(4)], expected, rtol=1e-12)
+    found = rates(12, 3, learning_rate=0.4, schedule="cosine", epochs=4)
+    np.testing.assert_allclose(found, np.repeat(expected, 3), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("epochs", "epoch_steps"), [(1, 1000), (1000, 1), (70, 13), (3, 1)])
+def test_a_warm_up_comes_before_a_cosine_whatever_epochs_are(epochs, epoch_steps):
+    total = epochs * epoch_steps
+    settings = {"schedule": "warmup_cosine", "learning_rate": 0.4, "epochs": epochs}
+    found = np.array(rates(total, epoch_steps, **settings))
+    share = (np.arange(total) + 0.5) / total
+    exact = 0.4 * np.minimum(1, share / 0.05) * (1 + np.cos(np.pi * share)) / 2
+    np.testing.assert_allclose(found, exact, atol=0.4 * 0.11)
+    assert 0 < found[-1] < 0.1
+    assert np.argmax(found) <= 0.06 * total
+
+
+def test_a_rate_holds_for_as_many_steps_as_it_says():
+    rate = LearningRate(Config(schedule="warmup_cosine", learning_rate=1, epochs=10), 100)
+    for step in (0, 3, 9, 10, 555, 999):
+        value, count = rate.of(step)
+        assert rate.of(step + count - 1) == (value, 1)
+        assert rate.of(step + count)[0] != value
 
 
 def test_a_plateau_halves_the_rate_after_three_epochs_without_gain():
-    rate = LearningRate(Config(learning_rate=0.8, schedule="plateau"))
     losses = [5, 4, 4, 4.5, 4, 3, 3, 3, 3, 3.5, 3, 3]
-    rates = []
-    for epoch, loss in enumerate(losses):
-        rates.append(rate.of(epoch))
-        rate.observe(loss)
-    assert rates == [0.8] * 5 + [0.4] * 4 + [0.2] * 3
-    assert rate.of(len(losses)) == 0.1
+    settings = {"learning_rate": 0.8, "schedule": "plateau", "epochs": 20}
+    found = rates(13, 1, losses, **settings)
+    assert found == [0.8] * 5 + [0.4] * 4 + [0.2] * 3 + [0.1]
 
 
 def test_a_loss_that_is_no_number_is_no_gain():
-    rate = LearningRate(Config(learning_rate=0.8, schedule="plateau"))
-    for loss in (1.0, np.nan, np.nan, np.nan):
-        rate.observe(loss)
-    assert rate.of(4) == 0.4
+    losses = (1.0, np.nan, np.nan, np.nan)
+    found = rates(5, 1, losses, learning_rate=0.8, schedule="plateau", epochs=9)
+    assert found[4] == 0.4
