@@ -1,0 +1,94 @@
+"""Whatever is given as a name or a number is understood, or refused in one short sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from refusals import refused
+
+LONG = "a" * 300
+MANY = "9" * 5000
+
+
+@pytest.fixture
+def circle(model):
+    Path("circle").symlink_to("other")
+    Path("other").symlink_to("circle")
+
+
+FIT = ("fit", "rows.npy", "-o", "out.h5")
+ENCODE = ("encode", "model.h5", "rows.npy", "-o", "out.h5")
+NAMES = {
+    "data": ("fit", "{}", "-o", "out.h5"),
+    "output": ("fit", "rows.npy", "-o", "{}"),
+    "init": (*FIT, "--init-from", "{}"),
+    "config": (*FIT, "--config", "{}"),
+    "checkpoint": (*FIT, "--checkpoint", "{}"),
+    "validation": (*FIT, "--validation-data", "{}"),
+    "model": ("encode", "{}", "rows.npy", "-o", "out.h5"),
+    "labels": ("convert", "rows.npy", "out.h5", "--labels", "{}"),
+    "inspect": ("inspect", "{}"),
+}
+
+
+@pytest.mark.parametrize("use", NAMES)
+@pytest.mark.parametrize("name", [LONG, f"{LONG}/x", "rows.npy/x", "circle", "", "nowhere/x.h5"])
+def test_names_that_lead_nowhere(gpuae, circle, use, name):
+    outcome = gpuae(*(part.format(name) for part in NAMES[use]))
+    refused(outcome, name or ".")
+    assert not Path("out.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ((*FIT, "--epochs", 10**18), "epochs"),
+        ((*FIT, "--hidden", ",".join(["3"] * 3000)), "at most 100 widths"),
+        ((*FIT, "--hidden", 2, "--depth", 10**9), "depth"),
+        ((*FIT, "--checkpoint", "run.h5", "--checkpoint-every", f"{MANY}epochs"), "every"),
+        ((*FIT, "--checkpoint-every", "1s"), "needs --checkpoint FILE"),
+        ((*ENCODE, "--device", "cuda:0x0"), "give auto, cpu, cuda, cuda:N or numpy"),
+        ((*ENCODE, "--device", "gpu"), "give auto, cpu, cuda, cuda:N or numpy"),
+        (("ft", "rows.npy"), "did you mean fit?"),
+        (("nothing",), "gpuae --help lists all commands"),
+    ],
+)
+def test_what_makes_no_sense(gpuae, model, arguments, word):
+    outcome = gpuae(*arguments)
+    refused(outcome, word)
+    assert len(outcome.err) < 1000
+
+
+@pytest.mark.parametrize("size", ["9" * 20, "9" * 400, "9" * 30 + "TB"])
+def test_more_memory_than_there_can_be_is_all_of_it(gpuae, model, size):
+    assert gpuae(*ENCODE, "--memory", size).code == 0
+
+
+CONFIGS = {"digits": f"seed = {MANY}", "depth": "a = " + "[" * 10**5, "size": "#" * (2 << 20)}
+
+
+@pytest.mark.parametrize("text", CONFIGS.values(), ids=CONFIGS)
+def test_a_config_that_is_none(gpuae, model, text):
+    Path("config.toml").write_text(text)
+    outcome = gpuae(*FIT, "--config", "config.toml")
+    refused(outcome, "config.toml")
+    assert len(outcome.err) < 1000
+
+
+def test_a_config_that_never_ends(gpuae, model):
+    os.mkfifo("pipe")
+    for name in ("pipe", "/dev/zero"):
+        refused(gpuae(*FIT, "--config", name), f"{name}: is not a plain file")
+
+
+@pytest.mark.parametrize("arguments", [("help",), ("--help",)])
+def test_help(gpuae, arguments):
+    outcome = gpuae(*arguments)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "Train an autoencoder" in outcome.out
+
+
+def test_help_for_a_command(gpuae):
+    assert gpuae("help", "fit") == gpuae("fit", "--help")
