@@ -6,7 +6,7 @@ READY := .venv/ready
 READY_DEV := .venv/ready-dev
 READY_BENCH := .venv/ready-bench
 
-.PHONY: demo test test-long check bench gpu-check mutate-kernels install clean
+.PHONY: demo test test-long check bench panel gpu-check mutate-kernels install clean
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force
@@ -24,6 +24,9 @@ check: $(READY_DEV)
 
 bench: $(READY_BENCH)
 	$(BIN)/python -m bench.run --save
+
+panel: $(READY_BENCH)
+	$(BIN)/python -m bench.panel --save
 
 # On a machine with a GPU; the results are in $(OUT).
 OUT ?= gpu-check

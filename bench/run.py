@@ -38,7 +38,7 @@ from gpuae.benchmark.turns import Pace, measure
 from gpuae.diagnosis import diagnose
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("gpuae", "numpy", "scipy", "numba", "torch", "jax", "scikit-learn")
+PACKAGES = ("gpuae", "numpy", "scipy", "numba", "torch", "jax", "scikit-learn", "pyod")
 OTHER_LOSS = "MLPRegressor"
 """It minimises something else: for orientation, and not counted as a peer."""
 

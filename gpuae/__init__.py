@@ -10,13 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gpuae.errors import GpuaeWarning
     from gpuae.estimator import Autoencoder, load
 
-__all__ = ["Autoencoder", "load"]
+__all__ = ["Autoencoder", "GpuaeWarning", "load"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the estimator when it is first asked for: the commands start faster without it."""
+    if name == "GpuaeWarning":
+        from gpuae.errors import GpuaeWarning
+
+        return GpuaeWarning
     if name in __all__:
         from gpuae import estimator
 

@@ -8,8 +8,9 @@ what depends on the data and gives the `Config` that is trained with and stored.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -47,7 +48,9 @@ MAX_WIDTH = (1 << 31) - 1
 MAX_LAYERS, MAX_EPOCHS = 100, 10**9
 SHOWN_CHARACTERS = 200
 """Of a value that is refused."""
+MAX_TOML_BYTES = 1 << 20
 SIZE_PATTERN = r"^\d+(\.\d+)?[KMGT]?B?$"
+_WIDTHS = re.compile(r"\d+(\s*[,;\s]\s*\d+)*", re.ASCII)
 _DEVICE_PATTERN = r"^(auto|cpu|numpy|cuda(:\d+)?)$"
 
 
@@ -141,15 +144,22 @@ class Config(BaseModel):
     )
     precision: Precision = Field("float32", description="of matrix products on GPUs")
 
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Accept NumPy's integers of 64 bits without sign, too."""
+        return int(value) if isinstance(value, Integral) else value
+
     @field_validator("hidden", mode="before")
     @classmethod
     def _widths(cls, value: object) -> object:
-        """Accept 200, "128,32" and any sequence."""
+        """Accept 200, any sequence, and text with commas, semicolons or blanks between widths."""
         if isinstance(value, str):
-            parts = value.replace(" ", "").split(",")
-            if not all(part.isdecimal() for part in parts):
+            if not _WIDTHS.fullmatch(value.strip()):
                 raise ValueError("needs widths such as 128,32")
-            return tuple(parts)
+            return tuple(re.findall(r"\d+", value))
+        if isinstance(value, Set):
+            raise ValueError("needs its widths in an order, such as (128, 32)")
         if isinstance(value, Integral) and not isinstance(value, bool):
             return (int(value),)
         return value
@@ -190,7 +200,14 @@ class Config(BaseModel):
     def from_toml(cls, path: Path, overrides: Mapping[str, Any]) -> Config:
         """Read a TOML file of settings; `overrides` (from the command line) win."""
         try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+            with path.open("rb") as file:
+                content = file.read(MAX_TOML_BYTES + 1)
+            if len(content) > MAX_TOML_BYTES:
+                raise ConfigError(
+                    f"{path}: is larger than {MAX_TOML_BYTES >> 20} MiB and settings are a few "
+                    "lines of text; give a TOML file"
+                )
+            settings = tomllib.loads(content.decode("utf-8-sig"))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:  # also integers of thousands of digits
@@ -338,11 +355,17 @@ def _unknown(name: str) -> str:
     return f"unknown setting {name}{hint}"
 
 
+_PATTERNS_IN_WORDS = {
+    "device": "auto, cpu, cuda, cuda:N or numpy",
+    "memory": "an amount such as 500MB or 2GB",
+}
+
+
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch":
-        message = f"should be {Config.model_fields[str(first['loc'][0])].description}"
+        message = f"should be {_PATTERNS_IN_WORDS[str(first['loc'][0])]}"
     if not first["loc"]:
         return message
     return f"{first['loc'][0]}: {message[0].lower()}{message[1:]}, got {_shown(first['input'])}"

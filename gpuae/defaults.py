@@ -28,7 +28,7 @@ NARROW, WIDE, WIDEST = 64, 128, 256
 SOME_ROWS, MANY_ROWS, MANY_COLUMNS = 1_000, 20_000, 256
 """From MANY on the first layer is as wide as WIDEST and another one follows."""
 
-STEPS, MOST_EPOCHS = 4000, 1000
+STEPS, MOST_EPOCHS = 4000, 500
 WORK, ROW_WORK, MOST_WORK = 3e11, 4e8, 5e12
 """About how many floating-point operations training may take: in all, more for each row."""
 FEWEST_STEPS = 200
@@ -283,7 +283,7 @@ def _steps(config: Config, facts: DataFacts, batch: int) -> int:
     """Return how many steps data of this size are given."""
     widths = (facts.columns, *config.resolved_hidden)
     weights = 2 * sum(a * b for a, b in pairwise(widths))
-    folds = config.resolved("folds")
+    folds = config.folds or 1
     work = min(MOST_WORK, WORK + ROW_WORK * _training_rows(facts))
     affordable = work / (6 * batch * weights * (folds + 1 if folds > 1 else 1))
     return int(max(FEWEST_STEPS, min(STEPS, affordable)))

@@ -23,6 +23,7 @@ from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.propagation import Propagation, Sums
 from gpuae.model.tile import Tile
+from gpuae.model.unlike import Unlike
 from gpuae.storage import arrays
 from gpuae.storage.matrix import Source
 from gpuae.storage.pages import is_large
@@ -33,6 +34,8 @@ GPU_BLOCK_ROWS = 16 * BLOCK_ROWS
 
 Sink: TypeAlias = Callable[[int, NDArray[Any]], None]
 """Takes the number of a block's first row and the block's results; called from several threads."""
+Note: TypeAlias = Callable[[str], None]
+"""Takes a remark that a person should hear."""
 
 
 class Workbench:
@@ -138,6 +141,7 @@ def encode(
     threads: int | None = None,
     memory: int | None = None,
     start: int = 0,
+    note: Note | None = None,
 ) -> None:
     """Hand the code of each row of x (n, d) to the sink, or another encoder layer's activation.
 
@@ -149,16 +153,22 @@ def encode(
         Bytes of a memory map that may be in memory; None for as many as suit this machine.
     start
         The first row that is wanted; some before it may come as well.
+    note
+        Is told, in a sentence, where the rows are unlike those that the model was trained on.
     """
     check_columns(model, x.shape[1])
     index = layer_index(model, layer)
     x = filled(x, model.preprocess.fill)
+    unlike = Unlike.of(model, len(x))
 
     def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
         tile = bench.encode(rows)
+        if note is not None:
+            unlike.look_at(start, rows)
         _hand_over(sink, start, bench.ops.to_host(tile.outputs[index]))
 
     for_each_block(model, x, work, device, threads, memory=memory, start=start)
+    unlike.tell(note)
 
 
 def decode(
@@ -214,8 +224,40 @@ def score(
     device: str = "auto",
     threads: int | None = None,
     memory: int | None = None,
+    note: Note | None = None,
 ) -> None:
-    """Hand each row's error to the sink: the mean over columns of (x̂ − x)², preprocessed units."""
+    """Hand each row's error to the sink: the mean over columns of (x̂ − x)², preprocessed units.
+
+    Parameters
+    ----------
+    note
+        Is told, in a sentence, where the rows are unlike those that the model was trained on.
+    """
+    unlike = Unlike.of(model, len(x))
+
+    def take(start: int, rows: NDArray[Any], errors: NDArray[np.float64]) -> None:
+        if note is not None:
+            unlike.look_at(start, rows)
+            unlike.hear_errors(errors)
+        _hand_over(sink, start, errors)
+
+    row_errors(model, x, take, device=device, threads=threads, memory=memory)
+    unlike.tell(note)
+
+
+def row_errors(
+    model: Model,
+    x: Source,
+    take: Callable[[int, NDArray[Any], NDArray[np.float64]], None],
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
+) -> None:
+    """Hand rows of x (n, d) and their errors (m,), as in `score`, to `take` with the first number.
+
+    The errors are valid during the call only, and may be infinite.
+    """
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 
@@ -224,7 +266,7 @@ def score(
         bench.propagation.decode(tile, None)
         errors = bench.errors[: len(rows)]
         bench.ops.row_errors(bench.propagation.reconstruct(tile), tile.clean, errors)
-        _hand_over(sink, start, bench.ops.to_host(errors))
+        take(start, rows, bench.ops.to_host(errors))
 
     for_each_block(model, x, work, device, threads, memory=memory)
 
@@ -241,10 +283,34 @@ def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:
     if not finite.all():
         row = start + int(np.argmin(finite))
         raise InputError(
-            f"row {row} (counted from 0) is so far from the training data that its result is not "
-            "finite; check its values"
+            f"row {row + 1} (counted from 1) is so far from the training data that its result is "
+            "not finite; check its values"
         )
     sink(start, block)
+
+
+def in_float32(sink: Sink) -> Sink:
+    """Return a sink that gives blocks to another one as float32.
+
+    Raises
+    ------
+    InputError
+        From the sink, where a finite value would become infinite.
+    """
+
+    def narrow(start: int, block: NDArray[Any]) -> None:
+        with np.errstate(over="ignore"):
+            narrowed = block.astype(np.float32)
+        infinite = np.isinf(narrowed).any(axis=1)
+        if infinite.any():
+            row = start + int(np.argmax(infinite))
+            raise InputError(
+                f"row {row} (counted from 0) has a code beyond 3.4e38, which float32 cannot hold; "
+                "train a model with scale=minmax or scale=standard"
+            )
+        sink(start, narrowed)
+
+    return narrow
 
 
 def into(out: NDArray[Any]) -> Sink:

@@ -39,3 +39,7 @@ class DeviceError(GpuaeError):
 
 class DivergedError(GpuaeError):
     """The loss stopped being a finite number."""
+
+
+class GpuaeWarning(UserWarning):
+    """Something about the data, the settings or the result that a person should know."""

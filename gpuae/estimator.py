@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,17 +17,23 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from gpuae import encoding
 from gpuae.config import Config
+from gpuae.errors import GpuaeWarning
 from gpuae.model.model import Model
 from gpuae.storage import provenance
-from gpuae.training.fitting import fit
+from gpuae.storage.arrays import check_finite
+from gpuae.training.fitting import Fit, fit
+from gpuae.training.history import Silence
 from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
+from gpuae.verdict import Verdict, judge
 
 ROW_TYPES = (
     *(np.float64, np.float32),
     *(np.uint8, np.uint16, np.uint32, np.uint64, np.int8, np.int16, np.int32, np.int64),
 )
 """Types that rows may keep; any other numbers become the first."""
+BETWEEN = ("gpuae", "sklearn", "joblib")
+"""Packages whose code may lie between a method and the line that a warning is about."""
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -48,23 +55,36 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     loss_ : float
         The objective over the kept epoch, or over the last portion of `partial_fit`.
     n_iter_ : int
-        Epochs that were trained, or portions for `partial_fit`.
+        Epochs that were trained, also of networks that only served to find how many are best; or
+        portions for `partial_fit`.
+    verdict_ : Verdict or None
+        How `fit` did on the rows that it held out, beside PCA learnt from the same training rows;
+        `str` makes it a sentence. None without such rows, and after `partial_fit`.
 
     Examples
     --------
     >>> from sklearn.datasets import load_digits
     >>> from gpuae import Autoencoder
-    >>> digits = load_digits().data.astype("uint8")
-    >>> codes = Autoencoder(hidden=32, epochs=5).fit_transform(digits)
-    >>> codes.shape
-    (1797, 32)
+    >>> digits = load_digits().data
+    >>> model = Autoencoder(hidden=8).fit(digits)
+    >>> print(model.verdict_)  # doctest: +ELLIPSIS
+    explains 8...% of the variance of 1797 unseen rows; PCA with 8 components 6...%
+    >>> model.transform(digits).shape
+    (1797, 8)
+
+    Whatever a person should know (a poor result, rows unlike those of training) is a
+    `gpuae.GpuaeWarning`.
     """
+
+    verdict_: Verdict | None
 
     def __init__(
         self,
         hidden: int | Sequence[int] | None = None,
         *,
-        activation: str = "sigmoid",
+        depth: int | None = None,
+        activation: str | None = None,
+        code_activation: str | None = None,
         output_activation: str = "auto",
         decoder: str = "untied",
         init: str | None = None,
@@ -72,8 +92,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         weight_decay: float = 0.0,
         sparsity: str = "none",
         rho: float = 0.05,
-        beta: float = 3.0,
-        l1: float = 1e-4,
+        beta: float | None = None,
+        l1: float | None = None,
         k: int = 32,
         noise: str = "none",
         noise_level: float = 0.0,
@@ -82,14 +102,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         whiten: str = "none",
         missing: str = "refuse",
         optimizer: str = "adam",
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         momentum: float = 0.0,
-        schedule: str = "constant",
-        epochs: int = 50,
+        schedule: str | None = None,
+        steps: int | None = None,
+        epochs: int | None = None,
         batch_size: int | None = None,
         shuffle: str = "auto",
-        validation: float = 0.1,
-        patience: int = 10,
+        validation: float | None = None,
+        folds: int | None = None,
+        patience: int | None = None,
         pretrain: int = 0,
         seed: int = 0,
         dtype: str = "float32",
@@ -100,7 +122,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         precision: str = "float32",
     ) -> None:
         self.hidden = hidden
+        self.depth = depth
         self.activation = activation
+        self.code_activation = code_activation
         self.output_activation = output_activation
         self.decoder = decoder
         self.init = init
@@ -121,10 +145,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.schedule = schedule
+        self.steps = steps
         self.epochs = epochs
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.validation = validation
+        self.folds = folds
         self.patience = patience
         self.pretrain = pretrain
         self.seed = seed
@@ -138,7 +164,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def fit(self, X: Any, y: object = None) -> Self:
         """Learn from the rows of X (n, d).
 
-        Ctrl-C ends training with a warning and keeps what was learnt.
+        Ctrl-C ends training with a warning and keeps what was learnt. What the data, the settings
+        or the result give reason to remark is a warning too.
 
         Raises
         ------
@@ -150,15 +177,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._partial: PartialFit | None = None
         rows = self._rows(X, reset=True)
         made = provenance.attributes("Autoencoder.fit", ())
-        fitted = fit(rows, self._config(), attributes=made, feature_names=self._names())
+        listener = _Listener()
+        names = self._names()
+        fitted = fit(rows, self._config(), observer=listener, attributes=made, feature_names=names)
         self._rows_seen = len(rows)
         self._set_model(fitted.model)
-        self.n_iter_ = len(fitted.course.history.records)
+        self.n_iter_ = fitted.course.epochs
         self.loss_ = fitted.course.kept_loss
+        for note in listener.notes:
+            _warn(note)
+        self._judge(fitted)
         fitted.raise_if_diverged()
         if fitted.course.ending is Ending.INTERRUPTED:
             message = f"interrupted: the weights of epoch {fitted.course.best_epoch} were kept"
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+            _warn(message, ConvergenceWarning)
         return self
 
     def partial_fit(self, X: Any, y: object = None) -> Self:
@@ -181,6 +213,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         made = provenance.attributes("Autoencoder.partial_fit", ())
         attributes = {**model.attributes, **made}
         self._set_model(replace(model, attributes=attributes, feature_names=self._names()))
+        self.verdict_ = None
         self.n_iter_ += 1
         return self
 
@@ -188,14 +221,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Return the code (n, k) of each row of X (n, d)."""
         rows = self._known_rows(X)
         out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
-        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options())
+        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options(), note=_warn)
         return out
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
         """Return the reconstruction (n, d), in the data's own units, from codes X (n, k)."""
         check_is_fitted(self, "model_")
         codes = check_array(X, dtype=(np.float64, np.float32))
-        out = np.empty((len(codes), self.n_features_in_), self.model_.config.dtype)
+        out = np.empty((len(codes), self.n_features_in_), self.model_.row_type)
         encoding.decode(self.model_, codes, encoding.into(out), **self._run_options())
         return out
 
@@ -206,7 +239,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         rows = self._known_rows(X)
         out = np.empty(len(rows))
-        encoding.score(self.model_, rows, encoding.into(out), **self._run_options())
+        encoding.score(self.model_, rows, encoding.into(out), **self._run_options(), note=_warn)
         return -out
 
     def score(self, X: Any, y: object = None) -> float:
@@ -245,20 +278,45 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return {"device": self.device, "threads": self.threads}
 
     def _rows(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        finite = "allow-nan" if self.missing == "mean" else True
         rows: NDArray[Any] = validate_data(
-            self, X, reset=reset, dtype=ROW_TYPES, order="C", ensure_all_finite=finite
+            self, X, reset=reset, dtype=ROW_TYPES, order="C", ensure_all_finite=False
         )
+        check_finite(rows, "X", missing=self.missing == "mean")  # says what helps, unlike sklearn's
         return rows
 
     def _known_rows(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")
         return self._rows(X, reset=False)
 
+    def _judge(self, fitted: Fit) -> None:
+        self.verdict_ = judge(fitted)
+        if self.verdict_ and self.verdict_.advice and fitted.course.ending is not Ending.DIVERGED:
+            _warn(f"the model {self.verdict_}: {self.verdict_.advice}")
+
     def _set_model(self, model: Model) -> None:
         self.model_ = model
         self.config_ = model.config
         self.history_ = dict(model.history)
+
+
+class _Listener(Silence):
+    """Keeps what `fit` has to remark until it has ended."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        """Keep it, once."""
+        if message not in self.notes:
+            self.notes.append(message)
+
+
+def _warn(message: str, category: type[Warning] = GpuaeWarning) -> None:
+    """Warn of the line outside of the packages between, whichever of them called which."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def load(path: str | Path) -> Autoencoder:

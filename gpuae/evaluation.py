@@ -5,46 +5,52 @@ Every figure is defined in docs/mathematics.md.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.encoding import (
-    BLOCK_ROWS,
-    Workbench,
-    check_columns,
-    for_each_block,
-    into,
-    reconstruct,
-)
-from gpuae.model.missing import filled, filled_once
+from gpuae.encoding import BLOCK_ROWS, Workbench, check_columns, for_each_block
+from gpuae.model.missing import filled
 from gpuae.model.model import Model
-from gpuae.model.statistics import ColumnStatistics, blocks, column_statistics
+from gpuae.model.pca import PrincipalAxes, principal_axes
+from gpuae.model.preprocess import Preprocess
+from gpuae.model.statistics import blocks, column_statistics, mean_variance
+from gpuae.model.unlike import Unlike
 from gpuae.storage.matrix import Source
 
 ACTIVE = 1e-6
 """A code unit is active in a row where its magnitude is above this."""
-EXACT_PCA_SIZE = 4096
-"""PCA is exact where the rows or the columns are at most this many, else by subspace iteration."""
-EXACT_PCA_BYTES = 1 << 30
-"""More rows of many columns, in float64, are not brought into memory at once."""
-PCA_EXTRA_AXES, PCA_PASSES = 10, 4
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one model on one data set; `mse` and variance in the data's own units."""
+    """Figures of one model on one data set.
+
+    Errors and variances are in the data's own units, and those that begin with `preprocessed` in
+    the units that the network sees.
+    """
 
     rows: int
     columns: int
     code_size: int
     loss: float
     mse: float
+    variance: float
     explained_variance: float
     pca_mse: float
     pca_explained_variance: float
+    preprocessed_mse: float
+    preprocessed_variance: float
+    preprocessed_explained_variance: float
+    preprocessed_pca_mse: float
+    preprocessed_pca_explained_variance: float
+    pca_components: int
+    pca_from: Literal["training rows", "these rows"] | None
+    """Which rows PCA was learnt from; None where it was not, and its figures are NaN."""
     mean_activation: float
     zero_fraction: float
     dead_units: int
@@ -57,6 +63,7 @@ class _BlockSums:
 
     loss: NDArray[np.float64]
     squares: NDArray[np.float64]
+    preprocessed_squares: NDArray[np.float64]
     code: NDArray[np.float64]
     zeros: NDArray[np.float64]
     active: NDArray[np.float64]
@@ -64,8 +71,19 @@ class _BlockSums:
 
     @classmethod
     def allocate(cls, count: int, code_size: int) -> _BlockSums:
-        loss, squares, code, zeros, active = (np.zeros(count) for _ in range(5))
-        return cls(loss, squares, code, zeros, active, np.zeros((count, code_size), np.bool_))
+        loss, squares, preprocessed, code, zeros, active = (np.zeros(count) for _ in range(6))
+        seen = np.zeros((count, code_size), np.bool_)
+        return cls(loss, squares, preprocessed, code, zeros, active, seen)
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """Over rows and columns, in the data's own units and in preprocessed ones."""
+
+    variance: float
+    preprocessed_variance: float
+    pca_mse: float
+    preprocessed_pca_mse: float
 
 
 def evaluate(
@@ -75,8 +93,17 @@ def evaluate(
     device: str = "auto",
     threads: int | None = None,
     memory: int | None = None,
+    note: Callable[[str], None] | None = None,
+    learn_pca: bool = True,
 ) -> Evaluation:
     """Measure a model on the rows of x (n, d), without noise or dropout.
+
+    Parameters
+    ----------
+    note
+        Is told, in a sentence, where the rows are unlike those that the model was trained on.
+    learn_pca
+        Whether to learn PCA from these rows where the model has none of its training rows.
 
     Raises
     ------
@@ -88,24 +115,42 @@ def evaluate(
     rows, columns = x.shape
     code_size = model.network.code_size
     sums = _BlockSums.allocate(-(-rows // BLOCK_ROWS), code_size)
+    unlike = Unlike.of(model, rows)
 
     def work(bench: Workbench, start: int, own: NDArray[Any]) -> None:
-        _measure_block(bench, own, start // BLOCK_ROWS, sums)
+        unlike.look_at(start, own)
+        unlike.hear_errors(_measure_block(bench, own, start // BLOCK_ROWS, sums))
 
     for_each_block(model, x, work, device, threads, memory=memory)
-    statistics = column_statistics(x)
-    variance = float(statistics.variance.mean())
+    unlike.tell(note)
+    pca = model.pca
+    if pca is None and learn_pca:
+        pca = principal_axes(x, None, model.preprocess, code_size)
+    spread = _measure_spread(x, model.preprocess, pca)
     mse = float(sums.squares.sum()) / (rows * columns)
-    pca = pca_mse(x, statistics, min(code_size, rows, columns))
+    preprocessed_mse = float(sums.preprocessed_squares.sum()) / (rows * columns)
     return Evaluation(
         rows=rows,
         columns=columns,
         code_size=code_size,
         loss=float(sums.loss.sum()) / rows,
         mse=mse,
-        explained_variance=_explained(mse, variance),
-        pca_mse=pca,
-        pca_explained_variance=_explained(pca, variance),
+        variance=spread.variance,
+        explained_variance=explained(mse, spread.variance),
+        pca_mse=spread.pca_mse,
+        pca_explained_variance=explained(spread.pca_mse, spread.variance),
+        preprocessed_mse=preprocessed_mse,
+        preprocessed_variance=spread.preprocessed_variance,
+        preprocessed_explained_variance=explained(
+            preprocessed_mse if spread.variance else mse, spread.preprocessed_variance
+        ),
+        preprocessed_pca_mse=spread.preprocessed_pca_mse,
+        preprocessed_pca_explained_variance=explained(
+            spread.preprocessed_pca_mse if spread.variance else spread.pca_mse,
+            spread.preprocessed_variance,
+        ),
+        pca_components=pca.axes.shape[1] if pca else 0,
+        pca_from="training rows" if model.pca else "these rows" if pca else None,
         mean_activation=float(sums.code.sum()) / (rows * code_size),
         zero_fraction=float(sums.zeros.sum()) / (rows * code_size),
         dead_units=int((~sums.seen.any(axis=0)).sum()),
@@ -113,34 +158,17 @@ def evaluate(
     )
 
 
-def explained_variance(
-    model: Model, x: NDArray[Any], *, device: str = "auto", threads: int | None = None
-) -> float:
-    """Return the share of the variance of x (n, d), in its own units, that is reconstructed."""
-    x = filled_once(x, model.preprocess.fill)
-    rebuilt = np.empty(x.shape)
-    reconstruct(model, x, into(rebuilt), device=device, threads=threads)
-    variance = column_statistics(x).variance.mean()
-    return _explained(float(((rebuilt - x) ** 2).mean()), float(variance))
+def explained(mse: float, variance: float) -> float:
+    """Return 1 − mse/variance; for data without variance 1 if rebuilt exactly, else 0."""
+    if variance > 0:
+        return 1.0 - mse / variance
+    return 1.0 if mse == 0 else 0.0
 
 
-def pca_mse(x: Source, statistics: ColumnStatistics, components: int) -> float:
-    """Return the mean squared error, over rows and columns, of x (n, d) rebuilt from PCA.
-
-    The squared error of a rank-k PCA is the sum of the variances along the remaining axes.
-    """
-    rows, columns = x.shape
-    too_wide = rows < columns and 8 * rows * columns > EXACT_PCA_BYTES
-    if min(rows, columns) > EXACT_PCA_SIZE or too_wide:
-        explained = _leading_variance(x, statistics, components)
-        total = float(statistics.variance.sum())
-        return float(max(0.0, total - explained) / columns)
-    spectrum = _covariance_spectrum(x, statistics)
-    left = np.maximum(spectrum[: len(spectrum) - components], 0.0)
-    return float(left.sum() / columns)
-
-
-def _measure_block(bench: Workbench, rows: NDArray[Any], block: int, sums: _BlockSums) -> None:
+def _measure_block(
+    bench: Workbench, rows: NDArray[Any], block: int, sums: _BlockSums
+) -> NDArray[np.float64]:
+    """Add a block's sums, and return the errors of its rows (m,) in preprocessed units."""
     ops = bench.ops
     tile = bench.encode(rows)
     code = ops.to_host(tile.outputs[bench.model.network.code]).astype(np.float64)
@@ -150,52 +178,39 @@ def _measure_block(bench: Workbench, rows: NDArray[Any], block: int, sums: _Bloc
     sums.loss[block] = ops.to_host(bench.sums.loss)[0]
     error = bench.restore(tile, tile.activations[-1]).astype(np.float64) - rows
     sums.squares[block] = np.vdot(error, error)
+    ops.row_errors(tile.activations[-1], tile.clean, bench.errors[: len(rows)])
+    errors = np.array(ops.to_host(bench.errors[: len(rows)]))
+    sums.preprocessed_squares[block] = errors.sum() * rows.shape[1]
     size = np.abs(code)
     sums.code[block] = code.sum()
-    sums.zeros[block] = (code == 0).sum()
+    # where a sigmoid is saturated backends differ between 0 and what is below normal numbers
+    sums.zeros[block] = (size < np.finfo(bench.model.config.dtype).tiny).sum()
     sums.active[block] = (size > ACTIVE).sum()
     sums.seen[block] = (size > ACTIVE).any(axis=0)
+    return errors
 
 
-def _covariance_spectrum(x: Source, statistics: ColumnStatistics) -> NDArray[np.float64]:
-    """Return the ascending eigenvalues of the covariance, of the smaller of its two forms."""
-    from scipy.linalg import eigvalsh
-
-    rows, columns = x.shape
-    if rows < columns:
-        centred = x[:].astype(np.float64) - statistics.mean
-        matrix = centred @ centred.T
-    else:
-        parts = (block - statistics.mean for block in blocks(x))
-        matrix = np.asarray(sum(part.T @ part for part in parts))
-    return np.asarray(eigvalsh(matrix) / rows)
-
-
-def _leading_variance(x: Source, statistics: ColumnStatistics, components: int) -> float:
-    """Return the variance along the first principal axes, by subspace iteration over x.
-
-    A few axes more than asked for make a few passes enough: N. Halko, P. Martinsson, J. Tropp,
-    "Finding structure with randomness", 2011, algorithm 4.4, on the covariance.
-    """
-    rows, columns = x.shape
-    width = min(components + PCA_EXTRA_AXES, rows, columns)
-    axes = np.random.default_rng(0).standard_normal((columns, width))
-    for _ in range(PCA_PASSES):
-        axes = np.linalg.qr(_times_covariance(x, statistics, axes))[0]
-    values = np.linalg.eigvalsh(axes.T @ _times_covariance(x, statistics, axes))
-    return float(values[-components:].sum())
-
-
-def _times_covariance(
-    x: Source, statistics: ColumnStatistics, axes: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the covariance (d, d) times `axes` (d, k), without ever making it."""
-    parts = (block - statistics.mean for block in blocks(x))
-    return np.asarray(sum(part.T @ (part @ axes) for part in parts)) / len(x)
-
-
-def _explained(mse: float, variance: float) -> float:
-    """Return 1 − mse/variance; for data without variance 1 if rebuilt exactly, else 0."""
-    if variance > 0:
-        return 1.0 - mse / variance
-    return 1.0 if mse == 0 else 0.0
+def _measure_spread(x: Source, preprocess: Preprocess, pca: PrincipalAxes | None) -> _Spread:
+    """Measure the variance of the rows of x (n, d) about their own mean, and the error of PCA."""
+    statistics = column_statistics(x)
+    about = preprocess.forward(statistics.mean[None])
+    moved, squares = np.zeros(x.shape[1]), 0.0
+    own_error = preprocessed_error = 0.0 if pca else math.nan
+    for block in blocks(x):
+        prepared = preprocess.forward(block)
+        if pca is not None:
+            rebuilt = pca.project(prepared)
+            own_error += float(((preprocess.backward(rebuilt) - block) ** 2).sum())
+            preprocessed_error += float(((rebuilt - prepared) ** 2).sum())
+        moved += (prepared - about).sum(axis=0)
+        squares += float(((prepared - about) ** 2).sum())
+    values = x.shape[0] * x.shape[1]
+    variance = mean_variance(statistics, x.dtype)
+    # clipping moves the mean
+    preprocessed = squares / values - float((moved**2).sum()) / (values * x.shape[0])
+    return _Spread(
+        variance=variance,
+        preprocessed_variance=max(0.0, preprocessed) if variance else 0.0,
+        pca_mse=own_error / values,
+        preprocessed_pca_mse=preprocessed_error / values,
+    )

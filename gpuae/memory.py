@@ -55,5 +55,5 @@ def data_memory(setting: str | None) -> int:
         return min(available_memory() // 4, LARGEST_SHARE)
     found = _SIZE.fullmatch(setting)
     if found is None:
-        raise ValueError(f"{setting!r} is no size such as 500MB")
+        raise ValueError(f"{setting!r} is no amount such as 500MB or 2GB")
     return int(min(float(found[1]) * _UNITS[found[2]], MOST))

@@ -10,8 +10,8 @@
 // The place of row r in the source is places[counters[START] + first + r]; its number, which random
 // words are drawn by, numbers[counters[START] + first + r] + counters[ROW_BASE].
 // A thread takes four columns: one draw of Philox, one aligned access where columns allow it.
-// Scaling is computed in `Number`, the common type of source and batch, so that large offsets keep
-// their small differences.
+// Scaling is computed in `Number`: the common type of source and batch, or double where that type
+// would round the center so much that it shows beside the differences of the values.
 #include "device.cuh"
 #include "activations.cuh"
 #include "philox.cuh"

@@ -71,7 +71,9 @@ def test_one_width_may_be_given_in_several_ways(text):
     assert Config.parse({"hidden": text}).hidden == (200,)
 
 
-@pytest.mark.parametrize("text", ["128,32", "128, 32", (128, 32), [128, 32]])
+@pytest.mark.parametrize(
+    "text", ["128,32", "128, 32", "128 32", " 128;32 ", "128\t32", (128, 32), [128, 32]]
+)
 def test_several_widths_may_be_given_in_several_ways(text):
     assert Config.parse({"hidden": text}).hidden == (128, 32)
 
@@ -80,6 +82,14 @@ def test_a_width_may_be_a_whole_number_of_numpy():
     import numpy as np
 
     assert Config.parse({"hidden": np.int64(5)}).hidden == (5,)
+
+
+@pytest.mark.parametrize("kind", ["uint64", "int64", "uint8"])
+def test_a_seed_may_be_a_whole_number_of_numpy(kind):
+    import numpy as np
+
+    seed = np.iinfo(kind).max
+    assert Config.parse({"seed": np.dtype(kind).type(seed)}).seed == seed
 
 
 # What is refused
@@ -134,6 +144,9 @@ OUT_OF_RANGE = [
     ("hidden", ()),
     ("hidden", (8, 0)),
     ("hidden", "8,,4"),
+    *(("hidden", text) for text in ("5x3", "5.3", "5-3", "8,", "[8", "1_0", "+8", "")),
+    ("hidden", {128, 32}),
+    ("hidden", frozenset({8})),
     ("activation", "softmax"),
     ("loss", "mae"),
     ("scale", "max"),
@@ -239,6 +252,7 @@ def test_a_toml_file_speaks_the_same_names(tmp_path):
         (b"epoch = 3", "unknown setting epoch; did you mean epochs"),
         (b"epochs = -1", "epochs: "),
         (b"[train]\nepochs = 3", "unknown setting train"),
+        (b"#" * (1 << 20) + b"\n", "is larger than 1 MiB"),
     ],
 )
 def test_a_wrong_toml_file_is_named(tmp_path, content, says):

@@ -15,9 +15,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gpuae import Autoencoder, encoding, load
 from gpuae.config import Config
-from gpuae.errors import ConfigError, DivergedError, InputError, OutputError
+from gpuae.errors import ConfigError, DivergedError, GpuaeWarning, InputError, OutputError
 from gpuae.training.fitting import fit
 from gpuae.training.history import Silence
+
+# most networks here are hardly trained
+pytestmark = pytest.mark.filterwarnings("ignore::gpuae.errors.GpuaeWarning")
 
 QUICK = {"hidden": 3, "epochs": 3, "batch_size": 20, "learning_rate": 0.02}
 
@@ -129,7 +132,9 @@ def test_other_rows_become_float64(rows):
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_rows_that_are_not_finite_are_refused(x, wrong):
     x[2, 3] = wrong
-    with pytest.raises(ValueError, match=r"NaN|infinity"):
+    with pytest.raises(
+        ValueError, match=r"1 of .* rows hold (NaN|infinite values), the first at row 3, column 4"
+    ):
         Autoencoder(**QUICK).fit(x)
 
 
@@ -340,7 +345,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_missing_values_are_refused_by_default_and_filled_where_that_is_said(x):
     holes = x.copy()
     holes[::7, 2] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match=r"NaN.*missing=mean"):
         Autoencoder(**QUICK).fit(holes)
     fitted = Autoencoder(**QUICK, missing="mean", validation=0).fit(holes)
     filled = np.where(np.isnan(holes), np.nanmean(holes, axis=0), holes)
@@ -348,7 +353,7 @@ def test_missing_values_are_refused_by_default_and_filled_where_that_is_said(x):
     np.testing.assert_array_equal(fitted.transform(holes), fitted.transform(filled))
     np.testing.assert_array_equal(fitted.score_samples(holes), fitted.score_samples(filled))
     assert np.isnan(holes[0, 2])
-    with pytest.raises(ValueError, match="infinity"):
+    with pytest.raises(ValueError, match="infinite"):
         fitted.transform(np.full((1, 8), np.inf))
 
 
@@ -383,3 +388,71 @@ def test_scikit_learn_finds_nothing_to_complain_about_with_missing_values(estima
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks' own
         check(estimator)
+
+
+# What a person should know
+
+
+POOR = {"hidden": 3, "activation": "sigmoid", "init": "glorot", "epochs": 1}
+
+
+def heard(act):
+    """Return the warnings of gpuae that a call gives rise to."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        act()
+    return [own for own in caught if own.category is GpuaeWarning]
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform"])
+def test_a_poor_fit_warns_once_of_the_line_that_asked_for_it(x, method):
+    (poor,) = heard(lambda: getattr(Autoencoder(**POOR), method)(x))
+    assert poor.filename == __file__
+    assert "unseen rows; PCA with 3 components" in str(poor.message)
+    assert "may help" in str(poor.message)
+
+
+def test_a_fit_as_good_as_pca_says_nothing_and_keeps_its_verdict(x):
+    estimator = Autoencoder(3)
+    assert heard(lambda: estimator.fit(x)) == []
+    assert "unseen rows; PCA with 3 components" in str(estimator.verdict_)
+    assert estimator.partial_fit(x).verdict_ is None
+
+
+def test_what_is_remarked_of_the_data_is_a_warning():
+    rows = np.ones((40, 3))
+    (same,) = heard(lambda: Autoencoder(2).fit(rows))
+    assert "all but the same" in str(same.message)
+    assert same.filename == __file__
+
+
+@pytest.mark.parametrize("method", ["transform", "score_samples", "score"])
+def test_rows_in_other_units_are_a_warning(x, method):
+    fitted = Autoencoder(3).fit(x)
+    assert heard(lambda: getattr(fitted, method)(x)) == []
+    (strange,) = heard(lambda: getattr(fitted, method)(1000 * x))
+    assert "100% of the rows have values far beyond the range" in str(strange.message)
+    assert strange.filename == __file__
+
+
+def test_warnings_can_be_chosen_by_their_class():
+    import gpuae
+
+    assert gpuae.GpuaeWarning is GpuaeWarning
+    assert issubclass(GpuaeWarning, UserWarning)
+
+
+def test_what_was_found_of_held_out_rows_is_forgotten_when_more_are_fed(x):
+    fitted = Autoencoder(3).fit(x)
+    assert "held_out_error" in fitted.model_.attributes
+    attributes = fitted.partial_fit(x).model_.attributes
+    assert not any(name.startswith("held_out") for name in attributes)
+    assert fitted.model_.pca is None
+
+
+def test_the_example_of_the_class_is_what_comes_out():
+    import doctest
+
+    from gpuae import estimator
+
+    assert doctest.testmod(estimator) == (0, 5)

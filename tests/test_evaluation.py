@@ -1,15 +1,18 @@
 """How good a model is: every figure by hand, and PCA beside it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from gpuae import encoding, evaluation
+from gpuae import encoding
 from gpuae.config import Config
 from gpuae.errors import InputError
-from gpuae.evaluation import evaluate, pca_mse
-from gpuae.model.statistics import column_statistics
+from gpuae.evaluation import evaluate
+from gpuae.model import pca, reference
+from gpuae.model.preprocess import Preprocess
 from gpuae.training.fitting import fit
 
 
@@ -19,7 +22,10 @@ def x(low_rank):
 
 
 def model_of(x, **settings):
-    own = {"hidden": (4,), "epochs": 3, "dtype": "float64", "learning_rate": 0.05}
+    own = {
+        **{"hidden": (4,), "depth": 1, "epochs": 3, "dtype": "float64", "learning_rate": 0.05},
+        **{"activation": "sigmoid", "init": "glorot", "scale": "minmax"},
+    }
     return fit(x, Config.parse(own | settings)).model
 
 
@@ -56,6 +62,49 @@ def test_every_figure_by_hand(x, device, settings, threads):
     assert got.pca_explained_variance == pytest.approx(1 - got.pca_mse / variance, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    "settings", [{"scale": "standard"}, {"scale": "sigma"}, {"whiten": "zca"}], ids=str
+)
+def test_the_figures_in_preprocessed_units_by_hand(x, device, settings):
+    x[:, 3] *= 1e4
+    model = model_of(x, activation="tanh", **settings)
+    got = evaluate(model, x, device=device)
+    target = model.preprocess.forward(x)
+    back = rows_of(encoding.reconstruct, model, x, 9)
+    unclipped = replace(model.preprocess, clip_low=-np.inf, clip_high=np.inf)
+    mse, variance = ((unclipped.forward(back) - target) ** 2).mean(), target.var(axis=0).mean()
+    assert got.preprocessed_mse == pytest.approx(mse, rel=1e-9)
+    assert got.preprocessed_variance == pytest.approx(variance, rel=1e-9)
+    assert got.preprocessed_explained_variance == pytest.approx(1 - mse / variance, rel=1e-9)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_pca_is_that_of_the_training_rows_where_the_model_has_kept_it(x, device, known):
+    """By scikit-learn: fitted to preprocessed rows, and measured on others in both units."""
+    others = x[::-1, ::-1] ** 2
+    model = model_of(x, scale="standard", validation=0)
+    if not known:
+        model = replace(model, pca=None)
+    got = evaluate(model, others, device=device)
+    target = model.preprocess.forward(others)
+    by_hand = PCA(4, svd_solver="full").fit(model.preprocess.forward(x) if known else target)
+    back = by_hand.inverse_transform(by_hand.transform(target))
+    assert got.pca_from == ("training rows" if known else "these rows")
+    assert got.pca_components == 4
+    assert got.preprocessed_pca_mse == pytest.approx(((back - target) ** 2).mean(), rel=1e-9)
+    error = model.preprocess.backward(back) - others
+    assert got.pca_mse == pytest.approx((error**2).mean(), rel=1e-9)
+
+
+def test_pca_that_would_take_much_of_the_training_is_not_learnt(x, monkeypatch):
+    monkeypatch.setattr(reference, "LITTLE_WORK", 0)
+    monkeypatch.setattr(reference, "SHARE_OF_TRAINING", 0)
+    model = model_of(x)
+    assert model.pca is None
+    assert evaluate(model, x).pca_from == "these rows"
+    assert np.isnan(evaluate(model, x, learn_pca=False).pca_mse)
+
+
 @pytest.mark.parametrize("loss", ["mse", "sse", "bce"])
 def test_the_loss_is_the_mean_over_rows_without_penalties(x, device, loss):
     model = model_of(
@@ -69,6 +118,15 @@ def test_the_loss_is_the_mean_over_rows_without_penalties(x, device, loss):
         "bce": -(target * np.log(output) + (1 - target) * np.log(1 - output)).mean(axis=1),
     }
     assert evaluate(model, x, device=device).loss == pytest.approx(by_hand[loss].mean(), rel=1e-8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_saturated_sigmoid_is_zero_on_every_device(x, device, dtype):
+    model = model_of(x, activation="sigmoid", dtype=dtype, device=device)
+    encoder = model.network.views(model.parameters)[0]
+    encoder.weight[...] = 0
+    encoder.bias[:] = [-60, -95, -200, 3] if dtype == "float32" else [-600, -730, -800, 3]
+    assert evaluate(model, x, device=device).zero_fraction == 0.5
 
 
 def test_a_unit_that_is_never_active_is_dead(x):
@@ -86,52 +144,68 @@ def test_a_unit_that_is_never_active_is_dead(x):
     assert evaluate(model, x).dead_units == 0
 
 
+def unscaled(columns):
+    ends = np.zeros(columns), np.ones(columns)
+    return Preprocess(*ends, clip_low=-np.inf, clip_high=np.inf, low=ends[0], high=ends[1])
+
+
+def error_of_pca(x, components):
+    """Return the mean squared error of all rows projected on their own principal axes."""
+    found = pca.principal_axes(x, None, unscaled(x.shape[1]), components)
+    return ((found.project(x) - x) ** 2).mean()
+
+
 @pytest.mark.parametrize("shape", [(200, 12), (12, 200), (30, 30)])
 @pytest.mark.parametrize("components", [1, 3, 11])
 @pytest.mark.parametrize("offset", [0, 1e6])
 def test_the_error_of_pca_is_that_of_scikit_learn(shape, components, offset):
     x = offset + np.random.default_rng(0).standard_normal(shape) * np.linspace(1, 3, shape[1])
-    pca = PCA(components, svd_solver="full").fit(x)
-    expected = ((pca.inverse_transform(pca.transform(x)) - x) ** 2).mean()
-    got = pca_mse(x, column_statistics(x, np.arange(len(x))), components)
-    assert got == pytest.approx(expected, rel=1e-6)
+    exact = PCA(components, svd_solver="full").fit(x)
+    expected = ((exact.inverse_transform(exact.transform(x)) - x) ** 2).mean()
+    # twelve rows span eleven axes and leave nothing
+    assert error_of_pca(x, components) == pytest.approx(expected, rel=1e-6, abs=1e-15)
 
 
 def test_as_many_components_as_columns_leave_no_error():
     x = np.random.default_rng(0).standard_normal((50, 4))
-    assert pca_mse(x, column_statistics(x, np.arange(50)), 4) == pytest.approx(0, abs=1e-14)
+    assert error_of_pca(x, 4) == pytest.approx(0, abs=1e-14)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float32"])
 def test_rows_of_any_type_are_measured(device, dtype):
     x = (200 * np.random.default_rng(0).random((40, 6))).astype(dtype)
-    figures = evaluate(model_of(x), x, device=device)
-    model = model_of(x.astype(float), scale=model_of(x).config.scale)
-    pca = PCA(4, svd_solver="full").fit(x.astype(float))
-    error = ((pca.inverse_transform(pca.transform(x.astype(float))) - x) ** 2).mean()
-    assert figures.pca_mse == pytest.approx(error, rel=1e-5)
-    assert np.isfinite(list(vars(figures).values())).all()
+    model = model_of(x)
+    figures = evaluate(model, x, device=device)
+    target = model.preprocess.forward(x)
+    error = ((model.pca.project(target) - target) ** 2).mean()
+    assert figures.preprocessed_pca_mse == pytest.approx(error, rel=1e-5)
+    numbers = [value for name, value in vars(figures).items() if name != "pca_from"]
+    assert np.isfinite(numbers).all()
     assert model.network.columns == figures.columns
 
 
-def test_large_data_have_a_randomised_pca(monkeypatch):
-    random = np.random.default_rng(0)
-    x = random.standard_normal((300, 40)) @ np.diag(np.geomspace(10, 0.1, 40))
-    statistics = column_statistics(x, np.arange(300))
-    exact = pca_mse(x, statistics, 10)
-    monkeypatch.setattr(evaluation, "EXACT_PCA_SIZE", 20)
-    assert pca_mse(x, statistics, 10) == pytest.approx(exact, rel=1e-2)
+SPECTRA = {
+    "falling": np.geomspace(10, 0.1, 120),
+    "slow": np.geomspace(2, 1, 120),
+    "noise": np.ones(120),
+}
 
 
-def test_wide_data_that_take_much_memory_have_one_too(monkeypatch):
-    random = np.random.default_rng(0)
-    x = random.standard_normal((40, 300)) * np.geomspace(10, 0.1, 300)
-    statistics = column_statistics(x, np.arange(40))
-    exact = pca_mse(x, statistics, 10)
-    monkeypatch.setattr(evaluation, "EXACT_PCA_BYTES", 8 * x.size - 1)
-    close = pca_mse(x, statistics, 10)
-    assert close != exact
-    assert close == pytest.approx(exact, rel=1e-2)
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("components", [1, 12])
+@pytest.mark.parametrize("rows", [30, 200])
+@pytest.mark.parametrize("most", [2, 8])
+def test_the_randomised_error_of_pca_is_within_a_thousandth(
+    monkeypatch, spectrum, components, rows, most
+):
+    x = 5 + np.random.default_rng(0).standard_normal((rows, 120)) * SPECTRA[spectrum]
+    exact = error_of_pca(x, components)
+    monkeypatch.setattr(pca, "EXACT_SIZE", 20)
+    monkeypatch.setattr(pca, "MOST_BLOCKS", most)
+    for other in ("_by_covariance", "_by_products_of_rows"):
+        monkeypatch.setattr(pca, other, None)
+    close = error_of_pca(x, components)
+    assert exact * (1 - 1e-9) <= close <= exact * (1 + 1e-3)
 
 
 def test_data_without_variance_are_explained_if_they_are_rebuilt():
@@ -143,9 +217,35 @@ def test_data_without_variance_are_explained_if_they_are_rebuilt():
     assert evaluate(model, x).explained_variance == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("far", [0.1, 1e15])
+def test_variance_that_is_mere_rounding_is_none(dtype, far):
+    x = np.full((70, 3), far, dtype)
+    x[::2] = np.nextafter(x[::2], np.inf, dtype=dtype)
+    figures = evaluate(model_of(x, scale="none", epochs=1), x)
+    assert (figures.variance, figures.preprocessed_variance) == (0, 0)
+    assert figures.explained_variance == figures.preprocessed_explained_variance
+    assert figures.explained_variance in (0, 1)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        1e6 + np.random.default_rng(0).normal(size=(70, 3)) * 1e-3,
+        2**40 + np.random.default_rng(0).integers(0, 2, size=(70, 3)),
+    ],
+    ids=["float", "integer"],
+)
+def test_a_small_variance_is_one(x):
+    figures = evaluate(model_of(x), x)
+    assert figures.variance == pytest.approx((x - x[0]).var(axis=0).mean(), rel=1e-4)
+
+
 def test_more_units_than_rows_are_compared_with_what_pca_can_have():
     x = np.random.default_rng(0).random((3, 8))
-    assert evaluate(model_of(x, validation=0), x).pca_mse == pytest.approx(0, abs=1e-14)
+    figures = evaluate(model_of(x, validation=0), x)
+    assert figures.pca_mse == pytest.approx(0, abs=1e-14)
+    assert figures.pca_components <= 3
 
 
 def test_rows_of_another_width_are_refused(x):

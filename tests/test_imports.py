@@ -22,6 +22,7 @@ LAYERS = [
     {
         "estimator",
         "evaluation",
+        "verdict",
         "importers",
         "diagnosis",
         "demonstration",

@@ -38,11 +38,15 @@ _SOURCES = {
     "float": ("unsigned char", "unsigned short", "signed char", "short", "float"),
     "double": ("unsigned", "unsigned long long", "int", "Index", "double"),
 }
-"""Types of data that are scaled in float32 for a float32 network, and those that are not."""
+"""Types of data that may be scaled in float32 for a float32 network, and those that are not."""
 _GATHERS = (
     *((source, "float", "float") for source in _SOURCES["float"]),
-    *((source, "double", "float") for source in _SOURCES["double"]),
-    *((source, "double", "double") for sources in _SOURCES.values() for source in sources),
+    *(
+        (source, "double", real)
+        for (real,) in REALS
+        for sources in _SOURCES.values()
+        for source in sources
+    ),
 )
 _F = tuple(ACTIVATIONS.values())
 _COLUMN_BYTES = 8 * TILE_COLUMNS * 8

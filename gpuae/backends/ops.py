@@ -70,7 +70,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Per column: scaled = clip((x − center)·factor, low, high), computed in center's dtype."""
+    """Per column: scaled = clip((x − center)·factor, low, high), computed in center's dtype.
+
+    That is the common type of rows and batch, or a finer one.
+    """
 
     center: Array
     factor: Array

@@ -1,4 +1,4 @@
-"""--columns, --id-column and --label-column: which columns of DATA are what."""
+"""Which columns of DATA are what, and how a table of text is written: options of many commands."""
 
 from __future__ import annotations
 
@@ -20,15 +20,34 @@ def column_options(function: F) -> F:
         columns: str | None,
         id_column: str | None,
         label_column: str | None,
+        header: bool | None,
+        decimal: str | None,
+        na_values: tuple[str, ...],
         **others: Any,
     ) -> Any:
         from gpuae.importers import ReadOptions
 
-        return function(reading=ReadOptions(columns, id_column, label_column), **others)
+        reading = ReadOptions(
+            columns,
+            id_column,
+            label_column,
+            header=header,
+            decimal=decimal,
+            na_values=na_values,
+        )
+        return function(reading=reading, **others)
 
-    for option in (_LABEL, _ID, _COLUMNS):
+    for option in (_NA_VALUES, _DECIMAL, _HEADER, _LABEL, _ID, _COLUMNS):
         command = option(command)
     return command  # type: ignore[return-value]
+
+
+def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Return the words of a list, without blanks around them."""
+    words = tuple(word.strip() for word in (value or "").split(","))
+    if value is not None and not all(words):
+        raise click.BadParameter("needs words separated by commas, such as ?,n.d.,-999")
+    return words if value is not None else ()
 
 
 _COLUMNS = click.option(
@@ -38,3 +57,19 @@ _COLUMNS = click.option(
 )
 _ID = click.option("--id-column", metavar="NAME", help="Of a table: what identifies a row.")
 _LABEL = click.option("--label-column", metavar="NAME", help="Of a table: the labels.")
+_HEADER = click.option(
+    "--header/--no-header",
+    default=None,
+    help="Of a table of text: whether its first row names the columns [default: as it looks].",
+)
+_DECIMAL = click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    help="Of a table of text: what stands before a fraction [default: a point].",
+)
+_NA_VALUES = click.option(
+    "--na-values",
+    metavar="LIST",
+    callback=_words,
+    help="Of a table of text: cells of missing values, such as ?,n.d.,-999, beside the usual.",
+)

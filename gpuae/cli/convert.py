@@ -55,15 +55,19 @@ def command(
         check_distinct,
         check_finite,
         check_output,
+        check_room,
         write_dataset,
     )
     from gpuae.storage.input_file import InputFiles
+    from gpuae.storage.table_output import is_table
 
     check_output(output, force)
     kept = missing == "keep"
     inputs = InputFiles(path_of(source), labels and path_of(str(labels)))
     dataset = open_data(source, labels, options=replace(reading, missing=kept))
-    check_distinct(output, dataset.source_path, labels)
+    check_distinct(output, dataset.source_path, labels and path_of(str(labels)))
+    is_table(output)  # refuses endings that are not written
+    check_room(output, len(dataset.x) * dataset.x.shape[1] * dataset.x.dtype.itemsize)
     check_finite(dataset.x, dataset.source, missing=kept)
     for note in dataset.notes:
         say(f"note: {note}")
@@ -78,9 +82,11 @@ def command(
 def _provenance(
     dataset: Dataset, labels: Path | None, reading: ReadOptions
 ) -> dict[str, str | int | float]:
+    from gpuae.importers import split_spec
     from gpuae.storage import provenance
 
     sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
     if labels is not None:
-        sources.append(provenance.source_file("labels", labels, str(labels)))
+        path, _ = split_spec(str(labels))
+        sources.append(provenance.source_file("labels", path, str(labels)))
     return provenance.attributes("convert", sources, reading.said())

@@ -54,7 +54,7 @@ def command(
         features,
         output,
         memory=memory,
-        row_bytes=lambda model: 4 * model.network.columns,
+        row_bytes=lambda model: model.row_type.itemsize * model.network.columns,
     )
     _check_layer(job)
     shape = (len(job.x), job.model.network.columns)
@@ -63,6 +63,7 @@ def command(
         dataset_output(
             output,
             shape,
+            job.model.row_type,
             force=force,
             **job.labels,
             feature_names=job.model.feature_names,

@@ -48,7 +48,7 @@ def _story(shown: Demonstration) -> list[str]:
         f"  a classifier's accuracy     {shown.code_accuracy:11.1%}   "
         f"{shown.raw_accuracy:.1%} on the raw pixels",
         "",
-        "PCA was fitted to the very test digits; the autoencoder had never seen them.",
+        f"Both learnt from the {shown.train_rows} training digits and had never seen the others.",
         f"Files: {', '.join(str(path) for path in files.all())}",
         "",
         "Try next:",

@@ -59,8 +59,8 @@ def command(
     Example:
       gpuae encode model.h5 rows.csv -o features.h5
     """
-    from gpuae.cli.rows import Job, write_rows
-    from gpuae.encoding import encode, layer_index
+    from gpuae.cli.rows import Job, note, write_rows
+    from gpuae.encoding import encode, in_float32, layer_index
     from gpuae.storage.dataset import check_output
     from gpuae.storage.features import features_output
     from gpuae.storage.table_output import is_table
@@ -90,12 +90,13 @@ def command(
         encode(
             job.model,
             job.x,
-            sink,
+            in_float32(sink),
             layer=layer,
             device=device,
             threads=threads,
             memory=memory,
             start=out.start,
+            note=note,
         )
 
     try:

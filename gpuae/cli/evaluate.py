@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,19 +40,21 @@ def command(
     memory: int | None,
     reading: ReadOptions,
 ) -> None:
-    """Measure MODEL on the rows of DATA, beside PCA of the same DATA at the same code size.
+    """Measure MODEL on the rows of DATA, beside PCA at the same code size.
 
-    The loss is in scaled units; errors and variance are in the data's own.
+    Errors and variances are given in the units that the network sees, in which every column counts
+    as the scaling says, and in the data's own. PCA is that of the training rows where the model
+    has kept it, else that of DATA.
 
     \b
     Example:
       gpuae evaluate model.h5 test.csv --json
     """
-    from gpuae.cli.rows import Job
+    from gpuae.cli.rows import Job, note
     from gpuae.evaluation import evaluate
 
     job = Job.open(model_path, data, reading=reading, memory=memory)
-    figures = evaluate(job.model, job.x, device=device, threads=threads, memory=memory)
+    figures = evaluate(job.model, job.x, device=device, threads=threads, memory=memory, note=note)
     if as_json:
         print_json(asdict(figures))
     else:
@@ -60,16 +63,29 @@ def command(
 
 
 def table_rows(figures: Evaluation) -> list[tuple[str, str]]:
-    """Word the figures for a person."""
+    """Word the figures for a person: of the units that the network sees, then of the data's own."""
     k = figures.code_size
+    pca = f"  of PCA with {figures.pca_components} components"
     return [
         ("loss", f"{figures.loss:.6g}"),
-        ("mean squared error", f"{figures.mse:.6g}"),
-        (f"  of PCA with {k} components", f"{figures.pca_mse:.6g}"),
-        ("explained variance", f"{figures.explained_variance:.2%}"),
-        (f"  of PCA with {k} components", f"{figures.pca_explained_variance:.2%}"),
+        ("", "preprocessed  in the data's own units"),
+        ("mean squared error", _both(figures, "mse", "{:.6g}".format)),
+        (pca, _both(figures, "pca_mse", "{:.6g}".format)),
+        ("explained variance", _shares(figures, "explained_variance")),
+        (pca, _shares(figures, "pca_explained_variance")),
+        ("PCA was learnt from", f"the {figures.pca_from}".replace("the these", "these")),
         ("mean activation of the code", f"{figures.mean_activation:.4g}"),
         ("exact zeros in the code", f"{figures.zero_fraction:.2%}"),
         ("dead units", f"{figures.dead_units} of {k}"),
         ("active units a row", f"{figures.active_per_row:.1f} of {k}"),
     ]
+
+
+def _both(figures: Evaluation, name: str, word: Callable[[float], str]) -> str:
+    return f"{word(getattr(figures, f'preprocessed_{name}')):12}  {word(getattr(figures, name))}"
+
+
+def _shares(figures: Evaluation, name: str) -> str:
+    from gpuae.verdict import percent
+
+    return _both(figures, name, percent) if figures.variance else "the rows are all but the same"

@@ -33,10 +33,7 @@ if TYPE_CHECKING:
     from gpuae.storage.input_file import InputFiles
     from gpuae.training.checkpoint import Checkpoints
     from gpuae.training.fitting import Fit
-
-MEASURED_ROWS = 2000
-"""At most so many held-out rows are measured after training."""
-LITTLE_EXPLAINED = 0.5
+    from gpuae.verdict import Verdict
 
 
 @declare
@@ -99,6 +96,7 @@ def command(
     from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
     from gpuae.training.fitting import fit
+    from gpuae.verdict import judge
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
@@ -111,16 +109,19 @@ def command(
     _check_distinct(output, checkpoint, config_path, *inputs)
     files = InputFiles(*inputs)
     initial = Model.load(init_from) if init_from else None
-    reading = replace(reading, missing=config.missing == "mean")
+    reading = replace(reading, missing=config.missing == "mean", wide=config.dtype == "float64")
     dataset = _open(data, reading, config)
     held_out = None
     if validation_data is not None:
         held_out = _open_like(dataset, validation_data, reading, config)
-    held = checkpoints.held() if checkpoints else nullcontext()
     result = None
     with in_place(dataset.x) as x:
         try:
-            with held, watching() as observer, SmallOutput(output, force=force) as out:
+            with (
+                checkpoints.held() if checkpoints else nullcontext(),
+                watching() as observer,
+                SmallOutput(output, force=force) as out,
+            ):
                 result = fit(
                     x,
                     config,
@@ -144,11 +145,11 @@ def command(
             if result is None:
                 raise
             raise save_spare(result.model, output, error) from error
-        summary = _summary(result, output) | _explained(result, x, held_out, config)
+        summary, verdict = _summary(result, output), judge(result)
     if as_json:
-        print_json(summary)
+        print_json(summary | _figures(verdict))
     else:
-        _tell(summary)
+        _tell(summary, verdict)
     _end(result, output, changed)
 
 
@@ -288,7 +289,7 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
     return {
         "model": str(output),
         "ending": result.course.ending.value,
-        "epochs": len(history),
+        "epochs": result.course.epochs,
         "best_epoch": best,
         "loss": kept.loss if kept else None,
         "val_loss": kept.val_loss if kept and not isnan(kept.val_loss) else None,
@@ -298,33 +299,21 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
     }
 
 
-def _explained(
-    result: Fit, x: NDArray[Any], held_out: Dataset | None, config: Config
-) -> dict[str, Any]:
-    """Measure what the model makes of some rows that it was not trained on, if there are any."""
-    from gpuae.evaluation import explained_variance
-
-    rows = result.unseen[:MEASURED_ROWS]
-    if len(rows) < 2:
-        return {"explained_variance": None, "measured_rows": 0}
-    own = x[rows] if held_out is None else held_out.x[:MEASURED_ROWS]
-    share = explained_variance(result.model, own, device=config.device, threads=config.threads)
-    return {"explained_variance": share, "measured_rows": len(rows)}
+def _figures(verdict: Verdict | None) -> dict[str, Any]:
+    unknown = {"explained_variance": None, "measured_rows": 0, "verdict": None}
+    return {**verdict.summary(), "verdict": str(verdict)} if verdict else unknown
 
 
-def _tell(summary: dict[str, Any]) -> None:
+def _tell(summary: dict[str, Any], verdict: Verdict | None) -> None:
     click.echo(f"{summary['ending']} after {summary['epochs']} epochs", nl=False)
     click.echo(f" in {summary['seconds']:.1f} s")
     if summary["loss"] is not None:
         val = f", val_loss {summary['val_loss']:.6g}" if summary["val_loss"] is not None else ""
         click.echo(f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}")
-    explained = summary["explained_variance"]
-    if explained is not None:
-        rows = summary["measured_rows"]
-        click.echo(f"explained variance of {rows} held-out rows: {explained:.1%}")
-        if explained < LITTLE_EXPLAINED:
-            say(
-                "note: that is little; more epochs, a smaller batch_size, scale=standard or a "
-                "weaker penalty may help"
-            )
+    elif summary["epochs"]:
+        click.echo("kept the start: no epoch was better for rows that were held out")
+    if verdict is not None:
+        click.echo(str(verdict))
+        if verdict.advice:
+            say(f"note: {verdict.advice}")
     click.echo(f"wrote {summary['model']}")

@@ -20,6 +20,9 @@ from gpuae.cli.base import (
 if TYPE_CHECKING:
     from gpuae.storage.summary import Summary
 
+SHOWN_CHARACTERS = 1000
+"""Of an attribute; --json gives all of it."""
+
 
 @declare
 @click.argument("file", type=PATH)
@@ -53,7 +56,11 @@ def command(file: Path, as_json: bool) -> None:
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:
     hidden = ("format", "kind")
-    rows = [(name, str(value)) for name, value in summary.attributes.items() if name not in hidden]
+    rows = [
+        (name, _shortened(str(value)))
+        for name, value in summary.attributes.items()
+        if name not in hidden
+    ]
     if summary.config:
         settings = (f"{name}={_plain(value)}" for name, value in summary.config.items())
         rows.append(("settings", " ".join(settings)))
@@ -64,6 +71,10 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
             size = " × ".join(str(length) for length in entry.shape) or "scalar"
             rows.append((entry.path, f"{size}  {entry.dtype}"))
     return rows
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def _plain(value: object) -> str:

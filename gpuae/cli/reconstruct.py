@@ -56,7 +56,7 @@ def command(
         output,
         reading,
         memory=memory,
-        row_bytes=lambda model: 4 * model.network.columns,
+        row_bytes=lambda model: model.row_type.itemsize * model.network.columns,
     )
     rows, columns = job.x.shape
     write_rows(
@@ -64,6 +64,7 @@ def command(
         dataset_output(
             output,
             (rows, columns),
+            job.model.row_type,
             force=force,
             **job.labels,
             feature_names=job.dataset.feature_names,

@@ -50,7 +50,7 @@ class Job:
         Without `reading` they are codes rather than rows. With `row_bytes` the disk must have room
         for so many bytes of output a row.
         """
-        from gpuae.importers import ReadOptions, open_data, path_of
+        from gpuae.importers import ReadOptions, path_of
         from gpuae.model.model import Model
         from gpuae.storage.dataset import check_distinct, check_finite, check_room
         from gpuae.storage.input_file import InputFiles
@@ -58,11 +58,11 @@ class Job:
         inputs = InputFiles(model_path, path_of(data))
         model = Model.load(model_path)
         wanted = ReadOptions() if reading is None else _wanted(reading, model_path, model)
-        dataset = open_data(data, memory=memory, options=wanted)
+        dataset = _open_rows(data, wanted, model, memory)
         if output is not None:
             check_distinct(output, model_path, dataset.source_path)
-        for note in dataset.notes:
-            say(f"note: {note}")
+        for remark in dataset.notes:
+            note(remark)
         _check_columns(model_path, model, dataset, codes=reading is None)
         if output is not None and row_bytes is not None:
             check_room(output, len(dataset.x) * row_bytes(model))
@@ -101,14 +101,42 @@ class Job:
         return {"y": self.dataset.y, "row_id": self.dataset.row_id}
 
 
+def note(message: str) -> None:
+    """Tell the person what a result gives reason to remark."""
+    say(f"note: {message}")
+
+
 def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions:
-    """Ask for the columns that the model was trained on, by their names if they have any."""
+    """Ask for the columns that the model was trained on, by their names if they have any.
+
+    What was said of the rows then holds now too, as far as it fits and nothing else is said.
+    """
+    from gpuae.importers import ReadOptions
+    from gpuae.storage.provenance import Record
+
+    record = Record.of(model.attributes, str(model_path))
     return replace(
         reading,
         names=model.feature_names,
         names_of=str(model_path),
         missing=model.config.missing == "mean",
+        wide=model.config.dtype == "float64",
+        before=ReadOptions.of_said(record.options) if record.command == "fit" else None,
     )
+
+
+def _open_rows(data: str, wanted: ReadOptions, model: Model, memory: int | None) -> Dataset:
+    """Open rows; of more columns without names those by number that the model was trained on."""
+    from gpuae.importers import open_data
+
+    dataset = open_data(data, memory=memory, options=wanted)
+    before = wanted.before and wanted.before.columns
+    fits = dataset.x.shape[1] == model.network.columns
+    if fits or not before or wanted.columns is not None or dataset.feature_names is not None:
+        return dataset
+    chosen = open_data(data, memory=memory, options=replace(wanted, columns=before))
+    note = f"the columns {before} are taken, as for {wanted.names_of}"
+    return replace(chosen, notes=(*chosen.notes, note))
 
 
 def _check_columns(model_path: Path, model: Model, dataset: Dataset, *, codes: bool) -> None:
@@ -137,7 +165,7 @@ def _check_names(model_path: Path, model: Model, dataset: Dataset) -> None:
     ):
         if own != known:
             raise InputError(
-                f"{dataset.source}: column {column} (counted from 0) is {own!r} and {model_path} "
+                f"{dataset.source}: column {column + 1} is {own!r} and {model_path} "
                 f"was trained with {known!r} there; give the same columns in the same order"
             )
 

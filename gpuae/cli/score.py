@@ -46,7 +46,7 @@ def command(
     Example:
       gpuae score model.h5 today.csv -o scores.h5
     """
-    from gpuae.cli.rows import Job, write_rows
+    from gpuae.cli.rows import Job, note, write_rows
     from gpuae.encoding import score
     from gpuae.storage.dataset import check_output
     from gpuae.storage.features import scores_output
@@ -60,6 +60,8 @@ def command(
             output, rows, force=force, **job.labels, attributes=job.attributes("score", device)
         ),
         output,
-        lambda sink: score(job.model, job.x, sink, device=device, threads=threads, memory=memory),
+        lambda sink: score(
+            job.model, job.x, sink, device=device, threads=threads, memory=memory, note=note
+        ),
         f"{rows} scores",
     )

@@ -14,9 +14,6 @@ from gpuae.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-LARGEST_FILE = 1 << 20
-"""Bytes of a file of settings."""
-
 
 def setting_options(function: F) -> F:
     """Add an option for each setting, and --config; the command gets `settings` and `config`."""
@@ -35,20 +32,13 @@ def setting_options(function: F) -> F:
 
 def read_settings(config_path: Path | None, settings: dict[str, str | None]) -> Config:
     """Put the file's settings and the given options together; options win."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    if config_path is not None:
-        _check_size(config_path)
-        return Config.from_toml(config_path, given)
-    return Config.parse(given, source="options")
-
-
-def _check_size(path: Path) -> None:
-    """Refuse what is no plain file, or larger than any file of settings."""
-    from gpuae.errors import InputError
     from gpuae.storage.input_file import check_plain
 
-    if check_plain(path) > LARGEST_FILE:
-        raise InputError(f"{path}: is larger than any file of settings; give another one")
+    given = {name: value for name, value in settings.items() if value is not None}
+    if config_path is not None:
+        check_plain(config_path)
+        return Config.from_toml(config_path, given)
+    return Config.parse(given, source="options")
 
 
 def _choices(annotation: Any) -> list[str]:

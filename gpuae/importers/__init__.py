@@ -14,7 +14,7 @@ from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.memory import data_memory
 from gpuae.storage.dataset import Dataset, open_dataset
 
-__all__ = ["ReadOptions", "open_data", "path_of"]
+__all__ = ["ReadOptions", "open_data", "path_of", "split_spec"]
 
 TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load}
 """Formats whose columns can be other things than features."""
@@ -60,12 +60,22 @@ def path_of(spec: str) -> Path | None:
 
 def _open(spec: str, memory: int, options: ReadOptions) -> Dataset:
     if spec == digits.NAME:
+        _check_of_text(spec, options)
         return with_columns(digits.load(), options)
     path, inner = split_spec(spec)
     found = detect(path)
+    if found is not Format.TABLE:
+        _check_of_text(spec, options)
     if found in TABLES and inner is None:
         return TABLES[found](path, options)
     return with_columns(_open_matrix(path, inner, found, memory), options)
+
+
+def _check_of_text(spec: str, options: ReadOptions) -> None:
+    """Refuse what only a table of text can follow."""
+    given = options.of_text()
+    if given:
+        raise InputError(f"{spec}: {given[0]} is for tables of text; leave it out")
 
 
 def _open_matrix(path: Path, inner: str | None, found: Format, memory: int) -> Dataset:
@@ -92,7 +102,7 @@ def _open_single(path: Path, inner: str | None, found: Format, memory: int) -> D
 
 
 def _with_labels(dataset: Dataset, path: Path) -> Dataset:
-    y = load_labels(path)
+    y = load_labels(path, len(dataset.x))
     if len(y) != len(dataset.x):
         raise InputError(
             f"{path}: holds {len(y)} labels for the {len(dataset.x)} rows of {dataset.source}; "

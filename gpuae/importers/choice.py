@@ -52,11 +52,12 @@ def choose(titles: Titles, options: ReadOptions) -> Choice:
 def _wanted(titles: Titles, options: ReadOptions, among: tuple[int, ...]) -> tuple[int, ...] | None:
     """Return where the features that are wanted by name are; None where names do not tell."""
     names = options.names
-    if names is None or titles.names is None or len(set(names)) < len(names):
+    wanted = set(names or ())
+    if names is None or titles.names is None or len(wanted) < len(names):
         return None
     place: dict[str, int] = {}
     for column in among:
-        if titles.names[column] in place and titles.names[column] in names:
+        if titles.names[column] in place and titles.names[column] in wanted:
             titles.column(titles.names[column], f"of the columns of {options.names_of}")
         place.setdefault(titles.names[column], column)
     missing = [name for name in names if name not in place]

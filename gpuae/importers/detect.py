@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import enum
+import zipfile
 from pathlib import Path
+from typing import NoReturn
 
 import h5py
 
 from gpuae.errors import InputError
-from gpuae.importers import h5ad, idx, matlab, npy, scipy_npz
+from gpuae.importers import compressed, h5ad, idx, matlab, npy, scipy_npz
 from gpuae.storage.input_file import check_readable
 
 PARQUET_MAGIC = b"PAR1"
-TABLE_ENDINGS = (".csv", ".tsv", ".txt")
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data", ".asc")
+OLD_EXCEL_MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
+WHAT_IS_PACKED = {"xl/workbook.xml": "an Excel workbook", "content.xml": "an office document"}
+"""By a member that tells it, of zip archives."""
+SAVE_SHEET = "save its sheet as csv"
 
 
 class Format(enum.Enum):
@@ -43,6 +49,8 @@ _FORMAT_OF_ENDING = {
     ".pq": Format.PARQUET,
     **dict.fromkeys(TABLE_ENDINGS, Format.TABLE),
 }
+
+_TABLES_LISTED = f"{', '.join(TABLE_ENDINGS[:-1])} or {TABLE_ENDINGS[-1]}"
 
 
 def split_spec(spec: str) -> tuple[Path, str | None]:
@@ -75,8 +83,8 @@ def detect(path: Path) -> Format:
     if found is None:
         raise InputError(
             f"{path}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, "
-            "parquet, h5ad, mat of version 7.3, and text tables that end in .csv, .tsv or .txt; "
-            "convert it to one of them"
+            f"parquet, h5ad, mat of version 7.3, and text tables that end in {_TABLES_LISTED}; "
+            "convert it to one of them, or rename it if it is a table"
         )
     return found
 
@@ -91,7 +99,10 @@ def _by_first_bytes(path: Path, head: bytes) -> Format | None:
     if head.startswith(npy.NPY_MAGIC):
         return Format.NPY
     if head.startswith(npy.ZIP_MAGICS):
+        _refuse_other_archives(path)
         return Format.SPARSE_NPZ if scipy_npz.is_sparse(path) else Format.NPZ
+    if head.startswith(OLD_EXCEL_MAGIC):
+        raise InputError(f"{path}: is an Excel workbook; {SAVE_SHEET}")
     if head.startswith(PARQUET_MAGIC):
         return Format.PARQUET
     if head.startswith(matlab.OLD_MAGIC):
@@ -99,11 +110,32 @@ def _by_first_bytes(path: Path, head: bytes) -> Format | None:
     return Format.IDX if idx.is_idx(head) else None
 
 
+def _refuse_other_archives(path: Path) -> None:
+    """Refuse zip archives that hold anything but arrays of NumPy's, with what helps."""
+    with npy.numpy_errors(str(path)), zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+    what = next((WHAT_IS_PACKED[name] for name in WHAT_IS_PACKED if name in members), None)
+    if what:
+        raise InputError(f"{path}: is {what}; {SAVE_SHEET}")
+    if members and not any(name.endswith(".npy") for name in members):
+        raise InputError(
+            f"{path}: is an archive without arrays of NumPy's, it begins with {members[0]!r}; "
+            "unpack it and give the file in it"
+        )
+
+
 def _by_ending(path: Path) -> Format | None:
     """Tell text, gzip, and files whose reader will say what is wrong with their content."""
     name = path.name.lower()
-    if name.endswith(".gz"):
-        return Format.IDX if not name.removesuffix(".gz").endswith(TABLE_ENDINGS) else None
+    packed = compressed.without_ending(name)
+    if packed.endswith(TABLE_ENDINGS):
+        return Format.TABLE
+    if name != packed:
+        return Format.IDX if name.endswith(".gz") else _refuse_packed(path)
     if "-idx" in name or name.endswith("-ubyte"):
         return Format.IDX
     return _FORMAT_OF_ENDING.get(path.suffix.lower())
+
+
+def _refuse_packed(path: Path) -> NoReturn:
+    raise InputError(f"{path}: only tables of text are read packed like this; unpack it first")

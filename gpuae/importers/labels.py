@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import idx, matlab, npy, table
 from gpuae.importers.detect import Format, detect, split_spec
-from gpuae.storage import arrays, guard, limits, reading
+from gpuae.storage import arrays, guard, limits, netcdf, reading
 
 
-def load(spec: Path) -> NDArray[Any]:
+def load(spec: Path, count: int) -> NDArray[Any]:
     """Return the labels (n,) in a file: numbers, or strings.
 
     Parameters
@@ -22,6 +23,8 @@ def load(spec: Path) -> NDArray[Any]:
     spec
         idx, idx.gz, .npy, a table with one column or one named as labels are, a data set of
         gpuae's, `file.h5::/path`, or `file.mat::name`.
+    count
+        How many labels there have to be.
 
     Raises
     ------
@@ -41,13 +44,16 @@ def load(spec: Path) -> NDArray[Any]:
     if inner is not None:
         raise InputError(f"{path}: has nothing to choose from by ::{inner}; give the file alone")
     if found is Format.TABLE:
-        return table.load_labels(path)
+        return table.load_labels(path, count)
     values = idx.read_array(path) if found is Format.IDX else npy.read_array(path)
     return _one_a_row(values, str(path))
 
 
 def _from_hdf5(path: Path, inner: str) -> NDArray[Any]:
     with guard.opened(path) as file:
+        item = guard.find(file, inner)
+        if isinstance(item, h5py.Dataset):
+            netcdf.check_plain(item, guard.name_of(file, inner))
         values = reading.optional_array(file, inner)
         if values is None:
             raise InputError(

@@ -6,6 +6,7 @@ import io
 import lzma
 import math
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from gpuae.storage.limits import check_memory
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-LABEL_NAMES = ("y", "labels", "target")
+LABEL_NAMES = ("y", "label", "labels", "target", "class")
 PREFERRED_NAMES = ("x", "X", "data")
 HEADER_BYTES = 1 << 16
 """Of an array: larger than any header of numbers, and NumPy would read gigabytes of one."""
@@ -36,7 +37,9 @@ HEADER_BYTES = 1 << 16
 def numpy_errors(source: str) -> Iterator[None]:
     """Turn what NumPy and zipfile raise on bad files into an InputError."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*created on Python 2")  # no harm in that
+            yield
     except (
         OSError,
         EOFError,

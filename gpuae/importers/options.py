@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Which columns are what, and whether values may be missing."""
+    """Which columns are what, how a table of text is written, and whether values may be missing."""
 
     columns: str | None = None
     """The features, as `columns.resolve` reads them; None: every column that nothing else is."""
@@ -17,19 +19,69 @@ class ReadOptions:
     """Name of the column of labels; of tables only."""
     missing: bool = False
     """Whether cells may be empty; they become NaN."""
+    wide: bool = False
+    """Whether the features of a table of text are to be exact in float32 or stay float64, for
+    computing in float64."""
     names: tuple[str, ...] | None = None
     """Features to take by name, in this order, where the columns have names."""
     names_of: str = ""
     """What messages call whatever has these features: the model's file."""
+    header: bool | None = None
+    """Whether the first row of a table of text names the columns; None: as it looks."""
+    decimal: str | None = None
+    """What stands before the fraction of a number in a table of text: a comma, or else a point."""
+    na_values: tuple[str, ...] = ()
+    """Cells of a table of text that stand for missing values, beside the usual ones."""
+    before: ReadOptions | None = None
+    """What was said of the rows that the model has learnt from: it holds as far as it fits where
+    nothing else is said now."""
+
+    @classmethod
+    def of_said(cls, said: Mapping[str, object]) -> Self:
+        """Return options from what `said` gave, which may have come from a file."""
+        known = {name: value for name, value in said.items() if isinstance(value, str)}
+        words = known.get("na_values")
+        return cls(
+            columns=known.get("columns"),
+            id_column=known.get("id_column"),
+            label_column=known.get("label_column"),
+            header={"yes": True, "no": False}.get(known.get("header", "")),
+            decimal=known.get("decimal"),
+            na_values=tuple(words.split(",")) if words else (),
+        )
+
+    def for_text(self) -> ReadOptions:
+        """Return these options with what was said before of how a table of text is written."""
+        if self.before is None:
+            return self
+        return replace(
+            self,
+            header=self.before.header if self.header is None else self.header,
+            decimal=self.decimal or self.before.decimal,
+            na_values=self.na_values or self.before.na_values,
+        )
 
     def said(self) -> dict[str, str]:
-        """Return what a person has said about columns, by the names of the options."""
+        """Return what a person has said about the rows, by the names of the options."""
+        header = None if self.header is None else ("yes" if self.header else "no")
         named = {
             "columns": self.columns,
             "id_column": self.id_column,
             "label_column": self.label_column,
+            "header": header,
+            "decimal": self.decimal,
+            "na_values": ",".join(self.na_values) or None,
         }
         return {name: value for name, value in named.items() if value is not None}
+
+    def of_text(self) -> list[str]:
+        """Return the options given that only a table of text can follow."""
+        given = {
+            "--header" if self.header else "--no-header": self.header is not None,
+            "--decimal": self.decimal is not None,
+            "--na-values": bool(self.na_values),
+        }
+        return [option for option, was_given in given.items() if was_given]
 
 
 AS_IT_IS = ReadOptions()

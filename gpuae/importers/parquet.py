@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers.columns import SHOWN, Titles
+from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign
 from gpuae.storage import arrays, limits
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-MAX_TEXT_BYTES = 1 << 30
 FOOTER_LIMIT = 64 << 20
 """Bytes of any one text, and entries of any one list, in what describes the file."""
 
@@ -54,15 +54,17 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
         titles, types = _columns(path, file)
         roles = assign(titles, options)
         features = _features(titles, types, roles)
-        x = _matrix(path, file, [titles.names[column] for column in features], options)
+        names = tuple(titles.names[column] for column in features)
+        x = _matrix(path, file, list(names), options)
+    counters = counter_notes(x, names, [column in roles.claimed for column in features])
     return Dataset(
         x,
         str(path),
         y=_companion(path, titles, types, roles.label),
-        feature_names=tuple(titles.names[column] for column in features),
+        feature_names=names,
         row_id=_companion(path, titles, types, roles.row_id),
         source_path=path,
-        notes=(*roles.notes, *_left_out(titles, roles, features)),
+        notes=(*roles.notes, *_left_out(titles, roles, features), *counters),
     )
 
 
@@ -145,7 +147,7 @@ def _matrix(
         for place, name in enumerate(names):
             column = table.column(name)
             missing.count(column, name, start)
-            _fill(path, x[start : start + len(table), place], column)
+            _fill(path, name, x[start : start + len(table), place], column)
         start += len(table)
     if start != len(x):
         raise InputError(f"{path}: holds another number of rows than it declares; make it again")
@@ -199,8 +201,8 @@ def _lacking(file: pq.ParquetFile, names: list[str]) -> set[str]:
     return found - required
 
 
-def _fill(path: Path, out: NDArray[Any], column: pa.ChunkedArray) -> None:
-    """Write the values of a column, NaN for those that are missing."""
+def _fill(path: Path, name: str, out: NDArray[Any], column: pa.ChunkedArray) -> None:
+    """Write the values of a column, NaN for those that are missing; none of them is rounded."""
     from pyarrow import types
 
     if column.null_count and out.dtype.kind != "f":
@@ -209,6 +211,13 @@ def _fill(path: Path, out: NDArray[Any], column: pa.ChunkedArray) -> None:
         column = column.cast("uint8")
     elif types.is_decimal(column.type):
         column = column.cast("float64")
+    elif types.is_integer(column.type) and not arrays.survive(
+        column.drop_null().to_numpy(), out.dtype
+    ):
+        raise InputError(
+            f"{path}: the column {name!r} holds integers that {out.dtype} would round, which the "
+            "rows are in for other columns' or missing values' sake; leave it out by --columns"
+        )
     out[:] = column.to_numpy()
 
 
@@ -223,8 +232,8 @@ class _Missing:
     def count(self, column: pa.ChunkedArray, name: str, start: int) -> None:
         """Look at some values of a column, of which the first is in row `start`."""
         if column.null_count and not self._count:
-            row = start + int(np.argmax(column.is_null().to_numpy()))
-            self._first = f"column {name!r}, row {row} (counted from 0)"
+            row = start + 1 + int(np.argmax(column.is_null().to_numpy()))
+            self._first = f"column {name!r}, row {row}"
         self._count += column.null_count
 
     def refuse(self) -> None:
@@ -239,7 +248,7 @@ class _Missing:
 def _companion(
     path: Path, titles: NamedTitles, types: list[pa.DataType], number: int | None
 ) -> NDArray[Any] | None:
-    """Return the labels or row ids in a column: numbers, or text."""
+    """Return the labels or row ids in a column: numbers where they survive as such, or text."""
     from pyarrow import types as kinds
 
     if number is None:
@@ -253,9 +262,17 @@ def _companion(
     with _opened(path, (name,) if text else ()) as file:
         check_memory(8 * file.metadata.num_rows, str(path))
         column = file.read(columns=[name]).column(name)
-        if _number_type(kind) is not None:
+        if _survives_as_number(kind, column.null_count):
             return np.array(arrays.as_stored(np.asarray(column.to_numpy()), f"{path}: {name}"))
         return _text(path, name, column)
+
+
+def _survives_as_number(kind: pa.DataType, missing: int) -> bool:
+    """Whether labels or ids of a type can be kept as numbers: with nulls only floats can."""
+    from pyarrow import types
+
+    whole = types.is_integer(kind) or types.is_boolean(kind)
+    return types.is_floating(kind) or (whole and not missing)
 
 
 def _text(path: Path, name: str, column: pa.ChunkedArray) -> NDArray[Any]:
@@ -269,10 +286,7 @@ def _text(path: Path, name: str, column: pa.ChunkedArray) -> NDArray[Any]:
     parts = unified.chunks if hasattr(unified, "chunks") else [unified]
     words = [] if not parts else [str(word) for word in parts[0].dictionary.to_pylist()]
     longest = max(map(len, words), default=1)
-    if 4 * longest * len(column) > MAX_TEXT_BYTES:
-        raise InputError(
-            f"{path}: the column {name!r} holds over {MAX_TEXT_BYTES >> 30} GiB of text; shorten it"
-        )
+    limits.check_text(longest, len(column), f"{path}: the column {name!r}")
     known = np.array([*words, ""], dtype=f"U{max(1, longest)}")
     indices = [part.indices.fill_null(len(words)).to_numpy() for part in parts]
     texts: NDArray[Any] = known[np.concatenate(indices)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from gpuae.errors import InputError
 from gpuae.importers.choice import choose
 from gpuae.importers.columns import Titles
-from gpuae.importers.options import ReadOptions
+from gpuae.importers.options import AS_IT_IS, ReadOptions
 
 LABEL_NAMES = frozenset({"label", "labels", "target", "y", "class"})
 ID_NAMES = frozenset({"row_id", "__index_level_0__"})
@@ -52,9 +52,16 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
     label = _said(titles, options.label_column, "--label-column", choice.claimed)
     row_id = _said(titles, options.id_column, "--id-column", choice.claimed)
     notes = []
+    before = options.before or AS_IT_IS
+    if row_id is None:
+        row_id = _as_before(titles, before.id_column, choice.claimed | {label})
+        notes += _told(titles, row_id, f"row_id, as for {options.names_of}")
+    if label is None:
+        label = _as_before(titles, before.label_column, choice.claimed | {row_id})
+        notes += _told(titles, label, f"labels y, as for {options.names_of}")
     if label is None:
         label = guess_label(titles, choice.claimed | {row_id})
-        notes += _told(titles, label, "labels y")
+        notes += _told(titles, label, "labels y, not as a feature")
     if row_id is None:
         row_id = next(iter(_named(titles, ID_NAMES, choice.claimed | {label})), None)
         notes += _told(titles, row_id, "row_id")
@@ -64,15 +71,27 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
 
 
 def _said(titles: Titles, name: str | None, option: str, claimed: Collection[int]) -> int | None:
-    """Return the column that an option names."""
+    """Return the column that an option names, or numbers where there are no names."""
     if name is None:
         return None
-    column = titles.column(name, option)
+    column = titles.place(name, option)
     if column in claimed:
         raise InputError(
             f"{titles.source}: {option}: {name!r} is one of the features; it can be only one thing"
         )
     return column
+
+
+def _as_before(titles: Titles, name: str | None, taken: Collection[int | None]) -> int | None:
+    """Return the column that was called so before; None where there is none, or it is taken."""
+    if name is None:
+        return None
+    if titles.names is None:
+        found = [titles.numbered(name, "")] if titles.has_number(name) else []
+    else:
+        found = titles.places.get(name, [])
+    free = [column for column in found if column not in taken]
+    return free[0] if len(free) == 1 else None
 
 
 def guess_label(titles: Titles, claimed: Collection[int | None] = ()) -> int | None:
@@ -99,6 +118,7 @@ def _named(titles: Titles, names: Collection[str], claimed: Collection[int | Non
 
 
 def _told(titles: Titles, column: int | None, what: str) -> list[str]:
-    if column is None or titles.names is None:
+    if column is None:
         return []
-    return [f"the column {titles.names[column]!r} is taken as the {what}"]
+    name = repr(titles.names[column]) if titles.names else str(column + 1)
+    return [f"the column {name} is taken as the {what}"]

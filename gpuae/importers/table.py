@@ -1,45 +1,43 @@
-"""Tables of text (CSV and its relatives) with a header row.
+"""Tables of text (CSV and its relatives): features, labels and row ids.
 
 Two passes: the csv module finds the cells, checks that no row is ragged and keeps the few columns
-that are not features; NumPy's C parser then reads the features. Where that fails, a slow pass finds
-the cell at fault.
+that are not features; `table_numbers` then reads the features.
 """
 
 from __future__ import annotations
 
-import io
-import reprlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import table_cells as cells
+from gpuae.importers import table_header, table_numbers
+from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign, guess_label
-from gpuae.importers.table_cells import Table, labels, row_ids
+from gpuae.importers.table_cells import labels, row_ids
 from gpuae.storage.dataset import Dataset
-
-EXACT_IN_FLOAT32 = 1 << 24
-"""Integers up to this magnitude are kept exactly by float32."""
-MISSING = frozenset({"", "na", "n/a", "nan", "null"})
-"""What stands for a value that is not there, where that is allowed."""
 
 
 def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
     """Return the features of a table as rows, its label column as y, its index as row ids.
 
-    Values are float32, or float64 where integers or magnitudes would be lost.
+    Numbers keep their value: they are float32 where each is what is written (0.1, not 2460000.6),
+    else float64, and integers of 64 bits where only these are exact. Labels and ids are text unless
+    every one survives as a number.
 
     Raises
     ------
     InputError
-        For a missing header, ragged rows, columns that are not there, empty cells (unless values
-        may be missing), and text where numbers belong, with the line and column of the first.
+        Where there is no header and nobody said so; for ragged rows, columns that are not there,
+        empty cells (unless values may be missing), text where numbers belong, and integers that
+        would be rounded, with the line and column of the first.
     """
-    text, header = cells.open_table(path)
+    options = options.for_text()
+    text, header = cells.open_table(path, options)
     roles = assign(header.titles, options, header.index)
     index = None if header.index in {*roles.claimed, roles.label, roles.row_id} else header.index
     others = (roles.label, roles.row_id, index)
@@ -49,14 +47,17 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
     if not features:
         raise InputError(f"{path}: has no column of features; give a table with numeric columns")
     row_id = counted if roles.row_id is None else labels(table.columns[roles.row_id], str(path))
+    x = table_numbers.parse(table, features, options)
+    names = tuple(header.title(column) for column in features)
+    counters = counter_notes(x, names, [column in roles.claimed for column in features])
     return Dataset(
-        _narrow(_parse(table, features, missing=options.missing)),
+        x,
         str(path),
         y=None if roles.label is None else labels(table.columns[roles.label], str(path)),
-        feature_names=tuple(header.title(column) for column in features),
+        feature_names=names if header.named else None,
         row_id=row_id,
         source_path=path,
-        notes=(*_index_notes(roles, counted), *roles.notes),
+        notes=(*header.notes, *_index_notes(roles, counted), *roles.notes, *counters),
     )
 
 
@@ -68,15 +69,20 @@ def _index_notes(roles: Roles, counted: NDArray[Any] | None) -> tuple[str, ...]:
     return (f"the unnamed first column is {fate}",)
 
 
-def load_labels(path: Path) -> NDArray[Any]:
-    """Return the labels (n,) of a table: its label column, or the only one beside the index.
+def load_labels(path: Path, count: int) -> NDArray[Any]:
+    """Return the labels of a table: its label column, or the only one beside the index.
+
+    Parameters
+    ----------
+    count
+        How many there have to be; it tells whether the first row is a header.
 
     Raises
     ------
     InputError
         When it is not clear which column holds them.
     """
-    text, header = cells.open_table(path)
+    text, header = cells.open_table(path, _with_header(path, count))
     table = cells.scan(text, header, range(len(header.names)))
     index = None if row_ids(table) is None else 0
     others = [column for column in table.columns if column != index]
@@ -86,64 +92,9 @@ def load_labels(path: Path) -> NDArray[Any]:
     return labels(table.columns[chosen], str(path))
 
 
-def _parse(table: Table, features: tuple[int, ...], *, missing: bool) -> NDArray[np.float64]:
-    """Return the columns `features` as (n, d), NaN where values may be missing and are."""
-    try:
-        values = np.loadtxt(
-            io.StringIO(table.text),
-            delimiter=table.header.delimiter,
-            skiprows=table.header.lines,
-            usecols=features,
-            comments=None,
-            quotechar='"',
-            ndmin=2,
-        )
-    except ValueError:
-        return _parse_slowly(table, features, missing=missing)
-    whole = len(values) == table.count
-    return values if whole else _parse_slowly(table, features, missing=missing)
-
-
-def _parse_slowly(table: Table, features: tuple[int, ...], *, missing: bool) -> NDArray[np.float64]:
-    """Find the cell that is no number, or fill in those that may be missing."""
-    path = table.header.path
-    values = np.empty((table.count, len(features)))
-    absent = MISSING if missing else frozenset({""})
-    empty: list[tuple[int, int]] = []
-    for number, (line, row) in enumerate(cells.rows(table.text, table.header)):
-        for place, column in enumerate(features):
-            cell = row[column].strip()
-            if cell.casefold() in absent:
-                values[number, place] = np.nan
-                empty.append((line, column))
-            else:
-                values[number, place] = _number(table, line, column, cell)
-    if empty and not missing:
-        line, column = empty[0]
-        raise InputError(
-            f"{path}: {len(empty)} cells are empty, the first at line {line}, column "
-            f"{table.header.title(column)!r}; fill or remove them, or fit with missing=mean"
-        )
-    return values
-
-
-def _number(table: Table, line: int, column: int, cell: str) -> float:
-    try:
-        if "_" not in cell:  # Python's digit grouping, which no other reader of tables knows
-            return float(cell)
-    except ValueError:
-        pass
-    raise InputError(
-        f"{table.header.path}: line {line}, column {table.header.title(column)!r}: "
-        f"{reprlib.repr(cell)} is not a number; correct it, choose other columns by --columns, or "
-        "say what it is by --label-column or --id-column"
-    )
-
-
-def _narrow(values: NDArray[np.float64]) -> NDArray[Any]:
-    """Return `values` as float32 unless that loses large integers or overflows."""
-    with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32)
-    large = np.abs(values) > EXACT_IN_FLOAT32
-    lost = large & (narrow != values) & ((values == np.rint(values)) | np.isinf(narrow))
-    return values if lost.any() else narrow
+def _with_header(path: Path, count: int) -> ReadOptions:
+    """Say whether a table of `count` rows has a header, as far as the number of its rows tells."""
+    bare = replace(AS_IT_IS, header=False)
+    text, header = cells.open_table(path, bare)
+    rows = sum(1 for _ in table_header.split(path, text, header.delimiter, header.lines))
+    return {count: bare, count + 1: replace(bare, header=True)}.get(rows, AS_IT_IS)

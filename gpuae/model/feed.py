@@ -22,7 +22,8 @@ class Feed:
     source: Array
     scaling: Scaling
     whiten: Array | None
-    whiten_bias: Array | None
+    shift: Array | None
+    """What is left to add to scaled rows before they are whitened, (d,)."""
     noise: Corruption | None
 
     @classmethod
@@ -41,9 +42,9 @@ class Feed:
         return cls(
             ops=ops,
             source=ops.asarray(source),
-            scaling=_scaling(ops, preprocess, np.result_type(source.dtype, config.dtype)),
+            scaling=_scaling(ops, preprocess, _number(preprocess, source.dtype, config)),
             whiten=vector(whitening.forward) if whitening else None,
-            whiten_bias=vector(-whitening.mean @ whitening.forward) if whitening else None,
+            shift=vector(-preprocess.centers()[1]) if whitening else None,
             noise=noise,
         )
 
@@ -63,8 +64,8 @@ class Feed:
             self.ops.gather(rows, self.source, self.scaling, tile.clean)
             return
         self.ops.gather(rows, self.source, self.scaling, tile.scaled)
+        self.ops.bias_activation(tile.scaled, self.shift, "identity")
         self.ops.gemm(tile.scaled, self.whiten, tile.clean)
-        self.ops.bias_activation(tile.clean, self.whiten_bias, "identity")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Restore:
     ops: Ops
     scaling: Scaling
     unwhiten: Array | None
-    mean: Array | None
+    shift: Array | None
 
     @classmethod
     def create(cls, ops: Ops, preprocess: Preprocess, config: Config) -> Restore:
@@ -84,7 +85,8 @@ class Restore:
         if whitening is None:
             return cls(ops, scaling, None, None)
         unwhiten = ops.asarray(whitening.back.astype(config.dtype))
-        return cls(ops, scaling, unwhiten, ops.asarray(whitening.mean.astype(config.dtype)))
+        shift = ops.asarray(preprocess.centers()[1].astype(config.dtype))
+        return cls(ops, scaling, unwhiten, shift)
 
     def apply(self, outputs: Array, scratch: Array | None, out: Array) -> None:
         """Write preprocessed outputs (m, d) into out (m, d) in the data's own units.
@@ -94,14 +96,20 @@ class Restore:
         scaled = outputs
         if self.unwhiten is not None:
             self.ops.gemm(outputs, self.unwhiten, scratch)
-            self.ops.bias_activation(scratch, self.mean, "identity")
+            self.ops.bias_activation(scratch, self.shift, "identity")
             scaled = scratch
         self.ops.unscale(scaled, self.scaling, out)
 
 
+def _number(preprocess: Preprocess, source: np.dtype[Any], config: Config) -> np.dtype[Any]:
+    """Return the type to scale rows in: float64 takes longer, so only where it shows."""
+    common = np.result_type(source, config.dtype)
+    return np.dtype(np.float64) if preprocess.is_lost_in(common) else common
+
+
 def _scaling(ops: Ops, preprocess: Preprocess, dtype: np.dtype[Any]) -> Scaling:
     return Scaling(
-        center=ops.asarray(preprocess.center.astype(dtype)),
+        center=ops.asarray(preprocess.centers()[0].astype(dtype)),
         factor=ops.asarray(preprocess.factor.astype(dtype)),
         low=preprocess.clip_low,
         high=preprocess.clip_high,

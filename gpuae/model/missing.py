@@ -32,20 +32,24 @@ def learn_fill(
         return None
     count = np.zeros(x.shape[1], np.int64)
     mean = np.zeros(x.shape[1])
-    for block in blocks(x, rows):
+    origin = np.full(x.shape[1], np.nan)  # a value of each column: sums far from 0 lose digits
+    for own_type in blocks(x, rows):
+        block = own_type.astype(np.float64)
         there = ~np.isnan(block)
-        values = np.where(there, block, 0).astype(np.float64)
+        new = np.flatnonzero(np.isnan(origin) & there.any(axis=0))
+        origin[new] = block[there[:, new].argmax(axis=0), new]
+        values = np.where(there, block - origin, 0.0)
         own = there.sum(axis=0)
         count += own
         mean += (values.sum(axis=0) - own * mean) / np.maximum(count, 1)
     if not count.all():
         raise InputError(_without_values(np.flatnonzero(count == 0), names))
-    return mean
+    return origin + mean
 
 
 def _without_values(columns: NDArray[np.intp], names: tuple[str, ...] | None) -> str:
     first = int(columns[0])
-    which = repr(names[first]) if names else f"{first} (counted from 0)"
+    which = repr(names[first]) if names else f"{first + 1} (counted from 1)"
     others = f" and {len(columns) - 1} more" if len(columns) > 1 else ""
     return (
         f"column {which}{others} has no value in any training row, so there is no mean to fill it "

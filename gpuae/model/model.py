@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.network import Layer, Network
+from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import Preprocess
 from gpuae.storage.atomic import SmallOutput
 from gpuae.storage.model_file import LayerArrays, ModelContents, fill, read_model, write_model
@@ -37,6 +38,8 @@ class Model:
         Root attributes of the file: hash of the data, device, seed.
     feature_names, image_shape
         Of the data it was trained on, where known.
+    pca
+        What it is compared with, where that was learnt.
     """
 
     config: Config
@@ -46,11 +49,23 @@ class Model:
     attributes: Mapping[str, str | int | float] = field(default_factory=dict)
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, ...] | None = None
+    pca: PrincipalAxes | None = None
 
     @cached_property
     def network(self) -> Network:
         """The layout of `parameters`."""
         return Network.build(self.config, len(self.preprocess.center))
+
+    @cached_property
+    def row_type(self) -> np.dtype[Any]:
+        """The type of rows that it makes, in the data's own units.
+
+        float32 where that holds what the network computes, else float64.
+        """
+        narrow, own = np.dtype(np.float32), np.dtype(self.config.dtype)
+        if self.preprocess.is_lost_in(narrow) or self.preprocess.overflows(narrow):
+            return np.dtype(np.float64)
+        return own
 
     def save(self, path: Path, *, force: bool = False) -> None:
         """Write a model file.
@@ -76,7 +91,8 @@ class Model:
 
         All names take as much as the longest one.
         """
-        arrays = sum(values.nbytes for values in self.preprocess.arrays().values())
+        stored = (*self.preprocess.arrays().values(), *self._pca_arrays().values())
+        arrays = sum(values.nbytes for values in stored)
         names = self.feature_names or ()
         longest = max((len(name.encode("utf-8", "replace")) for name in names), default=0)
         cells = len(names) * longest
@@ -107,6 +123,7 @@ class Model:
             attributes=contents.attributes,
             feature_names=contents.feature_names,
             image_shape=contents.image_shape,
+            pca=PrincipalAxes.from_arrays(contents.pca) if contents.pca else None,
         )
 
     def contents(self) -> ModelContents:
@@ -120,7 +137,11 @@ class Model:
             attributes=self.attributes,
             feature_names=self.feature_names,
             image_shape=self.image_shape,
+            pca=self._pca_arrays(),
         )
+
+    def _pca_arrays(self) -> dict[str, NDArray[Any]]:
+        return {} if self.pca is None else self.pca.arrays()
 
     def _arrays(self, layer: Layer) -> LayerArrays:
         own = self.network.views(self.parameters)[layer.number - 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gpuae.model.preprocess import Preprocess
 from gpuae.model.statistics import Vector, blocks
+from gpuae.storage.matrix import Source
 
 EXACT_SIZE = 2048
 """Up to so many columns, or rows, the axes are exact; beyond both they come from iteration."""
@@ -19,8 +20,13 @@ GRAM_BYTES = 1 << 28
 COVARIANCE_WORK = 2e11
 """More multiplications are not spent on a covariance: rows are left out, evenly."""
 FEWEST_ROWS_A_COLUMN = 16
-EXTRA_AXES, MOST_PASSES, ACCURACY = 10, 30, 1e-4
-"""Of subspace iteration: it ends when the variance found grows by a smaller share in a pass."""
+EXTRA_AXES, MOST_BLOCKS, SPAN_BYTES, MOST_PASSES = 10, 8, 1 << 28, 60
+"""Of the block Krylov method; its span is begun anew after so many blocks or bytes."""
+ACCURACY = 1e-3
+"""Of the variance beside the axes, relative, where they are not exact."""
+
+Matrix = NDArray[np.float64]
+Blocks = Callable[[], Iterator[Matrix]]
 
 
 @dataclass(frozen=True)
@@ -38,43 +44,64 @@ class PrincipalAxes:
     """
 
     mean: Vector
-    axes: NDArray[np.float64]
+    axes: NDArray[Any]
     variances: Vector
+
+    def first(self, count: int, dtype: str) -> PrincipalAxes:
+        """Leave the others out, and give the axes another type."""
+        return PrincipalAxes(self.mean, self.axes[:, :count].astype(dtype), self.variances[:count])
+
+    def project(self, preprocessed: Matrix) -> Matrix:
+        """Return the projections (m, d) of preprocessed rows (m, d) on the axes."""
+        projected: Matrix = (preprocessed - self.mean) @ self.axes @ self.axes.T + self.mean
+        return projected
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all numbers under the names they have in a model file."""
+        return {"mean": self.mean, "axes": self.axes, "variances": self.variances}
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> PrincipalAxes:
+        """Invert `arrays`."""
+        return cls(stored["mean"], stored["axes"], stored["variances"])
 
 
 def principal_axes(
-    x: NDArray[Any], rows: NDArray[np.int64], preprocess: Preprocess, count: int
+    x: Source, rows: NDArray[np.int64] | None, preprocess: Preprocess, count: int
 ) -> PrincipalAxes:
-    """Return the first `count` principal axes of the chosen rows of x (n, d), preprocessed.
+    """Return the first `count` principal axes of the rows of x (n, d), preprocessed.
 
-    Fewer are returned where the rows span fewer dimensions. The axes are exact where columns or
-    rows are at most EXACT_SIZE. Otherwise a subspace is iterated: N. Halko, P. Martinsson,
-    J. Tropp, "Finding structure with randomness", 2011, algorithm 4.4, on the covariance. Where
-    rows are very many, some of them, evenly spaced, stand for all.
+    Of all rows, or of an array the chosen ones.
+
+    Fewer are returned where the rows span fewer dimensions. They are exact where columns or rows
+    are at most EXACT_SIZE, and otherwise the variance beside them is right to `ACCURACY`. Where
+    chosen rows are very many, some of them, evenly spaced, stand for all.
     """
     columns = x.shape[1]
-    rows = _evenly(rows, columns)
-    count = min(count, columns, len(rows))
+    if rows is not None:
+        rows = _evenly(rows, columns)
+    count_of_rows = len(x) if rows is None else len(rows)
+    count = min(count, columns, count_of_rows)
 
     def preprocessed() -> Iterator[NDArray[np.float64]]:
         return (preprocess.forward(block) for block in blocks(x, rows))
 
-    mean = np.asarray(sum(block.sum(axis=0) for block in preprocessed())) / len(rows)
+    mean = np.asarray(sum(block.sum(axis=0) for block in preprocessed())) / count_of_rows
 
     def centred() -> Iterator[NDArray[np.float64]]:
         return (block - mean for block in preprocessed())
 
     if columns <= EXACT_SIZE:
         values, axes = _by_covariance(centred, columns, count)
-    elif len(rows) <= EXACT_SIZE and 8 * len(rows) * columns <= GRAM_BYTES:
+    elif count_of_rows <= EXACT_SIZE and 8 * count_of_rows * columns <= GRAM_BYTES:
         values, axes = _by_products_of_rows(np.concatenate(list(centred())), count)
     else:
-        values, axes = _by_iteration(centred, columns, count)
-    some = values > len(rows) * np.finfo(float).eps * max(values[0], 0.0)
+        values, axes = _by_krylov(centred, columns, count)
+    some = values > count_of_rows * np.finfo(float).eps * max(values[0], 0.0)
     values, axes = values[some], axes[:, some]
     largest = np.argmax(np.abs(axes), axis=0)
     axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    return PrincipalAxes(mean, axes, values / len(rows))
+    return PrincipalAxes(mean, axes, values / count_of_rows)
 
 
 def _evenly(rows: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
@@ -86,45 +113,58 @@ def _evenly(rows: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
     return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
-Blocks = Callable[[], Iterator[NDArray[np.float64]]]
-
-
 def _by_covariance(centred: Blocks, columns: int, count: int) -> tuple[Vector, NDArray[np.float64]]:
     """Return the largest eigenvalues of Σ xᵀx, falling, and their axes."""
-    from scipy.linalg import eigh
-
     scatter = np.zeros((columns, columns))
     for block in centred():
         scatter += block.T @ block
-    values, axes = eigh(scatter, subset_by_index=(columns - count, columns - 1))
-    return values[::-1], axes[:, ::-1]
+    values, axes = np.linalg.eigh(scatter)
+    return values[::-1][:count], axes[:, ::-1][:, :count]
 
 
 def _by_products_of_rows(
     centred: NDArray[np.float64], count: int
 ) -> tuple[Vector, NDArray[np.float64]]:
     """Return the same by the eigenvectors of x xᵀ."""
-    from scipy.linalg import eigh
-
-    rows = len(centred)
-    values, left = eigh(centred @ centred.T, subset_by_index=(rows - count, rows - 1))
-    values, left = values[::-1], left[:, ::-1]
+    values, left = np.linalg.eigh(centred @ centred.T)
+    values, left = values[::-1][:count], left[:, ::-1][:, :count]
     return values, centred.T @ left / np.sqrt(np.maximum(values, np.finfo(float).tiny))
 
 
-def _by_iteration(centred: Blocks, columns: int, count: int) -> tuple[Vector, NDArray[np.float64]]:
-    """Return them by subspace iteration, with some axes more than are asked for."""
+def _by_krylov(centred: Blocks, columns: int, count: int) -> tuple[Vector, Matrix]:
+    """Find them in the span of Ω, CΩ, C²Ω and so on, with Ω random and C = Σ xᵀx.
+
+    Every pass over the rows adds a block. It ends when a pass adds to the variance that is found
+    less than a quarter of `ACCURACY` of what is left beside the axes. Source: C. Musco, C. Musco,
+    "Randomized block Krylov methods for stronger and faster approximate singular value
+    decomposition", 2015; begun anew from the best axes where the span grows large.
+    """
     width = min(count + EXTRA_AXES, columns)
-    axes = np.linalg.qr(np.random.default_rng(0).standard_normal((columns, width)))[0]
+    most = max(2, min(MOST_BLOCKS, SPAN_BYTES // (8 * columns * width)))
+    draw = np.random.default_rng(0).standard_normal((columns, width))
+    block: Matrix = np.linalg.qr(draw)[0]
+    basis = images = np.empty((columns, 0))
+    total = sum(float(np.vdot(own, own)) for own in centred())
     found = 0.0
     for _ in range(MOST_PASSES):
-        image = np.zeros((columns, width))
-        for block in centred():
-            image += block.T @ (block @ axes)
-        values, turn = np.linalg.eigh(axes.T @ image)
-        values, turned = values[::-1][:count], axes @ turn[:, ::-1][:, :count]
-        if values.sum() <= (1 + ACCURACY) * found:
+        image = np.zeros_like(block)
+        for own in centred():
+            image += own.T @ (own @ block)
+        basis, images = np.hstack([basis, block]), np.hstack([images, image])
+        values, turn = np.linalg.eigh(basis.T @ images)
+        values, turn = values[::-1][:width], turn[:, ::-1][:, :width]
+        gain, found = values[:count].sum() - found, float(values[:count].sum())
+        left = columns - basis.shape[1]
+        if left == 0 or gain <= ACCURACY / 4 * (total - found):
             break
-        found = float(values.sum())
-        axes = np.linalg.qr(image)[0]
-    return values, turned
+        block = _beside(basis, image[:, :left])
+        if basis.shape[1] >= most * width:
+            basis, images = basis @ turn, images @ turn
+    return values[:count], basis @ turn[:, :count]
+
+
+def _beside(basis: Matrix, block: Matrix) -> Matrix:
+    """Return an orthonormal block at right angles to a basis; twice, because of rounding."""
+    for _ in range(2):
+        block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+    return block

@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError
-from gpuae.model.statistics import ColumnStatistics, Vector, blocks
+from gpuae.model.statistics import ColumnStatistics, Vector, blocks, within_rounding
 
 SIGMA_SPAN = 3.0
 SIGMA_LOW, SIGMA_HIGH = 0.1, 0.9
 WHITEN_MAX_COLUMNS = 16_384
 WHITEN_EPSILON = 1e-5
 """Added to the eigenvalues before whitening, as a share of the largest one."""
+FINE = 2.0**-19
+"""Share of a column's spread that rounding may move it by."""
+REACH = 2.0**20
+"""Outputs are taken to stay within so many times a column's spread."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +97,53 @@ class Preprocess:
         shifted = (x.astype(np.float64) - self.center) * self.factor
         return np.clip(shifted, self.clip_low, self.clip_high)
 
+    def centers(self) -> tuple[Vector, Vector]:
+        """Return what to subtract before the scaling and what after it, each (d,).
+
+        The mean of whitening is subtracted before as far as it can be, because values far from 0
+        lose their differences once they are rounded.
+        """
+        if self.whitening is None:
+            return self.center, np.zeros_like(self.center)
+        mean = self.whitening.mean
+        if np.isfinite(self.clip_low):
+            return self.center, mean
+        before = self.center + mean / self.factor
+        return before, mean - (before - self.center) * self.factor
+
+    def is_lost_in(self, dtype: np.dtype[Any]) -> bool:
+        """Whether a column is so far from 0 that rounding to this type shows beside its spread."""
+        center, _ = self.centers()
+        with np.errstate(over="ignore"):
+            rounding = np.abs(center.astype(dtype).astype(np.float64) - center)
+        return not bool((rounding <= FINE * self._spread()).all())
+
+    def overflows(self, dtype: np.dtype[Any]) -> bool:
+        """Whether rows in the data's own units may be too large or too small for this type."""
+        limits = np.finfo(dtype)
+        with np.errstate(over="ignore"):
+            reach = np.abs(self.centers()[0]) + REACH * self._spread()
+        smallest = float(limits.tiny) / float(limits.eps)
+        return bool((reach > limits.max).any() or (1 / self.factor < smallest).any())
+
+    def _spread(self) -> Vector:
+        """Return how far apart values of each column are, in the data's own units, (d,)."""
+        scaled = 1.0 if self.whitening is None else np.linalg.norm(self.whitening.back, axis=0)
+        return np.asarray(scaled / self.factor)
+
     def forward(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Preprocess rows (m, d) without missing values, in float64."""
         scaled = self.scaled(x)
         if self.whitening is None:
             return scaled
         return np.asarray((scaled - self.whitening.mean) @ self.whitening.forward)
+
+    def backward(self, preprocessed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Invert `forward` but for the clipping."""
+        scaled = preprocessed
+        if self.whitening is not None:
+            scaled = preprocessed @ self.whitening.back + self.whitening.mean
+        return scaled / self.factor + self.center
 
 
 def fit_preprocess(
@@ -111,7 +156,8 @@ def fit_preprocess(
     ends = scaling.scaled(np.stack([statistics.lowest, statistics.highest]))
     whitening = None
     if config.whiten != "none":
-        whitening = _fit_whitening(scaling, x, rows, zca=config.whiten == "zca")
+        constant = statistics.constant(x.dtype)
+        whitening = _fit_whitening(scaling, x, rows, constant, zca=config.whiten == "zca")
         ends = _whitened_ends(scaling, whitening, x, rows)
     return Preprocess(center, factor, *clip, low=ends[0], high=ends[1], whitening=whitening)
 
@@ -126,11 +172,12 @@ def _scale_unit(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vec
     if np.issubdtype(dtype, np.integer):
         return np.zeros(columns), np.full(columns, 1.0 / np.iinfo(dtype).max)
     lowest, highest = np.min(statistics.lowest), np.max(statistics.highest)
-    return np.full(columns, lowest), np.full(columns, _inverse(highest - lowest, dtype))
+    spread = 0.0 if within_rounding(lowest, highest, dtype) else highest - lowest
+    return np.full(columns, lowest), np.full(columns, _inverse(spread, dtype))
 
 
 def _scale_standard(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
-    constant = statistics.lowest == statistics.highest
+    constant = statistics.constant(dtype)
     deviation = np.where(constant, 0.0, np.sqrt(statistics.variance))
     center = np.where(constant, statistics.lowest, statistics.mean)
     return center, _inverse(deviation, dtype)
@@ -138,18 +185,21 @@ def _scale_standard(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple
 
 def _scale_pooled(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     """Centre each column and divide all by one deviation, the root of the mean variance."""
-    pooled = np.sqrt(statistics.variance.mean())
+    pooled = np.sqrt(np.where(statistics.constant(dtype), 0.0, statistics.variance).mean())
     return statistics.mean, np.full(len(statistics.mean), _inverse(pooled, dtype))
 
 
 def _scale_minmax(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
-    return statistics.lowest, _inverse(statistics.highest - statistics.lowest, dtype)
+    spread = np.where(statistics.constant(dtype), 0.0, statistics.highest - statistics.lowest)
+    return statistics.lowest, _inverse(spread, dtype)
 
 
 def _scale_sigma(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     """Map mean ± 3σ, both over all rows and columns, to [0.1, 0.9]."""
     columns = len(statistics.mean)
-    deviation = float(1.0 / _inverse(statistics.total_deviation, dtype))
+    lowest, highest = float(statistics.lowest.min()), float(statistics.highest.max())
+    constant = within_rounding(lowest, highest, dtype)
+    deviation = float(1.0 / _inverse(0.0 if constant else statistics.total_deviation, dtype))
     center = statistics.total_mean - SIGMA_SPAN * deviation
     factor = (SIGMA_HIGH - SIGMA_LOW) / (2 * SIGMA_SPAN * deviation)
     return np.full(columns, center - SIGMA_LOW / factor), np.full(columns, factor)
@@ -178,9 +228,16 @@ def _scaled_blocks(
 
 
 def _fit_whitening(
-    scaling: Preprocess, x: NDArray[Any], rows: NDArray[np.int64], *, zca: bool
+    scaling: Preprocess,
+    x: NDArray[Any],
+    rows: NDArray[np.int64],
+    constant: NDArray[np.bool_],
+    *,
+    zca: bool,
 ) -> Whitening:
     """Rotate to the principal axes and divide by their deviations; zca rotates back.
+
+    Columns that are `constant` (d,) but for their rounding take no part.
 
     Raises
     ------
@@ -195,14 +252,20 @@ def _fit_whitening(
             f"whiten: rotates {x.shape[1]} columns by a matrix of as many rows and columns; give "
             f"data of at most {WHITEN_MAX_COLUMNS} columns or leave whiten out"
         )
-    sums = sum(block.sum(axis=0) for block in _scaled_blocks(scaling, x, rows))
-    mean = np.asarray(sums) / len(rows)
-    centred = (block - mean for block in _scaled_blocks(scaling, x, rows))
+    mean = _scaled_mean(scaling, x, rows)
+    centred = ((block - mean) * ~constant for block in _scaled_blocks(scaling, x, rows))
     covariance = np.asarray(sum(block.T @ block for block in centred)) / len(rows)
     values, axes = _principal_axes(covariance)
     deviation = np.sqrt(values + WHITEN_EPSILON * (values[0] or 1.0))
     forward, back = axes / deviation, (axes * deviation).T
     return Whitening(mean, forward @ axes.T, axes @ back) if zca else Whitening(mean, forward, back)
+
+
+def _scaled_mean(scaling: Preprocess, x: NDArray[Any], rows: NDArray[np.int64]) -> Vector:
+    """Return the mean (d,) of scaled rows, summed from their distances to the first."""
+    origin = scaling.scaled(x[rows[:1]])[0]
+    distances = (block - origin for block in _scaled_blocks(scaling, x, rows))
+    return np.asarray(origin + np.asarray(sum(own.sum(axis=0) for own in distances)) / len(rows))
 
 
 def _principal_axes(

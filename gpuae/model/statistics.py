@@ -17,6 +17,15 @@ from gpuae.storage.pages import hand_back
 BLOCK_BYTES = 1 << 23
 """Size of a block of rows in float64."""
 
+ROUNDINGS = 4
+"""Columns that vary by so many roundings of their largest value at most do not vary."""
+
+PIXEL_COLUMNS = 64
+"""Fewer columns are no image."""
+SAME_LOW, SAME_HIGH = 0.9, 0.9
+LOOKED_AT = 200
+"""Rows that are looked at to see whether values are whole numbers."""
+
 Vector = NDArray[np.float64]
 
 
@@ -31,10 +40,15 @@ class ColumnStatistics:
     variance: Vector
     """Population variance."""
 
+    def constant(self, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+        """Return of each column whether it does not vary but for the rounding of its type, (d,)."""
+        return within_rounding(self.lowest, self.highest, dtype)
+
     @property
     def total_mean(self) -> float:
         """Mean over all rows and columns."""
-        return float(self.mean.mean())
+        origin = self.mean[0]
+        return float(origin + (self.mean - origin).mean())
 
     @property
     def total_deviation(self) -> float:
@@ -42,11 +56,16 @@ class ColumnStatistics:
         return float(np.sqrt(self.variance.mean() + self.mean.var()))
 
 
-PIXEL_COLUMNS = 64
-"""Fewer columns are no image."""
-SAME_LOW, SAME_HIGH = 0.9, 0.9
-LOOKED_AT = 200
-"""Rows that are looked at to see whether values are whole numbers."""
+def within_rounding(
+    lowest: Vector | float, highest: Vector | float, dtype: np.dtype[Any]
+) -> NDArray[np.bool_]:
+    """Return whether values from lowest to highest differ by rounding in their type at most.
+
+    Whole numbers are not rounded.
+    """
+    epsilon = np.finfo(dtype).eps if np.issubdtype(dtype, np.floating) else 0.0
+    largest = np.maximum(np.abs(lowest), np.abs(highest))
+    return np.asarray(np.subtract(highest, lowest) <= ROUNDINGS * float(epsilon) * largest)
 
 
 def share_one_range(x: NDArray[Any], rows: NDArray[np.int64], statistics: ColumnStatistics) -> bool:
@@ -91,7 +110,8 @@ def column_statistics(x: Source, rows: NDArray[np.int64] | None = None) -> Colum
     """Summarise the rows of x (n, d), or of an array the chosen ones.
 
     Means and squared deviations of blocks are merged pairwise: T. Chan, G. Golub, R. LeVeque,
-    "Algorithms for computing the sample variance", 1983.
+    "Algorithms for computing the sample variance", 1983. The first row is subtracted before, so
+    that sums of values far from 0 lose nothing.
 
     Raises
     ------
@@ -111,14 +131,24 @@ def column_statistics(x: Source, rows: NDArray[np.int64] | None = None) -> Colum
     return statistics
 
 
+def mean_variance(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> float:
+    """Return the mean of the columns' variances; of rows of this type, what is rounding is 0."""
+    constant = statistics.constant(dtype)
+    return float(np.where(constant, 0.0, statistics.variance).mean())
+
+
 def _merged(x: Source, rows: NDArray[np.int64] | None) -> ColumnStatistics:
     columns = x.shape[1]
+    origin = np.zeros(columns)
     count, mean, squares = 0, np.zeros(columns), np.zeros(columns)
     lowest, highest = np.full(columns, np.inf), np.full(columns, -np.inf)
     for own in blocks(x, rows):
         block = own.astype(np.float64)
         lowest = np.minimum(lowest, block.min(axis=0))
         highest = np.maximum(highest, block.max(axis=0))
+        if not count:
+            origin = block[0].copy()
+        block -= origin
         size, block_mean = len(block), block.mean(axis=0)
         gap = block_mean - mean
         squares += ((block - block_mean) ** 2).sum(axis=0) + gap**2 * (
@@ -126,4 +156,4 @@ def _merged(x: Source, rows: NDArray[np.int64] | None) -> ColumnStatistics:
         )
         count += size
         mean += gap * (size / count)
-    return ColumnStatistics(count, lowest, highest, mean, squares / count)
+    return ColumnStatistics(count, lowest, highest, origin + mean, squares / count)

@@ -55,6 +55,15 @@ def as_stored(values: NDArray[Any], source: str) -> NDArray[Any]:
     return np.array(values, dtype=target, order="C")
 
 
+def survive(values: NDArray[Any], target: np.dtype[Any]) -> bool:
+    """Whether integers keep their value in the type `target`."""
+    if target.kind != "f" or not len(values):
+        return True
+    largest = 1 << (np.finfo(target).nmant + 1)
+    large = values[(values > largest) | (values < -largest)] if values.dtype.itemsize > 2 else ()
+    return all(int(target.type(value)) == value for value in np.unique(large).tolist())
+
+
 def as_rows(values: NDArray[Any], source: str) -> tuple[NDArray[Any], tuple[int, ...] | None]:
     """Return `values` as a matrix (n, d), and the shape of a row where rows are images.
 
@@ -162,20 +171,38 @@ def check_finite(x: Source, source: str, *, missing: bool = False) -> None:
     """
     if x.dtype.kind != "f":
         return
-    count = 0
-    first = (0, 0)
+    found = {"NaN": _Rows(), "infinite values": _Rows()}
     for start, block in blocks(x):
-        finite = np.isfinite(block) | np.isnan(block) if missing else np.isfinite(block)
-        if finite.all():
+        if np.isfinite(block).all():
             continue
-        rows = np.flatnonzero(~finite.all(axis=1))
-        if count == 0:
-            first = (start + int(rows[0]), int(np.argmin(finite[rows[0]])))
-        count += len(rows)
-    if count:
-        kinds = "infinite values" if missing else "NaN or infinite values"
-        remedy = "" if missing else ", or fit with missing=mean, which fills NaN"
-        raise InputError(
-            f"{source}: {count} of {len(x)} rows hold {kinds}, the first at "
-            f"row {first[0]}, column {first[1]} (counted from 0); remove or fill them{remedy}"
-        )
+        if not missing:
+            found["NaN"].add(start, np.isnan(block))
+        found["infinite values"].add(start, np.isinf(block))
+    for kind, rows in found.items():
+        if rows.count:
+            raise InputError(
+                f"{source}: {rows.count} of {len(x)} rows hold {kind}, {rows.advice(kind)}"
+            )
+
+
+class _Rows:
+    """Rows in which something was found."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first = (0, 0)
+
+    def add(self, start: int, where: NDArray[np.bool_]) -> None:
+        """Count the rows of a block, whose first is the row `start`, that hold something (m, d)."""
+        rows = np.flatnonzero(where.any(axis=1))
+        if len(rows) and not self.count:
+            self._first = (start + int(rows[0]), int(np.argmax(where[rows[0]])))
+        self.count += len(rows)
+
+    def advice(self, kind: str) -> str:
+        """Say where the first is, and what helps."""
+        row, column = self._first
+        remedy = f"remove or correct {'it' if self.count == 1 else 'them'}"
+        if kind == "NaN":
+            remedy = "fill them, or fit with missing=mean, if they stand for missing values"
+        return f"the first at row {row + 1}, column {column + 1} (counted from 1); {remedy}"

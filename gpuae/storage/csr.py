@@ -6,14 +6,17 @@ all its other columns are zero, and values for the same column are added, as Sci
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, guard
+from gpuae.storage import arrays, guard, limits
 
+INDPTR_BYTES = 24
+"""Of memory for each entry of an indptr while it is checked."""
 MAX_ROW_BYTES = 256 << 20
 """Of one dense row: a few bytes in a file can declare any number of columns."""
 
@@ -88,6 +91,19 @@ class CsrRows:
         for name, part in (("indptr", indptr), ("indices", self._indices)):
             if part.dtype.kind not in "iu":
                 raise _broken(self._source, f"has {name} of type {part.dtype}, no integers,")
+        self._check_room(indptr)
+
+    def _check_room(self, indptr: Vector) -> None:
+        """Refuse a matrix that is beyond reason larger when dense, or whose indptr has no room."""
+        parts = (indptr, self._indices, self._data)
+        stored = sum(math.prod(part.shape) * part.dtype.itemsize for part in parts)
+        dense, allowed = math.prod(self.shape) * self.dtype.itemsize, limits.current()
+        if dense > max(allowed.free_bytes, allowed.inflation * stored):
+            raise InputError(
+                f"{self._source}: takes {dense >> 20} MiB when it is dense and is stored in "
+                f"{stored} bytes, over {allowed.inflation} times less; {limits.ADVICE}"
+            )
+        limits.check_memory(INDPTR_BYTES * (self.shape[0] + 1), self._source, "give fewer rows")
 
     @property
     def unit(self) -> int:
@@ -115,7 +131,7 @@ class CsrRows:
         if len(columns) and not (columns.min() >= 0 and columns.max() < self.shape[1]):
             raise _broken(
                 self._source,
-                f"has an index outside its {self.shape[1]} columns in the rows from {start} on",
+                f"has an index outside its {self.shape[1]} columns in the rows from {start + 1} on",
             )
         return self._dense(pointers - pointers[0], columns, values)
 
@@ -135,8 +151,10 @@ class CsrRows:
 
 def _checked_shape(shape: object, source: str) -> tuple[int, int]:
     values = shape if isinstance(shape, tuple | list) else ()
-    sizes = tuple(value for value in values if isinstance(value, int) and value > 0)
-    if len(sizes) != 2 or len(sizes) != len(values):
+    sizes = tuple(value for value in values if isinstance(value, int) and value >= 0)
+    if len(sizes) == len(values) == 2:
+        arrays.check_row_shape(sizes, source)
+    else:
         raise _broken(source, f"has the shape {shape!r} where two positive integers are needed")
     return sizes[0], sizes[1]
 
@@ -154,9 +172,7 @@ def _checked_pointers(
         raise _broken(source, f"has an indptr that does not ascend from 0 to {entries}")
     if steps.max() > columns:
         row = int(np.argmax(steps))
-        raise _broken(
-            source, f"has {steps[row]} entries for {columns} columns in row {row} (from 0)"
-        )
+        raise _broken(source, f"has {steps[row]} entries for {columns} columns in row {row + 1}")
     return pointers
 
 

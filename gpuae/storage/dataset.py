@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.memory import data_memory
-from gpuae.storage import arrays, guard, listing, reading, schema
+from gpuae.storage import arrays, guard, listing, netcdf, reading, schema
 from gpuae.storage.arrays import check_finite
 from gpuae.storage.chunked import StoredRows
 from gpuae.storage.companions import (
@@ -98,8 +98,9 @@ def open_dataset(path: Path, inner: str | None = None, memory: int | None = None
     path
         An HDF5 file.
     inner
-        Any numeric dataset in it, of two dimensions or more; None for the rows of a data set or
-        features file of gpuae's, with the labels and names they have there.
+        Any numeric dataset in it, of two dimensions or more, whose attributes of netCDF are
+        followed; None for the rows of a data set or features file of gpuae's, with the labels and
+        names they have there.
     memory
         Bytes of rows that are read into memory at once, if they cannot be mapped; None for as many
         as suit this machine.
@@ -117,7 +118,8 @@ def open_dataset(path: Path, inner: str | None = None, memory: int | None = None
         dataset, x, image_shape = _read_rows(path, file, inner, most)
         source = guard.name_of(file, inner)
         image_shape = image_shape or fitting_image_shape(dataset, source)
-    return Dataset(x, source, image_shape=image_shape, source_path=path)
+        x, notes = netcdf.meant(dataset, x, source)
+    return Dataset(x, source, image_shape=image_shape, source_path=path, notes=notes)
 
 
 def _open_own(path: Path, file: h5py.File, memory: int) -> Dataset:

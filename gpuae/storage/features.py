@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from gpuae.storage import guard, reading, schema
 from gpuae.storage.companions import Companions
 from gpuae.storage.outputs import Output, numbered, rows_output
 from gpuae.storage.schema import Attribute
+from gpuae.storage.table_output import is_table
 
-_LARGE_DATASET = {
-    "dataset": (schema.ROWS_OF_KIND["dataset"], "float32"),
-    "features": (schema.ROWS_OF_KIND["features"], "float32"),
-    "scores": ("/scores/error", "float64"),
-}
-"""Path and type of what each kind of output mainly holds."""
+_LARGE_DATASET = {**schema.ROWS_OF_KIND, "scores": "/scores/error"}
+"""Path of what each kind of output mainly holds."""
 
 
 def features_output(
@@ -49,7 +47,15 @@ def features_output(
     beside = Companions(y, row_id)
     names = numbered(prefix, shape[1])
     return _output(
-        path, "features", shape, names, beside, force=force, attributes=attributes, resume=resume
+        path,
+        "features",
+        shape,
+        "float32",
+        names,
+        beside,
+        force=force,
+        attributes=attributes,
+        resume=resume,
     )
 
 
@@ -62,15 +68,24 @@ def scores_output(
     row_id: NDArray[Any] | None = None,
     attributes: Mapping[str, Attribute],
 ) -> Output:
-    """Return the output for one error a row, stored as float64 (n,) under /scores/error."""
+    """Return the output for one error a row, stored as float64 (n,) under /scores/error.
+
+    In a table the rows are numbered from 1 where nothing else identifies them, so that it can be
+    sorted.
+    """
+    if row_id is None and is_table(path):
+        row_id = np.arange(1, rows + 1)
     beside = Companions(y, row_id)
     names = ("error",)
-    return _output(path, "scores", (rows,), names, beside, force=force, attributes=attributes)
+    return _output(
+        path, "scores", (rows,), "float64", names, beside, force=force, attributes=attributes
+    )
 
 
 def dataset_output(
     path: Path,
     shape: tuple[int, int],
+    dtype: DTypeLike,
     *,
     force: bool,
     y: NDArray[Any] | None = None,
@@ -79,16 +94,17 @@ def dataset_output(
     image_shape: tuple[int, ...] | None = None,
     attributes: Mapping[str, Attribute],
 ) -> Output:
-    """Return the output for rows of `shape` (n, d), stored as float32 under /data/x."""
+    """Return the output for rows of `shape` (n, d), stored as `dtype` under /data/x."""
     beside = Companions(y, row_id, feature_names, image_shape)
     names = feature_names or numbered("x", shape[1])
-    return _output(path, "dataset", shape, names, beside, force=force, attributes=attributes)
+    return _output(path, "dataset", shape, dtype, names, beside, force=force, attributes=attributes)
 
 
 def _output(
     path: Path,
     kind: str,
     shape: tuple[int, ...],
+    dtype: DTypeLike,
     names: tuple[str, ...],
     beside: Companions,
     *,
@@ -96,11 +112,10 @@ def _output(
     attributes: Mapping[str, Attribute],
     resume: bool | None = None,
 ) -> Output:
-    inner, dtype = _LARGE_DATASET[kind]
     return rows_output(
         path,
         kind,
-        inner,
+        _LARGE_DATASET[kind],
         shape,
         dtype,
         names=names,

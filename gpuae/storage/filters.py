@@ -6,7 +6,7 @@ import math
 from types import MappingProxyType
 
 import h5py
-from h5py import h5z
+from h5py import h5t, h5z
 
 COMPRESSORS = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_LZF})
 BUILT_IN = COMPRESSORS | {h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
@@ -61,14 +61,23 @@ def chunk_bytes(dataset: h5py.Dataset) -> int:
     return int(math.prod(dataset.chunks) * dataset.id.get_type().get_size())
 
 
+def is_text_of_any_length(dataset: h5py.Dataset) -> bool:
+    """Whether the values are strings of variable length."""
+    stored = dataset.id.get_type()
+    return isinstance(stored, h5t.TypeStringID) and bool(stored.is_variable_str())
+
+
 def _lzf_is_usual(dataset: h5py.Dataset, applied: list[int]) -> bool:
     """Whether lzf unpacks into a buffer of a whole chunk, and checksums come after it.
 
     The size of the buffer is the third number of the filter; HDF5 reads a whole chunk out of it.
+    h5py leaves the numbers out for text of any length, whose chunks are unpacked here before.
     """
     place = applied.index(h5z.FILTER_LZF)
     options = dataset.id.get_create_plist().get_filter(place)[2]
     unchecked = h5z.FILTER_FLETCHER32 not in applied[:place]
+    if not options and is_text_of_any_length(dataset):
+        return unchecked
     return unchecked and len(options) >= 3 and options[2] >= chunk_bytes(dataset)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,9 +24,13 @@ from gpuae.storage.input_file import check_readable
 
 Item: TypeAlias = h5py.Group | h5py.Dataset
 
+MARKED_OPEN = "clear file consistency flags"
+"""What HDF5 says of a file that somebody writes to for readers, or did not close."""
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 """What h5py raised on thousands of mutated files; UnicodeDecodeError is a ValueError."""
 
+MOST_NAMES = 10_000
+"""In a group, or of attributes, of what has to be walked as a whole."""
 _WAIT_SECONDS, _NAP_SECONDS = 1.0, 0.05
 
 
@@ -42,6 +46,11 @@ def hdf5_errors(source: str) -> Iterator[None]:
             f"{source}: another program is writing to it; try again when that has finished"
         ) from None
     except _HDF5_ERRORS as error:
+        if MARKED_OPEN in str(error):
+            raise InputError(
+                f"{source}: is marked as open for writing; close the program that writes to it, or "
+                f"if that ended without closing it, h5clear -s {source} takes the mark away"
+            ) from None
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             f"{source}: cannot be read, it is damaged or cut short ({reason}); "
@@ -109,13 +118,29 @@ def find(file: h5py.File, inner: str) -> Item | None:
     return found
 
 
-def names_in(owner: Iterable[str | bytes], source: str) -> list[str]:
+def names_in(owner: h5py.Group | h5py.AttributeManager, source: str) -> list[str]:
     """Return the names in a group, or of attributes, in their order.
 
     h5py gives names that are not UTF-8 as bytes; they are left out: nobody could type them.
+
+    Raises
+    ------
+    InputError
+        When there are more than anything that is read here has.
     """
     with hdf5_errors(source):
+        if len(owner) > MOST_NAMES:
+            raise InputError(
+                f"{source}: has {len(owner)} names in it where at most {MOST_NAMES} can be; "
+                "make the file again"
+            )
         return [name for name in owner if isinstance(name, str)]
+
+
+def has(group: h5py.Group, name: str, source: str) -> bool:
+    """Whether there is such a name in a group."""
+    with hdf5_errors(source):
+        return bool(group.id.links.exists(name.encode()))
 
 
 def child(group: h5py.Group, name: str, source: str) -> Item | None:

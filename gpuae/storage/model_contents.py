@@ -18,6 +18,7 @@ UNBOUNDED = ("clip_low", "clip_high")
 SCALING = ("center", "factor", *UNBOUNDED, "low", "high")
 WHITENING = ("whiten_mean", "whiten", "unwhiten")
 FILLING = ("fill",)
+PRINCIPAL = ("mean", "axes", "variances")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class ModelContents:
     """One a column of the data."""
     image_shape: tuple[int, ...] | None = None
     """Of one row of the data."""
+    pca: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """Names of /pca to arrays; none where the model has no PCA beside it."""
 
     @property
     def columns(self) -> int:
@@ -64,6 +67,7 @@ class ModelContents:
                 yield layer.weight
         yield from self.preprocess.values()
         yield from self.history.values()
+        yield from self.pca.values()
 
 
 def first_problem(contents: ModelContents) -> str | None:
@@ -97,6 +101,7 @@ def _shape_problems(contents: ModelContents) -> Iterator[str]:
         yield from _layer_problems(f"/model/decoder/{index}", layer, shape, dtype, tied=tied)
     yield from _column_problems(contents, sizes[0])
     yield from _history_problems(contents)
+    yield from _pca_problems(contents, sizes[0])
 
 
 def _layer_problems(
@@ -126,6 +131,9 @@ def _value_problems(contents: ModelContents) -> Iterator[str]:
         unusable = np.isnan(values) if name in UNBOUNDED else ~np.isfinite(values)
         if unusable.any():
             yield f"/preprocess/{name} holds NaN or infinite values"
+    for name, values in contents.pca.items():
+        if not np.isfinite(values).all():
+            yield f"/pca/{name} holds NaN or infinite values"
 
 
 def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
@@ -165,3 +173,20 @@ def _history_problems(contents: ModelContents) -> Iterator[str]:
     shapes = {values.shape for values in contents.history.values()}
     if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
         yield f"/train/history holds arrays of the shapes {sorted(shapes)}, not one value an epoch"
+
+
+def _pca_problems(contents: ModelContents, columns: int) -> Iterator[str]:
+    if not contents.pca:
+        return
+    missing = [name for name in PRINCIPAL if name not in contents.pca]
+    if missing:
+        yield f"/pca/{missing[0]} is missing"
+        return
+    count = contents.pca["variances"].size
+    shapes = {"mean": (columns,), "axes": (columns, count), "variances": (count,)}
+    for name, shape in shapes.items():
+        found = contents.pca[name].shape
+        if found != shape:
+            yield f"/pca/{name} has shape {found} where {shape} is needed"
+    if not 1 <= count <= contents.config.code_size:
+        yield f"/pca has {count} axes for a code of {contents.config.code_size} units"

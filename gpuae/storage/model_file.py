@@ -19,6 +19,7 @@ from gpuae.storage.atomic import write_small
 from gpuae.storage.companions import read_image_shape, read_names, write_names
 from gpuae.storage.model_contents import (
     FILLING,
+    PRINCIPAL,
     SCALING,
     WHITENING,
     LayerArrays,
@@ -72,6 +73,8 @@ def fill(file: h5py.File, contents: ModelContents, kind: str = KIND) -> None:
         model.attrs[schema.IMAGE_SHAPE] = np.array(contents.image_shape, np.int64)
     _write_arrays(file.create_group("preprocess"), contents.preprocess, "float64")
     _write_arrays(file.create_group("train/history"), contents.history, None)
+    if contents.pca:
+        _write_arrays(file.create_group("pca"), contents.pca, None)
 
 
 def _write_layer(group: h5py.Group, layer: LayerArrays) -> None:
@@ -134,6 +137,7 @@ def _read_parts(file: h5py.File, config: Config, read: Read) -> ModelContents:
         decoder=_read_layers(file, "/model/decoder", config, read),
         preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
         history=_read_arrays(file, "/train/history", read),
+        pca=_read_arrays(file, "/pca", read, PRINCIPAL) if guard.find(file, "/pca") else {},
     )
 
 

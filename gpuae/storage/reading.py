@@ -19,13 +19,19 @@ from gpuae.storage.text import read_text
 Scalar: TypeAlias = str | int | float
 
 MAX_ATTRIBUTE_VALUES = 16
+MOST_ATTRIBUTES = 1000
+LONGEST_TEXT = 1 << 20
+"""Characters of an attribute; longer ones are passed over."""
 
 
 def root_attributes(file: h5py.File) -> dict[str, Scalar]:
-    """Return the root attributes that are single strings or numbers."""
+    """Return the root attributes that are single strings or numbers.
+
+    Where there are more than in any file of gpuae's, those that tell such a file.
+    """
     with guard.hdf5_errors(file.filename):
-        attributes = file.attrs
-    names = guard.names_in(attributes, file.filename)
+        few = len(file.attrs) <= MOST_ATTRIBUTES
+    names = guard.names_in(file.attrs, file.filename) if few else schema.STANDARD_ATTRIBUTES
     values = {name: attribute(file, name, file.filename) for name in names}
     return {name: value for name, value in values.items() if isinstance(value, str | int | float)}
 
@@ -52,13 +58,15 @@ def attribute(owner: guard.Item, name: str, source: str) -> Scalar | tuple[Scala
         if not h5a.exists(owner.id, encoded):
             return None
         opened = h5a.open(owner.id, encoded)
+        if opened.shape is None:  # holds nothing, as those of PyTables do
+            return None
         known = opened.get_type().get_class() in (h5t.INTEGER, h5t.FLOAT, h5t.STRING)
         if not known or len(opened.shape) > 1 or math.prod(opened.shape) > MAX_ATTRIBUTE_VALUES:
             return None
         value = owner.attrs[name]
-    if isinstance(value, h5py.Empty):
-        return None
     plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(plain, str | bytes) and len(plain) > LONGEST_TEXT:
+        return None
     values = tuple(_decoded(item) for item in (plain if isinstance(plain, list) else [plain]))
     if not all(isinstance(item, str | int | float) for item in values):
         return None  # wider floats, say

@@ -17,7 +17,7 @@ import numpy as np
 from h5py import h5z
 from numpy.typing import NDArray
 
-from gpuae.storage import guard
+from gpuae.storage import guard, lzf
 
 BLOCK_BYTES = 64 << 20
 _ON_DISK = np.dtype([("length", "<u4"), ("place", "V12")])
@@ -77,7 +77,7 @@ def _contiguous_lengths(dataset: h5py.Dataset) -> NDArray[Any] | None:
 
 
 def _chunk(dataset: h5py.Dataset, start: int) -> bytes | None:
-    """Return a chunk unpacked; None where it has been through other filters than gzip.
+    """Return a chunk unpacked; None where it has been through other filters than gzip or lzf.
 
     Shuffling, which cannot be done with strings of variable length, is marked as left out.
     """
@@ -86,15 +86,17 @@ def _chunk(dataset: h5py.Dataset, start: int) -> bytes | None:
     creation = dataset.id.get_create_plist()
     kinds = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
     passed = [kind for index, kind in enumerate(kinds) if not left_out >> index & 1]
-    if passed == [h5z.FILTER_DEFLATE]:
-        content = _inflated(content, size)
+    if passed in ([h5z.FILTER_DEFLATE], [h5z.FILTER_LZF]):
+        content = _unpacked(content, size, passed[0])
     elif passed:
         return None
     return content if len(content) == size else None
 
 
-def _inflated(content: bytes, size: int) -> bytes:
+def _unpacked(content: bytes, size: int, kind: int) -> bytes:
     try:
+        if kind == h5z.FILTER_LZF:
+            return lzf.unpacked(content, size)
         return zlib.decompressobj().decompress(content, size + 1)
-    except zlib.error:
+    except (zlib.error, ValueError):
         return b""

@@ -32,6 +32,14 @@ def _at_least(lowest: int) -> _Check:
     return lambda value: type(value) is int and value >= lowest
 
 
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
+
+
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and -math.inf < value <= 1
+
+
 _ATTRIBUTES: Mapping[str, tuple[_Check, str]] = MappingProxyType(
     {
         "created_by": (lambda value: isinstance(value, str), "a text"),
@@ -39,6 +47,11 @@ _ATTRIBUTES: Mapping[str, tuple[_Check, str]] = MappingProxyType(
         "seed": (lambda value: type(value) is int and 0 <= value < 1 << 64, "from 0 to 2⁶⁴ − 1"),
         "best_epoch": (_at_least(0), "an integer from 0"),
         "layer": (_at_least(1), "an integer from 1"),
+        "held_out_rows": (_at_least(1), "an integer from 1"),
+        "held_out_error": (_is_number, "a number from 0"),
+        "held_out_beyond": (_is_number, "a number from 0"),
+        "held_out_explained_variance": (_is_share, "a number up to 1"),
+        "held_out_pca_explained_variance": (_is_share, "a number up to 1"),
         **dict.fromkeys(
             ("source_sha256", "model_sha256", schema.CONTENT_SHA256),
             (lambda value: bool(_HASH.fullmatch(str(value))), "64 hexadecimal digits"),

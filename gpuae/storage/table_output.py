@@ -25,8 +25,15 @@ from gpuae.storage.temporary import Temporary, check_output
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 PARQUET = (".parquet", ".pq")
-OTHERS = (".npy", ".npz", ".mat", ".json", ".xls", ".xlsx", ".feather", ".arrow", ".gz", ".zip")
-"""Endings of formats that are not written: HDF5 under such a name would be a surprise."""
+OTHERS = (
+    *(".npy", ".npz", ".mat", ".h5ad", ".h5mu", ".loom", ".nc", ".nc4", ".zarr", ".pkl"),
+    *(".json", ".xls", ".xlsx", ".ods", ".feather", ".arrow", ".dat", ".tab", ".idx"),
+    *(".gz", ".bz2", ".xz", ".zst", ".zip"),
+)
+"""Endings of formats that are not written: HDF5 under such a name would be a surprise.
+
+Some of them are HDF5 with a layout of their own, which their readers look for.
+"""
 FOREIGN = frozenset({*DELIMITERS, *PARQUET, *OTHERS})
 """Endings that HDF5 is not written under."""
 CELLS_AT_ONCE = 1 << 16

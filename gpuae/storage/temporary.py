@@ -38,6 +38,8 @@ def check_output(path: Path, force: bool) -> None:
         When it exists and `force` is not given, is no plain file, or its folder is missing or
         not writable.
     """
+    if path == Path("-"):
+        raise OutputError("-: nothing is written to standard output; give the name of a file")
     try:
         _check_target(path, real_path(path), force=force)
     except OSError as error:

@@ -35,7 +35,7 @@ class Columns:
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return the chosen columns of some rows."""
-        return np.ascontiguousarray(_read(self._source, rows)[:, self._columns])
+        return np.ascontiguousarray(read_rows(self._source, rows)[:, self._columns])
 
 
 class Filled:
@@ -53,18 +53,18 @@ class Filled:
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return some rows without NaN."""
-        block = _read(self._source, rows)
+        block = read_rows(self._source, rows)
         missing = np.isnan(block)
         return np.where(missing, self._fill, block) if missing.any() else block
 
 
 class Stacked:
-    """The rows of `upper` (n, d) and below them those of `lower` (m, d), in the upper's type."""
+    """The rows of `upper` (n, d) and below them those of `lower` (m, d), in a type of both."""
 
     def __init__(self, upper: Source, lower: Source) -> None:
         self._upper, self._lower = upper, lower
         self.shape = (len(upper) + len(lower), upper.shape[1])
-        self.dtype: np.dtype[Any] = upper.dtype
+        self.dtype: np.dtype[Any] = np.result_type(upper.dtype, lower.dtype)
         self.unit = unit_of(upper)
 
     def __len__(self) -> int:
@@ -74,12 +74,12 @@ class Stacked:
         """Return some rows of either or both."""
         start, stop, _ = rows.indices(len(self))
         border = len(self._upper)
-        above = _read(self._upper, slice(min(start, border), min(stop, border)))
-        below = _read(self._lower, slice(max(start - border, 0), max(stop - border, 0)))
-        return np.concatenate([above, below.astype(self.dtype)])
+        above = read_rows(self._upper, slice(min(start, border), min(stop, border)))
+        below = read_rows(self._lower, slice(max(start - border, 0), max(stop - border, 0)))
+        return np.concatenate([above, below], dtype=self.dtype)
 
 
-def _read(source: Source, rows: slice) -> NDArray[Any]:
+def read_rows(source: Source, rows: slice) -> NDArray[Any]:
     """Return some rows, of a map as a copy whose pages are no longer held."""
     block = source[rows]
     if isinstance(source, np.ndarray) and _is_mapped(source):

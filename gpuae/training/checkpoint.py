@@ -25,6 +25,8 @@ from gpuae.training.state import State
 from gpuae.training.trainer import Course
 
 _INTERVAL = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(s|min|h|epochs?)")
+_LENGTH = ("epochs", "patience")
+"""Settings that may be others, where no step before depends on them."""
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -46,7 +48,8 @@ class Interval:
         """
         found = _INTERVAL.fullmatch(text)
         if found is None or not float(found[1]):
-            raise ConfigError(f"checkpoint-every: needs 90s, 5min, 1h or 10epochs, not {text[:40]!r}")
+            shown = repr(text[:40])
+            raise ConfigError(f"checkpoint-every: needs 90s, 5min, 1h or 10epochs, not {shown}")
         if found[2] in _SECONDS:
             return cls(float(found[1]) * _SECONDS[found[2]])
         if not found[1].isdecimal():
@@ -108,10 +111,16 @@ class Checkpoints:
         if not (self.resume and self.path.exists()):
             return None
         contents, state = read_checkpoint(self.path)
+        done, wanted = len(contents.history.get("epoch", ())), own.config.resolved("epochs")
         if difference := _difference(own, contents):
             raise InputError(
                 f"{self.path}: is of another run: {difference}; give the same, or leave --resume "
                 "out and name another checkpoint"
+            )
+        if done > wanted:
+            raise ConfigError(
+                f"epochs: {self.path} has {done} epochs done and epochs={wanted} asks for fewer; "
+                f"give {done} or more, or leave --resume out and name another checkpoint"
             )
         return state
 
@@ -169,8 +178,9 @@ def _difference(own: Model, saved: ModelContents) -> str | None:
     """Return in what a checkpoint is not of the same run; None where it is."""
     here, there = own.config.stored(), saved.config.stored()
     for name in sorted(here.keys() | there.keys()):
-        more_epochs = name == "epochs" and own.config.schedule != "cosine"
-        if here.get(name) != there.get(name) and not more_epochs:
+        if name in _LENGTH and own.config.schedule not in ("cosine", "warmup_cosine"):
+            continue
+        if here.get(name) != there.get(name):
             return f"it has {name}={there.get(name)} and this one has {here.get(name)}"
     for name, what in (("source_sha256", "data"), ("device", "device")):
         if own.attributes.get(name) != saved.attributes.get(name):

@@ -20,12 +20,14 @@ from gpuae.model.init import initial_parameters
 from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
 from gpuae.model.network import Network
-from gpuae.model.pca import principal_axes
+from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import Preprocess, fit_preprocess
+from gpuae.model.reference import learn_axes, reference
 from gpuae.model.statistics import (
     ColumnStatistics,
     Vector,
     column_statistics,
+    mean_variance,
     share_one_range,
 )
 from gpuae.storage.matrix import Source
@@ -35,6 +37,7 @@ from gpuae.training.crew import available_cores
 from gpuae.training.folds import Fold, Validated, cross_validate, fold_rows
 from gpuae.training.footprint import bytes_needed
 from gpuae.training.gpu_team import GpuTeam
+from gpuae.training.held_out import MEASURED_ROWS, held_out_facts
 from gpuae.training.history import Observer, Silence
 from gpuae.training.interruption import Interrupted
 from gpuae.training.lanes import EVALUATION_ROWS
@@ -42,9 +45,6 @@ from gpuae.training.partition import partition
 from gpuae.training.team import Team
 from gpuae.training.thread_team import ThreadTeam
 from gpuae.training.trainer import Course, Ending, Trainer
-
-FEW_STEPS = 20
-"""An epoch with fewer steps of more than one row could have more."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class Fit:
     trials: tuple[Trial, ...]
     """Models and the rows that each was not trained on: one, or one for each fold; none where
     no rows were held out."""
+    training_rows: int
 
     @property
     def unseen(self) -> Order:
@@ -86,7 +87,7 @@ class Fit:
             return
         epoch = len(self.course.history.records) + 1
         raise DivergedError(
-            f"the loss or a weight was no finite number in epoch {epoch}: "
+            f"the loss, a weight or a mean of the optimizer was no finite number in epoch {epoch}: "
             f"{_remedy(self.model.config)}; "
             f"the weights of epoch {self.course.best_epoch} were kept"
         )
@@ -148,26 +149,28 @@ def fit(
     ops = get_ops(device, prepared.config.precision)
     made = {"seed": config.seed, "device": device.name, **(attributes or {})}
 
-    def start(of: Prepared, rows: Order) -> Any:
-        host = _starting_point(network, of, x, rows, initial, image_shape)
+    def start(of: Prepared, rows: Order) -> Start:
+        host, axes = _starting_point(network, of, x, rows, initial, image_shape)
         parameters = ops.empty(host.shape, of.config.dtype)
         ops.assign(parameters, host)
-        return parameters
+        return Start(of, parameters, reference(axes, of.config, network))
 
-    def model_of(weights: Any, course: Course, of: Prepared = prepared) -> Model:
+    def model_of(weights: Any, course: Course, of: Start | None = None) -> Model:
+        of = of or begun
         return Model(
-            config=of.config,
+            config=of.prepared.config,
             parameters=ops.to_host(weights),
-            preprocess=of.preprocess,
+            preprocess=of.prepared.preprocess,
             history=course.history.arrays(),
             attributes={**made, "best_epoch": course.best_epoch},
             feature_names=feature_names,
             image_shape=image_shape,
+            pca=of.pca,
         )
 
-    parameters = start(prepared, rows)
+    begun = start(prepared, rows)
     saver = state = None
-    first = model_of(parameters, Course())
+    first = model_of(begun.parameters, Course())
     if ready is not None:
         ready(first)
     if checkpoints is not None:
@@ -180,9 +183,11 @@ def fit(
             validated, folds = _cross_validate(ops, network, prepared, x, rows, start, watcher)
         except (Interrupted, KeyboardInterrupt):
             course = Course(ending=Ending.INTERRUPTED)
-            return Fit(first, course, device, x, ())
-        trials = tuple(Trial(model_of(own, Course(), of), unseen) for own, of, unseen in folds)
-    team = new_team(ops, network, prepared, x, parameters, len(rows))
+            return Fit(first, course, device, x, (), len(rows))
+        trials = tuple(
+            Trial(model_of(own.parameters, Course(), own), unseen) for own, unseen in folds
+        )
+    team = new_team(ops, network, prepared, x, begun.parameters, len(rows))
     with team:
         trainer = Trainer(
             ops,
@@ -195,12 +200,26 @@ def fit(
             validated.losses if validated else None,
         )
         course = trainer.train(state)
-    if validated and validated.stopped_early and course.ending is Ending.FINISHED:
-        course.ending = Ending.EARLY
-    model = model_of(parameters, course)
+    if validated:
+        course.epochs_validated = validated.epochs
+        if validated.stopped_early and course.ending is Ending.FINISHED:
+            course.ending = Ending.EARLY
+    model = model_of(begun.parameters, course)
     if len(validation_rows):
         trials = (Trial(model, validation_rows),)
-    return Fit(model, course, device, x, trials)
+    return _with_facts(Fit(model, course, device, x, trials, len(rows)))
+
+
+def _with_facts(fitted: Fit) -> Fit:
+    """Let the model keep what was found of the rows that were held out."""
+    tried = [(trial.model, fitted.x[trial.rows[:MEASURED_ROWS]]) for trial in fitted.trials]
+    facts = held_out_facts(tried, fitted.device.name)
+    model = replace(fitted.model, attributes={**fitted.model.attributes, **facts})
+    trials = tuple(
+        replace(trial, model=model) if trial.model is fitted.model else trial
+        for trial in fitted.trials
+    )
+    return replace(fitted, model=model, trials=trials)
 
 
 def _cross_validate(
@@ -209,20 +228,20 @@ def _cross_validate(
     prepared: Prepared,
     x: NDArray[Any],
     rows: Order,
-    start: Callable[[Prepared, Order], Any],
+    start: Callable[[Prepared, Order], Start],
     watcher: Observer,
-) -> tuple[Validated, list[tuple[Any, Prepared, Order]]]:
-    """Find how long to train; return also each fold's weights, preprocessing and unseen rows."""
+) -> tuple[Validated, list[tuple[Start, Order]]]:
+    """Find how long to train; return also what each fold has become and its unseen rows."""
     config = prepared.config
     folds, results = [], []
     with ExitStack() as teams:
         for own, unseen in fold_rows(len(rows), config.resolved("folds"), config.seed):
             scaling = fit_preprocess(x, rows[own], config, column_statistics(x, rows[own]))
             of = replace(prepared, preprocess=replace(scaling, fill=prepared.preprocess.fill))
-            parameters = start(of, rows[own])
-            team = teams.enter_context(new_team(ops, network, of, x, parameters, len(own)))
+            begun = start(of, rows[own])
+            team = teams.enter_context(new_team(ops, network, of, x, begun.parameters, len(own)))
             folds.append(Fold(ops, team, config, rows[own], rows[unseen]))
-            results.append((parameters, of, rows[unseen]))
+            results.append((begun, rows[unseen]))
         return cross_validate(folds, config, watcher), results
 
 
@@ -234,6 +253,17 @@ class Prepared:
     preprocess: Preprocess
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why settings are what they are that the person did not give."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training begins with."""
+
+    prepared: Prepared
+    parameters: Any
+    """The flat vector (size,), on the device; training changes it."""
+    pca: PrincipalAxes | None
+    """What the model is compared with."""
 
 
 def prepare(
@@ -331,20 +361,19 @@ def _starting_point(
     rows: Order,
     initial: Model | None,
     image_shape: tuple[int, ...] | None,
-) -> NDArray[Any]:
+) -> tuple[NDArray[Any], PrincipalAxes | None]:
+    """Return the first weights, flat, and principal axes of the rows if they were learnt."""
     config = prepared.config
+    from_axes = initial is None and config.init == "pca"
+    axes = learn_axes(x, rows, prepared.preprocess, config, network, to_start=from_axes)
     if initial is None:
-        pca = None
-        if config.init == "pca":
-            count = max(network.code_size, network.layers[0].n_out // 2)
-            pca = principal_axes(x, rows, prepared.preprocess, count)
-        return initial_parameters(network, config, image_shape, pca).astype(config.dtype)
+        return initial_parameters(network, config, image_shape, axes).astype(config.dtype), axes
     if initial.network.layers != network.layers:
         raise ConfigError(
             f"init_from: that model is {_shape(initial.network)} and this one would be "
             f"{_shape(network)}; give the same hidden, decoder and activations"
         )
-    return np.array(initial.parameters, config.dtype)
+    return np.array(initial.parameters, config.dtype), axes
 
 
 def _shape(network: Network) -> str:
@@ -358,23 +387,27 @@ def _notes(
     config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
 ) -> Iterator[str]:
     """Yield what a person should know about these data with these settings."""
-    constant = int((statistics.lowest == statistics.highest).sum())
-    if config.scale in ("standard", "minmax") and constant:
+    constant = int(statistics.constant(x.dtype).sum())
+    if not mean_variance(statistics, x.dtype):
+        yield f"the {rows} training rows are all but the same: there is nothing to learn from them"
+    elif config.scale in ("standard", "minmax") and constant:
         columns = "1 column is" if constant == 1 else f"{constant} columns are"
         yield f"{columns} constant over the training rows: only centred, not scaled"
     highest = int(np.max(statistics.highest))
     if config.scale == "unit" and x.dtype == np.uint8 and highest <= PIXEL_BYTES:
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
-    steps = 0 if config.full_batch else -(-rows // (config.batch_size or rows))
-    if 0 < steps < FEW_STEPS < rows:
-        count = "1 step" if steps == 1 else f"{steps} steps"
-        yield f"an epoch has only {count}: a smaller batch_size, 32 say, learns faster"
+    if config.sparsity == "none" and 1 < rows <= config.code_size:
+        yield (
+            f"a code of {config.code_size} units has room for each of the {rows} training rows "
+            "by itself: give more rows, or fewer units"
+        )
 
 
 def _remedy(config: Config) -> str:
     """Say what to lower."""
     scaling = "scale the data (scale=minmax)"
     if config.full_batch:
-        return scaling if config.scale == "none" else "lower beta or raise weight_decay"
+        smaller = "lower beta or " if config.sparsity == "kl" else ""
+        return scaling if config.scale == "none" else f"{smaller}raise weight_decay"
     rate = f"lower learning_rate (now {config.resolved('learning_rate'):g})"
     return f"{rate}, or {scaling}" if config.scale == "none" else rate

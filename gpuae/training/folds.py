@@ -36,12 +36,15 @@ class Validated:
         Mean J over the held-out rows after each epoch that is worth training, (best epoch,).
     start_loss
         The same before the first step.
+    epochs
+        How many epochs were tried.
     stopped_early
-        Whether epochs were left because none of the last ones gained.
+        Whether others were left because none of the last ones gained.
     """
 
     losses: tuple[float, ...]
     start_loss: float
+    epochs: int
     stopped_early: bool
 
 
@@ -109,4 +112,5 @@ def cross_validate(folds: Sequence[Fold], config: Config, observer: Observer) ->
                 break
     for fold in folds:
         fold.keeper.put_back()
-    return Validated(tuple(losses[1 : best + 1]), losses[0], len(losses) <= epochs)
+    tried = len(losses) - 1
+    return Validated(tuple(losses[1 : best + 1]), losses[0], tried, tried < epochs)

@@ -16,7 +16,7 @@ def bytes_needed(network: Network, config: Config, rows_held: int) -> int:
     and they are copied at the end: six vectors of that size, and with lbfgs more. And each row has
     its input, activations and deltas.
     """
-    vectors = 7 + 2 * MEMORY if config.full_batch else 6
+    vectors = 7 + 2 * (MEMORY + 1) if config.full_batch else 6
     widths = 2 * network.columns + 2 * sum(layer.n_out for layer in network.layers)
     numbers = vectors * network.size + rows_held * widths
     return numbers * np.dtype(config.dtype).itemsize

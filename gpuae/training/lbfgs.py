@@ -20,6 +20,8 @@ MEMORY = 10
 """Pairs of steps and gradient changes that are remembered."""
 ARMIJO, CURVATURE = 1e-4, 0.9
 """Constants c₁ and c₂ of the Wolfe conditions."""
+SMALLEST_CURVATURE = 1e-300
+"""Of a pair that is remembered: it is divided by."""
 MAX_EVALUATIONS = 25
 """Of one line search."""
 
@@ -60,6 +62,7 @@ class LBFGS:
         self._dtype = str(parameters.dtype)
         self._origin, self._old_gradient, self._direction = (self._vector() for _ in range(3))
         self._pairs: list[Pair] = []
+        self._spare: tuple[Array, Array] | None = None
         self._value = math.nan
         self.converged = False
         """Whether no further decrease can be found in this precision."""
@@ -102,14 +105,20 @@ class LBFGS:
         ][-MEMORY:]
 
     def iterate(self) -> float:
-        """Make one iteration and return the new J; parameters end at the best point found."""
+        """Make one iteration and return the new J; parameters end at the best point found.
+
+        NaN where the gradient is not finite or too large to square in float64; parameters stay.
+        """
         self._copy(self._parameters, self._origin)
         self._copy(self._gradient, self._old_gradient)
         slope = self._set_direction()
-        if slope >= 0 and self._pairs:  # rounding has spoilt the memory
+        if not -math.inf < slope < 0 and self._pairs:  # rounding has spoilt the memory
             self._pairs.clear()
             slope = self._set_direction()
-        if not slope < 0:
+        if not math.isfinite(slope):
+            self.converged = True
+            return math.nan
+        if slope >= 0:
             self.converged = True
             return self._value
         found = self._search(Point(0.0, self._value, slope))
@@ -148,16 +157,18 @@ class LBFGS:
         return ops.dot(direction, self._gradient)
 
     def _remember(self, step: float) -> None:
-        """Keep the pair of the step just made, unless it shows no curvature."""
-        recycled = self._pairs.pop(0) if len(self._pairs) == MEMORY else None
-        moved = recycled.step if recycled else self._vector()
-        change = recycled.change if recycled else self._vector()
+        """Keep the pair of the step just made in the oldest one's place, if it shows curvature."""
+        moved, change = self._spare or (self._vector(), self._vector())
         self._ops.axpby(step, self._direction, 0.0, moved)
         self._copy(self._gradient, change)
         self._ops.axpby(-1.0, self._old_gradient, 1.0, change)
         curvature = self._ops.dot(moved, change)
-        if curvature > 0:
-            self._pairs.append(Pair(moved, change, 1.0 / curvature))
+        self._spare = (moved, change)
+        if not SMALLEST_CURVATURE < curvature < math.inf:
+            return
+        self._pairs.append(Pair(moved, change, 1.0 / curvature))
+        oldest = self._pairs.pop(0) if len(self._pairs) > MEMORY else None
+        self._spare = (oldest.step, oldest.change) if oldest else None
 
     # Line search
 
@@ -182,7 +193,9 @@ class LBFGS:
             if point.slope >= 0:
                 return self._zoom(point, previous, start, MAX_EVALUATIONS - evaluation)
             previous, point = point, self._at(2 * point.step)
-        return point
+        if _decreases(point, start) and point.value < previous.value:
+            return point
+        return self._at(previous.step) if previous.step else start
 
     def _first_step(self, start: Point) -> float:
         """Return 1, or without a memory a step of length 1 at most."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -95,6 +96,14 @@ class SGD:
     def vectors(self) -> dict[str, Array]:
         """The velocity."""
         return {"velocity": self.velocity}
+
+
+def all_finite(ops: Ops, vectors: Iterable[Array]) -> bool:
+    """Whether every number of some flat vectors is finite."""
+    total = ops.zeros((1,), "float64")
+    for own in vectors:
+        ops.add_absolute_sum(own.reshape(1, -1), total)
+    return bool(np.isfinite(ops.to_host(total)).all())
 
 
 def create_optimizer(ops: Ops, size: int, config: Config) -> Optimizer:

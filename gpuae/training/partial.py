@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends import get_ops, resolve_device
+from gpuae.backends.ops import Array
 from gpuae.config import Config
 from gpuae.errors import ConfigError, DivergedError
 from gpuae.model.init import initial_parameters
@@ -19,7 +21,7 @@ from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training.batches import step_sizes
 from gpuae.training.fitting import Prepared, new_team, prepare
-from gpuae.training.optimizers import create_optimizer
+from gpuae.training.optimizers import all_finite, create_optimizer
 from gpuae.training.portions import Portions
 
 
@@ -37,10 +39,13 @@ class PartialFit:
     rows_seen
         How many rows that model has been trained on.
 
+    The learning rate stays the same: how many portions there will be is not known. A model that was
+    trained with a `schedule` goes on at its full rate.
+
     Raises
     ------
     ConfigError
-        For lbfgs, which needs all rows at once.
+        For lbfgs, which needs all rows at once, and for a schedule.
     """
 
     def __init__(
@@ -52,6 +57,11 @@ class PartialFit:
     ) -> None:
         if (fitted.config if fitted else config).full_batch:
             raise ConfigError("optimizer=lbfgs is full batch: use fit, or optimizer=adam")
+        if fitted is None and config.schedule not in (None, "constant"):
+            raise ConfigError(
+                f"schedule={config.schedule} needs to know how many epochs there will be, and "
+                "partial_fit does not: leave schedule out, or use fit"
+            )
         self._device = resolve_device(config.device)
         self._ops = get_ops(self._device, config.precision)
         self._fitted = fitted
@@ -60,6 +70,8 @@ class PartialFit:
         start = fitted.parameters if fitted else self._initial_parameters()
         self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
+        self._memory = (self._parameters, *self._optimizer.vectors.values())
+        self._before = [self._ops.empty(own.shape, str(own.dtype)) for own in self._memory]
         self._rate: float = self._prepared.config.resolved("learning_rate")
         self._portions = Portions()
         self._rows_seen = rows_seen
@@ -76,11 +88,12 @@ class PartialFit:
         Raises
         ------
         DivergedError
-            When the loss or a weight stops being finite; the weights are those before the portion.
+            When the loss, a weight or what the optimizer remembers stops being finite; all of them
+            are what they were before the portion.
         """
         config, count = self._prepared.config, len(x)
         x = filled_once(x, self._prepared.preprocess.fill)
-        before = self._ops.to_host(self._parameters)
+        self._copy(self._memory, self._before)
         steps = step_sizes(count, config.batch_size or count)
         team = new_team(
             self._ops, self._network, self._prepared, x, self._parameters, count, self._steps_done
@@ -90,16 +103,20 @@ class PartialFit:
             for portion in self._portions.of([steps]):
                 team.run(portion, self._optimizer)
             loss = objective(team.totals(count), config)
-        size = self._ops.dot(self._parameters, self._parameters)
-        if not (math.isfinite(loss) and math.isfinite(size)):
-            self._ops.assign(self._parameters, before)
+        if not (math.isfinite(loss) and all_finite(self._ops, self._memory)):
+            self._copy(self._before, self._memory)
             raise DivergedError(
-                f"the loss or a weight was no finite number: lower learning_rate "
-                f"(now {self._rate:g}); the weights before this portion were kept"
+                "the loss, a weight or a mean that the optimizer keeps was no finite number: give "
+                "rows in the range of the first portion, or lower learning_rate "
+                f"(now {self._rate:g}); everything is as it was before this portion"
             )
         self.loss = loss
         self._rows_seen += count
         self._steps_done += len(steps)
+
+    def _copy(self, sources: Sequence[Array], targets: Sequence[Array]) -> None:
+        for source, target in zip(sources, targets, strict=True):
+            self._ops.axpby(1.0, source, 0.0, target)
 
     def model(self) -> Model:
         """Return the model as it stands."""
@@ -114,6 +131,7 @@ class PartialFit:
 
 
 def _first_preparation(first: NDArray[Any], config: Config) -> Prepared:
+    config = config.model_copy(update={"schedule": "constant"})
     rows = np.arange(len(first))
     fill = learn_fill(first, rows, config)
     x = filled_once(first, fill)

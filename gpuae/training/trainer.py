@@ -18,7 +18,7 @@ from gpuae.training.batches import Order, epoch_order, step_sizes
 from gpuae.training.history import EpochRecord, History, Observer
 from gpuae.training.interruption import Interrupted, Interruption
 from gpuae.training.lbfgs import LBFGS
-from gpuae.training.optimizers import LearningRate, create_optimizer
+from gpuae.training.optimizers import LearningRate, all_finite, create_optimizer
 from gpuae.training.portions import Portions
 from gpuae.training.state import State, check_fits, damaged, part_of, under
 from gpuae.training.team import Team
@@ -45,12 +45,20 @@ class Course:
         come to when it was interrupted.
     saved
         Whether a saver has kept the state in which it was interrupted.
+    epochs_validated
+        How many epochs other networks were trained to find the best one, with folds.
     """
 
     history: History = field(default_factory=History)
     ending: Ending = Ending.FINISHED
     best_epoch: int = 0
+    epochs_validated: int = 0
     saved: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return max(len(self.history.records), self.epochs_validated)
 
     @property
     def kept_loss(self) -> float:
@@ -82,6 +90,11 @@ class Epochs(Protocol):
     @property
     def converged(self) -> bool:
         """Whether there is nothing left to gain."""
+        ...
+
+    @property
+    def finite(self) -> bool:
+        """Whether all that the optimizer remembers is finite."""
         ...
 
     def run(self, epoch: int, observer: Observer, pause: Callable[[], None]) -> tuple[float, float]:
@@ -146,6 +159,11 @@ class BatchEpochs:
             yield sizes[place : place + count]
             place += count
 
+    @property
+    def finite(self) -> bool:
+        """Whether what the optimizer remembers is finite: weights of infinite means stand still."""
+        return all_finite(self._ops, self._optimizer.vectors.values())
+
     def observe(self, loss: float) -> None:
         """Let the schedule know."""
         self._rate.observe(loss)
@@ -187,6 +205,7 @@ class BatchEpochs:
 class FullBatchEpochs:
     """Iterations of lbfgs over all training rows."""
 
+    finite = True
     lists: tuple[str, ...] = ("optimizer/steps", "optimizer/changes", "optimizer/inverses")
 
     def __init__(self, ops: Ops, team: Team, config: Config, rows: Order) -> None:
@@ -378,10 +397,11 @@ class Trainer:
     def _is_good(self, record: EpochRecord) -> bool:
         """Whether the losses and the weights are finite."""
         losses = [record.loss] + ([record.val_loss] if len(self._validation_rows) else [])
-        return all(math.isfinite(loss) for loss in losses) and self._weights_are_finite()
+        finite = all(math.isfinite(loss) for loss in losses)
+        return finite and self._weights_are_finite() and self._epochs.finite
 
     def _weights_are_finite(self) -> bool:
-        return math.isfinite(self._ops.dot(self._team.parameters, self._team.parameters))
+        return all_finite(self._ops, [self._team.parameters])
 
     # Going on later
 

@@ -40,14 +40,15 @@ def test_gemm(assert_agree, m, n, k, flags, dtype):
     "source",
     [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)] + ["float32", "float64"],
 )
-def test_gather(assert_agree, rows_at, source, dtype):
+@pytest.mark.parametrize("finer", [False, True])
+def test_gather(assert_agree, rows_at, source, dtype, finer):
     random = np.random.default_rng(3)
     if source.startswith("f"):
         x = (1e3 * random.standard_normal((9, 7))).astype(source)
     else:
         info = np.iinfo(source)
         x = random.integers(info.min, info.max, (9, 7), source, endpoint=True)
-    number = np.result_type(source, dtype)
+    number = "float64" if finer else np.result_type(source, dtype)
     center, span = x.astype(float).mean(axis=0), float(np.ptp(x.astype(float)))
     scaling = Scaling(center.astype(number), np.full(7, 1 / span, number), -0.4, 0.4)
     rows = rows_at([8, 0, 3, 3, 5, 1], start=1, first=1, count=3)
@@ -100,6 +101,36 @@ def test_dropout_masks_are_equal_bit_for_bit(fast_ops, rows_at, shape, rate, com
         left.append(mask)
     for own in left[1:]:
         np.testing.assert_array_equal(left[0], own)
+
+
+def test_masks_of_far_columns_in_late_epochs_are_equal_bit_for_bit(fast_ops, rows_at):
+    from gpuae.backends.numpy_ops import NumpyOps
+
+    shape = (1, 4 * 65_537 + 3)
+    x, low, high = np.ones(shape, np.float32), *np.full((2, shape[1]), -1, np.float32)
+    rows = rows_at([2**31 + 5], epoch=0x0102_0304, row_base=3)
+    left = []
+    for ops in (NumpyOps(), *fast_ops):
+        mask, noisy = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        ops.dropout_mask(rows, 3, 0.5, 2**35, mask, False)
+        ops.corrupt(rows, x, Corruption("masking", 0.5, 2**35, low, high), noisy)
+        left.append((mask, noisy))
+    for own in left[1:]:
+        np.testing.assert_array_equal(left[0], own)
+
+
+def test_sums_of_tall_matrices_and_of_many_tiles(assert_agree):
+    """More strips than a block has warps, and more partial sums than it has threads."""
+    a, bias = normal((4200, 131), "float32", 1), normal(131, "float32", 2)
+
+    def call(ops, a, z, sums, total, bias_gradient):
+        ops.add_column_sums(a, sums)
+        ops.add_absolute_sum(a, total)
+        ops.output_delta(z, bias, a, "tanh", "mse", 4200, total, bias_gradient, False)
+
+    sums, total, gradient = np.zeros(131), np.zeros(1), np.zeros(131, np.float32)
+    arrays = {"a": a, "z": a.copy(), "sums": sums, "total": total, "bias_gradient": gradient}
+    assert_agree(call, 1e-5, **arrays)
 
 
 @each_type

@@ -83,6 +83,14 @@ def test_the_definition_gives_the_published_words(counter, key, answer):
     assert philox.philox(np.array(counter, np.uint32), key).tolist() == list(answer)
 
 
+def test_every_bit_of_epoch_row_column_and_layer_counts(words):
+    columns, epoch, row, layer = 4 * 65_537, 0x0102_0304, 0x7654_3210, 0x0001_0203
+    drawn = words(SEEDS[4], Purpose.DROPOUT, [row], columns, epoch, layer)[0]
+    counter = np.array([65_536, row, epoch, Purpose.DROPOUT + 256 * layer], np.uint32)
+    expected = philox.philox(counter, philox.key_of(SEEDS[4]))
+    np.testing.assert_array_equal(drawn[-4:], expected)
+
+
 @pytest.mark.parametrize(("counter", "key", "answer"), KNOWN_ANSWERS)
 def test_the_compiled_function_gives_the_published_words(compiled_philox, counter, key, answer):
     out = np.zeros(4, np.uint64)

@@ -73,7 +73,10 @@ def test_values_that_are_not_finite_say_how_many_rows_and_the_first(fit, tmp_pat
     rows[9, 0] = np.inf
     rows[9, 1] = np.nan
     np.save(tmp_path / "holes.npy", rows)
-    refused(fit("holes.npy"), "holes.npy", "2 ", "row 7")
+    refused(
+        fit("holes.npy"), "holes.npy", "2 of 40 rows hold NaN", "row 8, column 3", "missing=mean"
+    )
+    refused(fit("holes.npy", "--missing", "mean"), "1 of 40", "infinite", "row 10, column 1")
 
 
 def test_a_model_and_data_of_different_widths(gpuae, model, tmp_path):
@@ -110,6 +113,7 @@ def test_an_unknown_option_and_an_unknown_setting(fit, tmp_path, rows):
         (["--pretrain", 3], ["pretrain"]),
         (["--epochs", -1], ["epochs"]),
         (["--hidden", "4,x"], ["hidden"]),
+        (["--memory", "lots"], ["memory: should be an amount such as 500MB or 2GB, got 'lots'"]),
         (["--device", "cuda"], ["cuda", "device=cpu"]),
         (["--device", "tpu"], ["device"]),
     ],
@@ -207,7 +211,7 @@ def test_columns_of_other_names(gpuae, tmp_path):
     refused(gpuae("evaluate", "m.h5", "bbc.csv"), "1, 2", "'b'")
     assert gpuae("fit", "bbc.csv", "-o", "twice.h5", "--epochs", 1).code == 0
     assert gpuae("evaluate", "twice.h5", "bbc.csv").code == 0
-    refused(gpuae("evaluate", "twice.h5", "abc.csv"), "column 0", "'a'", "'b'")
+    refused(gpuae("evaluate", "twice.h5", "abc.csv"), "column 1", "'a'", "'b'")
 
 
 def test_a_model_whose_name_was_taken_during_training_is_kept_under_another(
@@ -262,7 +266,7 @@ def test_a_row_whose_result_is_no_number(gpuae, model, tmp_path):
     np.save(tmp_path / "wide.npy", wide)
     assert gpuae("fit", "rows.npy", "-o", "lin.h5", "--activation", "identity").code == 0
     for command in ("encode", "score"):
-        refused(gpuae(command, "lin.h5", "wide.npy", "-o", "o.h5"), "row 1")
+        refused(gpuae(command, "lin.h5", "wide.npy", "-o", "o.h5"), "row 2")
     assert not (tmp_path / "o.h5").exists()
 
 
@@ -282,3 +286,22 @@ def test_settings_nested_beyond_reason(fit, tmp_path, rows):
     (tmp_path / "deep.toml").write_text(f"hidden = {'[' * 5000}")
     refused(fit("rows.npy", "--config", "deep.toml"), "deep.toml")
     refused(fit("rows.npy", "--hidden", "1" * 400), "hidden", "2147483647")
+
+
+@pytest.mark.parametrize("command", ["fit", "convert"])
+def test_no_output_is_called_after_standard_output(gpuae, tmp_path, rows, command):
+    np.save(tmp_path / "rows.npy", rows)
+    output = ("-o", "-") if command == "fit" else ("-",)
+    refused(gpuae(command, "rows.npy", *output), "nothing is written to standard output")
+    assert not (tmp_path / "-").exists()
+
+
+def test_labels_within_a_file_are_given_as_data_are(gpuae, tmp_path, rows):
+    np.save(tmp_path / "rows.npy", rows)
+    with h5py.File(tmp_path / "labels.h5", "w") as file:
+        file["deep/y"] = np.arange(40)
+    done = gpuae("convert", "rows.npy", "out.h5", "--labels", "labels.h5::/deep/y")
+    assert done.code == 0, done.err
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file["data/y"][39] == 39
+        assert "/deep/y" in file.attrs["provenance_json"]

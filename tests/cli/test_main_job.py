@@ -59,12 +59,42 @@ def test_evaluate_gives_the_promised_figures_as_json(gpuae, model):
     promised = "loss mse explained_variance pca_mse mean_activation zero_fraction dead_units"
     assert {*promised.split(), "active_per_row"} <= figures.keys()
     assert 0 < figures["mse"] < 1
+    assert figures["pca_from"] == "training rows"
+    assert {f"preprocessed_{name}" for name in ("mse", "explained_variance", "pca_mse")} <= {
+        *figures
+    }
 
 
 def test_evaluate_without_json_is_a_table_for_a_person(gpuae, model):
     out = gpuae("evaluate", model, "rows.npy").out
     assert "explained variance" in out
     assert "PCA with 2 components" in out
+    assert "PCA was learnt from          the training rows" in out
+
+
+def test_fit_ends_with_a_verdict_for_a_person_and_its_figures_for_a_program(gpuae, rows):
+    np.save("rows.npy", rows)
+    fit = ("fit", "rows.npy", "--hidden", 2, "--epochs", 1, "--validation", 0.3, "--seed", 1)
+    poor = ("--activation", "sigmoid", "--init", "glorot", "-o", "poor.h5", "--folds", 1)
+    said, figures = gpuae(*fit, *poor), json.loads(gpuae(*fit, *poor, "--force", "--json").out)
+    assert "of the variance of 12 unseen rows; PCA with 2 components" in said.out
+    assert "note: that is" in said.err
+    assert figures["verdict"] in said.out
+    assert figures["measured_rows"] == 12
+    assert (
+        figures["preprocessed_explained_variance"] < figures["preprocessed_pca_explained_variance"]
+    )
+    assert "note: that is" not in gpuae(*fit, "-o", "good.h5").err
+    silent = json.loads(gpuae(*fit, "--validation", 0, "-o", "alone.h5", "--json").out)
+    assert (silent["explained_variance"], silent["measured_rows"]) == (None, 0)
+
+
+@pytest.mark.parametrize("command", ["encode", "score", "evaluate"])
+def test_rows_unlike_those_of_training_are_remarked(gpuae, model, rows, command):
+    np.save("strange.npy", 1000 * rows)
+    output = () if command == "evaluate" else ("-o", "o.h5", "--force")
+    assert "note:" not in gpuae(command, model, "rows.npy", *output).err
+    assert "note: 100% of the rows" in gpuae(command, model, "strange.npy", *output).err
 
 
 def test_a_data_set_inside_anyones_hdf5_can_be_given(gpuae, tmp_path, rows):

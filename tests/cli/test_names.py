@@ -72,6 +72,29 @@ def test_columns_in_another_order_give_the_same_codes(gpuae, model, spectra):
         np.testing.assert_array_equal(one["features/code"][:], two["features/code"][:])
 
 
+def test_a_model_remembers_which_columns_were_ids_and_labels(gpuae, model, spectra):
+    done = gpuae("score", model, spectra, "-o", "s.csv")
+    assert "note: the column 'sample' is taken as the row_id, as for m.h5" in done.err
+    first = Path("s.csv").read_text().splitlines()[1]
+    assert first.startswith("s0,u,")
+    bare = table("bare.csv", columns_of())
+    assert gpuae("score", model, bare, "-o", "bare.csv", "--force").code == 2  # its own input
+    assert gpuae("score", model, bare, "-o", "t.csv").code == 0
+    assert Path("t.csv").read_text().splitlines()[1] == "1," + first.removeprefix("s0,u,")
+
+
+def test_a_model_remembers_how_its_table_was_written(gpuae):
+    lines = [";".join([f"{i:02}", *row, "xy"[i % 2]]) for i, row in enumerate(VALUES.astype(str))]
+    Path("t.csv").write_text("\n".join(lines).replace(".", ","))
+    how = ("--no-header", "--decimal", ",", "--id-column", 1, "--label-column", 6)
+    assert gpuae("fit", "t.csv", "-o", "n.h5", *FIT, *how).code == 0
+    assert gpuae("score", "n.h5", "t.csv", "-o", "s.csv").code == 0
+    assert Path("s.csv").read_text().splitlines()[1].startswith("00,x,")
+    np.save("rows.npy", VALUES)
+    assert gpuae("score", "n.h5", "rows.npy", "-o", "r.csv").code == 0
+    refused(gpuae("score", "n.h5", "rows.npy", "-o", "q.csv", "--no-header"), "--no-header is for")
+
+
 def test_a_missing_column_is_named(gpuae, model):
     table("less.csv", {"a": [1], "b": [2]})
     refused(gpuae("score", model, "less.csv", "-o", "s.h5"), "less.csv", "m.h5", "'c'")
@@ -83,11 +106,14 @@ def test_every_command_that_reads_data_chooses_columns(gpuae, command, tmp_path)
     assert gpuae("fit", "rows.npy", "-o", "n.h5", *FIT, "--columns", "2-4").code == 0
     given = {"convert": ("convert", "rows.npy", "o.h5"), "evaluate": (command, "n.h5", "rows.npy")}
     arguments = given.get(command, (command, "n.h5", "rows.npy", "-o", "o.h5"))
+    again = "--json" if command == "evaluate" else "--force"
     if command != "convert":
-        refused(gpuae(*arguments), "4", "3")
-    assert gpuae(*arguments, "--columns", "2-4").code == 0
-    refused(gpuae(*arguments, "--force"[: 0 if command == "evaluate" else 7] or "--json",
-                  "--columns", "2-5"), "no column 5")  # fmt: skip
+        told = gpuae(*arguments)
+        assert told.code == 0
+        assert "note: the columns 2-4 are taken, as for n.h5" in told.err
+        refused(gpuae(*arguments, again, "--columns", "1-4"), "4", "3")
+    assert gpuae(*arguments, again, "--columns", "2-4").code == 0
+    refused(gpuae(*arguments, again, "--columns", "2-5"), "no column 5")
     if command == "convert":
         with h5py.File("o.h5") as file:
             np.testing.assert_array_equal(file["data/x"][:], VALUES[:, 1:])
@@ -128,7 +154,7 @@ def test_another_layer_is_named_after_its_number(gpuae, spectra):
         gpuae("fit", spectra, "-o", "deep.h5", "--hidden", "3,2", "--epochs", 1, *CHOSEN).code == 0
     )
     assert gpuae("encode", "deep.h5", spectra, "-o", "one.csv", "--layer", 1).code == 0
-    assert Path("one.csv").read_text().startswith("layer1_0,layer1_1,layer1_2\n")
+    assert Path("one.csv").read_text().startswith("row_id,label,layer1_0,layer1_1,layer1_2\n")
 
 
 def test_a_data_set_can_be_converted_to_a_table_and_back(gpuae, spectra):
@@ -194,7 +220,7 @@ def test_infinite_values_stay_refused_and_columns_of_nothing_too(gpuae):
     values[2, 1] = np.inf
     np.save("infinite.npy", values)
     mean = ("--missing", "mean")
-    refused(gpuae("fit", "infinite.npy", "-o", "m.h5", *FIT, *mean), "infinite values", "row 2")
+    refused(gpuae("fit", "infinite.npy", "-o", "m.h5", *FIT, *mean), "infinite values", "row 3")
     table("empty.csv", columns_of() | {"c": [""] * 30})
     refused(gpuae("fit", "empty.csv", "-o", "m.h5", *FIT, *mean), "'c'", "no value")
 
@@ -215,7 +241,7 @@ def test_validation_data_are_held_out_by_name(gpuae):
     held = ("--validation-data", "held.csv")
     done = gpuae("fit", "train.csv", "-o", "m.h5", *FIT, *held, "--id-column", "id")
     assert done.code == 0, done.err
-    assert "explained variance of 9 held-out rows" in done.out
+    assert "of the variance of 9 unseen rows" in done.out
     table("sorted.csv", columns_of(VALUES[:9] * 2))
     figures = gpuae("evaluate", "m.h5", "sorted.csv", "--json").out
     with h5py.File("m.h5") as file:

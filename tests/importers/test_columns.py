@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from gpuae.errors import InputError
@@ -34,10 +36,46 @@ def test_columns_are_names_numbers_from_1_and_ranges_of_both(text, expected):
     assert columns(text) == expected
 
 
-def test_what_is_a_name_is_never_a_number():
+def test_a_number_that_is_the_name_of_its_own_column_is_both():
     assert columns("5") == [4]
     assert columns("5", NAMELESS) == [4]
     assert columns("5-5") == [4]
+
+
+WAVELENGTHS = Titles("s.csv", 500, tuple(map(str, range(100, 1100, 2))))
+
+
+@pytest.mark.parametrize(
+    ("item", "titles"),
+    [
+        ("5", Titles("t", 9, tuple("012345678"))),
+        ("1-8", Titles("t", 9, tuple("012345678"))),
+        ("1-2", Titles("t", 3, ("a", "b", "1-2"))),
+        ("2-3", Titles("t", 3, ("a", "3", "c"))),
+        ("400-450", WAVELENGTHS),
+        ("7", WAVELENGTHS),
+    ],
+)
+def test_a_number_that_may_be_a_name_is_refused_with_what_tells_them_apart(item, titles):
+    with pytest.raises(InputError, match=f"{item} could be names .* or @{item} for the numbers"):
+        resolve(item, titles)
+
+
+def test_names_and_numbers_can_be_told_apart():
+    assert columns("400:404", WAVELENGTHS) == [150, 151, 152]
+    assert columns("400:400,@1,@3-4", WAVELENGTHS) == [150, 0, 2, 3]
+    assert columns("800", WAVELENGTHS) == [350]
+    assert columns("800-802", WAVELENGTHS) == [350, 351]
+
+
+def test_many_names_are_found_within_a_second():
+    names = tuple(f"n{number}" for number in range(20_000))
+    start = time.perf_counter()
+    assert columns(",".join(names), Titles("t", len(names), names)) == list(range(20_000))
+    with pytest.raises(InputError, match="all named 'n'") as caught:
+        columns("n", Titles("t", 30_000, ("n",) * 30_000))
+    assert len(str(caught.value)) < 200
+    assert time.perf_counter() - start < 1
 
 
 def test_columns_in_a_range_are_not_asked_for_singly():

@@ -164,7 +164,7 @@ def test_a_header_that_lies_is_refused(tmp_path, header):
     with pytest.raises(InputError, match=r"a\.npy: "):
         npy.load_npy(tmp_path / "a.npy")
     with pytest.raises(InputError, match=r"a\.npy: "):
-        labels.load(tmp_path / "a.npy")
+        labels.load(tmp_path / "a.npy", 3)
     with pytest.raises(InputError, match=r"a\.npz"):
         npy.load_npz(tmp_path / "a.npz")
 
@@ -210,3 +210,19 @@ def test_two_arrays_of_one_name_are_refused(tmp_path):
             archive.writestr("x.npy", content_of(declaring()))
     with pytest.raises(InputError, match="two arrays are called x"):
         npy.load_npz(tmp_path / "a.npz")
+
+
+def test_files_of_python_2_are_read_without_a_word(tmp_path, recwarn):
+    content = content_of(declaring(shape="(2L, 3L)"))
+    (tmp_path / "a.npy").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content)
+    assert npy.load_npy(tmp_path / "a.npy").x.shape == (2, 3)
+    assert npy.load_npz(tmp_path / "a.npz").x.shape == (2, 3)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("name", npy.LABEL_NAMES)
+def test_a_vector_with_a_name_of_labels_becomes_the_labels(tmp_path, name):
+    np.savez(tmp_path / "a.npz", x=np.ones((2, 3)), **{name: [4, 5]})
+    assert npy.load_npz(tmp_path / "a.npz").y.tolist() == [4, 5]

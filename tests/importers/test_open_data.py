@@ -1,5 +1,7 @@
 import gzip
+import lzma
 import shutil
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers import open_data
+from gpuae.importers import ReadOptions, open_data
 from gpuae.storage.dataset import Dataset, check_finite, open_dataset, write_dataset
 
 ROWS = np.arange(12, dtype=np.uint8).reshape(4, 3)
@@ -137,6 +139,41 @@ def test_what_cannot_be_used_is_refused_by_name(folder, spec, labels, message):
     with pytest.raises(InputError, match=message) as caught:
         open_data(spec, None if labels is None else Path(labels))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "message"),
+    [
+        ("a.xlsx", "xl/workbook.xml", "is an Excel workbook; save its sheet as csv"),
+        ("a.ods", "content.xml", "is an office document; save its sheet as csv"),
+        ("a.csv.zip", "a.csv", "begins with 'a.csv'; unpack it and give the file in it"),
+    ],
+)
+def test_archives_without_arrays_are_refused_by_what_they_are(folder, name, member, message):
+    with zipfile.ZipFile(name, "w") as archive:
+        archive.writestr(member, "a,b")
+    with pytest.raises(InputError, match=message):
+        open_data(name)
+
+
+@pytest.mark.parametrize("name", ["rows.dat", "rows.tab", "rows.data"])
+def test_tables_have_many_endings(folder, name):
+    shutil.copy("rows.csv", name)
+    np.testing.assert_array_equal(open_data(name).x, ROWS)
+    Path(f"{name}.xz").write_bytes(lzma.compress(Path(name).read_bytes()))
+    np.testing.assert_array_equal(open_data(f"{name}.xz").x, ROWS)
+
+
+def test_options_of_text_are_refused_for_anything_else(folder):
+    for options in (
+        ReadOptions(header=False),
+        ReadOptions(decimal=","),
+        ReadOptions(na_values="?"),
+    ):
+        with pytest.raises(
+            InputError, match=r"rows\.npy: --.* is for tables of text; leave it out"
+        ):
+            open_data("rows.npy", options=options)
 
 
 def test_what_was_imported_can_be_converted_and_checked(folder):

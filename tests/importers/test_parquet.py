@@ -1,5 +1,6 @@
 import datetime
 from contextlib import suppress
+from dataclasses import replace
 from importlib import util
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.importers import ReadOptions, open_data
+from gpuae.storage import limits
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -67,6 +69,38 @@ def test_rows_have_the_type_that_holds_all_columns(written, types, expected):
     assert x.tolist() == [[0, 0], [1, 1], [1, 1]]
 
 
+LARGE = 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"b": [0.5, 1.5]},
+        {"b": pa.array([2**64 - 1, 1], "uint64")},
+        {"a": pa.array([LARGE, None], "int64")},
+    ],
+)
+def test_integers_that_would_be_rounded_are_refused(written, others):
+    path = written(**{"a": [LARGE, 2], **others})
+    with pytest.raises(InputError, match=r"'[ab]' holds integers that float64 would round"):
+        load(path, missing=True)
+    assert load(written(a=[LARGE, 2])).x.tolist() == [[LARGE], [2]]
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (pa.array([LARGE, None], "int64"), [str(LARGE), ""]),
+        (pa.array([LARGE, 2], "int64"), [LARGE, 2]),
+        (pa.array(["007", "7"]), ["007", "7"]),
+        (pa.array([1.5, None], "float64"), None),
+    ],
+)
+def test_ids_keep_their_value(written, ids, expected):
+    found = load(written(row_id=ids, a=[0.5, 1.5])).row_id.tolist()
+    assert found == expected or (expected is None and found[0] == 1.5 and np.isnan(found[1]))
+
+
 def test_decimals_are_numbers(written):
     from decimal import Decimal
 
@@ -75,7 +109,7 @@ def test_decimals_are_numbers(written):
 
 def test_nulls_are_refused_by_place_or_missing_values(written):
     path = written(row_group_size=2, a=[1.0, 2.0, None, 4.0], b=pa.array([1, 2, 3, None], "uint8"))
-    with pytest.raises(InputError, match=r"2 values are missing, the first in column 'a', row 2 "):
+    with pytest.raises(InputError, match=r"2 values are missing, the first in column 'a', row 3;"):
         load(path)
     x = load(path, missing=True).x
     np.testing.assert_array_equal(x, [[1, 1], [2, 2], [np.nan, 3], [4, np.nan]])
@@ -130,9 +164,10 @@ def test_a_small_file_that_declares_much_is_refused_before_it_is_read(written, m
 
 
 def test_a_long_text_in_many_rows_does_not_fill_the_memory(written, monkeypatch):
-    monkeypatch.setattr("gpuae.importers.parquet.MAX_TEXT_BYTES", 1 << 20)
+    few = replace(limits.CAREFUL, text_bytes=1 << 20)
+    monkeypatch.setattr(limits, "_stack", [few])
     path = written(a=np.zeros(1000, np.float32), label=["x" * 10_000] * 1000)
-    with pytest.raises(InputError, match=r"'label' holds over .* of text"):
+    with pytest.raises(InputError, match=r"'label': holds over .* of text"):
         load(path)
 
 

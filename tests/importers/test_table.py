@@ -1,4 +1,8 @@
+import bz2
+import gzip
+import lzma
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +12,9 @@ from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
 from gpuae.importers import table
+from gpuae.importers.narrow import survive_as_written
 from gpuae.importers.options import ReadOptions
+from gpuae.storage import limits
 
 
 @pytest.fixture
@@ -42,19 +48,52 @@ def test_any_table_of_numbers_survives(tmp_path_factory, values, delimiter, end)
     assert dataset.notes == ()
 
 
-def test_values_are_float32(written):
-    assert table.load(written("a,b\n0.1,2\n")).x.dtype == np.float32
+@pytest.mark.parametrize(
+    ("cells", "dtype"),
+    [
+        (("1", "0.25", "33554432", "-0.0"), "float32"),
+        (("2460000.6", "2460000.7"), "float64"),
+        (("1e-47", "1"), "float64"),
+        (("1700000000.25", "1"), "float64"),
+        (("16777217", "-123456789"), "float64"),
+        (("1e39", "-1e300"), "float64"),
+        (("1e17", "0.5"), "float64"),
+        (("100000000000000000000", "0.5"), "float64"),
+        (("9007199254740993", "-1"), "int64"),
+        (("18446744073709551615", "1"), "uint64"),
+    ],
+)
+def test_numbers_keep_their_value_and_take_as_little_room_as_that_allows(written, cells, dtype):
+    dataset = table.load(written("a\n" + "\n".join(cells)))
+    assert dataset.x.dtype == dtype
+    read = int if dtype.endswith("int64") else float
+    assert [value for (value,) in dataset.x.tolist()] == list(map(read, cells))
 
 
-@pytest.mark.parametrize("value", ["16777217", "-123456789", "1e39", "-1e300"])
-def test_values_that_float32_would_lose_are_kept_as_float64(written, value):
-    dataset = table.load(written(f"a,b\n0.1,{value}\n"))
-    assert dataset.x.dtype == np.float64
-    assert dataset.x[0, 1] == float(value)
+@pytest.mark.parametrize("value", ["0.1", "-1.10", "12345.6", "0.12573022", "1.2573e-30", "3e-24"])
+def test_decimals_of_float32_are_float32_unless_float64_is_computed_in(written, value):
+    text = f"a\n{value}\n7\n"
+    dataset = loaded(written, text)
+    assert dataset.x.dtype == np.float32
+    assert dataset.x[0, 0] == np.float32(value)
+    assert loaded(written, text, wide=True).x[0, 0] == float(value)
 
 
-def test_large_integers_that_float32_holds_do_not_double_the_size(written):
-    assert table.load(written("a,b\n0.1,33554432\n")).x.dtype == np.float32
+@given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(5, 17))
+def test_what_is_narrowed_is_what_was_written(value, digits):
+    decimal = float(f"{value:.{digits}g}")
+    shortest = float(str(np.float32(decimal)))
+    if survive_as_written(np.array([decimal])):
+        assert decimal in (shortest, float(np.float32(decimal)))
+    elif decimal != np.rint(decimal) and abs(np.float32(decimal)) >= np.finfo(np.float32).tiny:
+        assert decimal != shortest
+
+
+@pytest.mark.parametrize("other", ["0.5", "99999999999999999999", "NA"])
+def test_integers_that_would_be_rounded_are_refused(written, other):
+    path = written(f"a,b\n1,2\n9007199254740993,{other}\n")
+    with pytest.raises(InputError, match="line 3, column 'a': '9007199254740993' is an integer"):
+        table.load(path, ReadOptions(missing=True))
 
 
 @pytest.mark.parametrize("name", ["label", "Labels", "TARGET", "y", "class"])
@@ -64,6 +103,15 @@ def test_large_integers_that_float32_holds_do_not_double_the_size(written):
         (("1", "2"), "i", [1, 2]),
         (("1.5", "2"), "f", [1.5, 2]),
         (("cat", " dog"), "U", ["cat", "dog"]),
+        (("1e-05", "-2"), "f", [1e-05, -2]),
+        (("01", "1"), "U", ["01", "1"]),
+        (("1.10", "1.1"), "U", ["1.10", "1.1"]),
+        (("1.0", "1"), "U", ["1.0", "1"]),
+        (("1E5", "2"), "U", ["1E5", "2"]),
+        (("1_000", "2"), "U", ["1_000", "2"]),
+        (("12345678901234567890123", "2"), "U", ["12345678901234567890123", "2"]),
+        (("9007199254740993", "2"), "i", [9007199254740993, 2]),
+        (("nan", "2"), "U", ["nan", "2"]),
     ],
 )
 def test_a_column_with_a_label_name_is_y_and_this_is_told(written, name, cells, kind, labels):
@@ -72,7 +120,7 @@ def test_a_column_with_a_label_name_is_y_and_this_is_told(written, name, cells, 
     assert dataset.y.tolist() == labels
     assert dataset.x.tolist() == [[1, 2], [3, 4]]
     assert dataset.feature_names == ("a", "b")
-    assert dataset.notes == (f"the column {name!r} is taken as the labels y",)
+    assert dataset.notes == (f"the column {name!r} is taken as the labels y, not as a feature",)
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0"])
@@ -87,7 +135,7 @@ def test_an_unnamed_first_column_that_counts_or_names_rows_is_row_id(written, na
 
 
 def test_an_unnamed_first_column_of_other_numbers_is_a_feature(written):
-    dataset = table.load(written(",a\n3,1\n9,2\n"))
+    dataset = table.load(written(",a\n3.00,1\n9.00,2\n"))
     assert dataset.row_id is None
     assert dataset.feature_names == ("column 1", "a")
     assert dataset.x.tolist() == [[3, 1], [9, 2]]
@@ -152,12 +200,25 @@ def test_a_cell_that_never_ends_is_refused(written):
     ],
 )
 def test_labels_are_the_only_column_or_the_one_with_that_name(written, text, labels):
-    assert table.load_labels(written(text)).tolist() == labels
+    assert table.load_labels(written(text), 2).tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [("cat\ndog\n", ["cat", "dog"]), ("3\n4\n", [3, 4]), ("0,cat\n1,dog\n", None)],
+)
+def test_labels_need_no_header_where_their_number_tells_that_there_is_none(written, text, labels):
+    path = written(text)
+    if labels is None:
+        with pytest.raises(InputError, match="has 2 columns"):
+            table.load_labels(path, 2)
+    else:
+        assert table.load_labels(path, 2).tolist() == labels
 
 
 def test_labels_are_not_guessed_among_several_columns(written):
     with pytest.raises(InputError, match="has 2 columns; name the one of labels `label`"):
-        table.load_labels(written("a,b\n1,2\n"))
+        table.load_labels(written("a,b\n1,2\n"), 1)
 
 
 def test_real_spectra_are_read_within_a_second(shared_data):
@@ -165,7 +226,7 @@ def test_real_spectra_are_read_within_a_second(shared_data):
     dataset = table.load(shared_data / "spectra" / "milk.csv")
     assert time.perf_counter() - start < 1
     assert dataset.x.shape == (450, 601)
-    assert dataset.x[0, 0] == np.float32(2.39752603)
+    assert dataset.x[0, 0] == 2.39752603
     assert sorted(set(dataset.y.tolist())) == list(range(1, 10))
     assert dataset.row_id[1] == "1/02/2018.1"
     assert dataset.feature_names[:2] == ("2", "3")
@@ -260,13 +321,167 @@ def test_other_words_are_no_missing_values(written):
         loaded(written, "a,b\n1,\n3,none\n", missing=True)
 
 
+@pytest.mark.parametrize("cell", ["?", "-999", "-999.0"])
+def test_other_cells_stand_for_missing_values_where_that_is_said(written, cell):
+    text = f"a,b\n1,{cell}\n3,4\n"
+    dataset = loaded(written, text, missing=True, na_values=("?", "-999"))
+    np.testing.assert_array_equal(dataset.x, [[1, np.nan], [3, 4]])
+    with pytest.raises(InputError, match=f"1 cell seems to stand for .* .'{cell}'.*line 2, col"):
+        loaded(written, text, na_values=("?", "-999"))
+
+
+def test_missing_values_are_told_from_text(written):
+    message = r"2 cells seem to stand for missing values \('NA', 'null'\), the first at line 2"
+    with pytest.raises(InputError, match=message) as caught:
+        loaded(written, "a,b\n1,NA\nnull,4\n")
+    assert "missing=mean" in str(caught.value)
+
+
+def test_all_columns_of_text_are_told_at_once(written):
+    with pytest.raises(InputError) as caught:
+        loaded(written, "name,a,town\nAda,1,Ulm\nBob,2,Bern\n")
+    assert "2 columns hold text: 'name' (line 2: 'Ada'), 'town' (line 2: 'Ulm')" in str(
+        caught.value
+    )
+
+
+# Headers
+
+
+IRIS = "5.5,3.5,setosa\n4.25,3.0,setosa\n"
+SPECTRA = ",".join(map(str, range(400, 416, 2)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [IRIS, "sample,400,402\ns1,1,2\n", "1,NA,x\n2,3,y\n", "7,,x\n2,3,y\n"],
+)
+def test_a_first_row_that_may_be_one_of_the_rows_is_not_lost(written, text):
+    with pytest.raises(InputError, match="may name the columns or be the first of the rows"):
+        loaded(written, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a,400,402\n1,1,2\n", ("a", "400", "402")),
+        (",400,402\n0,1,2\n1,3,4\n", ("400", "402")),
+        ("label,400,402\nx,1,2\n", ("400", "402")),
+        ("sample,400,b\ns1,1,2\n", None),
+    ],
+)
+def test_numbers_are_names_beside_a_name_that_can_be_nothing_else(written, text, names):
+    if names is None:
+        names, text = ("400", "b"), text.replace("sample", "row_id")
+    assert loaded(written, text).feature_names == names
+
+
+def test_many_numbers_that_only_ascend_are_names_and_this_is_told(written):
+    text = f"sample,{SPECTRA}\ns1{',1' * 8}\n"
+    dataset = loaded(written, text, id_column="sample")
+    assert dataset.feature_names == tuple(SPECTRA.split(","))
+    assert "the first row is taken as names of the columns; if not, say which" in dataset.notes[0]
+
+
+def test_without_a_header_columns_are_known_by_number(written):
+    dataset = loaded(written, IRIS, header=False, label_column="3")
+    assert dataset.x.tolist() == [[5.5, 3.5], [4.25, 3.0]]
+    assert dataset.y.tolist() == ["setosa", "setosa"]
+    assert dataset.feature_names is None
+    with pytest.raises(InputError, match="line 1, column 'column 3': 'setosa' is not a number"):
+        loaded(written, IRIS, header=False)
+
+
+def test_a_header_may_be_all_numbers_where_that_is_said(written):
+    dataset = loaded(written, "400.5,402\n1,2\n", header=True)
+    assert dataset.feature_names == ("400.5", "402")
+    assert dataset.x.tolist() == [[1, 2]]
+
+
+# Ways of writing a table
+
+
+ROWS = [[1, 2.5], [-3, 4.5e1]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a|b\n1|2.5\n-3|4.5e1\n",
+        "a b\n1 2.5\n-3 4.5e1\n",
+        "  a    b  \r\n  1  2.5\r\n -3 4.5e1\r\n",
+        "# made by hand\n# a b\n1 2.5\n-3 4.5e1\n",
+        "# a,b\n1,2.5\n-3,4.5e1\n",
+        "# one comment, of two\n\n# another\na,b\n1,2.5\n-3,4.5e1\n",
+    ],
+)
+def test_pipes_blanks_and_comments_are_understood(written, text):
+    dataset = table.load(written(text))
+    assert dataset.feature_names == ("a", "b")
+    assert dataset.x.tolist() == ROWS
+
+
+def test_lines_are_counted_with_comments(written):
+    with pytest.raises(InputError, match="line 5, column 'b': 'x' is not a number"):
+        table.load(written("# one\n# two\na b\n1 2\n3 x\n"))
+
+
+def test_names_may_hold_blanks(written):
+    dataset = table.load(written("body mass\n3\n4\n"))
+    assert dataset.feature_names == ("body mass",)
+
+
+def test_decimal_commas_are_read_where_that_is_said(written):
+    text = "name;a;b\n1,5;1;2,5\n2,5;-3;4,5e1\n"
+    dataset = loaded(written, text, decimal=",", id_column="name")
+    assert dataset.x.tolist() == ROWS
+    assert dataset.row_id.tolist() == ["1,5", "2,5"]
+    with pytest.raises(InputError, match="'2,5' is not a number; if its comma is decimal"):
+        loaded(written, text, id_column="name")
+    with pytest.raises(InputError, match=r"line 2, column 'b': '1\.000' is not a number"):
+        loaded(written, "a;b\n1;1.000\n", decimal=",")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_packed_tables_are_read_but_no_more_than_they_may_hold(written, pack, monkeypatch):
+    path = written("")
+    path.write_bytes(pack(b"a,b\n1,2.5\n-3,4.5e1\n"))
+    assert table.load(path).x.tolist() == ROWS
+    path.write_bytes(pack(b"a,b\n" + b"1,2\n" * 100_000))
+    monkeypatch.setattr(limits, "CAREFUL", replace(limits.CAREFUL, inflation=2, free_bytes=1000))
+    monkeypatch.setattr(limits, "_stack", [limits.CAREFUL])
+    with pytest.raises(InputError, match="unpacks to over 2 times its size; give --trust-size"):
+        table.load(path)
+    path.write_bytes(pack(b"a,b\n1,2\n")[:-3])
+    with pytest.raises(InputError, match="cannot be read"):
+        table.load(path)
+
+
+def test_the_wide_text_of_spreadsheets_is_read(written):
+    assert table.load(written("a\tb\n1\t2.5\n-3\t4.5e1\n", encoding="utf-16")).x.tolist() == ROWS
+
+
+@pytest.mark.parametrize("name", ["id", "sample_id", "t"])
+def test_a_feature_that_may_identify_rows_is_told(written, name):
+    text = f"{name},b\n4,1\n5,1\n6,1\n"
+    (note,) = loaded(written, text).notes
+    assert note.startswith(f"the column {name!r} is taken as a feature; if it identifies the rows")
+    assert loaded(written, text, columns=f"{name},b").notes == ()
+
+
 # Sizes
+
+
+def test_a_header_of_many_names_is_read(written):
+    names = [f"gene {number:07}" for number in range(14_000)]
+    path = written(",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n")
+    assert table.load(path).feature_names == tuple(names)
 
 
 def test_a_table_that_does_not_fit_into_memory_is_refused_before_it_is_read(written, monkeypatch):
     path = written("a,b\n" + "1,2\n" * 100)
     monkeypatch.setattr("gpuae.storage.limits.physical_memory", lambda: 2000)
-    monkeypatch.setattr(type(path), "read_text", lambda *_, **__: pytest.fail("was read"))
+    monkeypatch.setattr(type(path), "read_bytes", lambda *_, **__: pytest.fail("was read"))
     with pytest.raises(InputError, match=r"memory; convert it in parts .* npy or HDF5"):
         table.load(path)
 

@@ -10,7 +10,9 @@ from gpuae.model.network import Network
 
 
 def start(columns, image_shape=None, **settings):
-    config = Config(**{"output_activation": "identity", "init": "glorot", **settings})
+    config = Config(
+        **{"activation": "sigmoid", "output_activation": "identity", "init": "glorot", **settings}
+    )
     network = Network.build(config, columns)
     flat = initial_parameters(network, config, image_shape)
     return network, flat, network.views(flat)

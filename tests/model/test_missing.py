@@ -31,7 +31,7 @@ def test_nothing_is_filled_where_missing_values_are_refused():
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(("a", "b", "c"), "column 'b' and 1 more has no value"), (None, "column 1 .counted from 0.")],
+    [(("a", "b", "c"), "column 'b' and 1 more has no value"), (None, "column 2 .counted from 1.")],
 )
 def test_a_column_without_any_value_in_training_is_refused_by_name(names, message):
     x = np.array([[1, NAN, NAN], [2, NAN, NAN], [3, 4, NAN]])

@@ -8,7 +8,9 @@ from gpuae.model.network import Network
 
 
 def build(columns=7, **settings):
-    return Network.build(Config(output_activation="identity", **settings), columns)
+    return Network.build(
+        Config(**{"activation": "sigmoid", "output_activation": "identity", **settings}), columns
+    )
 
 
 def test_the_decoder_mirrors_the_encoder():
@@ -68,4 +70,4 @@ def test_a_tied_decoder_uses_the_encoders_weights():
 
 def test_an_output_that_is_still_auto_is_a_mistake_of_ours():
     with pytest.raises(RuntimeError, match="resolved"):
-        Network.build(Config(hidden=(3,)), 5)
+        Network.build(Config(hidden=(3,), activation="sigmoid"), 5)

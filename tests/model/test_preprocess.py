@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gpuae.backends.numpy_ops import NumpyOps
 from gpuae.backends.ops import Clock, Rows
 from gpuae.config import Config
 from gpuae.model.feed import Feed, Restore
@@ -16,7 +17,9 @@ SMALL = np.array([[0.0, 10.0], [2.0, 10.0], [4.0, 40.0]])
 
 def learn(x, rows=None, **settings):
     rows = np.arange(len(x)) if rows is None else np.array(rows)
-    config = Config(**{"scale": "minmax", "output_activation": "identity", **settings})
+    config = Config(
+        **{"scale": "minmax", "activation": "sigmoid", "output_activation": "identity", **settings}
+    )
     return fit_preprocess(x, rows, config, column_statistics(x, rows))
 
 
@@ -81,6 +84,29 @@ def test_a_constant_column_is_centred_and_never_divided_by_zero(scale, value):
 def test_data_without_any_variation_stay_finite(scale):
     x = np.full((4, 3), 5.0)
     assert np.isfinite(learn(x, scale=scale).scaled(x)).all()
+
+
+@pytest.mark.parametrize("scale", ["minmax", "standard", "unit", "sigma"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("value", [14.62, -0.1, 1e9])
+def test_a_column_that_varies_by_rounding_only_is_constant(scale, dtype, value):
+    value = np.dtype(dtype).type(value)
+    x = np.full((10, 1), value)
+    x[::2] = np.nextafter(value, np.inf)
+    preprocess = learn(x, scale=scale)
+    assert preprocess.factor[0] in (1.0, pytest.approx(0.8 / 6))
+
+
+def test_whole_numbers_far_from_zero_vary():
+    x = 2**50 + np.arange(3)[:, None]
+    np.testing.assert_array_equal(learn(x, scale="minmax").scaled(x), [[0], [0.5], [1]])
+
+
+@pytest.mark.parametrize("whiten", ["pca", "zca"])
+def test_columns_that_vary_by_rounding_only_are_not_blown_up_by_whitening(whiten):
+    x = np.full((10, 2), [14.62, -0.1])
+    x[::2] = np.nextafter(x[::2], np.inf)
+    assert np.abs(learn(x, whiten=whiten, scale="none").whitening.forward).max() < 1e3
 
 
 def test_statistics_come_from_the_training_rows_only():
@@ -184,9 +210,9 @@ def test_a_preprocess_is_read_back_as_it_was(whiten):
 
 def fed(ops, x, rows, **settings):
     """Return what the network is given for some rows, and that brought back to raw units."""
-    config = Config(
-        hidden=(2,), **{"output_activation": "identity", "dtype": "float64", **settings}
-    )
+    defaults = {"hidden": (2,), "output_activation": "identity", "dtype": "float64"}
+    defaults |= {"activation": "sigmoid", "code_activation": "sigmoid"}
+    config = Config(**defaults | settings)
     preprocess = fit_preprocess(
         x, np.arange(len(x)), config, column_statistics(x, np.arange(len(x)))
     )
@@ -195,7 +221,7 @@ def fed(ops, x, rows, **settings):
     clock = Clock(np.zeros(4, np.int64), np.zeros(1))
     feed = Feed.create(ops, x, preprocess, config, noisy=True)
     feed.load(tile, Rows(np.array(rows), clock, 0, len(rows)))
-    out = np.empty_like(tile.clean)
+    out = np.empty(tile.clean.shape)
     Restore.create(ops, preprocess, config).apply(tile.clean, np.empty_like(tile.clean), out)
     return preprocess, tile, out
 
@@ -220,6 +246,40 @@ def test_raw_rows_of_any_type_are_fed(ops, dtype):
     _, tile, back = fed(ops, x, [2, 1], scale="minmax")
     np.testing.assert_allclose(tile.clean, [[1, 1], [0.5, 0.25]], rtol=1e-6)
     np.testing.assert_allclose(back, x[[2, 1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", ["standard", "sigma", "minmax"])
+@pytest.mark.parametrize("noise", ["none", "masking"])
+@pytest.mark.parametrize(
+    ("dtype", "offset", "spread"),
+    [("float32", 1e6, 0.3), ("uint16", 60_000, 0.3), ("float64", 1e9, 1e-3)],
+)
+def test_rows_far_from_zero_are_fed_as_exactly_as_others(ops, scale, noise, dtype, offset, spread):
+    x = (offset + spread * np.random.default_rng(0).standard_normal((50, 3))).astype(dtype)
+    settings = {"scale": scale, "noise": noise, "noise_level": 0.0 if noise == "none" else 0.5}
+    preprocess, tile, back = fed(ops, x, range(50), dtype="float32", **settings)
+    np.testing.assert_allclose(tile.clean, preprocess.scaled(x), rtol=0, atol=5e-6)
+    if scale != "sigma":
+        np.testing.assert_allclose(back, x, rtol=0, atol=5e-6 * spread)
+
+
+@pytest.mark.parametrize("source", ["uint8", "float32"])
+def test_rows_near_zero_are_scaled_in_their_own_precision(source):
+    """Of which they have enough: float64 would take longer."""
+    x = np.random.default_rng(0).integers(0, 256, (50, 3)).astype(source)
+    config = Config(scale="standard", output_activation="identity")
+    feed = Feed.create(NumpyOps(), x, learn(x, scale="standard"), config, noisy=False)
+    assert feed.scaling.center.dtype == np.float32
+
+
+@pytest.mark.parametrize("offset", [1e5, 1e8])
+@pytest.mark.parametrize("scale", ["none", "unit", "sigma"])
+def test_whitening_does_not_cancel_far_from_zero(ops, offset, scale):
+    x = offset + correlated(60)
+    preprocess, tile, back = fed(ops, x, range(60), dtype="float32", scale=scale, whiten="zca")
+    np.testing.assert_allclose(tile.clean, whitened(preprocess, x), rtol=0, atol=5e-5)
+    if scale != "sigma":
+        np.testing.assert_allclose(back, x, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("whiten", ["none", "pca"])

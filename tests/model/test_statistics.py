@@ -1,10 +1,16 @@
 """Column statistics: NumPy's, whatever the offset, and however the rows fall into blocks."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
+from gpuae.config import Config
 from gpuae.model import statistics
+from gpuae.model.missing import learn_fill
 from gpuae.model.statistics import blocks, column_statistics
+
+MEAN = Config(missing="mean")
 
 
 def everything(x):
@@ -64,6 +70,23 @@ def test_merging_blocks_does_not_change_the_statistics(monkeypatch):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(parts.variance, whole.variance, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        2**50 + np.random.default_rng(5).integers(-1, 2, (3000, 2)),
+        1e15 + 4 * np.random.default_rng(5).standard_normal((3000, 2)),
+        np.append([1e15], np.random.default_rng(5).standard_normal(2999))[:, None],
+    ],
+)
+@pytest.mark.parametrize("rows_of_a_block", [7, 5000])
+def test_means_far_from_zero_are_exact(monkeypatch, x, rows_of_a_block):
+    monkeypatch.setattr(statistics, "BLOCK_BYTES", rows_of_a_block * x.shape[1] * 8)
+    exact = [float(sum(map(Fraction, column.tolist())) / len(x)) for column in x.T]
+    close = {"rtol": 1.2e-16, "atol": 1e-13 * x.std()}
+    np.testing.assert_allclose(everything(x).mean, exact, **close)
+    np.testing.assert_allclose(learn_fill(x * 1.0, np.arange(len(x)), MEAN), exact, **close)
 
 
 def test_a_single_row_has_no_variance():

@@ -72,6 +72,6 @@ def test_features(archive):
 
 
 def test_scores(archive):
-    found = labels.load(f"{archive}/scores.h5::/scores/error")
+    found = labels.load(f"{archive}/scores.h5::/scores/error", 0)
     np.testing.assert_array_equal(found, values_beside(archive)["model-plain"]["error"])
     assert summarise(archive / "scores.h5").kind == "scores"

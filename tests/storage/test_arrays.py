@@ -76,7 +76,7 @@ def test_values_that_are_not_finite_are_counted_by_row_and_the_first_is_named(ba
     monkeypatch.setattr(arrays, "BLOCK_BYTES", 8)
     x = np.zeros((9, 3), np.float32)
     x[4, 2] = x[4, 1] = x[7, 0] = bad
-    with pytest.raises(InputError, match=r"^x\.h5: 2 of 9 rows .* row 4, column 1 "):
+    with pytest.raises(InputError, match=r"^x\.h5: 2 of 9 rows .* row 5, column 2 "):
         arrays.check_finite(x, "x.h5")
 
 

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.sparse import csr_matrix
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays
+from gpuae.storage import arrays, limits
 from gpuae.storage.csr import CsrRows
 from gpuae.storage.matrix import Matrix
 
@@ -52,6 +52,22 @@ def test_every_matrix_survives_block_by_block(name, order, integer, data):
     np.testing.assert_array_equal(np.concatenate(blocks), dense)
 
 
+@pytest.mark.parametrize("shape", [(10**6, 10**6), (2, 1 << 25)])
+def test_few_values_in_a_matrix_beyond_reason_are_refused_before_they_are_read(shape):
+    indptr = np.broadcast_to(np.int64(0), shape[0] + 1)
+    empty = np.zeros(0)
+    with pytest.raises(InputError, match=r"takes \d+ MiB when it is dense .* give --trust-size"):
+        CsrRows(shape, indptr, empty.astype(int), empty, source="given")
+    with limits.trust_size():
+        assert CsrRows(shape, indptr, empty.astype(int), empty, source="given").shape == shape
+
+
+def test_an_indptr_without_room_in_memory_is_refused_before_it_is_read(monkeypatch):
+    monkeypatch.setattr(limits, "physical_memory", lambda: 50)
+    with pytest.raises(InputError, match="more than this machine's memory; give fewer rows"):
+        rows_of()
+
+
 def test_values_for_the_same_column_are_added():
     rows = rows_of(indices=(1, 1, 1))
     np.testing.assert_array_equal(rows[0:1], [[0, 3, 0, 0]])
@@ -72,7 +88,9 @@ def test_a_matrix_without_entries_is_zero():
     ("changed", "message"),
     [
         ({"shape": None}, "has the shape None where two positive integers"),
-        ({"shape": (3, 0)}, r"has the shape \(3, 0\)"),
+        ({"shape": (3, 0)}, r"is empty, its shape is \(3, 0\); give at least one row"),
+        ({"shape": (0, 3)}, r"is empty, its shape is \(0, 3\); give at least one row"),
+        ({"shape": (3, -1)}, r"has the shape \(3, -1\)"),
         ({"shape": (True, "a")}, "where two positive integers"),
         ({"shape": (1 << 70, 4)}, r"indptr of shape \(4,\) for 1180591620717411303424 rows"),
         ({"shape": (3, 1 << 60)}, "one dense row may take 256 MiB"),
@@ -88,7 +106,7 @@ def test_a_matrix_without_entries_is_zero():
         ({"indices": (3, 0)}, r"has indices of shape \(2,\) and data of shape \(3,\)"),
         ({"data": [[1.0], [2.0], [3.0]]}, r"data of shape \(3, 1\)"),
         ({"data": ["a", "b", "c"]}, "holds text where numbers"),
-        ({"shape": (3, 1)}, r"has 2 entries for 1 columns in row 0 \(from 0\)"),
+        ({"shape": (3, 1)}, r"has 2 entries for 1 columns in row 1"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused_before_anything_is_made(changed, message):
@@ -101,5 +119,5 @@ def test_parts_that_do_not_fit_are_refused_before_anything_is_made(changed, mess
 def test_an_index_outside_the_columns_is_refused_when_its_rows_are_read(index):
     rows = rows_of(indices=(3, 0, index))
     assert rows[0:2].shape == (2, 4)
-    with pytest.raises(InputError, match="index outside its 4 columns in the rows from 1 on"):
+    with pytest.raises(InputError, match="index outside its 4 columns in the rows from 2 on"):
         rows[1:3]

@@ -49,14 +49,16 @@ def test_scores_are_one_float64_a_row(tmp_path):
         assert file["scores/y"].shape == file["scores/row_id"].shape == (3,)
 
 
-def test_rows_made_by_a_model_are_a_data_set_again(tmp_path):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_made_by_a_model_are_a_data_set_again(tmp_path, dtype):
     path = tmp_path / "data.h5"
     names = ("a", "b", "c", "d")
     described = {"feature_names": names, "image_shape": (2, 2), **BESIDE}
-    with dataset_output(path, (3, 4), force=False, attributes=ATTRIBUTES, **described) as out:
-        out.write(0, np.ones((3, 4)))
+    settings = {"force": False, "attributes": ATTRIBUTES, **described}
+    with dataset_output(path, (3, 4), dtype, **settings) as out:
+        out.write(0, np.full((3, 4), 1 / 3))
     opened = open_dataset(path)
-    assert opened.x.dtype == np.float32
+    np.testing.assert_array_equal(opened.x, np.full((3, 4), 1 / 3, dtype), strict=True)
     assert opened.feature_names == names
     assert opened.image_shape == (2, 2)
     assert opened.y.tolist() == ["a", "b", "c"]

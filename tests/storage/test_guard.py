@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
+from gpuae.storage import guard, reading
 from gpuae.storage.dataset import open_dataset
 from gpuae.storage.input_file import check_readable, sha256
 
@@ -253,3 +255,25 @@ def test_sha256_is_that_of_the_content(tmp_path):
     assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
     with pytest.raises(InputError, match="no such file"):
         sha256(tmp_path / "b")
+
+
+@pytest.mark.parametrize("swmr", [True, False])
+def test_a_file_that_is_marked_as_open_for_writing_is_not_called_damaged(tmp_path, swmr):
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        file["x"] = np.ones((2, 2))
+        if swmr:
+            file.swmr_mode = True
+        file.flush()
+        shutil.copy(tmp_path / "a.h5", tmp_path / "killed.h5")
+    with (
+        pytest.raises(InputError, match=r"is marked as open for writing; .* h5clear -s .*killed"),
+        guard.opened(tmp_path / "killed.h5"),
+    ):
+        pass
+
+
+def test_attributes_that_hold_nothing_are_as_good_as_none(tmp_path):
+    with h5py.File(tmp_path / "pytables.h5", "w") as file:
+        file.attrs["TITLE"], file.attrs["CLASS"] = h5py.Empty("S1"), np.bytes_("GROUP")
+    with guard.opened(tmp_path / "pytables.h5") as file:
+        assert reading.root_attributes(file) == {"CLASS": "GROUP"}

@@ -35,7 +35,7 @@ def assert_same_model(one, other):
     assert one.config == other.config
     assert_same_layers(one.encoder, other.encoder)
     assert_same_layers(one.decoder, other.decoder)
-    for name in ("preprocess", "history"):
+    for name in ("preprocess", "history", "pca"):
         assert getattr(one, name).keys() == getattr(other, name).keys()
         for key, values in getattr(one, name).items():
             np.testing.assert_array_equal(values, getattr(other, name)[key], strict=True)
@@ -44,9 +44,13 @@ def assert_same_model(one, other):
     assert one.image_shape == other.image_shape
 
 
+PCA = {"mean": np.arange(6.0), "axes": np.eye(6, 2, dtype="f4"), "variances": np.array([2.0, 1])}
+
+
+@pytest.mark.parametrize("pca", [{}, PCA], ids=["alone", "beside PCA"])
 @pytest.mark.parametrize("tied", [False, True])
-def test_a_model_comes_back_as_it_was(tmp_path, model_of, tied):
-    model = model_of(tied=tied)
+def test_a_model_comes_back_as_it_was(tmp_path, model_of, tied, pca):
+    model = model_of(tied=tied, pca=pca)
     write_model(tmp_path / "a.h5", model, force=False)
     assert_same_model(read_model(tmp_path / "a.h5"), model)
 
@@ -164,6 +168,29 @@ def test_parts_that_do_not_fit_together_are_refused(model_path, edit, path, valu
     with pytest.raises(InputError, match=message) as caught:
         read_model(model_path)
     assert str(model_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("/pca/mean", np.zeros(5), "/pca/mean has shape"),
+        ("/pca/axes", np.zeros((2, 6)), "/pca/axes has shape"),
+        ("/pca/axes", np.full((6, 2), np.nan), "/pca/axes holds NaN"),
+        ("/pca/axes", None, "/pca/axes is missing"),
+        ("/pca/variances", np.zeros((2, 1)), "/pca/variances has shape"),
+        ("/pca", {**PCA, "axes": np.eye(6, 3), "variances": np.ones(3)}, "3 axes for a code of 2"),
+        ("/pca", np.zeros(2), "/pca: is a dataset"),
+    ],
+)
+def test_axes_that_do_not_fit_the_model_are_refused(tmp_path, model_of, edit, path, value, message):
+    write_model(tmp_path / "m.h5", model_of(pca=PCA), force=False)
+    with edit(tmp_path / "m.h5") as file:
+        del file[path]
+        for name, part in value.items() if isinstance(value, dict) else [("", value)]:
+            if part is not None:
+                file[f"{path}/{name}".rstrip("/")] = part
+    with pytest.raises(InputError, match=message):
+        read_model(tmp_path / "m.h5")
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_csv_is_made_a_few_cells_at_a_time(tmp_path, monkeypatch):
     rows = np.zeros((100_000, 10), np.float32)
     monkeypatch.undo()
     tracemalloc.start()
-    with dataset_output(tmp_path / "c.csv", rows.shape, force=False, attributes={}) as out:
+    with dataset_output(tmp_path / "c.csv", rows.shape, "f4", force=False, attributes={}) as out:
         out.write(0, rows)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -67,7 +67,7 @@ def test_csv_is_what_people_expect(tmp_path):
         'row_id,error\n"row, 0",0.1\n"row, 1",0.3333333333333333\n'
     )
     with dataset_output(
-        tmp_path / "d.csv", (1, 2), force=False, feature_names=("a", 'b "c"'), attributes={}
+        tmp_path / "d.csv", (1, 2), "f4", force=False, feature_names=("a", 'b "c"'), attributes={}
     ) as out:
         out.write(0, np.array([[0.1, 2]]))
     rows = list(csv.reader((tmp_path / "d.csv").read_text().splitlines()))
@@ -75,7 +75,7 @@ def test_csv_is_what_people_expect(tmp_path):
 
 
 def test_columns_without_names_get_numbers(tmp_path):
-    with dataset_output(tmp_path / "d.csv", (1, 2), force=False, attributes={}) as out:
+    with dataset_output(tmp_path / "d.csv", (1, 2), "f4", force=False, attributes={}) as out:
         out.write(0, np.zeros((1, 2)))
     assert (tmp_path / "d.csv").read_text().startswith("x_0,x_1\n")
 
@@ -140,16 +140,27 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
     names = ("row_id", "b")
     with pytest.raises(OutputError, match="named 'row_id'"):
         dataset_output(
-            tmp_path / "d.csv", (50, 2), force=False, row_id=IDS, feature_names=names, attributes={}
+            tmp_path / "d.csv",
+            (50, 2),
+            "f4",
+            force=False,
+            row_id=IDS,
+            feature_names=names,
+            attributes={},
         )
     pytest.importorskip("pyarrow")
     with pytest.raises(OutputError, match="2 columns are named 'b'"):
         dataset_output(
-            tmp_path / "d.parquet", (1, 2), force=False, feature_names=("b", "b"), attributes={}
+            tmp_path / "d.parquet",
+            (1, 2),
+            "f4",
+            force=False,
+            feature_names=("b", "b"),
+            attributes={},
         )
 
 
-@pytest.mark.parametrize("ending", [".npy", ".XLSX", ".mat", ".json", ".gz"])
+@pytest.mark.parametrize("ending", [".npy", ".XLSX", ".mat", ".json", ".gz", ".h5ad", ".nc"])
 def test_other_formats_are_not_written_as_hdf5_under_their_name(tmp_path, ending):
     with pytest.raises(OutputError, match=r"is not written; end the name in \.h5, \.csv"):
         write(tmp_path / f"f{ending}")

@@ -210,6 +210,8 @@ WRONG = [
     ("model", lambda f: f.update({"more": h5py.SoftLink("/model")}), "soft or external link"),
     ("model", lambda f: f.create_dataset("more", (9,), "f4"), "never written"),
     ("features", said("layer", 0), "layer is 0"),
+    ("model", said("held_out_error", "small"), "held_out_error is 'small'"),
+    ("model", said("held_out_explained_variance", 1.5), "held_out_explained_variance is 1.5"),
     ("features", said("content_sha256", "no"), "content_sha256 is 'no'"),
     ("features", said("content_sha256", "ab" * 32), "its content is not what was written"),
 ]

@@ -61,7 +61,10 @@ def test_views_of_views_are_views(source):
 
 
 def test_what_lies_below_takes_the_type_of_what_lies_above():
-    assert Stacked(ROWS, ROWS.astype(np.float64))[4:7].dtype == np.float32
+    large = 1e9 + np.arange(20.0).reshape(5, 4)
+    stacked = Stacked(ROWS, large)
+    assert stacked.dtype == np.float64
+    np.testing.assert_array_equal(stacked[4:7], [ROWS[4], large[0], large[1]])
 
 
 def test_small_views_become_arrays_once_and_large_ones_stay(monkeypatch):

@@ -123,7 +123,9 @@ def test_the_last_step_may_be_shorter(count, batch, steps):
 
 
 def network_of(columns, code):
-    return Network.build(Config(hidden=(code,), output_activation="identity"), columns)
+    return Network.build(
+        Config(hidden=(code,), activation="sigmoid", output_activation="identity"), columns
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 100, 128, 256, 1000, 5000, 60_000])

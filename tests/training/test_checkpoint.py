@@ -23,6 +23,7 @@ KINDS = {
     "sgd": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1},
     "plateau": {"schedule": "plateau", "learning_rate": 0.5, "patience": 0},
     "cosine": {"schedule": "cosine"},
+    "folds": {"validation": None, "folds": 2},
     "kl": {"sparsity": "kl", "noise": "masking", "noise_level": 0.3, "dropout": 0.2},
     "l1": {"sparsity": "l1", "activation": "relu", "weight_decay": 1e-3, "dtype": "float64"},
     "tied": {"decoder": "tied", "shuffle": "block", "validation": 0},
@@ -37,6 +38,7 @@ def x():
 
 def config_of(device="cpu", **settings):
     usual = {"hidden": (5, 3), "epochs": 4, "device": device, "seed": 3}
+    usual |= {"validation": 0.1, "patience": 10}
     if settings.get("optimizer") != "lbfgs":
         usual["batch_size"] = 16
     return Config.parse(usual | settings)
@@ -64,7 +66,9 @@ class StopsAfter(Silence):
 
 @pytest.fixture
 def short_portions(monkeypatch):
-    monkeypatch.setattr(Portions, "of", lambda _, steps: ([own] for own in steps))
+    monkeypatch.setattr(
+        Portions, "of", lambda _, stretches: ([own] for steps in stretches for own in steps)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,6 +96,19 @@ def test_a_run_may_go_on_with_other_threads(x, tmp_path, threads, short_portions
     whole = fit(x, config_of(threads=1, **settings))
     fit(x, config_of(threads=threads, **settings), checkpoints=plan, observer=StopsAfter(12))
     assert_same(fit(x, config_of(threads=2, **settings), checkpoints=plan).model, whole.model)
+
+
+def test_rows_of_a_file_go_on_from_where_an_epoch_stood(x, tmp_path, monkeypatch, short_portions):
+    monkeypatch.setattr("gpuae.training.windows.WINDOW_ROWS", 32)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    settings = {"shuffle": "full", "validation": 0}
+    config = config_of(memory="1KB", **settings)
+    assert fit(mapped, config, checkpoints=plan, observer=StopsAfter(6)).interrupted
+    again = fit(mapped, config, checkpoints=plan)
+    whole = fit(x, config_of(**settings))
+    np.testing.assert_array_equal(again.model.parameters, whole.model.parameters)
 
 
 def test_a_run_that_stopped_early_does_not_go_on(x, tmp_path):
@@ -158,6 +175,18 @@ def test_more_epochs_of_a_cosine_are_another_run(x, tmp_path):
     fit(x, config_of(schedule="cosine"), checkpoints=plan)
     with pytest.raises(InputError, match="epochs=4 and this one has 5"):
         fit(x, config_of(schedule="cosine", epochs=5), checkpoints=plan)
+
+
+def test_fewer_epochs_than_are_done_cannot_be_gone_on_to(x, tmp_path):
+    plan = Checkpoints(tmp_path / "run.h5", resume=True)
+    constant = {"schedule": "constant", "validation": 0, "patience": 0}
+    fit(x, config_of(epochs=4, **constant), checkpoints=plan)
+    content = plan.path.read_bytes()
+    with pytest.raises(ConfigError, match=r"run\.h5 has 4 epochs done and epochs=3 .* give 4 or"):
+        fit(x, config_of(epochs=3, **constant), checkpoints=plan)
+    assert plan.path.read_bytes() == content
+    done = fit(x, config_of(epochs=4, **constant), checkpoints=plan)
+    assert len(done.course.history.records) == 4
 
 
 def test_a_checkpoint_that_is_there_is_not_overwritten_unasked(x, tmp_path):

@@ -95,6 +95,35 @@ def test_rows_that_do_not_fit_are_streamed_to_the_same_bits(name, low_rank, monk
     np.testing.assert_array_equal(*losses)
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_streamed_rows_go_on_from_where_an_epoch_stood(low_rank, monkeypatch, steps):
+    x = rows_for("denoising", low_rank)
+    config = config_of("denoising", init="glorot")
+    monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
+    monkeypatch.setattr(supply, "SLOT_BYTES", 1)
+    monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)
+    order, sizes = np.random.default_rng(0).permutation(len(x)), [32, 32, 32, 32, 22]
+    ops, network, team = team_of(config, x, "cuda")
+    optimizer = create_optimizer(ops, network.size, config)
+    with team:
+        team.start_epoch(order, 3, 0.01)
+        team.run(sizes[:steps], optimizer)
+        state, before = team.state(), ops.to_host(team.parameters)
+        moments = {name: ops.to_host(own) for name, own in optimizer.vectors.items()}
+        team.run(sizes[steps:], optimizer)
+        whole = ops.to_host(team.parameters)
+    ops, network, again = team_of(config, x, "cuda")
+    optimizer = create_optimizer(ops, network.size, config)
+    with again:
+        ops.assign(again.parameters, before)
+        for name, own in optimizer.vectors.items():
+            ops.assign(own, moments[name])
+        again.restore(order, state)
+        again.run(sizes[steps:], optimizer)
+        np.testing.assert_array_equal(ops.to_host(again.parameters), whole)
+        assert again.totals(len(x)) == team.totals(len(x))
+
+
 def test_a_full_batch_may_be_cut_into_blocks(low_rank, monkeypatch, relative):
     x = rows_for("full batch", low_rank)
     whole = fit(x, config_of("full batch"))

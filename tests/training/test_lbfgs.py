@@ -118,6 +118,48 @@ def test_a_wall_of_infinity_is_stepped_back_from(ops):
     np.testing.assert_allclose(function.parameters, 0.02, rtol=1e-5)
 
 
+def test_the_last_step_of_a_search_is_looked_at_too(ops):
+    """J falls for as far as a search goes, but for its last step, which hits a wall."""
+
+    def value(x):
+        return float(-x[0]) if x[0] < 1.5e7 else 1e9
+
+    function = Recorded(value, lambda x: -np.ones(1), [0.0])
+    minimiser = function.minimiser(ops)
+    minimiser.start()
+    found = minimiser.iterate()
+    assert found == value(function.parameters) == min(function.evaluations) < -8e6
+
+
+def test_a_step_without_curvature_takes_no_remembered_pair_away(ops):
+    random = np.random.default_rng(0)
+    function = Recorded(rosen, rosen_der, random.standard_normal(20))
+    minimiser = function.minimiser(ops)
+    run(minimiser, 15)
+    earlier = minimiser.state()
+    minimiser.iterate()
+    before = minimiser.state()
+    np.testing.assert_array_equal(before["steps"][:-1], earlier["steps"][1:])
+    assert len(before["steps"]) == 10
+    slope = random.standard_normal(20)
+    function._value, function._slope = lambda x: float(slope @ x), lambda x: slope
+    minimiser.start()
+    minimiser.iterate()
+    after = minimiser.state()
+    for name in ("steps", "changes", "inverses"):
+        np.testing.assert_array_equal(after[name], before[name])
+
+
+@pytest.mark.parametrize("slope", [1e160, np.inf, np.nan])
+def test_a_gradient_that_cannot_be_squared_is_no_convergence(ops, slope):
+    function = Recorded(lambda x: 1.0, lambda x: np.full(2, slope), [1.0, 2.0])
+    minimiser = function.minimiser(ops)
+    minimiser.start()
+    with np.errstate(over="ignore"):
+        assert np.isnan(minimiser.iterate())
+    assert function.parameters.tolist() == [1, 2]
+
+
 def test_a_start_that_is_no_number_stays_no_number(ops):
     function = Recorded(lambda x: np.nan, lambda x: np.full(2, np.nan), [1.0, 2.0])
     minimiser = function.minimiser(ops)

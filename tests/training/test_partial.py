@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpuae.config import Config
-from gpuae.errors import ConfigError
+from gpuae.errors import ConfigError, DivergedError
 from gpuae.training.partial import PartialFit
 
 SETTINGS = {"hidden": (3,), "batch_size": 20, "scale": "none", "tile_rows": 20}
@@ -71,8 +71,6 @@ def test_a_full_batch_cannot_be_fed(x):
 
 
 def test_a_portion_that_diverges_is_taken_back(x):
-    from gpuae.errors import DivergedError
-
     wild = {"optimizer": "sgd", "learning_rate": 1e30, "output_activation": "identity"}
     training = PartialFit(x, Config.parse(SETTINGS | wild))
     before = training.model().parameters
@@ -81,8 +79,40 @@ def test_a_portion_that_diverges_is_taken_back(x):
     np.testing.assert_array_equal(training.model().parameters, before)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of overflows, from NumPy
+@pytest.mark.parametrize(
+    ("settings", "bad"),
+    [
+        ({"optimizer": "adam"}, 1e12),  # loss and weights stay finite, and one moment does not
+        ({"optimizer": "adam"}, 1e30),
+        ({"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1}, 1e30),
+    ],
+)
+def test_nothing_is_left_of_a_portion_that_diverges(device, x, settings, bad):
+    linear = {"activation": "identity", "output_activation": "identity", "init": "glorot"}
+    linear |= {"device": device}
+    x = x.astype(np.float32)
+    spoilt, clean = (fed([x[:60]], **settings | linear) for _ in range(2))
+    with pytest.raises(DivergedError, match="rows in the range"):
+        spoilt.feed(np.float32(bad) * x[60:])
+    spoilt.feed(x[60:])
+    clean.feed(x[60:])
+    np.testing.assert_array_equal(spoilt.model().parameters, clean.model().parameters)
+
+
+def test_a_moment_may_be_too_large_to_square(x):
+    linear = {"activation": "identity", "output_activation": "identity", "init": "glorot"}
+    training = fed([1e45 * x], dtype="float64", **linear)
+    assert np.isfinite(training.loss)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_a_schedule_is_refused_because_there_are_no_epochs(x, schedule):
+    with pytest.raises(ConfigError, match=f"schedule={schedule} .*leave schedule out"):
+        PartialFit(x, Config.parse(SETTINGS | {"schedule": schedule}))
+
+
 def test_a_model_of_lbfgs_cannot_be_fed(x):
-    from gpuae.errors import ConfigError
     from gpuae.training.fitting import fit
 
     fitted = fit(x, Config(hidden=(2,), optimizer="lbfgs", epochs=1)).model

@@ -3,6 +3,7 @@
 import signal
 import threading
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -321,6 +322,31 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_last_good_weight
     with pytest.raises(DivergedError, match=r"learning_rate .*scale=minmax.* were kept") as told:
         fitted.raise_if_diverged()
     assert told.value.exit_code == 1
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of overflows, from NumPy
+def test_infinite_moments_are_a_divergence_because_their_weights_stand_still(device, low_rank):
+    x = (1e12 * low_rank(60, 4)).astype(np.float32)
+    settings = {"hidden": (2,), "activation": "identity", "scale": "none", "epochs": 3}
+    settings |= {"output_activation": "identity", "device": device, "batch_size": 20}
+    settings |= {"init": "glorot", "schedule": "constant", "validation": 0}
+    fitted = fit(x, Config.parse(settings))
+    with pytest.raises(DivergedError, match=r"optimizer .*scale=minmax"):
+        fitted.raise_if_diverged()
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [({"sparsity": "kl"}, "lower beta or raise"), ({"sparsity": "l1"}, "epoch 1: raise")],
+)
+def test_a_diverged_lbfgs_is_told_what_it_has(low_rank, settings, advice):
+    config = Config.parse(
+        {"hidden": (2,), "optimizer": "lbfgs", "activation": "sigmoid"} | settings
+    )
+    result = fit(low_rank(30, 4), config.model_copy(update={"epochs": 0}))
+    diverged = replace(result, course=replace(result.course, ending=Ending.DIVERGED))
+    with pytest.raises(DivergedError, match=advice):
+        diverged.raise_if_diverged()
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e200])

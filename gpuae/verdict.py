@@ -1,0 +1,185 @@
+"""What a person should know of a model at the end of its training, and what to try if it is poor.
+
+It is measured on held-out rows, in preprocessed units, beside PCA learnt from the same training
+rows. Rows that were held out in turn are measured by the model that was trained without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gpuae.config import Config
+from gpuae.errors import InputError
+from gpuae.evaluation import Evaluation, evaluate, explained
+from gpuae.training.fitting import Fit
+from gpuae.training.held_out import MEASURED_ROWS
+from gpuae.training.trainer import Ending
+
+FEWEST_ROWS = 2
+"""A single row has no variance."""
+POOR_BESIDE_PCA = 0.9
+"""A model is poor that explains less than this part of what PCA explains,"""
+POOR_ALONE = 0.5
+"""or of all there is, where PCA is not known."""
+FEW_STEPS, SMALL_BATCH = 20, 32
+"""An epoch with fewer steps of more rows than that could have more."""
+NOTICEABLE = 0.01
+LOWEST_SHOWN = -10.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Shares of the variance of some rows that are explained, by the model and by PCA."""
+
+    explained_variance: float
+    pca_explained_variance: float | None
+    """None where PCA is not known."""
+
+    @classmethod
+    def of(cls, parts: Sequence[Evaluation], units: str) -> Figures:
+        """Pool figures of several sets of rows, in units that their names begin with."""
+
+        def pooled(name: str) -> float:
+            return sum(part.rows * float(getattr(part, f"{units}{name}")) for part in parts)
+
+        variance = pooled("variance")
+        known = all(part.pca_from for part in parts)
+        return cls(
+            explained(pooled("mse"), variance),
+            explained(pooled("pca_mse"), variance) if known else None,
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Figures of held-out rows, with words for them; `str` gives the finding as a sentence."""
+
+    rows: int
+    pca_components: int
+    constant: bool
+    """Whether the rows have no variance that could be explained."""
+    own_units: Figures
+    preprocessed: Figures
+    advice: str | None = None
+    """What to try, as a sentence; None where the model is good enough."""
+
+    def __str__(self) -> str:
+        if self.constant:
+            return f"the {self.rows} unseen rows are all but the same: no variance to explain"
+        seen = self.preprocessed
+        text = (
+            f"explains {percent(seen.explained_variance)} of the variance of "
+            f"{self.rows} unseen rows"
+        )
+        if seen.pca_explained_variance is not None:
+            share = percent(seen.pca_explained_variance)
+            text += f"; PCA with {self.pca_components} components {share}"
+        return f"{text}{self._other_units()}"
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures under the names that they have in `evaluate`."""
+        own = vars(self.own_units)
+        preprocessed = {f"preprocessed_{name}": v for name, v in vars(self.preprocessed).items()}
+        return {**own, **preprocessed, "measured_rows": self.rows}
+
+    def _other_units(self) -> str:
+        """Word the figures in the data's own units where that makes a difference."""
+        own = [share for share in vars(self.own_units).values() if share is not None]
+        seen = [share for share in vars(self.preprocessed).values() if share is not None]
+        if all(abs(one - other) < NOTICEABLE for one, other in zip(own, seen, strict=True)):
+            return ""
+        return f" (preprocessed; in the data's own units {' and '.join(map(percent, own))})"
+
+
+def judge(fit: Fit) -> Verdict | None:
+    """Measure a model on rows that were held out; None where they are too few or cannot be used."""
+    try:
+        figures = _measured(fit)
+    except InputError:
+        return None
+    if not figures:
+        return None
+    preprocessed = Figures.of(figures, "preprocessed_")
+    constant = not any(part.variance for part in figures)
+    return Verdict(
+        rows=sum(part.rows for part in figures),
+        pca_components=max(part.pca_components for part in figures),
+        constant=constant,
+        own_units=Figures.of(figures, ""),
+        preprocessed=preprocessed,
+        advice=None if constant else _advice(fit, preprocessed),
+    )
+
+
+def _measured(fit: Fit) -> list[Evaluation]:
+    return [
+        evaluate(
+            trial.model,
+            fit.x[trial.rows[:MEASURED_ROWS]],
+            device=fit.device.name,
+            threads=fit.model.config.threads,
+            learn_pca=False,
+        )
+        for trial in fit.trials
+        if len(trial.rows) >= FEWEST_ROWS
+    ]
+
+
+def percent(share: float) -> str:
+    """Word a share of variance; nobody reads a very negative one."""
+    if share < LOWEST_SHOWN:
+        return f"less than {LOWEST_SHOWN:.0%}"
+    return f"{round(share, 3) + 0.0:.1%}"  # never −0.0
+
+
+def _advice(fit: Fit, figures: Figures) -> str | None:
+    found, pca = figures.explained_variance, figures.pca_explained_variance
+    enough = POOR_ALONE if pca is None else POOR_BESIDE_PCA * pca
+    if found >= max(0.0, enough):
+        return None
+    finding = "little" if pca is None else "less than PCA does"
+    if found < NOTICEABLE:
+        finding = "nothing"
+    if found < -NOTICEABLE:
+        finding = "worse than the mean of each column would do"
+    return f"that is {finding}; {_any_of(list(_remedies(fit)))} may help"
+
+
+def _remedies(fit: Fit) -> Iterator[str]:
+    """Yield what to change, the likeliest first."""
+    config, course = fit.model.config, fit.course
+    epochs = len(course.history.records)
+    if course.ending is Ending.FINISHED and course.best_epoch == epochs:
+        yield f"more epochs (it was still improving after {epochs})"
+    yield from _constraints(config)
+    batch = config.batch_size or 0
+    if batch > SMALL_BATCH and fit.training_rows < FEW_STEPS * batch:
+        yield f"a smaller batch_size (now {batch})"
+    if config.code_size >= fit.training_rows:
+        yield f"a code of fewer units than the {fit.training_rows} training rows, or more rows"
+    if config.scale != "standard" and config.loss != "bce":
+        yield "scale=standard"
+    if config.activation == "sigmoid" and config.sparsity != "kl":
+        yield "activation=tanh"
+
+
+def _constraints(config: Config) -> Iterator[str]:
+    """Yield what keeps a network from rebuilding its rows as well as it could."""
+    weaker = {"kl": "a lower beta", "l1": "a lower l1", "topk": "a larger k"}
+    if config.sparsity in weaker:
+        yield weaker[config.sparsity]
+    if config.weight_decay:
+        yield "a lower weight_decay"
+    if config.noise != "none":
+        yield "a lower noise_level"
+    if config.dropout:
+        yield "a lower dropout"
+
+
+def _any_of(words: list[str]) -> str:
+    """Join words by commas and an or."""
+    if len(words) < 2:
+        return words[0] if words else "another learning_rate"
+    return f"{', '.join(words[:-1])} or {words[-1]}"
