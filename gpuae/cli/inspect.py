@@ -70,6 +70,8 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
         if not entry.path.startswith("/train/history/"):
             size = " × ".join(str(length) for length in entry.shape) or "scalar"
             rows.append((entry.path, f"{size}  {entry.dtype}"))
+    if summary.cut:
+        rows.append(("…", "and more: it holds too many groups and datasets to list"))
     return rows
 
 

@@ -13,17 +13,21 @@ from gpuae.storage import arrays, guard
 
 MAX_CANDIDATES = 20
 MAX_DEPTH = 32
-MOST_OBJECTS = 10_000
+MOST_OBJECTS = 5000
 """Groups and datasets that are looked at in a file."""
 
 
-def datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+def datasets(file: h5py.File, seen: set[int] | None = None) -> Iterator[tuple[str, h5py.Dataset]]:
     """Yield the path and dataset of datasets in name order; hard links can form cycles.
 
-    Of a file with more than `MOST_OBJECTS` groups and datasets they are not all.
+    Parameters
+    ----------
+    seen
+        Is given the addresses of what was looked at: of a large file `MOST_OBJECTS` and not all.
     """
+    seen = set() if seen is None else seen
     with guard.hdf5_errors(file.filename):
-        seen = {h5o.get_info(file.id).addr}
+        seen.add(h5o.get_info(file.id).addr)
     return _below(file, file, "", seen)
 
 
