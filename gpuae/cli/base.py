@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, TypeVar
 
 import click
@@ -54,9 +55,13 @@ def own_defects(ctx: click.Context) -> Iterator[None]:
         raise GpuaeError(
             f"not enough memory{needed}; give fewer rows or columns, or lower hidden or batch_size"
         ) from error
-    except OSError as error:
-        raise _said_by_system(error) from error
     except Exception as error:
+        if _is_of_hdf5(error):
+            raise InputError(
+                f"a file that was given is damaged ({error}); copy it or make it again"
+            ) from error
+        if isinstance(error, OSError):
+            raise _said_by_system(error) from error
         if ctx.meta.get("gpuae.debug"):
             raise
         click.echo(
@@ -65,6 +70,12 @@ def own_defects(ctx: click.Context) -> Iterator[None]:
             err=True,
         )
         raise click.exceptions.Exit(1) from error
+
+
+def _is_of_hdf5(error: Exception) -> bool:
+    """Whether it was h5py that raised an error which has no number of the system's."""
+    frames = [frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__)]
+    return getattr(error, "errno", None) is None and "h5py" in Path(frames[-1]).parts
 
 
 def _said_by_system(error: OSError) -> GpuaeError:

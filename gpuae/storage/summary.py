@@ -69,7 +69,7 @@ def summarise(path: Path) -> Summary:
 def _config(attributes: dict[str, Attribute], path: Path) -> dict[str, Any]:
     try:
         config = json.loads(str(attributes.get(schema.CONFIG_JSON, "{}")))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         raise InputError(f"{path}: its attribute config_json is not JSON ({error})") from None
     return config if isinstance(config, dict) else {}
 

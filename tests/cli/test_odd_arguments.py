@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import h5py
 import pytest
 from refusals import refused
 
@@ -92,3 +93,24 @@ def test_help(gpuae, arguments):
 
 def test_help_for_a_command(gpuae):
     assert gpuae("help", "fit") == gpuae("fit", "--help")
+
+
+def test_what_hdf5_finds_wrong_is_no_defect_of_ours(gpuae, model, monkeypatch):
+    """Wherever that is: not every call of HDF5's can be looked after by itself."""
+
+    def look(path):
+        with h5py.File(path) as file:
+            return file["nothing"]
+
+    monkeypatch.setattr("gpuae.storage.summary.summarise", look)
+    refused(gpuae("inspect", "model.h5"), "is damaged", "doesn't exist")
+    monkeypatch.setattr("gpuae.storage.summary.summarise", lambda path: {}["nothing"])
+    assert "a defect of gpuae" in gpuae("inspect", "model.h5").err
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, '{"seed": ' + "9" * 5000 + "}", "[" * 20_000])
+def test_settings_in_a_file_that_are_none(gpuae, model, text):
+    with h5py.File(model, "r+") as file:
+        file.attrs["config_json"] = text
+    refused(gpuae("encode", "model.h5", "rows.npy", "-o", "out.h5"), "model.h5", "config_json")
+    refused(gpuae("inspect", "model.h5"), "model.h5", "config_json")
