@@ -455,4 +455,4 @@ def test_the_example_of_the_class_is_what_comes_out():
 
     from gpuae import estimator
 
-    assert doctest.testmod(estimator) == (0, 5)
+    assert doctest.testmod(estimator) == (0, 6)

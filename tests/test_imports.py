@@ -15,7 +15,7 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "config", "memory"},
+    {"errors", "config", "defaults", "memory"},
     {"backends", "storage"},
     {"model"},
     {"training", "encoding"},

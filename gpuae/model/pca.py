@@ -9,21 +9,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.backends import Device, get_ops
 from gpuae.model.preprocess import Preprocess
 from gpuae.model.statistics import Vector, blocks
 from gpuae.storage.matrix import Source
 
-EXACT_SIZE = 2048
+EXACT_SIZE = 1024
 """Up to so many columns, or rows, the axes are exact; beyond both they come from iteration."""
 GRAM_BYTES = 1 << 28
 """Rows by whose products the axes are found are at once in memory, in float64."""
-COVARIANCE_WORK = 2e11
+COVARIANCE_WORK = 1e10
 """More multiplications are not spent on a covariance: rows are left out, evenly."""
 FEWEST_ROWS_A_COLUMN = 16
 EXTRA_AXES, MOST_BLOCKS, SPAN_BYTES, MOST_PASSES = 10, 8, 1 << 28, 60
 """Of the block Krylov method; its span is begun anew after so many blocks or bytes."""
 ACCURACY = 1e-3
 """Of the variance beside the axes, relative, where they are not exact."""
+
+HOST = Device("numpy", "axes are found by the host")
 
 Matrix = NDArray[np.float64]
 Blocks = Callable[[], Iterator[Matrix]]
@@ -75,13 +78,26 @@ def principal_axes(
 
     Fewer are returned where the rows span fewer dimensions. They are exact where columns or rows
     are at most EXACT_SIZE, and otherwise the variance beside them is right to `ACCURACY`. Where
-    chosen rows are very many, some of them, evenly spaced, stand for all.
+    chosen rows are very many, some of them, evenly spaced, stand for all. The bits do not depend on
+    the number of threads, since there is one.
     """
     columns = x.shape[1]
     if rows is not None:
         rows = _evenly(rows, columns)
     count_of_rows = len(x) if rows is None else len(rows)
     count = min(count, columns, count_of_rows)
+    with get_ops(HOST).session():
+        return _axes(x, rows, preprocess, count_of_rows, count)
+
+
+def _axes(
+    x: Source,
+    rows: NDArray[np.int64] | None,
+    preprocess: Preprocess,
+    count_of_rows: int,
+    count: int,
+) -> PrincipalAxes:
+    columns = x.shape[1]
 
     def preprocessed() -> Iterator[NDArray[np.float64]]:
         return (preprocess.forward(block) for block in blocks(x, rows))
@@ -91,10 +107,11 @@ def principal_axes(
     def centred() -> Iterator[NDArray[np.float64]]:
         return (block - mean for block in preprocessed())
 
-    if columns <= EXACT_SIZE:
-        values, axes = _by_covariance(centred, columns, count)
-    elif count_of_rows <= EXACT_SIZE and 8 * count_of_rows * columns <= GRAM_BYTES:
+    few_rows = count_of_rows <= EXACT_SIZE and 8 * count_of_rows * columns <= GRAM_BYTES
+    if few_rows and count_of_rows < columns:
         values, axes = _by_products_of_rows(np.concatenate(list(centred())), count)
+    elif columns <= EXACT_SIZE:
+        values, axes = _by_covariance(centred, columns, count)
     else:
         values, axes = _by_krylov(centred, columns, count)
     some = values > count_of_rows * np.finfo(float).eps * max(values[0], 0.0)

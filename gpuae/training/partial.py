@@ -18,6 +18,7 @@ from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.objective import objective
+from gpuae.model.reference import learn_axes
 from gpuae.model.statistics import column_statistics
 from gpuae.training.batches import step_sizes
 from gpuae.training.fitting import Prepared, new_team, prepare
@@ -67,7 +68,7 @@ class PartialFit:
         self._fitted = fitted
         self._prepared = _first_preparation(first, config) if fitted is None else _again(fitted)
         self._network = Network.build(self._prepared.config, first.shape[1])
-        start = fitted.parameters if fitted else self._initial_parameters()
+        start = fitted.parameters if fitted else self._initial_parameters(first)
         self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
         self._memory = (self._parameters, *self._optimizer.vectors.values())
@@ -79,8 +80,13 @@ class PartialFit:
         self.loss = math.nan
         """J over the last portion, while it was passed."""
 
-    def _initial_parameters(self) -> NDArray[Any]:
-        return initial_parameters(self._network, self._prepared.config)
+    def _initial_parameters(self, first: NDArray[Any]) -> NDArray[Any]:
+        config, preprocess = self._prepared.config, self._prepared.preprocess
+        axes = None
+        if config.init == "pca":
+            x, rows = filled_once(first, preprocess.fill), np.arange(len(first))
+            axes = learn_axes(x, rows, preprocess, config, self._network, to_start=True)
+        return initial_parameters(self._network, config, pca=axes)
 
     def feed(self, x: NDArray[Any]) -> None:
         """Train on the rows of x (m, d), once each, in their order.

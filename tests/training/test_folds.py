@@ -15,10 +15,10 @@ SETTINGS = {"hidden": 2, "device": "cpu", "seed": 4}
 
 def curved(rows, columns=6, seed=0):
     """Rows on a curved surface, which a network of two numbers knows better than PCA."""
-    random = np.random.default_rng(seed)
+    surface, random = np.random.default_rng(0), np.random.default_rng(seed)
     place = random.uniform(-2, 2, (rows, 2))
     bent = np.hstack([place, place**2, np.sin(2 * place)])
-    return bent @ random.normal(size=(6, columns)) + 0.05 * random.normal(size=(rows, columns))
+    return bent @ surface.normal(size=(6, columns)) + 0.05 * random.normal(size=(rows, columns))
 
 
 @pytest.mark.parametrize(("rows", "folds"), [(10, 2), (11, 4), (4, 4)])
@@ -57,7 +57,7 @@ def test_each_trial_was_not_trained_on_its_rows_and_is_worth_more_than_pca():
     for trial in found.trials:
         figures = evaluate(trial.model, x[trial.rows])
         assert figures.explained_variance > figures.pca_explained_variance + 0.05
-    assert evaluate(found.model, curved(200, seed=0)).explained_variance > 0.8
+    assert evaluate(found.model, curved(200, seed=1)).explained_variance > 0.8
 
 
 def test_where_nothing_is_gained_the_model_is_pca_of_all_rows():

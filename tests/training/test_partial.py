@@ -7,7 +7,7 @@ from gpuae.config import Config
 from gpuae.errors import ConfigError, DivergedError
 from gpuae.training.partial import PartialFit
 
-SETTINGS = {"hidden": (3,), "batch_size": 20, "scale": "none", "tile_rows": 20}
+SETTINGS = {"hidden": (3,), "init": "glorot", "batch_size": 20, "scale": "none", "tile_rows": 20}
 
 
 @pytest.fixture
