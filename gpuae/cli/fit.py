@@ -182,11 +182,11 @@ def _check_distinct(output: Path, checkpoint: Path | None, *inputs: Path | None)
 
 
 def _tell_device(config: Config) -> None:
-    """Say what `auto` comes to, before the work; a device that is not there ends it here."""
+    """Say what `auto` comes to where there is a GPU; a device that is not there ends it here."""
     from gpuae.backends import needs_compiling, resolve_device
 
     device = resolve_device(config.device)
-    if config.device == "auto":
+    if config.device == "auto" and (device.is_gpu or device.passes_gpu_by):
         say(f"device {device.name}: {device.reason}")
     if needs_compiling(device):
         say("compiling for this CPU, once: some seconds now and for each new kind of network")
