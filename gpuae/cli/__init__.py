@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gpuae.cli import streams
-from gpuae.cli.base import own_defects
+from gpuae.cli.base import own_defects, printable
 
 COMMANDS = {
     "fit": "Train an autoencoder on a matrix of rows.",
@@ -131,7 +131,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return 130
     except GpuaeError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(printable(f"Error: {error}"), err=True)
         return error.exit_code
     except OSError as error:  # of --help, say
         return _unprinted(error)

@@ -64,10 +64,9 @@ def own_defects(ctx: click.Context) -> Iterator[None]:
             raise _said_by_system(error) from error
         if ctx.meta.get("gpuae.debug"):
             raise
-        click.echo(
+        say(
             f"Error: gpuae failed unexpectedly ({type(error).__name__}: {error}). "
-            "This is a defect of gpuae; please report it with the output of --debug.",
-            err=True,
+            "This is a defect of gpuae; please report it with the output of --debug."
         )
         raise click.exceptions.Exit(1) from error
 
@@ -177,7 +176,15 @@ def output_options(kind: str) -> Callable[[F], F]:
 
 def say(message: str) -> None:
     """Tell the person something; standard output stays for results."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
+
+
+def printable(text: str) -> str:
+    """Return text from files, or of their names, without what would steer a terminal."""
+    return "".join(
+        own if own.isprintable() or own in "\n\t" else own.encode("unicode_escape").decode()
+        for own in text
+    )
 
 
 def print_json(value: Any) -> None:
@@ -192,9 +199,9 @@ def print_table(title: str, rows: list[tuple[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    table = Table(title=Text(printable(title)), title_justify="left", show_header=False, box=None)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(Text(name), Text(value))
+        table.add_row(Text(printable(name)), Text(printable(value)))
     Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)

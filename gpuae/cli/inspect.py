@@ -14,6 +14,7 @@ from gpuae.cli.base import (
     json_option,
     print_json,
     print_table,
+    printable,
     trust_option,
 )
 
@@ -51,7 +52,8 @@ def command(file: Path, as_json: bool) -> None:
     print_table(f"{file}: {kind}", _rows(summary))
     made = summary.provenance
     if made is not None and made.command:
-        click.echo("\n".join((f" made by {made.heading()}", *made.source_lines(1))))
+        made_by = (f" made by {made.heading()}", *made.source_lines(1))
+        click.echo(printable("\n".join(made_by)))
 
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:

@@ -114,3 +114,18 @@ def test_settings_in_a_file_that_are_none(gpuae, model, text):
         file.attrs["config_json"] = text
     refused(gpuae("encode", "model.h5", "rows.npy", "-o", "out.h5"), "model.h5", "config_json")
     refused(gpuae("inspect", "model.h5"), "model.h5", "config_json")
+
+
+def test_nothing_from_a_file_steers_the_terminal(gpuae, model):
+    red = "\x1b[31mred\x1b]0;title\x07\r"
+    with h5py.File("red\x1b[31m.h5", "w") as file:
+        file.attrs["text"] = red
+        file.attrs[red] = "text"
+        file[red] = [1.0]
+    for command in ("inspect", "verify"):
+        outcome = gpuae(command, "red\x1b[31m.h5")
+        assert not set("\x1b\x07\r") & set(outcome.out + outcome.err)
+        assert "\\x1b[31m" in outcome.out
+    outcome = gpuae("convert", "red\x1b[31m.h5", "out.h5")
+    refused(outcome, "\\x1b[31m")
+    assert "\x1b" not in outcome.err

@@ -5,6 +5,7 @@ import signal
 import h5py
 import numpy as np
 import pytest
+from h5py import h5o
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError, OutputError
@@ -352,3 +353,13 @@ def test_the_second_signal_does_not_wait(x):
 
     assert fit(x, config_of(), observer=Twice()).interrupted
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_checkpoint_holds_no_times(x, tmp_path):
+    path = tmp_path / "run.h5"
+    fit(x, config_of("numpy"), checkpoints=Checkpoints(path))
+    with h5py.File(path) as file:
+        times = {}
+        file.visititems(lambda name, item: times.update({name: h5o.get_info(item.id).mtime}))
+    assert len(times) > 20
+    assert not any(times.values())
