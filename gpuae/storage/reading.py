@@ -20,8 +20,8 @@ Scalar: TypeAlias = str | int | float
 
 MAX_ATTRIBUTE_VALUES = 16
 MOST_ATTRIBUTES = 1000
-LONGEST_TEXT = 1 << 20
-"""Characters of an attribute; longer ones are passed over."""
+MAX_ATTRIBUTE_TEXT = 64 << 20
+"""Characters of all root attributes together."""
 
 
 def root_attributes(file: h5py.File) -> dict[str, Scalar]:
@@ -32,8 +32,19 @@ def root_attributes(file: h5py.File) -> dict[str, Scalar]:
     with guard.hdf5_errors(file.filename):
         few = len(file.attrs) <= MOST_ATTRIBUTES
     names = guard.names_in(file.attrs, file.filename) if few else schema.STANDARD_ATTRIBUTES
-    values = {name: attribute(file, name, file.filename) for name in names}
-    return {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+    values: dict[str, Scalar] = {}
+    characters = 0
+    for name in names:
+        value = attribute(file, name, file.filename)
+        if isinstance(value, str | int | float):
+            values[name] = value
+            characters += len(str(value))
+        if characters > MAX_ATTRIBUTE_TEXT:  # many may point to one long text
+            raise InputError(
+                f"{file.filename}: its attributes hold over {MAX_ATTRIBUTE_TEXT >> 20} MiB of "
+                "text; delete those that are not needed"
+            )
+    return values
 
 
 def refuse_unfinished(file: h5py.File) -> None:
@@ -65,8 +76,6 @@ def attribute(owner: guard.Item, name: str, source: str) -> Scalar | tuple[Scala
             return None
         value = owner.attrs[name]
     plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    if isinstance(plain, str | bytes) and len(plain) > LONGEST_TEXT:
-        return None
     values = tuple(_decoded(item) for item in (plain if isinstance(plain, list) else [plain]))
     if not all(isinstance(item, str | int | float) for item in values):
         return None  # wider floats, say

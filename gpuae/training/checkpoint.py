@@ -131,11 +131,11 @@ class CheckpointSaver:
     Parameters
     ----------
     build
-        Returns the model of some weights and a course.
+        Returns the model of a course and some weights.
     """
 
     def __init__(
-        self, plan: Checkpoints, build: Callable[[Array, Course], Model], observer: Observer
+        self, plan: Checkpoints, build: Callable[[Course, Array], Model], observer: Observer
     ) -> None:
         self._plan, self._build, self._observer = plan, build, observer
         self._written: tuple[float, int] | None = None
@@ -164,7 +164,7 @@ class CheckpointSaver:
         first = self._written is None
         self._written = (time.monotonic(), len(course.history.records))
         try:
-            contents = self._build(kept, course).contents()
+            contents = self._build(course, kept).contents()
             write_checkpoint(self._plan.path, contents, state)
         except (GpuaeError, OSError, RuntimeError, MemoryError) as error:
             if first:

@@ -354,7 +354,7 @@ SPECTRA = ",".join(map(str, range(400, 416, 2)))
 
 @pytest.mark.parametrize(
     "text",
-    [IRIS, "sample,400,402\ns1,1,2\n", "1,NA,x\n2,3,y\n", "7,,x\n2,3,y\n"],
+    [IRIS, "sample,400,402\ns1,1,2\n", "1,NA,x\n2,3,y\n", "7,,x\n2,3,y\n", "1,2,y\n3,4,n\n"],
 )
 def test_a_first_row_that_may_be_one_of_the_rows_is_not_lost(written, text):
     with pytest.raises(InputError, match="may name the columns or be the first of the rows"):

@@ -55,10 +55,3 @@ def test_what_has_to_be_walked_as_a_whole_is_refused(file):
             guard.names_in(opened["own"], "many.h5::/own")
         with pytest.raises(InputError, match="30 names in it, more than any file of gpuae's"):
             tree.objects(opened)
-
-
-def test_a_text_of_megabytes_is_passed_over(tmp_path):
-    with h5py.File(tmp_path / "long.h5", "w", libver="latest") as file:
-        file.attrs["long"] = "a" * (2 << 20)
-        file.attrs["short"] = "b"
-        assert reading.root_attributes(file) == {"short": "b"}

@@ -11,8 +11,9 @@ from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training import gpu_team, supply
-from gpuae.training.fitting import fit, new_team, prepare
+from gpuae.training.fitting import fit
 from gpuae.training.optimizers import create_optimizer
+from gpuae.training.preparation import new_team, prepare
 
 pytestmark = pytest.mark.usefixtures("gpu")
 

@@ -10,7 +10,8 @@ from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training import lanes
-from gpuae.training.fitting import fit, new_team, prepare
+from gpuae.training.fitting import fit
+from gpuae.training.preparation import new_team, prepare
 
 SETTINGS = {
     "plain": {},
