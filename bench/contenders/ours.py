@@ -15,9 +15,10 @@ from gpuae.cli import root
 from gpuae.model.init import initial_parameters
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
-from gpuae.training.fitting import fit, new_team
-from gpuae.training.fitting import prepare as prepare_fit
+from gpuae.training.fitting import fit
 from gpuae.training.lbfgs import LBFGS
+from gpuae.training.preparation import new_team
+from gpuae.training.preparation import prepare as prepare_fit
 
 EVALUATIONS = 20
 

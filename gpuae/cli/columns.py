@@ -71,5 +71,5 @@ _NA_VALUES = click.option(
     "--na-values",
     metavar="LIST",
     callback=_words,
-    help="Of a table of text: cells of missing values, such as ?,n.d.,-999, beside the usual.",
+    help="Of a table of text: cells of missing values, such as '?,n.d.,-999', beside the usual.",
 )

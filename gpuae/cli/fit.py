@@ -65,6 +65,7 @@ def command(
     data: str,
     output: Path,
     config_path: Path | None,
+    preset: str | None,
     init_from: Path | None,
     validation_data: str | None,
     checkpoint: Path | None,
@@ -92,13 +93,14 @@ def command(
     from gpuae.storage.dataset import check_distinct, check_output
     from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
-    from gpuae.training.fitting import fit
+    from gpuae.training.calibrating import fit_calibrated
     from gpuae.verdict import judge
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
     checkpoints = _checkpoints(checkpoint, checkpoint_every, output, resume=resume, force=force)
-    config = read_settings(config_path, settings)
+    held_out_by_preset = ("validation",) if validation_data else ()
+    config = read_settings(config_path, settings, preset, without=held_out_by_preset)
     _check_validation(config, validation_data)
     _tell_device(config)
     initial = Model.load(init_from) if init_from else None
@@ -118,7 +120,7 @@ def command(
     with in_place(dataset.x) as x:
         try:
             with watching() as observer, SmallOutput(output, force=force) as out:
-                result = fit(
+                result = fit_calibrated(
                     x,
                     config,
                     validation=None if held_out is None else held_out.x,
@@ -126,7 +128,7 @@ def command(
                     initial=initial,
                     checkpoints=checkpoints,
                     ready=lambda model: out.reserve(model.nbytes),
-                    attributes=_provenance(dataset, held_out, init_from, reading),
+                    attributes=_provenance(dataset, held_out, init_from, reading, preset),
                     feature_names=dataset.feature_names,
                     image_shape=dataset.image_shape,
                 )
@@ -226,7 +228,11 @@ def _open_like(dataset: Dataset, data: str, reading: ReadOptions, config: Config
 
 
 def _provenance(
-    dataset: Dataset, held_out: Dataset | None, init_from: Path | None, reading: ReadOptions
+    dataset: Dataset,
+    held_out: Dataset | None,
+    init_from: Path | None,
+    reading: ReadOptions,
+    preset: str | None,
 ) -> dict[str, str | int | float]:
     from gpuae.storage import provenance
 
@@ -236,7 +242,8 @@ def _provenance(
         sources.append(own)
     if init_from is not None:
         sources.append(provenance.source_file("init_from", init_from, str(init_from)))
-    return provenance.attributes("fit", sources, reading.said())
+    told = {"preset": preset} if preset else {}
+    return provenance.attributes("fit", sources, {**told, **reading.said()})
 
 
 def _summary(result: Fit, output: Path) -> dict[str, Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
+
+LONG_LIST = 8192
+"""Characters of a list of columns beyond which files keep its hash only: they have little room."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,10 @@ class ReadOptions:
     def said(self) -> dict[str, str]:
         """Return what a person has said about the rows, by the names of the options."""
         header = None if self.header is None else ("yes" if self.header else "no")
+        long = self.columns is not None and len(self.columns) > LONG_LIST
         named = {
-            "columns": self.columns,
+            "columns": None if long else self.columns,
+            "columns_sha256": _sha256(self.columns) if long else None,
             "id_column": self.id_column,
             "label_column": self.label_column,
             "header": header,
@@ -82,6 +88,10 @@ class ReadOptions:
             "--na-values": bool(self.na_values),
         }
         return [option for option, was_given in given.items() if was_given]
+
+
+def _sha256(text: str | None) -> str:
+    return hashlib.sha256(str(text).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 AS_IT_IS = ReadOptions()

@@ -29,6 +29,8 @@ UNNAMED = ("", "Unnamed: 0")
 """How pandas names the index that it wrote without a name, before and after reading it again."""
 PREVIEW_LINES = 50
 """Without the comments before them: enough for two rows with line breaks in their cells."""
+KNOWN_NAMES = (LABEL_NAMES | ID_NAMES) - {"y"}
+"""Words that are names of columns; "y" may as well stand for yes."""
 MANY_NAMES = 8
 """So many numbers that only ascend, or only descend, are names: of wavelengths, say."""
 SAY_WHICH = "say which by --header or --no-header"
@@ -245,7 +247,7 @@ class _Top:
     def _has_names(self) -> bool:
         """Whether a cell of the first row can be nothing but a name."""
         second = [cell.strip() for cell in self.rows[1][1]]
-        known = {name for cell in self.first if (name := cell.casefold()) in LABEL_NAMES | ID_NAMES}
+        known = {cell.casefold() for cell in self.first} & KNOWN_NAMES
         index = self.first[0] in UNNAMED and not is_missing(second[0])
         return bool(known) or index or any(map(self._names, self.first, second))
 

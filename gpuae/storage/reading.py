@@ -19,15 +19,27 @@ from gpuae.storage.text import read_text
 Scalar: TypeAlias = str | int | float
 
 MAX_ATTRIBUTE_VALUES = 16
+MAX_ATTRIBUTE_TEXT = 64 << 20
+"""Characters of all root attributes together."""
 
 
 def root_attributes(file: h5py.File) -> dict[str, Scalar]:
     """Return the root attributes that are single strings or numbers."""
     with guard.hdf5_errors(file.filename):
         attributes = file.attrs
-    names = guard.names_in(attributes, file.filename)
-    values = {name: attribute(file, name, file.filename) for name in names}
-    return {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+    values: dict[str, Scalar] = {}
+    characters = 0
+    for name in guard.names_in(attributes, file.filename):
+        value = attribute(file, name, file.filename)
+        if isinstance(value, str | int | float):
+            values[name] = value
+            characters += len(str(value))
+        if characters > MAX_ATTRIBUTE_TEXT:  # many may point to one long text
+            raise InputError(
+                f"{file.filename}: its attributes hold over {MAX_ATTRIBUTE_TEXT >> 20} MiB of "
+                "text; delete those that are not needed"
+            )
+    return values
 
 
 def attribute(owner: guard.Item, name: str, source: str) -> Scalar | tuple[Scalar, ...] | None:

@@ -118,11 +118,11 @@ class CheckpointSaver:
     Parameters
     ----------
     build
-        Returns the model of some weights and a course.
+        Returns the model of a course and some weights.
     """
 
     def __init__(
-        self, plan: Checkpoints, build: Callable[[Array, Course], Model], observer: Observer
+        self, plan: Checkpoints, build: Callable[[Course, Array], Model], observer: Observer
     ) -> None:
         self._plan, self._build, self._observer = plan, build, observer
         self._written: tuple[float, int] | None = None
@@ -146,7 +146,7 @@ class CheckpointSaver:
         OutputError
             When the first one cannot be written.
         """
-        contents = self._build(kept, course).contents()
+        contents = self._build(course, kept).contents()
         try:
             write_checkpoint(self._plan.path, contents, state)
         except OutputError as error:

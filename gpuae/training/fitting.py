@@ -4,46 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends import Device, get_ops, resolve_device
-from gpuae.backends.ops import DeviceOps, Ops
+from gpuae.backends.ops import Ops
 from gpuae.config import Config
-from gpuae.defaults import PIXEL_BYTES, DataFacts, held_out, resolve
+from gpuae.defaults import PIXEL_BYTES, held_out
 from gpuae.errors import ConfigError, DivergedError, InputError
-from gpuae.memory import physical_memory
 from gpuae.model.init import initial_parameters
 from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.pca import PrincipalAxes
-from gpuae.model.preprocess import Preprocess, fit_preprocess
+from gpuae.model.preprocess import fit_preprocess
 from gpuae.model.reference import learn_axes, reference
-from gpuae.model.statistics import (
-    ColumnStatistics,
-    Vector,
-    column_statistics,
-    mean_variance,
-    share_one_range,
-)
+from gpuae.model.statistics import ColumnStatistics, column_statistics, mean_variance
 from gpuae.storage.matrix import Source
-from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
+from gpuae.training.batches import Order
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
-from gpuae.training.crew import available_cores
 from gpuae.training.folds import Fold, Validated, cross_validate, fold_rows
-from gpuae.training.footprint import bytes_needed
-from gpuae.training.gpu_team import GpuTeam
 from gpuae.training.held_out import MEASURED_ROWS, held_out_facts
 from gpuae.training.history import Observer, Silence
 from gpuae.training.interruption import Interrupted
-from gpuae.training.lanes import EVALUATION_ROWS
 from gpuae.training.partition import partition
+from gpuae.training.preparation import Prepared, new_team, prepare
+from gpuae.training.state import State
 from gpuae.training.team import Team
-from gpuae.training.thread_team import ThreadTeam
 from gpuae.training.trainer import Course, Ending, Trainer
 
 
@@ -65,10 +56,16 @@ class Fit:
     device: Device
     x: NDArray[Any]
     """All rows (n, d) without missing values; validation rows of their own follow the others."""
+    rows: Order
+    """Numbers of the rows that the model was trained on, ascending."""
     trials: tuple[Trial, ...]
     """Models and the rows that each was not trained on: one, or one for each fold; none where
     no rows were held out."""
-    training_rows: int
+
+    @property
+    def training_rows(self) -> int:
+        """How many rows the model was trained on."""
+        return len(self.rows)
 
     @property
     def unseen(self) -> Order:
@@ -105,6 +102,7 @@ def fit(
     attributes: Mapping[str, str | int | float] | None = None,
     feature_names: tuple[str, ...] | None = None,
     image_shape: tuple[int, ...] | None = None,
+    kept: Order | None = None,
 ) -> Fit:
     """Train an autoencoder on the rows of x (n, d).
 
@@ -120,6 +118,8 @@ def fit(
         Is given the model that training begins with, when nothing can be wrong any more.
     attributes
         What else the model should say about its making.
+    kept
+        Numbers of the rows, of x and then of `validation`, to train on or hold out; None: all.
 
     Raises
     ------
@@ -135,79 +135,42 @@ def fit(
     device = resolve_device(config.device)
     watcher = observer or Silence()
     config = held_out(config, len(x), own_rows=validation is not None)
-    parts = partition(x, validation, config)
+    parts = partition(x, validation, config).only(kept)
     rows, validation_rows = parts.training, parts.held_out
     fill = learn_fill(parts.x, rows, config, feature_names)
     x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows)
-    pixels = image_shape is not None
-    prepared = prepare(x, rows, config, statistics, fill, pixels=pixels)
+    prepared = prepare(x, rows, config, statistics, fill, pixels=image_shape is not None)
     watcher.chosen(prepared.reasons)
     for note in _notes(prepared.config, x, statistics, len(rows)):
         watcher.note(note)
-    network = Network.build(prepared.config, x.shape[1])
-    ops = get_ops(device, prepared.config.precision)
-    made = {"seed": config.seed, "device": device.name, **(attributes or {})}
-
-    def start(of: Prepared, rows: Order) -> Start:
-        host, axes = _starting_point(network, of, x, rows, initial, image_shape)
-        parameters = ops.empty(host.shape, of.config.dtype)
-        ops.assign(parameters, host)
-        return Start(of, parameters, reference(axes, of.config, network))
-
-    def model_of(weights: Any, course: Course, of: Start | None = None) -> Model:
-        of = of or begun
-        return Model(
-            config=of.prepared.config,
-            parameters=ops.to_host(weights),
-            preprocess=of.prepared.preprocess,
-            history=course.history.arrays(),
-            attributes={**made, "best_epoch": course.best_epoch},
-            feature_names=feature_names,
-            image_shape=image_shape,
-            pca=of.pca,
-        )
-
-    begun = start(prepared, rows)
-    saver = state = None
-    first = model_of(begun.parameters, Course())
+    job = _Job(
+        ops=get_ops(device, prepared.config.precision),
+        network=Network.build(prepared.config, x.shape[1]),
+        x=x,
+        initial=initial,
+        attributes={"seed": config.seed, "device": device.name, **(attributes or {})},
+        feature_names=feature_names,
+        image_shape=image_shape,
+    )
+    start = job.start(prepared, rows)
+    first = job.model(start, Course())
     if ready is not None:
         ready(first)
+    saver = state = None
     if checkpoints is not None:
         state = checkpoints.load(first)
-        saver = CheckpointSaver(checkpoints, model_of, watcher)
-    trials: tuple[Trial, ...] = ()
-    validated = None
-    if prepared.config.folds != 1:
-        try:
-            validated, folds = _cross_validate(ops, network, prepared, x, rows, start, watcher)
-        except (Interrupted, KeyboardInterrupt):
-            course = Course(ending=Ending.INTERRUPTED)
-            return Fit(first, course, device, x, (), len(rows))
-        trials = tuple(
-            Trial(model_of(own.parameters, Course(), own), unseen) for own, unseen in folds
-        )
-    team = new_team(ops, network, prepared, x, begun.parameters, len(rows))
-    with team:
-        trainer = Trainer(
-            ops,
-            team,
-            prepared.config,
-            rows,
-            validation_rows,
-            watcher,
-            saver,
-            validated.losses if validated else None,
-        )
-        course = trainer.train(state)
-    if validated:
-        course.epochs_validated = validated.epochs
-        if validated.stopped_early and course.ending is Ending.FINISHED:
-            course.ending = Ending.EARLY
-    model = model_of(begun.parameters, course)
+        saver = CheckpointSaver(checkpoints, partial(job.model, start), watcher)
+    try:
+        validated, trials = job.cross_validate(prepared, rows, watcher)
+    except (Interrupted, KeyboardInterrupt):
+        course = Course(ending=Ending.INTERRUPTED)
+        return Fit(first, course, device, x, rows, ())
+    course = job.train(start, rows, validation_rows, watcher, saver, validated, state)
+    model = job.model(start, course)
     if len(validation_rows):
         trials = (Trial(model, validation_rows),)
-    return _with_facts(Fit(model, course, device, x, trials, len(rows)))
+    return _with_facts(Fit(model, course, device, x, rows, trials))
 
 
 def _with_facts(fitted: Fit) -> Fit:
@@ -222,39 +185,6 @@ def _with_facts(fitted: Fit) -> Fit:
     return replace(fitted, model=model, trials=trials)
 
 
-def _cross_validate(
-    ops: Ops,
-    network: Network,
-    prepared: Prepared,
-    x: NDArray[Any],
-    rows: Order,
-    start: Callable[[Prepared, Order], Start],
-    watcher: Observer,
-) -> tuple[Validated, list[tuple[Start, Order]]]:
-    """Find how long to train; return also what each fold has become and its unseen rows."""
-    config = prepared.config
-    folds, results = [], []
-    with ExitStack() as teams:
-        for own, unseen in fold_rows(len(rows), config.resolved("folds"), config.seed):
-            scaling = fit_preprocess(x, rows[own], config, column_statistics(x, rows[own]))
-            of = replace(prepared, preprocess=replace(scaling, fill=prepared.preprocess.fill))
-            begun = start(of, rows[own])
-            team = teams.enter_context(new_team(ops, network, of, x, begun.parameters, len(own)))
-            folds.append(Fold(ops, team, config, rows[own], rows[unseen]))
-            results.append((begun, rows[unseen]))
-        return cross_validate(folds, config, watcher), results
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A resolved configuration and the preprocessing that was learnt for it."""
-
-    config: Config
-    preprocess: Preprocess
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    """Why settings are what they are that the person did not give."""
-
-
 @dataclass(frozen=True)
 class Start:
     """What training begins with."""
@@ -266,92 +196,95 @@ class Start:
     """What the model is compared with."""
 
 
-def prepare(
-    x: NDArray[Any],
-    rows: Order,
-    config: Config,
-    statistics: ColumnStatistics,
-    fill: Vector | None = None,
-    *,
-    pixels: bool = False,
-    whole_steps: bool = False,
-) -> Prepared:
-    """Resolve a configuration for some training rows of x and learn their preprocessing.
+@dataclass(frozen=True)
+class _Job:
+    """What all trainings of one fit share: that of the model, and one for each fold."""
 
-    `fill` is what missing values of x were filled with. `pixels` says that the columns are those of
-    images. With `whole_steps` more rows are to come, so that a step will have its full
-    `batch_size`.
-    """
-    facts = DataFacts(
-        rows=len(x),
-        columns=x.shape[1],
-        dtype=x.dtype.name,
-        lowest=float(np.min(statistics.lowest)),
-        highest=float(np.max(statistics.highest)),
-        training_rows=len(rows),
-        one_range=pixels or share_one_range(x, rows, statistics),
-    )
-    chosen = resolve(config, facts)
-    resolved = chosen.config
-    network = Network.build(resolved, x.shape[1])
-    step_rows = resolved.batch_size if whole_steps else None
-    step_rows = step_rows or _step_rows(resolved, len(rows))
-    tile_rows = choose_tile_rows(resolved, network, step_rows)
-    _check_size(network, resolved, tile_rows * choose_lanes(resolved, step_rows, tile_rows))
-    resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
-    preprocess = fit_preprocess(x, rows, resolved, statistics)
-    return Prepared(resolved, replace(preprocess, fill=fill), chosen.reasons)
+    ops: Ops
+    network: Network
+    x: NDArray[Any]
+    initial: Model | None
+    attributes: Mapping[str, str | int | float]
+    feature_names: tuple[str, ...] | None
+    image_shape: tuple[int, ...] | None
 
+    def start(self, prepared: Prepared, rows: Order) -> Start:
+        """Find the weights to begin with on these rows."""
+        host, axes = _starting_point(
+            self.network, prepared, self.x, rows, self.initial, self.image_shape
+        )
+        parameters = self.ops.empty(host.shape, prepared.config.dtype)
+        self.ops.assign(parameters, host)
+        return Start(prepared, parameters, reference(axes, prepared.config, self.network))
 
-def _check_size(network: Network, config: Config, rows_held: int) -> None:
-    """Refuse a network that this machine cannot hold, before it tries to."""
-    needed = bytes_needed(network, config, rows_held + EVALUATION_ROWS)
-    if needed > physical_memory():
-        raise ConfigError(
-            f"hidden: this network has {network.size:.3g} parameters and needs "
-            f"{needed / 2**30:.3g} GiB of memory to train, more than this machine has; "
-            "lower hidden or batch_size"
+    def model(self, start: Start, course: Course, parameters: Any = None) -> Model:
+        """Return what the weights, or others of the same training, come to."""
+        return Model(
+            config=start.prepared.config,
+            parameters=self.ops.to_host(start.parameters if parameters is None else parameters),
+            preprocess=start.prepared.preprocess,
+            history=course.history.arrays(),
+            attributes={**self.attributes, "best_epoch": course.best_epoch},
+            feature_names=self.feature_names,
+            image_shape=self.image_shape,
+            pca=start.pca,
         )
 
+    def team(self, start: Start, rows: Order) -> Team:
+        """Gather who trains on these rows."""
+        return new_team(self.ops, self.network, start.prepared, self.x, start.parameters, len(rows))
 
-def new_team(
-    ops: Ops,
-    network: Network,
-    prepared: Prepared,
-    x: NDArray[Any],
-    parameters: Any,
-    rows: int,
-    steps_done: int = 0,
-) -> Team:
-    """Gather the threads, or the GPU, that will train `parameters` on so many rows of x."""
-    config = prepared.config
-    batch = _step_rows(config, rows)
-    if isinstance(ops, DeviceOps):
-        return GpuTeam(
-            ops,
-            network,
-            config,
-            prepared.preprocess,
-            x,
-            parameters,
-            batch=batch,
-            steps_done=steps_done,
+    def cross_validate(
+        self, prepared: Prepared, rows: Order, watcher: Observer
+    ) -> tuple[Validated | None, tuple[Trial, ...]]:
+        """Find how long to train, by folds; nothing where there is one only.
+
+        Raises
+        ------
+        Interrupted
+            When it was asked to stop.
+        """
+        config = prepared.config
+        if config.folds == 1:
+            return None, ()
+        folds, starts = [], []
+        with ExitStack() as teams:
+            for own, unseen in fold_rows(len(rows), config.resolved("folds"), config.seed):
+                statistics = column_statistics(self.x, rows[own])
+                scaling = fit_preprocess(self.x, rows[own], config, statistics)
+                scaling = replace(scaling, fill=prepared.preprocess.fill)
+                start = self.start(replace(prepared, preprocess=scaling), rows[own])
+                team = teams.enter_context(self.team(start, rows[own]))
+                folds.append(Fold(self.ops, team, config, rows[own], rows[unseen]))
+                starts.append(start)
+            validated = cross_validate(folds, config, watcher)
+        pairs = zip(starts, folds, strict=True)
+        return validated, tuple(
+            Trial(self.model(start, Course()), fold.held_out) for start, fold in pairs
         )
-    return ThreadTeam(
-        ops,
-        network,
-        config,
-        prepared.preprocess,
-        x,
-        parameters,
-        batch=batch,
-        threads=config.threads or available_cores(),
-        steps_done=steps_done,
-    )
 
-
-def _step_rows(config: Config, rows: int) -> int:
-    return min(config.batch_size or rows, rows)
+    def train(
+        self,
+        start: Start,
+        rows: Order,
+        validation_rows: Order,
+        watcher: Observer,
+        saver: CheckpointSaver | None,
+        validated: Validated | None,
+        state: State | None,
+    ) -> Course:
+        """Train the model's weights, in place."""
+        config = start.prepared.config
+        losses = validated.losses if validated else None
+        with self.team(start, rows) as team:
+            course = Trainer(
+                self.ops, team, config, rows, validation_rows, watcher, saver, losses
+            ).train(state)
+        if validated:
+            course.epochs_validated = validated.epochs
+            if validated.stopped_early and course.ending is Ending.FINISHED:
+                course.ending = Ending.EARLY
+        return course
 
 
 def _starting_point(

@@ -14,7 +14,7 @@ from gpuae.model.init import initial_parameters
 from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
-from gpuae.training.fitting import new_team, prepare
+from gpuae.training.preparation import new_team, prepare
 from gpuae.training.team import Team
 
 STEP = 1e-5

@@ -21,9 +21,9 @@ from gpuae.model.objective import objective
 from gpuae.model.reference import learn_axes
 from gpuae.model.statistics import column_statistics
 from gpuae.training.batches import step_sizes
-from gpuae.training.fitting import Prepared, new_team, prepare
 from gpuae.training.optimizers import all_finite, create_optimizer
 from gpuae.training.portions import Portions
+from gpuae.training.preparation import Prepared, new_team, prepare
 
 
 class PartialFit:

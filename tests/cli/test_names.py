@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import h5py
@@ -81,6 +82,16 @@ def test_a_model_remembers_which_columns_were_ids_and_labels(gpuae, model, spect
     assert gpuae("score", model, bare, "-o", "bare.csv", "--force").code == 2  # its own input
     assert gpuae("score", model, bare, "-o", "t.csv").code == 0
     assert Path("t.csv").read_text().splitlines()[1] == "1," + first.removeprefix("s0,u,")
+
+
+def test_a_list_of_columns_that_files_have_no_room_for_leaves_its_hash(gpuae):
+    names = [f"a rather long name of column {number}" for number in range(3000)]
+    Path("wide.csv").write_text(",".join(names) + "\n" + (",".join(["0.5"] * 3000) + "\n") * 4)
+    done = gpuae("convert", "wide.csv", "w.h5", "--columns", ",".join(names))
+    assert done.code == 0, done.err
+    with h5py.File("w.h5") as file:
+        options = json.loads(file.attrs["provenance_json"])["options"]
+    assert options == {"columns_sha256": sha256(",".join(names).encode()).hexdigest()}
 
 
 def test_a_model_remembers_how_its_table_was_written(gpuae):
@@ -207,6 +218,21 @@ def test_every_command_fills_as_the_model_says(gpuae, holes):
         gpuae("evaluate", "m.h5", f"{name}.csv", "--json").out for name in ("holes", "filled")
     ]
     assert figures[0] == figures[1]
+
+
+def test_words_for_missing_values_are_given_and_remembered(gpuae):
+    values = VALUES.astype(str)
+    values[3, 1], values[7, 2] = "?", "-999"
+    table("words.csv", columns_of(values))
+    words = ("--na-values", "?, -999")
+    refused(gpuae("fit", "words.csv", "-o", "m.h5", *FIT), "'?' is not a number", "--na-values")
+    refused(gpuae("fit", "words.csv", "-o", "m.h5", *FIT, *words), "2 cells seem", "missing=mean")
+    assert gpuae("fit", "words.csv", "-o", "m.h5", *FIT, *words, "--missing", "mean").code == 0
+    assert gpuae("score", "m.h5", "words.csv", "-o", "s.csv").code == 0
+    assert gpuae("convert", "words.csv", "w.h5", *words, "--missing", "keep").code == 0
+    with h5py.File("w.h5") as file:
+        assert np.argwhere(np.isnan(file["data/x"][:])).tolist() == [[3, 1], [7, 2]]
+    refused(gpuae("convert", "words.csv", "v.h5", "--na-values", "?,,"), "separated by commas")
 
 
 def test_a_model_that_refuses_missing_values_says_how_to_allow_them(gpuae, holes):

@@ -277,3 +277,14 @@ def test_attributes_that_hold_nothing_are_as_good_as_none(tmp_path):
         file.attrs["TITLE"], file.attrs["CLASS"] = h5py.Empty("S1"), np.bytes_("GROUP")
     with guard.opened(tmp_path / "pytables.h5") as file:
         assert reading.root_attributes(file) == {"CLASS": "GROUP"}
+
+
+def test_attributes_with_more_text_than_anybody_needs_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_ATTRIBUTE_TEXT", 1000)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs.update({f"a{number}": "x" * 400 for number in range(3)})
+    with (
+        guard.opened(tmp_path / "a.h5") as file,
+        pytest.raises(InputError, match="attributes hold over 0 MiB of text"),
+    ):
+        reading.root_attributes(file)

@@ -60,7 +60,7 @@ def test_views_of_views_are_views(source):
     assert view.unit == views.unit_of(source(ROWS))
 
 
-def test_what_lies_below_takes_the_type_of_what_lies_above():
+def test_what_lies_below_keeps_its_values():
     large = 1e9 + np.arange(20.0).reshape(5, 4)
     stacked = Stacked(ROWS, large)
     assert stacked.dtype == np.float64

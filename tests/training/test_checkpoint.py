@@ -23,7 +23,7 @@ KINDS = {
     "sgd": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1},
     "plateau": {"schedule": "plateau", "learning_rate": 0.5, "patience": 0},
     "cosine": {"schedule": "cosine"},
-    "folds": {"validation": None, "folds": 2},
+    "folds": {"validation": None, "folds": 2, "init": "glorot"},
     "kl": {"sparsity": "kl", "noise": "masking", "noise_level": 0.3, "dropout": 0.2},
     "l1": {"sparsity": "l1", "activation": "relu", "weight_decay": 1e-3, "dtype": "float64"},
     "tied": {"decoder": "tied", "shuffle": "block", "validation": 0},
@@ -123,9 +123,10 @@ def test_a_run_that_stopped_early_does_not_go_on(x, tmp_path):
 
 def test_a_finished_run_can_be_trained_for_more_epochs(x, tmp_path):
     plan = Checkpoints(tmp_path / "run.h5", resume=True)
-    fit(x, config_of(epochs=3), checkpoints=plan)
-    more = fit(x, config_of(epochs=6), checkpoints=plan)
-    assert_same(more.model, fit(x, config_of(epochs=6)).model)
+    constant = {"schedule": "constant", "patience": 0}
+    fit(x, config_of(epochs=3, **constant), checkpoints=plan)
+    more = fit(x, config_of(epochs=6, **constant), checkpoints=plan)
+    assert_same(more.model, fit(x, config_of(epochs=6, **constant)).model)
 
 
 @pytest.mark.parametrize(
@@ -170,11 +171,12 @@ def test_other_validation_data_and_other_columns_are_another_run(x, tmp_path):
         fit(x, config_of(), checkpoints=plan, attributes=made("a"), feature_names=names)
 
 
-def test_more_epochs_of_a_cosine_are_another_run(x, tmp_path):
+@pytest.mark.parametrize("schedule", ["cosine", "warmup_cosine"])
+def test_more_epochs_of_a_cosine_are_another_run(x, tmp_path, schedule):
     plan = Checkpoints(tmp_path / "run.h5", resume=True)
-    fit(x, config_of(schedule="cosine"), checkpoints=plan)
+    fit(x, config_of(schedule=schedule), checkpoints=plan)
     with pytest.raises(InputError, match="epochs=4 and this one has 5"):
-        fit(x, config_of(schedule="cosine", epochs=5), checkpoints=plan)
+        fit(x, config_of(schedule=schedule, epochs=5), checkpoints=plan)
 
 
 def test_fewer_epochs_than_are_done_cannot_be_gone_on_to(x, tmp_path):

@@ -273,7 +273,7 @@ def test_the_objective_and_its_gradient_are_those_of_plain_formulas(device, name
     from gpuae.model.network import Network
     from gpuae.model.objective import objective
     from gpuae.model.statistics import column_statistics
-    from gpuae.training.fitting import new_team, prepare
+    from gpuae.training.preparation import new_team, prepare
 
     settings = {
         "hidden": (4, 3),
@@ -331,7 +331,7 @@ def objective_of(config):
     from gpuae.model.network import Network
     from gpuae.model.objective import objective
     from gpuae.model.statistics import column_statistics
-    from gpuae.training.fitting import new_team, prepare
+    from gpuae.training.preparation import new_team, prepare
 
     x, order = np.random.default_rng(2).random((10, 4)), np.arange(10)
     prepared = prepare(x, order, config, column_statistics(x, order))

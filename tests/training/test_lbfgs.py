@@ -10,8 +10,8 @@ from gpuae.model.init import initial_parameters
 from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
-from gpuae.training.fitting import new_team, prepare
 from gpuae.training.lbfgs import LBFGS
+from gpuae.training.preparation import new_team, prepare
 
 
 class Recorded:
@@ -170,7 +170,7 @@ def test_a_start_that_is_no_number_stays_no_number(ops):
 
 CONFIGS = {
     "sparse": {"hidden": (3,), "sparsity": "kl", "rho": 0.2, "beta": 0.1, "loss": "sse"},
-    "linear": {"hidden": (2,), "activation": "identity", "scale": "standard"},
+    "linear": {"hidden": (2,), "activation": "identity", "scale": "standard", "init": "glorot"},
     "tied": {"hidden": (3,), "activation": "tanh", "decoder": "tied", "loss": "bce"},
 }
 

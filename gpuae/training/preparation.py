@@ -1,0 +1,124 @@
+"""Before training: settings and scaling by the data, and who will compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.backends.ops import DeviceOps, Ops
+from gpuae.config import Config
+from gpuae.defaults import DataFacts, resolve
+from gpuae.errors import ConfigError
+from gpuae.memory import physical_memory
+from gpuae.model.network import Network
+from gpuae.model.preprocess import Preprocess, fit_preprocess
+from gpuae.model.statistics import ColumnStatistics, Vector, share_one_range
+from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
+from gpuae.training.crew import available_cores
+from gpuae.training.footprint import bytes_needed
+from gpuae.training.gpu_team import GpuTeam
+from gpuae.training.lanes import EVALUATION_ROWS
+from gpuae.training.team import Team
+from gpuae.training.thread_team import ThreadTeam
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A resolved configuration and the preprocessing that was learnt for it."""
+
+    config: Config
+    preprocess: Preprocess
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why settings are what they are that the person did not give."""
+
+
+def prepare(
+    x: NDArray[Any],
+    rows: Order,
+    config: Config,
+    statistics: ColumnStatistics,
+    fill: Vector | None = None,
+    *,
+    pixels: bool = False,
+    whole_steps: bool = False,
+) -> Prepared:
+    """Resolve a configuration for some training rows of x and learn their preprocessing.
+
+    `fill` is what missing values of x were filled with. `pixels` says that the columns are those of
+    images. With `whole_steps` more rows are to come, so that a step will have its full
+    `batch_size`.
+    """
+    facts = DataFacts(
+        rows=len(x),
+        columns=x.shape[1],
+        dtype=x.dtype.name,
+        lowest=float(np.min(statistics.lowest)),
+        highest=float(np.max(statistics.highest)),
+        training_rows=len(rows),
+        one_range=pixels or share_one_range(x, rows, statistics),
+    )
+    chosen = resolve(config, facts)
+    resolved = chosen.config
+    network = Network.build(resolved, x.shape[1])
+    step_rows = resolved.batch_size if whole_steps else None
+    step_rows = step_rows or _step_rows(resolved, len(rows))
+    tile_rows = choose_tile_rows(resolved, network, step_rows)
+    _check_size(network, resolved, tile_rows * choose_lanes(resolved, step_rows, tile_rows))
+    resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
+    preprocess = fit_preprocess(x, rows, resolved, statistics)
+    return Prepared(resolved, replace(preprocess, fill=fill), chosen.reasons)
+
+
+def _check_size(network: Network, config: Config, rows_held: int) -> None:
+    """Refuse a network that this machine cannot hold, before it tries to."""
+    needed = bytes_needed(network, config, rows_held + EVALUATION_ROWS)
+    if needed > physical_memory():
+        raise ConfigError(
+            f"hidden: this network has {network.size:.3g} parameters and needs "
+            f"{needed / 2**30:.3g} GiB of memory to train, more than this machine has; "
+            "lower hidden or batch_size"
+        )
+
+
+def new_team(
+    ops: Ops,
+    network: Network,
+    prepared: Prepared,
+    x: NDArray[Any],
+    parameters: Any,
+    rows: int,
+    steps_done: int = 0,
+) -> Team:
+    """Gather the threads, or the GPU, that will train `parameters` on so many rows of x."""
+    config = prepared.config
+    batch = _step_rows(config, rows)
+    if isinstance(ops, DeviceOps):
+        return GpuTeam(
+            ops,
+            network,
+            config,
+            prepared.preprocess,
+            x,
+            parameters,
+            batch=batch,
+            steps_done=steps_done,
+        )
+    return ThreadTeam(
+        ops,
+        network,
+        config,
+        prepared.preprocess,
+        x,
+        parameters,
+        batch=batch,
+        threads=config.threads or available_cores(),
+        steps_done=steps_done,
+    )
+
+
+def _step_rows(config: Config, rows: int) -> int:
+    return min(config.batch_size or rows, rows)
