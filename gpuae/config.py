@@ -118,7 +118,7 @@ class Config(BaseModel):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="rate on hidden activations, in training")
     scale: Scale | None = Field(
-        None, description="of the columns [standard; pooled where they share one range]"
+        None, description="of the columns [standard; pooled for pixels]"
     )
     whiten: Whiten = Field("none", description="after scaling")
     missing: Missing = Field(

@@ -299,7 +299,7 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
         "best_epoch": best,
         "loss": kept.loss if kept else None,
         "val_loss": kept.val_loss if kept and not isnan(kept.val_loss) else None,
-        "seconds": sum(record.seconds for record in history),
+        "seconds": result.course.seconds,
         "device": result.device.name,
         "config": result.model.config.stored(),
     }

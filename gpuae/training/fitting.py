@@ -141,7 +141,7 @@ def fit(
     x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows)
     prepared = prepare(x, rows, config, statistics, fill, pixels=image_shape is not None)
-    watcher.chosen(prepared.reasons)
+    watcher.chosen(prepared.config, x.shape[1], len(rows), prepared.reasons)
     for note in _notes(prepared.config, x, statistics, len(rows)):
         watcher.note(note)
     job = _Job(
@@ -282,6 +282,7 @@ class _Job:
             ).train(state)
         if validated:
             course.epochs_validated = validated.epochs
+            course.seconds_validated = validated.seconds
             if validated.stopped_early and course.ending is Ending.FINISHED:
                 course.ending = Ending.EARLY
         return course

@@ -45,15 +45,21 @@ class Course:
         come to when it was interrupted.
     saved
         Whether a saver has kept the state in which it was interrupted.
-    epochs_validated
-        How many epochs other networks were trained to find the best one, with folds.
+    epochs_validated, seconds_validated
+        How many epochs other networks were trained to find the best one, with folds, and how long.
     """
 
     history: History = field(default_factory=History)
     ending: Ending = Ending.FINISHED
     best_epoch: int = 0
     epochs_validated: int = 0
+    seconds_validated: float = 0.0
     saved: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """How long all epochs took."""
+        return sum(record.seconds for record in self.history.records) + self.seconds_validated
 
     @property
     def epochs(self) -> int:
@@ -324,7 +330,8 @@ class Trainer:
             What a saver was given, to go on from.
         """
         course = self._course
-        self._observer.training_starts(self._config, self._team.network.columns, len(self._rows))
+        ahead = self._config.model_copy(update={"epochs": self._length})
+        self._observer.training_starts(ahead, self._team.network.columns, len(self._rows))
         self._began = time.perf_counter()
         if state is not None:
             self._restore(state)
