@@ -32,7 +32,7 @@ Init: TypeAlias = Literal["pca", "glorot", "he", "distance"]
 Loss: TypeAlias = Literal["mse", "sse", "bce"]
 Sparsity: TypeAlias = Literal["none", "kl", "l1", "topk"]
 Noise: TypeAlias = Literal["none", "gaussian", "masking", "salt_pepper"]
-Scale: TypeAlias = Literal["none", "unit", "standard", "pooled", "minmax", "sigma"]
+Scale: TypeAlias = Literal["none", "unit", "standard", "shrunk", "pooled", "minmax", "sigma"]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
 Missing: TypeAlias = Literal["refuse", "mean"]
 Optimizer: TypeAlias = Literal["adam", "sgd", "lbfgs"]
@@ -118,14 +118,16 @@ class Config(BaseModel):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="rate on hidden activations, in training")
     scale: Scale | None = Field(
-        None, description="of the columns [standard; pooled for pixels]"
+        None, description="of the columns [standard; pooled or shrunk for pixels]"
     )
     whiten: Whiten = Field("none", description="after scaling")
     missing: Missing = Field(
         "refuse", description="values: mean fills them by the column's mean in training"
     )
     optimizer: Optimizer = Field("adam", description="lbfgs is full batch")
-    learning_rate: float | None = Field(None, gt=0, description="of adam and sgd [0.001]")
+    learning_rate: float | None = Field(
+        None, gt=0, description="of adam and sgd [0.002; 0.001 for sgd]"
+    )
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
     schedule: Schedule | None = Field(
         None, description="of the learning rate [warmup_cosine; constant for sgd]"

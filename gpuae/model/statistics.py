@@ -20,8 +20,8 @@ BLOCK_BYTES = 1 << 23
 ROUNDINGS = 4
 """Columns that vary by so many roundings of their largest value at most do not vary."""
 
-PIXEL_COLUMNS, PIXEL_BYTES = 64, 2
-"""Fewer columns are no image; a pixel is a whole number of at most so many bytes, without sign."""
+PIXEL_COLUMNS = 64
+"""Fewer columns are no image."""
 SAME_LOW, SAME_HIGH = 0.9, 0.9
 
 Vector = NDArray[np.float64]
@@ -66,17 +66,16 @@ def within_rounding(
     return np.asarray(np.subtract(highest, lowest) <= ROUNDINGS * float(epsilon) * largest)
 
 
-def share_one_range(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> bool:
-    """Whether all columns measure the same in the same range, as the pixels of images do.
+def share_one_range(statistics: ColumnStatistics) -> bool:
+    """Whether all columns seem to measure the same in the same range, as the pixels of images do.
 
-    Then the columns are many, of small whole numbers, nearly all that vary begin at the same value
-    and most end near the same one. Columns of two values each are none: how often a value comes
-    tells them apart, as it does in a table.
+    Then the columns are many, nearly all that vary begin at the same value and most end near the
+    same one. Columns of two values each are none: how often a value comes tells them apart, as it
+    does in a table.
     """
     lowest, highest = statistics.lowest, statistics.highest
     varies = lowest < highest
-    pixels = dtype.kind == "u" and dtype.itemsize <= PIXEL_BYTES
-    if not pixels or len(lowest) < PIXEL_COLUMNS or not varies.any():
+    if len(lowest) < PIXEL_COLUMNS or not varies.any():
         return False
     low, high = lowest[varies].min(), highest.max()
     if (lowest[varies] == low).mean() < SAME_LOW:
