@@ -40,6 +40,7 @@ Schedule: TypeAlias = Literal["constant", "cosine", "warmup_cosine", "plateau"]
 Shuffle: TypeAlias = Literal["auto", "full", "block", "none"]
 FloatType: TypeAlias = Literal["float32", "float64"]
 Precision: TypeAlias = Literal["float32", "tf32"]
+OutlierScore: TypeAlias = Literal["mse", "knn"]
 
 UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
@@ -52,6 +53,29 @@ MAX_TOML_BYTES = 1 << 20
 SIZE_PATTERN = r"^\d+(\.\d+)?[KMGT]?B?$"
 _WIDTHS = re.compile(r"\d+(\s*[,;\s]\s*\d+)*", re.ASCII)
 _DEVICE_PATTERN = r"^(auto|cpu|numpy|cuda(:\d+)?)$"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the settings of a TOML file as they are there.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_TOML_BYTES + 1)
+        if len(content) > MAX_TOML_BYTES:
+            raise ConfigError(
+                f"{path}: is larger than {MAX_TOML_BYTES >> 20} MiB and settings are a few "
+                "lines of text; give a TOML file"
+            )
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
+        raise ConfigError(f"{path}: is not a TOML file: {error}") from None
 
 
 class Config(BaseModel):
@@ -129,6 +153,15 @@ class Config(BaseModel):
         ge=0,
         description="epochs without gain before stopping early; 0: never [a fifth of all]",
     )
+    outlier_score: OutlierScore = Field(
+        "mse", description="of a row; knn: distance to what training rows and their errors were"
+    )
+    contamination: float | None = Field(
+        None, gt=0, le=0.5, description="share of rows that count as outliers [none]"
+    )
+    trim: float = Field(
+        0.0, ge=0, lt=0.5, description="share of the training rows to leave out: the most unlike"
+    )
     pretrain: int = Field(0, ge=0, description="epochs of greedy layer-wise training")
     seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")
     dtype: FloatType = Field("float32", description="of the computation and the stored weights")
@@ -199,20 +232,7 @@ class Config(BaseModel):
     @classmethod
     def from_toml(cls, path: Path, overrides: Mapping[str, Any]) -> Config:
         """Read a TOML file of settings; `overrides` (from the command line) win."""
-        try:
-            with path.open("rb") as file:
-                content = file.read(MAX_TOML_BYTES + 1)
-            if len(content) > MAX_TOML_BYTES:
-                raise ConfigError(
-                    f"{path}: is larger than {MAX_TOML_BYTES >> 20} MiB and settings are a few "
-                    "lines of text; give a TOML file"
-                )
-            settings = tomllib.loads(content.decode("utf-8-sig"))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-        except (ValueError, RecursionError) as error:  # also integers of thousands of digits
-            raise ConfigError(f"{path}: is not a TOML file: {error}") from None
-        return cls.parse({**settings, **overrides}, source=str(path))
+        return cls.parse({**read_toml(path), **overrides}, source=str(path))
 
     @property
     def full_batch(self) -> bool:

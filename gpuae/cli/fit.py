@@ -66,6 +66,7 @@ def command(
     data: str,
     output: Path,
     config_path: Path | None,
+    preset: str | None,
     init_from: Path | None,
     validation_data: str | None,
     checkpoint: Path | None,
@@ -95,13 +96,14 @@ def command(
     from gpuae.storage.input_file import InputFiles
     from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
-    from gpuae.training.fitting import fit
+    from gpuae.training.calibrating import fit_calibrated
     from gpuae.verdict import judge
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
     checkpoints = _checkpoints(checkpoint, checkpoint_every, output, resume=resume, force=force)
-    config = read_settings(config_path, settings)
+    held_out_by_preset = ("validation",) if validation_data else ()
+    config = read_settings(config_path, settings, preset, without=held_out_by_preset)
     _check_validation(config, validation_data)
     _tell_device(config)
     held_out_path = None if validation_data is None else path_of(validation_data)
@@ -111,9 +113,7 @@ def command(
     initial = Model.load(init_from) if init_from else None
     reading = replace(reading, missing=config.missing == "mean", wide=config.dtype == "float64")
     dataset = _open(data, reading, config)
-    held_out = None
-    if validation_data is not None:
-        held_out = _open_like(dataset, validation_data, reading, config)
+    held_out = _open_like(dataset, validation_data, reading, config)
     result = None
     with in_place(dataset.x) as x:
         try:
@@ -122,7 +122,7 @@ def command(
                 watching() as observer,
                 SmallOutput(output, force=force) as out,
             ):
-                result = fit(
+                result = fit_calibrated(
                     x,
                     config,
                     validation=None if held_out is None else held_out.x,
@@ -130,7 +130,7 @@ def command(
                     initial=initial,
                     checkpoints=checkpoints,
                     ready=lambda model: model.rehearse(out),
-                    attributes=_provenance(dataset, held_out, init_from, reading, files),
+                    attributes=_provenance(dataset, held_out, init_from, reading, preset, files),
                     feature_names=dataset.feature_names,
                     image_shape=dataset.image_shape,
                 )
@@ -215,10 +215,14 @@ def _open(data: str, reading: ReadOptions, config: Config) -> Dataset:
     return dataset
 
 
-def _open_like(dataset: Dataset, data: str, reading: ReadOptions, config: Config) -> Dataset:
+def _open_like(
+    dataset: Dataset, data: str | None, reading: ReadOptions, config: Config
+) -> Dataset | None:
     """Open rows with the columns of a dataset: by name where there are names, else the same way."""
     from gpuae.errors import InputError
 
+    if data is None:
+        return None
     if dataset.feature_names is not None:
         reading = replace(reading, columns=None, id_column=None, label_column=None)
     reading = replace(reading, names=dataset.feature_names, names_of=dataset.source)
@@ -236,6 +240,7 @@ def _provenance(
     held_out: Dataset | None,
     init_from: Path | None,
     reading: ReadOptions,
+    preset: str | None,
     files: InputFiles,
 ) -> dict[str, str | int | float]:
     """Return what a model is made from: what is hashed here must still be what was read."""
@@ -248,7 +253,8 @@ def _provenance(
     if init_from is not None:
         sources.append(provenance.source_file("init_from", init_from, str(init_from)))
     files.check()
-    return provenance.attributes("fit", sources, reading.said())
+    told = {"preset": preset} if preset else {}
+    return provenance.attributes("fit", sources, {**told, **reading.said()})
 
 
 def _end(result: Fit, output: Path, changed: Path | None) -> None:

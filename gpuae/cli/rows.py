@@ -76,7 +76,7 @@ class Job:
         return self.dataset.x
 
     def attributes(
-        self, command: str, device: str, **options: str | int
+        self, command: str, device: str, **options: str | int | float
     ) -> dict[str, str | int | float]:
         """Return which command, model, data and device an output comes from.
 

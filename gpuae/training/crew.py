@@ -84,7 +84,7 @@ class Crew:
         self._stop_asked = self._stopping = False
         self._meeting = self._new_meeting()
         with _signals_held(self._ask_to_stop):
-            futures = self._work_done(work)
+            futures = [self._work_alone(work)] if self.size == 1 else self._work_done(work)
         self._raise_first(futures)
         lost_pages.check()
 
@@ -100,6 +100,18 @@ class Crew:
 
     def _ask_to_stop(self) -> None:
         self._stop_asked = True
+
+    def _work_alone(self, work: Callable[[int], None]) -> Future[None]:
+        """Do the work of the only member here: to wake a thread takes longer than a small step."""
+        future: Future[None] = Future()
+        try:
+            work(0)
+        except BaseException as error:
+            self._meeting.abort()
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+        return future
 
     def _work_done(self, work: Callable[[int], None]) -> list[Future[None]]:
         """Send all members to work and wait until they have ended."""

@@ -16,7 +16,9 @@ from refusals import refused
 from gpuae.storage.locked_file import held
 from gpuae.storage.temporary import partial_name
 
-FIT = ("fit", "rows.npy", "-o", "model.h5", "--hidden", 3, "--checkpoint", "run.h5")
+FIT = ("fit", "rows.npy", "-o", "model.h5", "--hidden", 3, "--schedule", "constant",
+       "--patience", 0, "--checkpoint", "run.h5")  # fmt: skip
+"""Of a schedule and a patience that do not depend on the epochs, of which there may be more."""
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_the_model_and_its_checkpoint_are_two_files(gpuae, rows):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_writes_a_checkpoint_and_says_how_to_go_on(gpuae, rows, tmp_path, name):
     command = [sys.executable, "-m", "gpuae", *map(str, FIT), "--epochs", "100000"]
-    arguments = [*command, "--patience", "0", "--checkpoint-every", "1h"]
+    arguments = [*command, "--checkpoint-every", "1h"]
     process = subprocess.Popen(
         arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -77,10 +79,10 @@ def test_a_signal_writes_a_checkpoint_and_says_how_to_go_on(gpuae, rows, tmp_pat
     with h5py.File("run.h5") as file:
         epochs = len(file["train/history/epoch"])
     assert epochs > 0
-    assert gpuae(*FIT, "--epochs", epochs, "--patience", 0, "--resume").code == 0
+    assert gpuae(*FIT, "--epochs", epochs, "--resume").code == 0
     whole = [*map(str, FIT[: FIT.index("--checkpoint")]), "--epochs", str(epochs)]
     whole[whole.index("model.h5")] = "whole.h5"
-    assert gpuae(*whole, "--patience", 0).code == 0
+    assert gpuae(*whole).code == 0
     assert gpuae("verify", "--same", "model.h5", "whole.h5").code == 0
 
 
