@@ -137,9 +137,8 @@ def command(
                 changed = _changed(files, x, held_out)
                 if changed is not None:
                     result = replace(result, model=_unhashed(result.model))
-                if result.interrupted and result.course.saved:
-                    say("to go on from here, give the same command with --resume")
-                    raise KeyboardInterrupt
+                if checkpoints is not None and result.interrupted:
+                    _stop_to_go_on(result)
                 result.model.write(out)
         except Exception as error:
             if result is None:
@@ -269,6 +268,14 @@ def _end(result: Fit, output: Path, changed: Path | None) -> None:
         )
     result.raise_if_diverged()
     if result.interrupted:
+        raise KeyboardInterrupt
+
+
+def _stop_to_go_on(result: Fit) -> None:
+    """End an interrupted run without a model, unless its checkpoint could not be written."""
+    if result.course.saved:
+        say("to go on from here, give the same command with --resume")
+    if result.course.saved or not result.course.epochs:
         raise KeyboardInterrupt
 
 

@@ -208,7 +208,7 @@ class Temporary:
 
     def _keep_mode(self) -> None:
         """Give the file the permissions of the one that it will replace."""
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):  # no such file, or no such call on this system
             os.fchmod(self._descriptor, stat.S_IMODE(self._target.stat().st_mode))
 
     def clear(self) -> None:
