@@ -46,6 +46,9 @@ UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
+MAX_LAYERS, MAX_EPOCHS = 100, 10**9
+SHOWN_CHARACTERS = 200
+"""Of a value that is refused."""
 MAX_TOML_BYTES = 1 << 20
 SIZE_PATTERN = r"^\d+(\.\d+)?[KMGT]?B?$"
 _WIDTHS = re.compile(r"\d+(\s*[,;\s]\s*\d+)*", re.ASCII)
@@ -71,7 +74,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         raise ConfigError(f"{path}: is not a TOML file: {error}") from None
 
 
@@ -84,7 +87,7 @@ class Config(BaseModel):
         None, description="encoder widths, the last is the code; one width is the code's alone"
     )
     depth: int | None = Field(
-        None, ge=1, description="encoder layers, if hidden is the code's width alone"
+        None, ge=1, le=MAX_LAYERS, description="encoder layers, if hidden is the code's width alone"
     )
     activation: Activation | None = Field(None, description="of all hidden layers [relu]")
     code_activation: Activation | None = Field(
@@ -129,7 +132,10 @@ class Config(BaseModel):
     )
     steps: int | None = Field(None, ge=1, description="in all, instead of epochs [from the data]")
     epochs: int | None = Field(
-        None, ge=0, description="passes over the rows; iterations of lbfgs [from steps]"
+        None,
+        ge=0,
+        le=MAX_EPOCHS,
+        description="passes over the rows; iterations of lbfgs [from steps]",
     )
     batch_size: int | None = Field(None, ge=1, description="rows of a step [from the data]")
     shuffle: Shuffle = Field("auto", description="order of the rows in an epoch")
@@ -196,6 +202,8 @@ class Config(BaseModel):
     def _positive_widths(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if value is not None and not (value and all(1 <= width <= MAX_WIDTH for width in value)):
             raise ValueError("needs one or more widths from 1 to 2147483647, such as 128,32")
+        if value is not None and len(value) > MAX_LAYERS:
+            raise ValueError(f"needs at most {MAX_LAYERS} widths and has {len(value)}")
         return value
 
     @model_validator(mode="after")
@@ -380,4 +388,12 @@ def _sentence(error: ValidationError) -> str:
         message = f"should be {_PATTERNS_IN_WORDS[str(first['loc'][0])]}"
     if not first["loc"]:
         return message
-    return f"{first['loc'][0]}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
+    return f"{first['loc'][0]}: {message[0].lower()}{message[1:]}, got {_shown(first['input'])}"
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # integers of thousands of digits, deep nesting
+        return "what is too long to print"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -110,7 +110,8 @@ def for_each_block(
     chosen = resolve_device(device)
     block_rows = GPU_BLOCK_ROWS if chosen.is_gpu else BLOCK_ROWS
     blocks = -(-len(x) // block_rows)
-    size = 1 if chosen.is_gpu else max(1, min(threads or available_cores(), blocks))
+    crew = Crew(1 if chosen.is_gpu else max(1, min(threads or available_cores(), blocks)))
+    size = crew.size
     held = max(1, min(block_rows, len(x)))
     benches = [Workbench(model, get_ops(chosen), x.dtype, held) for _ in range(size)]
 
@@ -121,7 +122,7 @@ def for_each_block(
                 return
 
     most = data_memory(None) if memory is None else memory
-    with benches[0].ops.session(), Crew(size) as crew:
+    with benches[0].ops.session(), crew:
         for offset, rows in _stretches(x, start - start % block_rows, most):
             crew.run(partial(share, offset, rows))
 

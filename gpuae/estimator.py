@@ -67,7 +67,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     --------
     >>> from sklearn.datasets import load_digits
     >>> from gpuae import Autoencoder
-    >>> digits = load_digits().data
+    >>> digits = load_digits().data.astype("uint8")
     >>> model = Autoencoder(hidden=8).fit(digits)
     >>> print(model.verdict_)  # doctest: +ELLIPSIS
     explains 8...% of the variance of 1797 unseen rows; PCA with 8 components 6...%

@@ -97,6 +97,7 @@ def command(
     outliers: list[int] = []
     machine = {"device": device, "threads": threads, "memory": memory, "note": note}
     write_rows(
+        job,
         scores_output(
             output,
             rows,

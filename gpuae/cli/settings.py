@@ -46,6 +46,10 @@ def read_settings(
 
     `without` are settings of the preset that do not count.
     """
+    from gpuae.storage.input_file import check_plain
+
+    if config_path is not None:
+        check_plain(config_path)
     given = {name: value for name, value in settings.items() if value is not None}
     if preset is not None:
         from gpuae.presets import Preset

@@ -85,6 +85,10 @@ class Model:
         """Write a model file into an output whose name has been taken."""
         output.write(lambda file: fill(file, self.contents()))
 
+    def rehearse(self, output: SmallOutput) -> None:
+        """Take the room for a model file of it, and find out now if it could not be written."""
+        output.rehearse(lambda file: fill(file, self.contents()), self.nbytes)
+
     @property
     def neighbours(self) -> Neighbours | None:
         """Training rows that others are compared with, where their score asks for that."""

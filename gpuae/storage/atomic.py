@@ -94,18 +94,28 @@ class SmallOutput:
         """Take so many bytes of the disk now, so that they are there in the end."""
         self._temporary.reserve(size + _RESERVE_BYTES)
 
+    def rehearse(self, build: Build, size: int) -> None:
+        """Take the room for `size` bytes and whatever `build` adds now.
+
+        What HDF5 cannot hold is found out as well, before any work is done for it.
+        """
+        self.reserve(max(size, len(_sealed_image(build))))
+
     def write(self, build: Build) -> None:
         """Write what `build` fills a file with, and its content hash."""
-
-        def sealed(file: h5py.File) -> None:
-            build(file)
-            content.reserve(file)
-            content.seal(file)
-
-        image = _image(sealed)
+        image = _sealed_image(build)
         self._temporary.write(memoryview(image), 0)
         self._temporary.truncate(len(image))
         self._temporary.discarded = False
+
+
+def _sealed_image(build: Build) -> bytes:
+    def sealed(file: h5py.File) -> None:
+        build(file)
+        content.reserve(file)
+        content.seal(file)
+
+    return _image(sealed)
 
 
 def _image(build: Build) -> bytes:
@@ -244,7 +254,7 @@ class RowsOutput:
     def _goes_on(self, temporary: Temporary) -> bool:
         """Take up what was interrupted, if there is anything."""
         done = Progress.read(temporary.journal)
-        if done is None or temporary.size < done.offset + self.shape[0] * self._first.row_bytes:
+        if done is None or not 0 <= done.rows <= self.shape[0]:
             return False
         if done.identity != self._identity:
             temporary.keep = True
@@ -252,7 +262,11 @@ class RowsOutput:
                 f"{self._path}: what was interrupted is of another model, other data or other "
                 "options; give the same ones, or leave --resume out to begin anew"
             )
-        self._first.offset, self.start = done.offset, done.rows
+        first = self._first
+        whole = temporary.size >= done.offset + self.shape[0] * first.row_bytes
+        if not whole or done.offset != _offset_of(temporary.name, first.path):
+            return False
+        first.offset, self.start = done.offset, done.rows
         self._written.append((0, self.start))
         return True
 
@@ -269,6 +283,7 @@ class RowsOutput:
                 self._sync()
         if kind is None and self._temporary is not None:
             try:
+                self._temporary.check_own()
                 self._complete(self._temporary.name)
             except BaseException as problem:
                 self._cleanup.__exit__(type(problem), problem, problem.__traceback__)
@@ -286,8 +301,8 @@ class RowsOutput:
             own = rows if large.field is None else rows[large.field]
             stored = np.ascontiguousarray(own, dtype=large.dtype)
             octets = stored.reshape(-1).view(np.uint8).data
+            large.leaves.add(start, stored)  # first: a lost page of theirs is found by reading it
             self._temporary.write(octets, large.offset + start * large.row_bytes)
-            large.leaves.add(start, stored)
         self._written.append((start, stop))
         if self._resume is not None and time.monotonic() - self._synced > SYNC_SECONDS:
             self._sync()
@@ -348,6 +363,16 @@ def _opened(path: Path) -> h5py.File:
         alignment_threshold=1,
         alignment_interval=ALIGNMENT,
     )
+
+
+def _offset_of(path: Path, dataset_path: str) -> int | None:
+    """Return where the large dataset of an interrupted output begins; None if that is not known."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            offset: int | None = file[dataset_path].id.get_offset()
+    except (OSError, RuntimeError, KeyError, ValueError, AttributeError):
+        return None
+    return offset
 
 
 def _allocate(path: Path, large_datasets: Sequence[_Large]) -> None:

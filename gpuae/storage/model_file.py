@@ -154,7 +154,7 @@ def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -
     minor = schema.minor_version(attributes, str(path))
     try:
         settings = json.loads(str(attributes.get(schema.CONFIG_JSON, "")))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         raise _bad_config(path, f"is not JSON ({error})") from None
     if not isinstance(settings, dict):
         raise _bad_config(path, "is not a JSON object of settings")

@@ -41,7 +41,7 @@ def partition(x: Any, validation: Any, config: Config) -> Partition:
         Where `validation` has other columns than x or values that the type of x cannot hold.
     """
     if validation is None:
-        fraction = 0.0 if config.resolved("folds") > 1 else config.resolved("validation")
+        fraction = 0.0 if (config.folds or 1) > 1 else config.resolved("validation")
         return Partition(x, *split_rows(len(x), fraction, config.seed))
     _check_same_kind(x, validation)
     count = len(x) + len(validation)

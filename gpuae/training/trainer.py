@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from gpuae.backends.ops import ROW_BASE, START, Array, Ops
-from gpuae.config import Config
+from gpuae.config import MAX_EPOCHS, Config
 from gpuae.model.objective import objective
 from gpuae.training.batches import Order, epoch_order, step_sizes
 from gpuae.training.history import EpochRecord, History, Observer
@@ -43,6 +43,8 @@ class Course:
     best_epoch
         The epoch whose weights were kept, counted from 1; 0 is the start, or what a first epoch had
         come to when it was interrupted.
+    saved
+        Whether a saver has kept the state in which it was interrupted.
     epochs_validated
         How many epochs other networks were trained to find the best one, with folds.
     """
@@ -51,6 +53,7 @@ class Course:
     ending: Ending = Ending.FINISHED
     best_epoch: int = 0
     epochs_validated: int = 0
+    saved: bool = False
 
     @property
     def epochs(self) -> int:
@@ -70,8 +73,11 @@ class Saver(Protocol):
         """Whether it is time to, after so many epochs."""
         ...
 
-    def save(self, kept: Array, course: Course, state: State) -> None:
-        """Keep a state, and the weights that would be the model if training ended here."""
+    def save(self, kept: Array, course: Course, state: State) -> bool:
+        """Keep a state, and the weights that would be the model if training ended here.
+
+        Returns whether it could.
+        """
         ...
 
 
@@ -188,7 +194,8 @@ class BatchEpochs:
         known = done in (0, counters[START]) and counters[ROW_BASE] == 0
         if not (between and known and 0 <= counters[START] <= rows):
             raise damaged(f"epoch is at no place that an epoch of {rows} rows comes to")
-        if not np.isfinite(state["schedule/plateau"][1:]).all():
+        counts = state["schedule/plateau"][1:]
+        if not ((counts >= 0) & (counts <= MAX_EPOCHS)).all():
             raise damaged("schedule/plateau counts nothing")
 
     def _order(self, epoch: int) -> Order:
@@ -332,7 +339,7 @@ class Trainer:
             else:
                 resumable = course.ending is not Ending.DIVERGED
             if resumable:
-                self._save()
+                course.saved = self._save()
         if not self._keeps_partial_epoch():
             self._keeper.put_back()
         course.best_epoch = self._keeper.epoch
@@ -398,11 +405,11 @@ class Trainer:
 
     # Going on later
 
-    def _save(self) -> None:
+    def _save(self) -> bool:
         if self._saver is None:
-            return
+            return False
         self._course.best_epoch = self._keeper.epoch
-        self._saver.save(self._keeper.copy, self._course, self._state())
+        return self._saver.save(self._keeper.copy, self._course, self._state())
 
     def _state(self) -> State:
         return {
