@@ -267,8 +267,8 @@ def judge(
     """
     if model.config.outlier_score == "knn" and model.neighbours is None:
         raise InputError(
-            "the model has kept no rows to compare with (outlier_score=knn), as training had not "
-            "ended when it was written; train it to its end"
+            "the model has kept no rows to compare with (outlier_score=knn): it was written before "
+            "training ended, or goes on by partial_fit; train it by fit, to the end"
         )
     unlike = Unlike.of(model, len(x))
 

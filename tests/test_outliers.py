@@ -114,6 +114,15 @@ def test_a_column_without_variance_is_weighed_like_the_others():
     np.testing.assert_allclose(residual, 0.1 * variance + [0, 1, 0])
 
 
+def test_scores_and_their_reasons_are_the_same_on_every_device(rows, fitted, device):
+    report = outliers.Report(fitted.model, 1.0, shares=True)
+    found = []
+    for name in ("numpy", device):
+        outliers.judge(report, rows[:50], lambda _, own: found.append(own.copy()), device=name)
+    for field in ("error", "p_value", "contributions"):
+        np.testing.assert_allclose(found[0][field], found[1][field], rtol=1e-3, atol=1e-5)
+
+
 # What is known of scores
 
 
@@ -316,7 +325,7 @@ def test_an_autoencoder_predicts_outliers(rows, tmp_path):
         Autoencoder(hidden=2, epochs=1).fit(rows).predict_outliers(rows)
 
 
-@parametrize_with_checks([OutlierDetector(hidden=2, settings={"epochs": 2})])
+@parametrize_with_checks([OutlierDetector(hidden=2, settings={"epochs": 1, "folds": 1})])
 def test_scikit_learn_finds_nothing_to_complain_about(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks' own
