@@ -66,14 +66,15 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_TOML_BYTES + 1)
-        if len(content) > MAX_TOML_BYTES:
-            raise ConfigError(
-                f"{path}: is larger than {MAX_TOML_BYTES >> 20} MiB and settings are a few "
-                "lines of text; give a TOML file"
-            )
-        return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > MAX_TOML_BYTES:
+        raise ConfigError(
+            f"{path}: is larger than {MAX_TOML_BYTES >> 20} MiB and settings are a few "
+            "lines of text; give a TOML file"
+        )
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         raise ConfigError(f"{path}: is not a TOML file: {error}") from None
 
