@@ -65,10 +65,10 @@ def one_set(data: PanelSet, asked: argparse.Namespace) -> Result:
     return measured(data, asked.seeds, with_peers=not asked.no_peers)
 
 
-def save(results: Results) -> None:
-    """Write the figures with machine, versions and the state of the sources."""
+def save(results: Results, sources: str) -> None:
+    """Write the figures with machine, versions and the state of the sources they are of."""
     now = datetime.now(UTC)
-    made = {"date": f"{now:%Y-%m-%d %H:%M} UTC", "sources": state(), "versions": versions()}
+    made = {"date": f"{now:%Y-%m-%d %H:%M} UTC", "sources": sources, "versions": versions()}
     path = ROOT / "bench" / "results" / f"panel-{now:%Y-%m-%d-%H%M}.json"
     content = json.dumps({**made, "machine": machine(), "sets": results}, indent=1)
     path.write_text(content + "\n", encoding="utf-8")
@@ -81,6 +81,7 @@ def main() -> None:
     if asked.markdown:
         print("\n".join(markdown(asked.markdown)))
         return
+    sources = state()  # now: they may change while it measures
     print(", ".join(f"{package} {number}" for package, number in versions().items()))
     warm_up(with_peers=not asked.no_peers)
     results: Results = {}
@@ -94,7 +95,7 @@ def main() -> None:
         print("\n".join(lines(name, results[name])), flush=True)
     print("\n".join(["", *markdown(results)]))
     if asked.save:
-        save(results)
+        save(results, sources)
 
 
 if __name__ == "__main__":

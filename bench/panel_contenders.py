@@ -120,12 +120,9 @@ def pyod(rows: Rows, job: Job) -> Rebuild:
 
 
 def our_outliers(rows: Rows, job: Job) -> Score:
-    """Score by gpuae's detector with a seed, all else by default; without one, by the error."""
-    if hasattr(gpuae, "OutlierDetector"):
-        detector = gpuae.OutlierDetector(seed=job.seed).fit(rows)
-        return lambda new: -detector.decision_function(new)
-    model = gpuae.Autoencoder(hidden=(job.code_size,), seed=job.seed).fit(rows)
-    return lambda new: -model.score_samples(new)
+    """Score by gpuae's detector with a seed, all else by default."""
+    detector = gpuae.OutlierDetector(seed=job.seed).fit(rows)
+    return lambda new: -detector.decision_function(new)
 
 
 def pca_outliers(rows: Rows, job: Job) -> Score:

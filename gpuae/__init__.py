@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gpuae.errors import GpuaeWarning
     from gpuae.estimator import Autoencoder, load
+    from gpuae.outlier_detector import OutlierDetector
 
-__all__ = ["Autoencoder", "GpuaeWarning", "load"]
+__all__ = ["Autoencoder", "GpuaeWarning", "OutlierDetector", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,9 +24,10 @@ def __getattr__(name: str) -> Any:
 
         return GpuaeWarning
     if name in __all__:
-        from gpuae import estimator
+        from importlib import import_module
 
-        return getattr(estimator, name)
+        home = "outlier_detector" if name == "OutlierDetector" else "estimator"
+        return getattr(import_module(f"gpuae.{home}"), name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -32,7 +32,7 @@ Init: TypeAlias = Literal["pca", "glorot", "he", "distance"]
 Loss: TypeAlias = Literal["mse", "sse", "bce"]
 Sparsity: TypeAlias = Literal["none", "kl", "l1", "topk"]
 Noise: TypeAlias = Literal["none", "gaussian", "masking", "salt_pepper"]
-Scale: TypeAlias = Literal["none", "unit", "standard", "pooled", "minmax", "sigma"]
+Scale: TypeAlias = Literal["none", "unit", "standard", "shrunk", "pooled", "minmax", "sigma"]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
 Missing: TypeAlias = Literal["refuse", "mean"]
 Optimizer: TypeAlias = Literal["adam", "sgd", "lbfgs"]
@@ -40,15 +40,43 @@ Schedule: TypeAlias = Literal["constant", "cosine", "warmup_cosine", "plateau"]
 Shuffle: TypeAlias = Literal["auto", "full", "block", "none"]
 FloatType: TypeAlias = Literal["float32", "float64"]
 Precision: TypeAlias = Literal["float32", "tf32"]
+OutlierScore: TypeAlias = Literal["mse", "knn"]
 
 UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
+MAX_LAYERS, MAX_EPOCHS = 100, 10**9
+SHOWN_CHARACTERS = 200
+"""Of a value that is refused."""
 MAX_TOML_BYTES = 1 << 20
 SIZE_PATTERN = r"^\d+(\.\d+)?[KMGT]?B?$"
 _WIDTHS = re.compile(r"\d+(\s*[,;\s]\s*\d+)*", re.ASCII)
 _DEVICE_PATTERN = r"^(auto|cpu|numpy|cuda(:\d+)?)$"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the settings of a TOML file as they are there.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_TOML_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > MAX_TOML_BYTES:
+        raise ConfigError(
+            f"{path}: is larger than {MAX_TOML_BYTES >> 20} MiB and settings are a few "
+            "lines of text; give a TOML file"
+        )
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
+        raise ConfigError(f"{path}: is not a TOML file: {error}") from None
 
 
 class Config(BaseModel):
@@ -60,7 +88,7 @@ class Config(BaseModel):
         None, description="encoder widths, the last is the code; one width is the code's alone"
     )
     depth: int | None = Field(
-        None, ge=1, description="encoder layers, if hidden is the code's width alone"
+        None, ge=1, le=MAX_LAYERS, description="encoder layers, if hidden is the code's width alone"
     )
     activation: Activation | None = Field(None, description="of all hidden layers [relu]")
     code_activation: Activation | None = Field(
@@ -91,21 +119,26 @@ class Config(BaseModel):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="rate on hidden activations, in training")
     scale: Scale | None = Field(
-        None, description="of the columns [standard; pooled where they share one range]"
+        None, description="of the columns [standard; pooled or shrunk for pixels]"
     )
     whiten: Whiten = Field("none", description="after scaling")
     missing: Missing = Field(
         "refuse", description="values: mean fills them by the column's mean in training"
     )
     optimizer: Optimizer = Field("adam", description="lbfgs is full batch")
-    learning_rate: float | None = Field(None, gt=0, description="of adam and sgd [0.001]")
+    learning_rate: float | None = Field(
+        None, gt=0, description="of adam and sgd [0.002; 0.001 for sgd]"
+    )
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
     schedule: Schedule | None = Field(
         None, description="of the learning rate [warmup_cosine; constant for sgd]"
     )
     steps: int | None = Field(None, ge=1, description="in all, instead of epochs [from the data]")
     epochs: int | None = Field(
-        None, ge=0, description="passes over the rows; iterations of lbfgs [from steps]"
+        None,
+        ge=0,
+        le=MAX_EPOCHS,
+        description="passes over the rows; iterations of lbfgs [from steps]",
     )
     batch_size: int | None = Field(None, ge=1, description="rows of a step [from the data]")
     shuffle: Shuffle = Field("auto", description="order of the rows in an epoch")
@@ -122,6 +155,15 @@ class Config(BaseModel):
         None,
         ge=0,
         description="epochs without gain before stopping early; 0: never [a fifth of all]",
+    )
+    outlier_score: OutlierScore = Field(
+        "mse", description="of a row; knn: distance to what training rows and their errors were"
+    )
+    contamination: float | None = Field(
+        None, gt=0, le=0.5, description="share of rows that count as outliers [none]"
+    )
+    trim: float = Field(
+        0.0, ge=0, lt=0.5, description="share of the training rows to leave out: the most unlike"
     )
     pretrain: int = Field(0, ge=0, description="epochs of greedy layer-wise training")
     seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")
@@ -163,6 +205,8 @@ class Config(BaseModel):
     def _positive_widths(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if value is not None and not (value and all(1 <= width <= MAX_WIDTH for width in value)):
             raise ValueError("needs one or more widths from 1 to 2147483647, such as 128,32")
+        if value is not None and len(value) > MAX_LAYERS:
+            raise ValueError(f"needs at most {MAX_LAYERS} widths and has {len(value)}")
         return value
 
     @model_validator(mode="after")
@@ -191,20 +235,7 @@ class Config(BaseModel):
     @classmethod
     def from_toml(cls, path: Path, overrides: Mapping[str, Any]) -> Config:
         """Read a TOML file of settings; `overrides` (from the command line) win."""
-        try:
-            with path.open("rb") as file:
-                content = file.read(MAX_TOML_BYTES + 1)
-            if len(content) > MAX_TOML_BYTES:
-                raise ConfigError(
-                    f"{path}: is larger than {MAX_TOML_BYTES >> 20} MiB and settings are a few "
-                    "lines of text; give a TOML file"
-                )
-            settings = tomllib.loads(content.decode("utf-8-sig"))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigError(f"{path}: is not a TOML file: {error}") from None
-        return cls.parse({**settings, **overrides}, source=str(path))
+        return cls.parse({**read_toml(path), **overrides}, source=str(path))
 
     @property
     def full_batch(self) -> bool:
@@ -360,4 +391,12 @@ def _sentence(error: ValidationError) -> str:
         message = f"should be {_PATTERNS_IN_WORDS[str(first['loc'][0])]}"
     if not first["loc"]:
         return message
-    return f"{first['loc'][0]}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
+    return f"{first['loc'][0]}: {message[0].lower()}{message[1:]}, got {_shown(first['input'])}"
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # integers of thousands of digits, deep nesting
+        return "what is too long to print"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

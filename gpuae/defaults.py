@@ -28,7 +28,8 @@ NARROW, WIDE, WIDEST = 64, 128, 256
 SOME_ROWS, MANY_ROWS, MANY_COLUMNS = 1_000, 20_000, 256
 """From MANY on the first layer is as wide as WIDEST and another one follows."""
 
-STEPS, MOST_EPOCHS = 4000, 500
+STEPS, FOLD_STEPS, MOST_EPOCHS = 10_000, 4000, 500
+"""Of all training, and of each of several trainings."""
 WORK, ROW_WORK, MOST_WORK = 3e11, 4e8, 5e12
 """About how many floating-point operations training may take: in all, more for each row."""
 FEWEST_STEPS = 200
@@ -39,13 +40,15 @@ LBFGS_ITERATIONS = 200
 PATIENCE_SHARE = 5
 """Training stops early after a fifth of all epochs without gain."""
 
-LEARNING_RATE = 1e-3
+LEARNING_RATE, SGD_RATE = 2e-3, 1e-3
 KL_WEIGHT, L1_WEIGHT = 3.0, 0.1
 """Beside the loss that is a sum over columns."""
 FULL_SHUFFLE_BYTES = 1 << 30
 """Data up to this size are shuffled row by row."""
 PIXEL_BYTES = 127
 """Bytes of pixels go beyond it."""
+
+PIXEL_TYPES = ("uint8", "uint16")
 
 RECTIFIERS = ("relu", "leaky_relu")
 
@@ -65,7 +68,7 @@ class DataFacts:
     training_rows: int | None = None
     """How many of the rows are trained on; None: all."""
     one_range: bool = False
-    """Whether all columns measure the same in the same range, as pixels do."""
+    """Whether all columns seem to measure the same in the same range, as pixels do."""
 
     @property
     def nbytes(self) -> int:
@@ -210,8 +213,10 @@ def _choose_values(choices: _Choices, facts: DataFacts) -> None:
         pixels = facts.dtype == "uint8" and facts.highest > PIXEL_BYTES
         scale = "unit" if pixels or (facts.one_range and "int" not in facts.dtype) else "minmax"
         choices.choose("scale", scale, "targets in [0, 1]")
+    elif facts.one_range and facts.dtype in PIXEL_TYPES:
+        choices.choose("scale", "pooled", "all columns share one range, as pixels")
     elif facts.one_range:
-        choices.choose("scale", "pooled", "all columns share one range")
+        choices.choose("scale", "shrunk", "columns of one range, which may be pixels or a table")
     choices.choose("scale", "standard", "columns of their own units")
     unit_targets = _targets_in_unit_interval(choices.config, facts)
     if config.loss == "bce" and not unit_targets:
@@ -225,7 +230,7 @@ def _choose_values(choices: _Choices, facts: DataFacts) -> None:
 
 
 def _targets_in_unit_interval(config: Config, facts: DataFacts) -> bool:
-    if config.whiten != "none" or config.scale in ("standard", "pooled"):
+    if config.whiten != "none" or config.scale in ("standard", "shrunk", "pooled"):
         return False
     if config.scale == "none":
         return facts.lowest >= 0 and facts.highest <= 1
@@ -258,7 +263,8 @@ def _choose_course(choices: _Choices, facts: DataFacts) -> None:
         choices.choose("batch_size", batch, f"for {rows:,} rows")
         shuffle = "full" if facts.nbytes <= FULL_SHUFFLE_BYTES else "block"
         choices.choose("shuffle", shuffle, "by the size of the data")
-        choices.choose("learning_rate", LEARNING_RATE, "suits most")
+        rate = SGD_RATE if config.optimizer == "sgd" else LEARNING_RATE
+        choices.choose("learning_rate", rate, f"suits {config.optimizer}")
         plain = "constant" if config.optimizer == "sgd" else "warmup_cosine"
         choices.choose("schedule", plain, f"suits {config.optimizer}")
         _choose_epochs(choices, facts)
@@ -286,7 +292,7 @@ def _steps(config: Config, facts: DataFacts, batch: int) -> int:
     folds = config.folds or 1
     work = min(MOST_WORK, WORK + ROW_WORK * _training_rows(facts))
     affordable = work / (6 * batch * weights * (folds + 1 if folds > 1 else 1))
-    return int(max(FEWEST_STEPS, min(STEPS, affordable)))
+    return int(max(FEWEST_STEPS, min(FOLD_STEPS if folds > 1 else STEPS, affordable)))
 
 
 def _training_rows(facts: DataFacts) -> int:

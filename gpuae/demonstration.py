@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +67,7 @@ class Demonstration:
     Attributes
     ----------
     seconds
-        Of the whole fit: finding how long to train, and training.
+        Of training: to find how long to, and on all the rows.
     """
 
     files: Files
@@ -96,9 +95,7 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
         write_dataset(path, part, force=force, attributes=split)
     config = Config(hidden=(CODE_SIZE,), device=device)
     made = provenance.attributes(COMMAND, [_source("data", files.train)])
-    began = time.perf_counter()
     fitted = fit(train.x[:], config, attributes=made, image_shape=train.image_shape)
-    seconds = time.perf_counter() - began
     if fitted.interrupted:
         raise KeyboardInterrupt
     fitted.model.save(files.model, force=force)
@@ -108,7 +105,7 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
     return Demonstration(
         files=files,
         train_rows=len(train.x),
-        seconds=seconds,
+        seconds=fitted.course.seconds,
         evaluation=evaluate(model, test.x, device=device),
         raw_accuracy=_accuracy(train, test),
         code_accuracy=_accuracy(

@@ -18,6 +18,7 @@ from gpuae.backends import get_ops, resolve_device
 from gpuae.backends.ops import Array, Clock, Ops, Rows
 from gpuae.errors import InputError
 from gpuae.memory import data_memory
+from gpuae.model.calibration import Judged
 from gpuae.model.feed import Feed, Restore
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
@@ -36,6 +37,9 @@ Sink: TypeAlias = Callable[[int, NDArray[Any]], None]
 """Takes the number of a block's first row and the block's results; called from several threads."""
 Note: TypeAlias = Callable[[str], None]
 """Takes a remark that a person should hear."""
+
+Comparison: TypeAlias = Callable[[int, NDArray[Any], NDArray[Any], NDArray[Any]], None]
+"""Takes the number of a block's first row, its rows as they are, preprocessed, and rebuilt."""
 
 
 class Workbench:
@@ -106,7 +110,8 @@ def for_each_block(
     chosen = resolve_device(device)
     block_rows = GPU_BLOCK_ROWS if chosen.is_gpu else BLOCK_ROWS
     blocks = -(-len(x) // block_rows)
-    size = 1 if chosen.is_gpu else max(1, min(threads or available_cores(), blocks))
+    crew = Crew(1 if chosen.is_gpu else max(1, min(threads or available_cores(), blocks)))
+    size = crew.size
     held = max(1, min(block_rows, len(x)))
     benches = [Workbench(model, get_ops(chosen), x.dtype, held) for _ in range(size)]
 
@@ -117,7 +122,7 @@ def for_each_block(
                 return
 
     most = data_memory(None) if memory is None else memory
-    with benches[0].ops.session(), Crew(size) as crew:
+    with benches[0].ops.session(), crew:
         for offset, rows in _stretches(x, start - start % block_rows, most):
             crew.run(partial(share, offset, rows))
 
@@ -215,6 +220,74 @@ def reconstruct(
     for_each_block(model, x, work, device, threads, memory=memory)
 
 
+def compare(
+    model: Model,
+    x: Source,
+    take: Comparison,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
+) -> None:
+    """Hand rows of x (n, d) as they are, preprocessed, and rebuilt in those units to `take`."""
+    check_columns(model, x.shape[1])
+    x = filled(x, model.preprocess.fill)
+
+    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
+        tile = bench.encode(rows)
+        bench.propagation.decode(tile, None)
+        rebuilt = bench.ops.to_host(bench.propagation.reconstruct(tile))
+        take(start, rows, bench.ops.to_host(tile.clean), rebuilt)
+
+    for_each_block(model, x, work, device, threads, memory=memory)
+
+
+def judge(
+    model: Model,
+    x: Source,
+    take: Callable[[int, Judged], None],
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
+    note: Note | None = None,
+) -> None:
+    """Hand the scores of rows of x (n, d), and what columns have to do with them, to `take`.
+
+    Parameters
+    ----------
+    note
+        As of `score`.
+
+    Raises
+    ------
+    InputError
+        Where the score compares with training rows and the model has kept none, and for a row
+        whose score is no finite number.
+    """
+    if model.config.outlier_score == "knn" and model.neighbours is None:
+        raise InputError(
+            "the model has kept no rows to compare with (outlier_score=knn): it was written before "
+            "training ended, or goes on by partial_fit; train it by fit, to the end"
+        )
+    unlike = Unlike.of(model, len(x))
+
+    def look(start: int, raw: NDArray[Any], rows: NDArray[Any], rebuilt: NDArray[Any]) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            squares = (rebuilt.astype(np.float64) - rows) ** 2
+            own = Judged(squares.mean(axis=1), squares)
+            if note is not None:
+                unlike.look_at(start, raw)
+                unlike.hear_errors(own.scores)
+            if model.neighbours is not None:
+                own = model.neighbours.judge(rows, rebuilt)
+        _check_finite_rows(start, own.scores)
+        take(start, own)
+
+    compare(model, x, look, device=device, threads=threads, memory=memory)
+    unlike.tell(note)
+
+
 def score(
     model: Model,
     x: Source,
@@ -225,13 +298,24 @@ def score(
     memory: int | None = None,
     note: Note | None = None,
 ) -> None:
-    """Hand each row's error to the sink: the mean over columns of (x̂ − x)², preprocessed units.
+    """Hand each row's score to the sink, according to the model's setting `outlier_score`.
+
+    For `mse` it is the mean over columns of (x̂ − x)² in preprocessed units.
 
     Parameters
     ----------
     note
         Is told, in a sentence, where the rows are unlike those that the model was trained on.
+
+    Raises
+    ------
+    InputError
+        For `knn`, where the model has kept no rows to compare with.
     """
+    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
+    if model.config.outlier_score != "mse":
+        judge(model, x, lambda start, own: sink(start, own.scores), note=note, **machine)
+        return
     unlike = Unlike.of(model, len(x))
 
     def take(start: int, rows: NDArray[Any], errors: NDArray[np.float64]) -> None:
@@ -240,7 +324,7 @@ def score(
             unlike.hear_errors(errors)
         _hand_over(sink, start, errors)
 
-    row_errors(model, x, take, device=device, threads=threads, memory=memory)
+    row_errors(model, x, take, **machine)
     unlike.tell(note)
 
 
@@ -253,9 +337,10 @@ def row_errors(
     threads: int | None = None,
     memory: int | None = None,
 ) -> None:
-    """Hand rows of x (n, d) and their errors (m,), as in `score`, to `take` with the first number.
+    """Hand rows of x (n, d) and their errors (m,) to `take` with the number of the first row.
 
-    The errors are valid during the call only, and may be infinite.
+    The error is the mean over columns of (x̂ − x)² in preprocessed units. Errors are valid during
+    the call only, and may be infinite.
     """
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
@@ -278,6 +363,18 @@ def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:
     InputError
         Where a row's values were so large that its result is no finite number.
     """
+    _check_finite_rows(start, block)
+    sink(start, block)
+
+
+def _check_finite_rows(start: int, block: NDArray[Any]) -> None:
+    """Refuse results (m, …) that are no finite numbers, of rows from `start` on.
+
+    Raises
+    ------
+    InputError
+        Naming the first row.
+    """
     finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
     if not finite.all():
         row = start + int(np.argmin(finite))
@@ -285,7 +382,6 @@ def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:
             f"row {row + 1} (counted from 1) is so far from the training data that its result is "
             "not finite; check its values"
         )
-    sink(start, block)
 
 
 def in_float32(sink: Sink) -> Sink:

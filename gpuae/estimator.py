@@ -15,13 +15,15 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from gpuae import encoding
+from gpuae import encoding, outliers
 from gpuae.config import Config
 from gpuae.errors import GpuaeWarning
 from gpuae.model.model import Model
+from gpuae.presets import Preset
 from gpuae.storage import provenance
 from gpuae.storage.arrays import check_finite
-from gpuae.training.fitting import Fit, fit
+from gpuae.training.calibrating import fit_calibrated
+from gpuae.training.fitting import Fit
 from gpuae.training.history import Silence
 from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
@@ -65,7 +67,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     --------
     >>> from sklearn.datasets import load_digits
     >>> from gpuae import Autoencoder
-    >>> digits = load_digits().data
+    >>> digits = load_digits().data.astype("uint8")
     >>> model = Autoencoder(hidden=8).fit(digits)
     >>> print(model.verdict_)  # doctest: +ELLIPSIS
     explains 8...% of the variance of 1797 unseen rows; PCA with 8 components 6...%
@@ -112,6 +114,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         validation: float | None = None,
         folds: int | None = None,
         patience: int | None = None,
+        outlier_score: str = "mse",
+        contamination: float | None = None,
+        trim: float = 0.0,
         pretrain: int = 0,
         seed: int = 0,
         dtype: str = "float32",
@@ -152,6 +157,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.validation = validation
         self.folds = folds
         self.patience = patience
+        self.outlier_score = outlier_score
+        self.contamination = contamination
+        self.trim = trim
         self.pretrain = pretrain
         self.seed = seed
         self.dtype = dtype
@@ -160,6 +168,23 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.tile_rows = tile_rows
         self.memory = memory
         self.precision = precision
+
+    @classmethod
+    def preset(cls, name: str, **overrides: Any) -> Self:
+        """Return an estimator with the settings of a preset, some of them overridden.
+
+        `gpuae presets` lists them.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown preset, and for settings that contradict each other.
+        """
+        chosen = Preset.named(name)
+        chosen.config(overrides)
+        estimator = cls(**{**chosen.settings, **overrides})
+        estimator._preset = name
+        return estimator
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Learn from the rows of X (n, d).
@@ -176,10 +201,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         self._partial: PartialFit | None = None
         rows = self._rows(X, reset=True)
-        made = provenance.attributes("Autoencoder.fit", ())
+        made = provenance.attributes("Autoencoder.fit", (), self._told())
         listener = _Listener()
         names = self._names()
-        fitted = fit(rows, self._config(), observer=listener, attributes=made, feature_names=names)
+        fitted = fit_calibrated(
+            rows, self._config(), observer=listener, attributes=made, feature_names=names
+        )
         self._rows_seen = len(rows)
         self._set_model(fitted.model)
         self.n_iter_ = fitted.course.epochs
@@ -210,7 +237,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._partial = training
         self.loss_ = training.loss
         model = training.model()
-        made = provenance.attributes("Autoencoder.partial_fit", ())
+        made = provenance.attributes("Autoencoder.partial_fit", (), self._told())
         attributes = {**model.attributes, **made}
         self._set_model(replace(model, attributes=attributes, feature_names=self._names()))
         self.verdict_ = None
@@ -232,15 +259,25 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         encoding.decode(self.model_, codes, encoding.into(out), **self._run_options())
         return out
 
-    def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Return the negative error of each row (n,): higher is more normal.
+    def predict_outliers(self, X: Any) -> NDArray[np.bool_]:
+        """Return which rows of X (n, d) are outliers, (n,): those whose score is too high.
 
-        The error is the mean over columns of (x̂ − x)² in preprocessed units.
+        Raises
+        ------
+        ConfigError
+            Of a model that was trained without `contamination`.
         """
-        rows = self._known_rows(X)
-        out = np.empty(len(rows))
-        encoding.score(self.model_, rows, encoding.into(out), **self._run_options(), note=_warn)
-        return -out
+        check_is_fitted(self, "model_")
+        threshold = outliers.known_threshold(self.model_)
+        return np.asarray(self._scores(self._known_rows(X)) > threshold)
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return the negative score of each row (n,): higher is more normal.
+
+        The score is the mean over columns of (x̂ − x)² in preprocessed units, or with
+        outlier_score=knn the distance to training rows and their errors.
+        """
+        return -self._scores(self._known_rows(X), note=_warn)
 
     def score(self, X: Any, y: object = None) -> float:
         """Return the mean of `score_samples`: 0 is a perfect reconstruction."""
@@ -269,6 +306,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _config(self) -> Config:
         return Config.parse(self.get_params(), source="Autoencoder")
+
+    def _scores(self, rows: NDArray[Any], note: encoding.Note | None = None) -> NDArray[np.float64]:
+        out = np.empty(len(rows))
+        encoding.score(self.model_, rows, encoding.into(out), **self._run_options(), note=note)
+        return out
+
+    def _told(self) -> dict[str, str]:
+        """Return what decides the result beside the settings: the name of a preset."""
+        preset: str | None = getattr(self, "_preset", None)
+        return {} if preset is None else {"preset": preset}
 
     def _names(self) -> tuple[str, ...] | None:
         names = getattr(self, "feature_names_in_", None)

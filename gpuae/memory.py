@@ -10,6 +10,8 @@ from pathlib import Path
 GROUP = Path("/sys/fs/cgroup")
 LARGEST_SHARE = 2 << 30
 """More memory for data is not asked for by default: they are read as fast from the file."""
+MOST = float(1 << 62)
+"""Bytes: more than any machine has."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)B?")
 
@@ -54,4 +56,4 @@ def data_memory(setting: str | None) -> int:
     found = _SIZE.fullmatch(setting)
     if found is None:
         raise ValueError(f"{setting!r} is no amount such as 500MB or 2GB")
-    return int(float(found[1]) * _UNITS[found[2]])
+    return int(min(float(found[1]) * _UNITS[found[2]], MOST))

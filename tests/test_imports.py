@@ -15,12 +15,13 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "config", "defaults", "memory"},
+    {"errors", "config", "defaults", "memory", "presets"},
     {"backends", "storage"},
     {"model"},
-    {"training", "encoding"},
+    {"training", "encoding", "outliers"},
     {
         "estimator",
+        "outlier_detector",
         "evaluation",
         "verdict",
         "importers",

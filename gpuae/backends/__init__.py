@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from gpuae.backends.ops import Ops
 from gpuae.errors import ConfigError, DeviceError
+
+_DEVICE = re.compile(r"auto|cpu|numpy|cuda(:[0-9]{1,4})?")
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,8 @@ class Device:
     name: str
     """`cpu`, `numpy` or `cuda:N`."""
     reason: str
+    passes_gpu_by: bool = False
+    """Whether this machine seems to have a GPU, which cannot be used for that reason."""
 
     @property
     def is_gpu(self) -> bool:
@@ -30,9 +35,13 @@ def resolve_device(asked: str) -> Device:
     DeviceError
         Where the device that was asked for is not there.
     """
+    if not _DEVICE.fullmatch(asked):
+        raise DeviceError(f"device={asked}: give auto, cpu, cuda, cuda:N or numpy")
     if asked == "auto":
         problem = _gpu_problem(0)
-        return Device("cpu", problem) if problem else Device("cuda:0", "the first GPU")
+        if not problem:
+            return Device("cuda:0", "the first GPU")
+        return Device("cpu", problem, _has_gpu())
     if asked.startswith("cuda"):
         index = int(asked.partition(":")[2] or 0)
         problem = _gpu_problem(index)
@@ -46,6 +55,12 @@ def _gpu_problem(index: int) -> str:
     from gpuae.backends.cuda_driver import why_not
 
     return why_not(index)
+
+
+def _has_gpu() -> bool:
+    from gpuae.backends.cuda_driver import has_gpu
+
+    return has_gpu()
 
 
 def needs_compiling(device: Device) -> bool:

@@ -22,6 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 CORETYPE = "OPENBLAS_CORETYPE"
+THREADS = "OPENBLAS_NUM_THREADS"
 OVERRIDE = "GPUAE_BLAS_CORE"
 AVX512_CORE = "SkylakeX"
 AVX512_FEATURES = ("AVX512F", "AVX512CD", "AVX512BW", "AVX512DQ", "AVX512VL")
@@ -50,7 +51,7 @@ class Blas:
 def load() -> Blas:
     """Load the library, once in a process."""
     path = _library_path()
-    with _core_chosen():
+    with _chosen():
         library = ctypes.CDLL(str(path))
     return Blas(
         path=path,
@@ -88,18 +89,23 @@ def _library_path() -> Path:
 
 
 @contextmanager
-def _core_chosen() -> Iterator[None]:
-    """Name the kernel to the library while it loads, then leave the environment as it was."""
+def _chosen() -> Iterator[None]:
+    """Name the kernel to the library while it loads, then leave the environment as it was.
+
+    It starts no threads of its own: where there are none to be had, it would interrupt us.
+    """
     core = os.environ.get(OVERRIDE) or best_core()
-    before = os.environ.pop(CORETYPE, None)
+    before = {name: os.environ.pop(name, None) for name in (CORETYPE, THREADS)}
+    os.environ[THREADS] = "1"
     if core is not None:
         os.environ[CORETYPE] = core
     try:
         yield
     finally:
-        os.environ.pop(CORETYPE, None)
-        if before is not None:
-            os.environ[CORETYPE] = before
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _text(library: ctypes.CDLL, function: str) -> str:

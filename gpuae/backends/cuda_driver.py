@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 INSTALL = "pip install 'gpuae[cuda13]' (or 'gpuae[cuda12]' for a driver of CUDA 12)"
+FINDS_NONE = "the NVIDIA driver finds no GPU"
 NO_DEVICE = 100
 """CUDA_ERROR_NO_DEVICE."""
 
@@ -45,10 +46,16 @@ def ask_driver() -> Driver:
     if status == 0:
         status = library.cuDeviceGetCount(ctypes.byref(devices))
     if status == NO_DEVICE or (status == 0 and devices.value == 0):
-        return Driver(version, 0, "the NVIDIA driver finds no GPU")
+        return Driver(version, 0, FINDS_NONE)
     if status != 0:
         return Driver(version, 0, f"the NVIDIA driver does not start (error {status}): reboot")
     return Driver(version, devices.value, "")
+
+
+def has_gpu() -> bool:
+    """Whether the driver that is installed has found a GPU, or fails to start."""
+    driver = ask_driver()
+    return driver.version is not None and driver.problem != FINDS_NONE
 
 
 def why_not(index: int = 0) -> str:

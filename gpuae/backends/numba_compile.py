@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from numba import njit
+from numba import config, njit
+from numba.core.caching import FunctionCache
 from numba.extending import register_jitable
+
+from gpuae.errors import DeviceError
+
+if getattr(config, "DISABLE_JIT", False):
+    raise DeviceError(
+        "NUMBA_DISABLE_JIT is set and device=cpu is compiled by Numba: unset it, or give "
+        "device=numpy"
+    )
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,12 +50,36 @@ def kernel(function: F) -> F:
         "error_model": "numpy",
         "fastmath": {"reassoc", "contract", "nsz"},
     }
-    compiled: F
-    try:
-        compiled = njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder for the cache: neither the installation nor a home is writable
-        compiled = njit(**options)(function)
-    return compiled
+    compiled: Any = njit(**options)(function)
+    use_cache(compiled, function)
+    return cast(F, compiled)
+
+
+class Cache(FunctionCache):
+    """Numba's cache on disk, which saves time and is never a reason to fail."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what is there; where that is damaged, have it compiled and written anew."""
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except Exception:  # damaged pickles raise anything
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Write it, if there is room and what is there is whole."""
+        with suppress(Exception):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+
+def use_cache(compiled: Any, function: Any) -> None:
+    """Let a function of Numba's be kept on disk, where there is a folder for it.
+
+    There is none where neither the installation nor a home may be written to.
+    """
+    with suppress(RuntimeError):
+        compiled._cache = Cache(function)  # type: ignore[no-untyped-call]
 
 
 def compiled_before(compiled: Any) -> bool:

@@ -20,13 +20,15 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, typeof, types
+from numba import typeof, types
+from numba.core.ccallback import CFunc
 from numba.core.errors import TypingError
+from numba.core.sigutils import normalize_signature
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 from numpy.typing import NDArray
 
-from gpuae.backends.numba_compile import kernel
+from gpuae.backends.numba_compile import kernel, use_cache
 
 _WORD = ir.IntType(64)
 _SPINS = 4096
@@ -78,10 +80,10 @@ def _entry(function: Any, kinds: tuple[Any, ...]) -> int:
 
 
 def _compiled(code: FunctionType) -> Any:
-    try:
-        return cfunc("void(intp)", cache=True)(code)
-    except RuntimeError:  # no folder for the cache, as in `kernel`
-        return cfunc("void(intp)")(code)
+    compiled = CFunc(code, normalize_signature("void(intp)"), locals={}, options={})
+    use_cache(compiled, code)
+    compiled.compile()
+    return compiled
 
 
 def _call_kernel(address: int) -> None:

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     INITIAL_WEIGHTS = 3
     ROW_ORDER = 4
     SPLIT = 5
+    SAMPLE = 6
 
 
 def stream(purpose: Purpose, layer: int) -> int:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
 import click
 
+from gpuae.cli import streams
+from gpuae.cli.base import own_defects, printable
+
 COMMANDS = {
     "fit": "Train an autoencoder on a matrix of rows.",
+    "presets": "List the presets of settings, or show one.",
     "encode": "Write the code of each row: the extracted features.",
     "decode": "Turn codes back into rows.",
     "reconstruct": "Write what the model makes of each row.",
@@ -42,6 +47,26 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"gpuae.cli.{name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first argument names, or say which may have been meant."""
+        if args[0] == "help":
+            args = [*args[1:2], "--help"]
+        name = args[0]
+        if name == "--help":
+            self.parse_args(ctx, args)  # prints it and ends
+        if name not in COMMANDS:
+            close = get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {close[0]}?" if close else "gpuae --help lists all commands"
+            raise click.UsageError(f"No such command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, whose defects never look like the user's mistakes."""
+        with own_defects(ctx):
+            return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -63,15 +88,35 @@ def root() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code: 0, 1 for a failed run, 2 for wrong usage or input.
 
-    Being told to end (SIGTERM, or SIGHUP from a closed terminal) is taken as Ctrl-C.
+    Being told to end (SIGTERM, or SIGHUP from a closed terminal) is taken as Ctrl-C, unless whoever
+    started gpuae has it ignored, as nohup does.
     """
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without λ is no reason to fail
-    sys.exit(run(arguments))
+    try:
+        _hear(signal.default_int_handler)
+        streams.prepare()
+        code = run(arguments)
+        error = streams.finish()
+        if error is not None and not code:
+            code = _unprinted(error)
+    except KeyboardInterrupt:
+        code = 130
+    _hear(signal.SIG_DFL)  # from here on there is nobody to catch it
+    sys.exit(code)
+
+
+def _hear(handler: Any) -> None:
+    """Handle every signal that asks to end this way, unless it is ignored."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _unprinted(error: OSError) -> int:
+    """Say why results cannot be printed, unless who read them has had enough; return the code."""
+    if not isinstance(error, BrokenPipeError):
+        click.echo(f"Error: the results cannot be printed ({error.strerror})", err=True)
+    return 1
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -86,10 +131,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; Python would complain at exit
-        return 1
     except GpuaeError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(printable(f"Error: {error}"), err=True)
         return error.exit_code
+    except OSError as error:  # of --help, say
+        return _unprinted(error)
     return ended if isinstance(ended, int) else 0  # click gives --help's and --version's code

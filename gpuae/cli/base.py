@@ -5,19 +5,21 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, TypeVar
 
 import click
 
-from gpuae.errors import GpuaeError
+from gpuae.errors import GpuaeError, InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Command(click.Command):
-    """A command with --debug, whose own defects never look like the user's mistakes."""
+    """A command with --debug."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -32,29 +34,57 @@ class Command(click.Command):
             )
         )
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run; an unexpected exception is reported in one line, or with --debug in full."""
-        try:
-            return super().invoke(ctx)
-        except (GpuaeError, click.ClickException, click.Abort, click.exceptions.Exit):
-            raise
-        except BrokenPipeError:
-            raise
-        except MemoryError as error:
-            raise GpuaeError(
-                f"not enough memory ({error}); lower hidden or batch_size, or give fewer columns"
+
+@contextmanager
+def own_defects(ctx: click.Context) -> Iterator[None]:
+    """Report an unexpected exception in one line, or with --debug in full.
+
+    Raises
+    ------
+    GpuaeError
+        For what the system refuses.
+    """
+    try:
+        yield
+    except (GpuaeError, click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except BrokenPipeError:
+        raise
+    except MemoryError as error:
+        needed = f" ({error})" if str(error) else ""
+        raise GpuaeError(
+            f"not enough memory{needed}; give fewer rows or columns, or lower hidden or batch_size"
+        ) from error
+    except Exception as error:
+        if _is_of_hdf5(error):
+            raise InputError(
+                f"a file that was given is damaged ({error}); copy it or make it again"
             ) from error
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise GpuaeError("the disk that the output goes to is full; make room") from error
-            if ctx.meta.get("gpuae.debug"):
-                raise
-            click.echo(
-                f"Error: gpuae failed unexpectedly ({type(error).__name__}: {error}). "
-                "This is a defect of gpuae; please report it with the output of --debug.",
-                err=True,
-            )
-            raise click.exceptions.Exit(1) from error
+        if isinstance(error, OSError):
+            raise _said_by_system(error) from error
+        if ctx.meta.get("gpuae.debug"):
+            raise
+        say(
+            f"Error: gpuae failed unexpectedly ({type(error).__name__}: {error}). "
+            "This is a defect of gpuae; please report it with the output of --debug."
+        )
+        raise click.exceptions.Exit(1) from error
+
+
+def _is_of_hdf5(error: Exception) -> bool:
+    """Whether it was h5py that raised an error which has no number of the system's."""
+    frames = [frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__)]
+    return getattr(error, "errno", None) is None and "h5py" in Path(frames[-1]).parts
+
+
+def _said_by_system(error: OSError) -> GpuaeError:
+    """Word what the system refuses, which is no defect of ours."""
+    if error.errno == errno.ENOSPC:
+        return GpuaeError("the disk that the output goes to is full; make room")
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return GpuaeError(f"the system refuses to go on ({reason})")
+    return InputError(f"{error.filename}: cannot be used ({reason}); check its name and folder")
 
 
 def declare(function: F) -> Command:
@@ -146,7 +176,15 @@ def output_options(kind: str) -> Callable[[F], F]:
 
 def say(message: str) -> None:
     """Tell the person something; standard output stays for results."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
+
+
+def printable(text: str) -> str:
+    """Return text from files, or of their names, without what would steer a terminal."""
+    return "".join(
+        own if own.isprintable() or own in "\n\t" else own.encode("unicode_escape").decode()
+        for own in text
+    )
 
 
 def print_json(value: Any) -> None:
@@ -161,9 +199,9 @@ def print_table(title: str, rows: list[tuple[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    table = Table(title=Text(printable(title)), title_justify="left", show_header=False, box=None)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(Text(name), Text(value))
+        table.add_row(Text(printable(name)), Text(printable(value)))
     Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)

@@ -50,7 +50,7 @@ def command(
     """
     from dataclasses import replace
 
-    from gpuae.importers import open_data, split_spec
+    from gpuae.importers import open_data, path_of
     from gpuae.storage.dataset import (
         check_distinct,
         check_finite,
@@ -58,18 +58,22 @@ def command(
         check_room,
         write_dataset,
     )
+    from gpuae.storage.input_file import InputFiles
     from gpuae.storage.table_output import is_table
 
     check_output(output, force)
     kept = missing == "keep"
+    inputs = InputFiles(path_of(source), labels and path_of(str(labels)))
     dataset = open_data(source, labels, options=replace(reading, missing=kept))
-    check_distinct(output, dataset.source_path, labels and split_spec(str(labels))[0])
+    check_distinct(output, dataset.source_path, labels and path_of(str(labels)))
     is_table(output)  # refuses endings that are not written
     check_room(output, len(dataset.x) * dataset.x.shape[1] * dataset.x.dtype.itemsize)
     check_finite(dataset.x, dataset.source, missing=kept)
     for note in dataset.notes:
         say(f"note: {note}")
-    write_dataset(output, dataset, force=force, attributes=_provenance(dataset, labels, reading))
+    made = _provenance(dataset, labels, reading)
+    inputs.check()
+    write_dataset(output, dataset, force=force, attributes=made, inputs=inputs)
     rows, columns = dataset.x.shape
     labelled = " with labels" if dataset.y is not None else ""
     click.echo(f"wrote {rows} rows of {columns} {dataset.x.dtype} columns{labelled} to {output}")

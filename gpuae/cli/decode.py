@@ -59,6 +59,7 @@ def command(
     _check_layer(job)
     shape = (len(job.x), job.model.network.columns)
     write_rows(
+        job,
         dataset_output(
             output,
             shape,

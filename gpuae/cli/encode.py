@@ -100,7 +100,7 @@ def command(
         )
 
     try:
-        write_rows(out, output, compute, f"{shape[0]} codes of {shape[1]} units")
+        write_rows(job, out, output, compute, f"{shape[0]} codes of {shape[1]} units")
     except KeyboardInterrupt:
         if not is_table(output):
             say("to go on from here, give the same command with --resume")

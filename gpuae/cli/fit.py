@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
-from itertools import count
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,10 +24,13 @@ from gpuae.cli.columns import column_options
 from gpuae.cli.settings import read_settings, setting_options
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gpuae.config import Config
-    from gpuae.errors import OutputError
     from gpuae.importers import ReadOptions
+    from gpuae.model.model import Model
     from gpuae.storage.dataset import Dataset
+    from gpuae.storage.input_file import InputFiles
     from gpuae.training.checkpoint import Checkpoints
     from gpuae.training.fitting import Fit
     from gpuae.verdict import Verdict
@@ -51,9 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--checkpoint-every",
     metavar="TIME",
-    default="5min",
-    show_default=True,
-    help="How often: 90s, 5min, 1h, 10epochs.",
+    help="How often: 90s, 5min, 1h, 10epochs [default: 5min].",
 )
 @click.option(
     "--resume", is_flag=True, help="Go on from the checkpoint, if there is one; else begin."
@@ -65,10 +66,11 @@ def command(
     data: str,
     output: Path,
     config_path: Path | None,
+    preset: str | None,
     init_from: Path | None,
     validation_data: str | None,
     checkpoint: Path | None,
-    checkpoint_every: str,
+    checkpoint_every: str | None,
     resume: bool,
     force: bool,
     as_json: bool,
@@ -86,100 +88,104 @@ def command(
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
     """
     from gpuae.cli.progress import watching
-    from gpuae.errors import OutputError
+    from gpuae.cli.spare import save_spare
+    from gpuae.importers import path_of
     from gpuae.model.model import Model
     from gpuae.storage.atomic import SmallOutput
-    from gpuae.storage.dataset import check_distinct, check_output
+    from gpuae.storage.dataset import check_output
+    from gpuae.storage.input_file import InputFiles
     from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
-    from gpuae.training.fitting import fit
+    from gpuae.training.calibrating import fit_calibrated
     from gpuae.verdict import judge
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
     checkpoints = _checkpoints(checkpoint, checkpoint_every, output, resume=resume, force=force)
-    config = read_settings(config_path, settings)
+    held_out_by_preset = ("validation",) if validation_data else ()
+    config = read_settings(config_path, settings, preset, without=held_out_by_preset)
     _check_validation(config, validation_data)
     _tell_device(config)
+    held_out_path = None if validation_data is None else path_of(validation_data)
+    inputs = (path_of(data), init_from, held_out_path)
+    _check_distinct(output, checkpoint, config_path, *inputs)
+    files = InputFiles(*inputs)
     initial = Model.load(init_from) if init_from else None
     reading = replace(reading, missing=config.missing == "mean", wide=config.dtype == "float64")
     dataset = _open(data, reading, config)
-    held_out = _open_like(dataset, validation_data, reading, config) if validation_data else None
-    inputs = (
-        config_path,
-        dataset.source_path,
-        init_from,
-        held_out.source_path if held_out else None,
-    )
-    check_distinct(output, checkpoint, *inputs)
-    if checkpoint:
-        check_distinct(checkpoint, output, *inputs)
+    held_out = _open_like(dataset, validation_data, reading, config)
     result = None
     with in_place(dataset.x) as x:
         try:
-            with watching() as observer, SmallOutput(output, force=force) as out:
-                result = fit(
+            with (
+                checkpoints.held() if checkpoints else nullcontext(),
+                watching() as observer,
+                SmallOutput(output, force=force) as out,
+            ):
+                result = fit_calibrated(
                     x,
                     config,
                     validation=None if held_out is None else held_out.x,
                     observer=observer,
                     initial=initial,
                     checkpoints=checkpoints,
-                    ready=lambda model: out.reserve(model.nbytes),
-                    attributes=_provenance(dataset, held_out, init_from, reading),
+                    ready=lambda model: model.rehearse(out),
+                    attributes=_provenance(dataset, held_out, init_from, reading, preset, files),
                     feature_names=dataset.feature_names,
                     image_shape=dataset.image_shape,
                 )
-                if checkpoint and result.interrupted:
-                    say("to go on from here, give the same command with --resume")
-                    raise KeyboardInterrupt
+                changed = _changed(files, x, held_out)
+                if changed is not None:
+                    result = replace(result, model=_unhashed(result.model))
+                if checkpoints is not None and result.interrupted:
+                    _stop_to_go_on(result)
                 result.model.write(out)
-        except OutputError as error:
-            _save_elsewhere(result, output, error)
+        except Exception as error:
+            if result is None:
+                raise
+            raise save_spare(result.model, output, error) from error
         summary, verdict = _summary(result, output), judge(result)
     if as_json:
         print_json(summary | _figures(verdict))
     else:
         _tell(summary, verdict)
-    result.raise_if_diverged()
-    if result.interrupted:
-        raise KeyboardInterrupt
+    _end(result, output, changed)
 
 
 def _checkpoints(
-    path: Path | None, every: str, output: Path, *, resume: bool, force: bool
+    path: Path | None, every: str | None, output: Path, *, resume: bool, force: bool
 ) -> Checkpoints | None:
+    from gpuae.storage.locked_file import real_path
     from gpuae.training.checkpoint import Checkpoints, Interval
 
     if path is None:
         if resume:
             raise click.UsageError("--resume needs --checkpoint FILE, which it goes on from")
+        if every is not None:
+            raise click.UsageError("--checkpoint-every needs --checkpoint FILE to write to")
         return None
-    if path.resolve() == output.resolve():
+    if real_path(path) == real_path(output):
         raise click.UsageError("--checkpoint and --output name the same file; give two")
-    checkpoints = Checkpoints(path, Interval.parse(every), resume, force)
+    interval = Interval() if every is None else Interval.parse(every)
+    checkpoints = Checkpoints(path, interval, resume, force)
     checkpoints.check()
     return checkpoints
 
 
-def _save_elsewhere(result: Fit | None, output: Path, error: OutputError) -> NoReturn:
-    """Write a model whose name was taken during training under the next free one."""
-    from gpuae.errors import OutputError
+def _check_distinct(output: Path, checkpoint: Path | None, *inputs: Path | None) -> None:
+    from gpuae.storage.dataset import check_distinct
 
-    if result is None:
-        raise error
-    numbered = (output.with_stem(f"{output.stem}-{number}") for number in count(1))
-    spare = next(path for path in numbered if not path.exists())
-    result.model.save(spare)
-    raise OutputError(f"{error}; the model is in {spare}") from None
+    check_distinct(output, checkpoint, *inputs)
+    if checkpoint is not None:
+        check_distinct(checkpoint, output, *inputs)
 
 
 def _tell_device(config: Config) -> None:
-    """Say what `auto` comes to, before the work; a device that is not there ends it here."""
+    """Say what `auto` comes to where there is a GPU; a device that is not there ends it here."""
     from gpuae.backends import needs_compiling, resolve_device
 
     device = resolve_device(config.device)
-    if config.device == "auto":
+    if config.device == "auto" and (device.is_gpu or device.passes_gpu_by):
         say(f"device {device.name}: {device.reason}")
     if needs_compiling(device):
         say("compiling for this CPU, once: some seconds now and for each new kind of network")
@@ -209,10 +215,14 @@ def _open(data: str, reading: ReadOptions, config: Config) -> Dataset:
     return dataset
 
 
-def _open_like(dataset: Dataset, data: str, reading: ReadOptions, config: Config) -> Dataset:
+def _open_like(
+    dataset: Dataset, data: str | None, reading: ReadOptions, config: Config
+) -> Dataset | None:
     """Open rows with the columns of a dataset: by name where there are names, else the same way."""
     from gpuae.errors import InputError
 
+    if data is None:
+        return None
     if dataset.feature_names is not None:
         reading = replace(reading, columns=None, id_column=None, label_column=None)
     reading = replace(reading, names=dataset.feature_names, names_of=dataset.source)
@@ -226,8 +236,14 @@ def _open_like(dataset: Dataset, data: str, reading: ReadOptions, config: Config
 
 
 def _provenance(
-    dataset: Dataset, held_out: Dataset | None, init_from: Path | None, reading: ReadOptions
+    dataset: Dataset,
+    held_out: Dataset | None,
+    init_from: Path | None,
+    reading: ReadOptions,
+    preset: str | None,
+    files: InputFiles,
 ) -> dict[str, str | int | float]:
+    """Return what a model is made from: what is hashed here must still be what was read."""
     from gpuae.storage import provenance
 
     sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
@@ -236,7 +252,47 @@ def _provenance(
         sources.append(own)
     if init_from is not None:
         sources.append(provenance.source_file("init_from", init_from, str(init_from)))
-    return provenance.attributes("fit", sources, reading.said())
+    files.check()
+    told = {"preset": preset} if preset else {}
+    return provenance.attributes("fit", sources, {**told, **reading.said()})
+
+
+def _end(result: Fit, output: Path, changed: Path | None) -> None:
+    """Raise what did not go well, now that the model is written."""
+    from gpuae.errors import InputError
+
+    if changed is not None:
+        raise InputError(
+            f"{changed}: has changed while the model was trained, so {output} does not say by hash "
+            "what it was made from; train again with a copy that stays as it is"
+        )
+    result.raise_if_diverged()
+    if result.interrupted:
+        raise KeyboardInterrupt
+
+
+def _stop_to_go_on(result: Fit) -> None:
+    """End an interrupted run without a model, unless its checkpoint could not be written."""
+    if result.course.saved:
+        say("to go on from here, give the same command with --resume")
+    if result.course.saved or not result.course.epochs:
+        raise KeyboardInterrupt
+
+
+def _changed(files: InputFiles, x: NDArray[Any], held_out: Dataset | None) -> Path | None:
+    """Return which file has changed, where training has read rows from it to the end."""
+    from gpuae.storage.pages import is_in_memory
+
+    if is_in_memory(x) and (held_out is None or is_in_memory(held_out.x)):
+        return None
+    return files.changed()
+
+
+def _unhashed(model: Model) -> Model:
+    """Return a model that does not say by hash what it was made from."""
+    from gpuae.storage import provenance
+
+    return replace(model, attributes=provenance.unhashed(model.attributes))
 
 
 def _summary(result: Fit, output: Path) -> dict[str, Any]:
@@ -250,7 +306,7 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
         "best_epoch": best,
         "loss": kept.loss if kept else None,
         "val_loss": kept.val_loss if kept and not isnan(kept.val_loss) else None,
-        "seconds": sum(record.seconds for record in history),
+        "seconds": result.course.seconds,
         "device": result.device.name,
         "config": result.model.config.stored(),
     }

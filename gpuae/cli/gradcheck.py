@@ -16,7 +16,12 @@ from gpuae.cli.settings import read_settings, setting_options
 @click.option("--columns", type=click.IntRange(min=2), default=6, show_default=True)
 @json_option
 def command(
-    config_path: Path | None, rows: int, columns: int, as_json: bool, **settings: str | None
+    config_path: Path | None,
+    preset: str | None,
+    rows: int,
+    columns: int,
+    as_json: bool,
+    **settings: str | None,
 ) -> None:
     """Compare a configuration's gradient with central differences of its objective, in float64.
 
@@ -29,7 +34,7 @@ def command(
     """
     from gpuae.training.gradcheck import LIMIT, check_gradient
 
-    checks = check_gradient(read_settings(config_path, settings), rows, columns)
+    checks = check_gradient(read_settings(config_path, settings, preset), rows, columns)
     largest = max(check.error for check in checks)
     if as_json:
         arrays = {check.name: check.error for check in checks}

@@ -14,11 +14,15 @@ from gpuae.cli.base import (
     json_option,
     print_json,
     print_table,
+    printable,
     trust_option,
 )
 
 if TYPE_CHECKING:
     from gpuae.storage.summary import Summary
+
+SHOWN_CHARACTERS = 1000
+"""Of an attribute; --json gives all of it."""
 
 
 @declare
@@ -48,12 +52,17 @@ def command(file: Path, as_json: bool) -> None:
     print_table(f"{file}: {kind}", _rows(summary))
     made = summary.provenance
     if made is not None and made.command:
-        click.echo("\n".join((f" made by {made.heading()}", *made.source_lines(1))))
+        made_by = (f" made by {made.heading()}", *made.source_lines(1))
+        click.echo(printable("\n".join(made_by)))
 
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:
     hidden = ("format", "kind")
-    rows = [(name, str(value)) for name, value in summary.attributes.items() if name not in hidden]
+    rows = [
+        (name, _shortened(str(value)))
+        for name, value in summary.attributes.items()
+        if name not in hidden
+    ]
     if summary.config:
         settings = (f"{name}={_plain(value)}" for name, value in summary.config.items())
         rows.append(("settings", " ".join(settings)))
@@ -63,7 +72,13 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
         if not entry.path.startswith("/train/history/"):
             size = " × ".join(str(length) for length in entry.shape) or "scalar"
             rows.append((entry.path, f"{size}  {entry.dtype}"))
+    if summary.cut:
+        rows.append(("…", "and more: it holds too many groups and datasets to list"))
     return rows
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def _plain(value: object) -> str:

@@ -31,7 +31,7 @@ class Meter:
     def __init__(self) -> None:
         self.epochs = self.rows = 0
         self.last: EpochRecord | None = None
-        self._reasons: dict[str, str] = {}
+        self._told = time.perf_counter()
         self._began = time.perf_counter()
         self._first: tuple[float, int] | None = None
         self._done = 0
@@ -40,18 +40,22 @@ class Meter:
         """Pass it on."""
         say(f"note: {message}")
 
-    def chosen(self, reasons: Mapping[str, str]) -> None:
-        """Keep what is to be said when training starts."""
-        self._reasons = dict(reasons)
+    def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
+        """Say what is about to be trained, and why so."""
+        self._told = time.perf_counter()
+        self.epochs = config.resolved("epochs")
+        for line in describe(config, columns, rows, reasons):
+            say(line)
 
     def folds_done(self, epoch: int, val_loss: float) -> None:
-        """Say nothing yet: it takes a few seconds where rows are few."""
+        """Say how far the search for the best number of epochs is, if it takes long."""
+        if time.perf_counter() - self._told >= LINE_SECONDS:
+            self._told = time.perf_counter()
+            say(f"rows held out in turn: epoch {epoch}/{self.epochs}  val_loss {val_loss:.5g}")
 
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
-        """Say what is about to be trained, and start the clock."""
+        """Start the clock."""
         self.epochs, self.rows = config.resolved("epochs"), rows
-        for line in describe(config, columns, rows, self._reasons):
-            say(line)
         self._began = time.perf_counter()
 
     def rows_done(self, epoch: int, rows: int) -> None:

@@ -60,6 +60,7 @@ def command(
     )
     rows, columns = job.x.shape
     write_rows(
+        job,
         dataset_output(
             output,
             (rows, columns),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
     from gpuae.storage.dataset import Dataset
+    from gpuae.storage.input_file import InputFiles
     from gpuae.storage.outputs import Output
 
 
@@ -30,6 +31,8 @@ class Job:
     dataset: Dataset
     said: dict[str, str]
     """What a person said about columns."""
+    inputs: InputFiles
+    """Of both, as they were before they were read."""
 
     @classmethod
     def open(
@@ -47,10 +50,12 @@ class Job:
         Without `reading` they are codes rather than rows. With `row_bytes` the disk must have room
         for so many bytes of output a row.
         """
-        from gpuae.importers import ReadOptions
+        from gpuae.importers import ReadOptions, path_of
         from gpuae.model.model import Model
         from gpuae.storage.dataset import check_distinct, check_finite, check_room
+        from gpuae.storage.input_file import InputFiles
 
+        inputs = InputFiles(model_path, path_of(data))
         model = Model.load(model_path)
         wanted = ReadOptions() if reading is None else _wanted(reading, model_path, model)
         dataset = _open_rows(data, wanted, model, memory)
@@ -62,7 +67,8 @@ class Job:
         if output is not None and row_bytes is not None:
             check_room(output, len(dataset.x) * row_bytes(model))
         check_finite(dataset.x, dataset.source, missing=wanted.missing)
-        return cls(model_path, model, dataset, {} if reading is None else reading.said())
+        said = {} if reading is None else reading.said()
+        return cls(model_path, model, dataset, said, inputs)
 
     @property
     def x(self) -> Any:
@@ -70,11 +76,12 @@ class Job:
         return self.dataset.x
 
     def attributes(
-        self, command: str, device: str, **options: str | int
+        self, command: str, device: str, **options: str | int | float
     ) -> dict[str, str | int | float]:
         """Return which command, model, data and device an output comes from.
 
-        `options` are those of the command that decide what it gives.
+        `options` are those of the command that decide what it gives. What is hashed here must still
+        be what was read.
         """
         from gpuae.backends import resolve_device
         from gpuae.storage import provenance
@@ -85,6 +92,7 @@ class Job:
             provenance.source_file("data", data.source_path, data.source),
         )
         made = provenance.attributes(command, sources, {**options, **self.said})
+        self.inputs.check()
         return {"device": resolve_device(device).name, **made}
 
     @property
@@ -162,9 +170,12 @@ def _check_names(model_path: Path, model: Model, dataset: Dataset) -> None:
             )
 
 
-def write_rows(output: Output, path: Path, compute: Callable[[Sink], None], what: str) -> None:
+def write_rows(
+    job: Job, output: Output, path: Path, compute: Callable[[Sink], None], what: str
+) -> None:
     """Fill an output file, showing how far it is, and say so."""
     from gpuae.cli.progress import counting
+    from gpuae.storage.pages import is_in_memory
 
     with output as out, counting(out.shape[0], out.start) as advance:
 
@@ -173,4 +184,6 @@ def write_rows(output: Output, path: Path, compute: Callable[[Sink], None], what
             advance(len(block))
 
         compute(sink)
+        if not is_in_memory(job.x):
+            job.inputs.check()
     click.echo(f"wrote {what} to {path}")

@@ -10,13 +10,16 @@ import click
 from pydantic.fields import FieldInfo
 
 from gpuae.cli.base import PATH
-from gpuae.config import Config
+from gpuae.config import Config, read_toml
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def setting_options(function: F) -> F:
-    """Add an option for each setting, and --config; the command gets `settings` and `config`."""
+    """Add an option for each setting, --config and --preset.
+
+    The command gets `config_path`, `preset` and all others.
+    """
     for name, field in reversed(Config.model_fields.items()):
         function = click.option(
             "--" + name.replace("_", "-"),
@@ -25,14 +28,34 @@ def setting_options(function: F) -> F:
             help=_help(field),
             default=None,
         )(function)
-    return click.option(
+    function = click.option(
         "--config", "config_path", type=PATH, metavar="FILE", help="TOML file of settings."
+    )(function)
+    return click.option(
+        "--preset", metavar="NAME", help="Settings to begin with; `gpuae presets` lists them."
     )(function)
 
 
-def read_settings(config_path: Path | None, settings: dict[str, str | None]) -> Config:
-    """Put the file's settings and the given options together; options win."""
+def read_settings(
+    config_path: Path | None,
+    settings: dict[str, str | None],
+    preset: str | None = None,
+    without: tuple[str, ...] = (),
+) -> Config:
+    """Put a preset, the file's settings and the given options together; the later ones win.
+
+    `without` are settings of the preset that do not count.
+    """
+    from gpuae.storage.input_file import check_plain
+
+    if config_path is not None:
+        check_plain(config_path)
     given = {name: value for name, value in settings.items() if value is not None}
+    if preset is not None:
+        from gpuae.presets import Preset
+
+        overrides = {**(read_toml(config_path) if config_path else {}), **given}
+        return Preset.named(preset).config(overrides, without)
     if config_path is not None:
         return Config.from_toml(config_path, given)
     return Config.parse(given, source="options")

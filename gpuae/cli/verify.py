@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import PATH, declare, json_option, print_json, trust_option
+from gpuae.cli.base import PATH, declare, json_option, print_json, printable, trust_option
 
 if TYPE_CHECKING:
     from gpuae.storage.sameness import Difference
@@ -48,7 +48,7 @@ def _check(files: tuple[Path, ...], as_json: bool) -> bool:
         print_json([_plain(verdict) for verdict in verdicts])
     else:
         for verdict in verdicts:
-            click.echo(f"{verdict.path}: {_sentence(verdict)}")
+            click.echo(printable(f"{verdict.path}: {_sentence(verdict)}"))
     return all(verdict.ok for verdict in verdicts)
 
 
@@ -84,7 +84,7 @@ def _compare(one: Path, other: Path, as_json: bool) -> bool:
     if as_json:
         print_json({"same": not found, "differences": [vars(entry) for entry in found]})
     elif found:
-        click.echo("\n".join([f"{one} and {other} differ:", *_first(found)]))
+        click.echo(printable("\n".join([f"{one} and {other} differ:", *_first(found)])))
     else:
         click.echo(f"{one} and {other} are the same, but for timings")
     return not found

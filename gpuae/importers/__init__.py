@@ -14,7 +14,7 @@ from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.memory import data_memory
 from gpuae.storage.dataset import Dataset, open_dataset
 
-__all__ = ["ReadOptions", "open_data", "split_spec"]
+__all__ = ["ReadOptions", "open_data", "path_of", "split_spec"]
 
 TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load}
 """Formats whose columns can be other things than features."""
@@ -51,6 +51,11 @@ def open_data(
     most = data_memory(None) if memory is None else memory
     dataset = _open(spec, most, options)
     return dataset if labels is None else _with_labels(dataset, labels)
+
+
+def path_of(spec: str) -> Path | None:
+    """Return the file that a person calls DATA, whether it is there or not; None if in none."""
+    return None if spec == digits.NAME else split_spec(spec)[0]
 
 
 def _open(spec: str, memory: int, options: ReadOptions) -> Dataset:

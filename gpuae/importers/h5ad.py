@@ -39,7 +39,7 @@ def is_h5ad(path: Path) -> bool:
         )
         if kind is not None or own == schema.FORMAT:
             return kind == "anndata"
-        return {"obs", "var"} <= set(guard.names_in(file, str(path)))  # before AnnData 0.8
+        return all(guard.has(file, name, str(path)) for name in ("obs", "var"))  # before 0.8
 
 
 def load(path: Path, inner: str | None, memory: int) -> Dataset:

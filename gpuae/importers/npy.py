@@ -20,7 +20,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, limits
+from gpuae.storage import arrays, limits, lost_pages
 from gpuae.storage.dataset import Dataset
 from gpuae.storage.input_file import check_readable
 from gpuae.storage.limits import check_memory
@@ -91,7 +91,7 @@ def read_array(path: Path) -> NDArray[Any]:
         loaded: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     if not loaded.flags.c_contiguous:
         check_memory(loaded.nbytes, str(path), "save it in C order, which is read in place")
-    return loaded
+    return lost_pages.watch(loaded, str(path))
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,10 @@ def _at_once(
     table: Table, features: tuple[int, ...], options: ReadOptions
 ) -> NDArray[np.float64] | None:
     """Return the features; None where they have to be looked at one by one."""
+    text = table.text.translate(SWAPPED) if options.decimal == "," else table.text
     try:
         values = np.loadtxt(
-            io.StringIO(table.text.translate(SWAPPED) if options.decimal == "," else table.text),
+            io.StringIO(text, newline=None),
             delimiter=table.header.delimiter,
             skiprows=table.header.lines,
             usecols=features,
@@ -190,13 +191,13 @@ def rounded(line: int, column: int, cell: str, table: Table) -> str:
 
 def _whole(table: Table, features: tuple[int, ...], found: _Found) -> NDArray[Any]:
     """Return features that are all integers in a type of 64 bits that holds them."""
-    rows = [
-        [int(row[column]) for column in features] for _, row in cells.rows(table.text, table.header)
-    ]
+    content = list(cells.rows(table.text, table.header))
     for dtype in INTEGERS:
         try:
-            return np.array(rows, dtype)
-        except OverflowError:
+            return np.array(
+                [[int(row[column]) for column in features] for _, row in content], dtype
+            )
+        except (OverflowError, ValueError):  # beyond the type, or beyond Python's limit of digits
             continue
     assert found.rounded is not None
     raise InputError(f"{table.header.path}: {rounded(*found.rounded, table)}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import InputError
+from gpuae.model.calibration import Calibration, Neighbours, bytes_needed
 from gpuae.model.network import Layer, Network
 from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import Preprocess
@@ -40,6 +41,8 @@ class Model:
         Of the data it was trained on, where known.
     pca
         What it is compared with, where that was learnt.
+    calibration
+        What rows are judged by, of a model whose training has ended.
     """
 
     config: Config
@@ -50,6 +53,7 @@ class Model:
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, ...] | None = None
     pca: PrincipalAxes | None = None
+    calibration: Calibration | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -81,6 +85,15 @@ class Model:
         """Write a model file into an output whose name has been taken."""
         output.write(lambda file: fill(file, self.contents()))
 
+    def rehearse(self, output: SmallOutput) -> None:
+        """Take the room for a model file of it, and find out now if it could not be written."""
+        output.rehearse(lambda file: fill(file, self.contents()), self.nbytes)
+
+    @property
+    def neighbours(self) -> Neighbours | None:
+        """Training rows that others are compared with, where their score asks for that."""
+        return self.calibration.neighbours if self.calibration else None
+
     @property
     def nbytes(self) -> int:
         """Bytes that a file of it holds, about: its history has an entry for each epoch to be.
@@ -93,7 +106,11 @@ class Model:
         longest = max((len(name.encode("utf-8", "replace")) for name in names), default=0)
         cells = len(names) * longest
         return int(
-            self.parameters.nbytes + arrays + cells + HISTORY_BYTES * self.config.resolved("epochs")
+            self.parameters.nbytes
+            + arrays
+            + cells
+            + HISTORY_BYTES * self.config.resolved("epochs")
+            + bytes_needed(self.network.columns, self.config.outlier_score)
         )
 
     @classmethod
@@ -120,6 +137,7 @@ class Model:
             feature_names=contents.feature_names,
             image_shape=contents.image_shape,
             pca=PrincipalAxes.from_arrays(contents.pca) if contents.pca else None,
+            calibration=Calibration.from_arrays(contents.calibration),
         )
 
     def contents(self) -> ModelContents:
@@ -134,6 +152,7 @@ class Model:
             feature_names=self.feature_names,
             image_shape=self.image_shape,
             pca=self._pca_arrays(),
+            calibration=self.calibration.arrays() if self.calibration else {},
         )
 
     def _pca_arrays(self) -> dict[str, NDArray[Any]]:

@@ -19,6 +19,8 @@ from gpuae.model.statistics import ColumnStatistics, Vector, blocks, within_roun
 
 SIGMA_SPAN = 3.0
 SIGMA_LOW, SIGMA_HIGH = 0.1, 0.9
+SHRINKAGE = 0.01
+"""Share of the mean variance of all columns in that of a column, for scale=shrunk."""
 WHITEN_MAX_COLUMNS = 16_384
 WHITEN_EPSILON = 1e-5
 """Added to the eigenvalues before whitening, as a share of the largest one."""
@@ -185,8 +187,19 @@ def _scale_standard(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple
 
 def _scale_pooled(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     """Centre each column and divide all by one deviation, the root of the mean variance."""
-    pooled = np.sqrt(np.where(statistics.constant(dtype), 0.0, statistics.variance).mean())
+    pooled = np.sqrt(_variance(statistics, dtype).mean())
     return statistics.mean, np.full(len(statistics.mean), _inverse(pooled, dtype))
+
+
+def _scale_shrunk(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    """Centre each column and divide by a deviation a little nearer to that of all columns."""
+    own = _variance(statistics, dtype)
+    shrunk = (1 - SHRINKAGE) * own + SHRINKAGE * own.mean()
+    return statistics.mean, _inverse(np.sqrt(shrunk), dtype)
+
+
+def _variance(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> Vector:
+    return np.where(statistics.constant(dtype), 0.0, statistics.variance)
 
 
 def _scale_minmax(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
@@ -215,6 +228,7 @@ _SCALES: dict[str, Callable[[ColumnStatistics, np.dtype[Any]], tuple[Vector, Vec
     "none": _scale_none,
     "unit": _scale_unit,
     "standard": _scale_standard,
+    "shrunk": _scale_shrunk,
     "pooled": _scale_pooled,
     "minmax": _scale_minmax,
     "sigma": _scale_sigma,

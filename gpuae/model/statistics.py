@@ -23,8 +23,6 @@ ROUNDINGS = 4
 PIXEL_COLUMNS = 64
 """Fewer columns are no image."""
 SAME_LOW, SAME_HIGH = 0.9, 0.9
-LOOKED_AT = 200
-"""Rows that are looked at to see whether values are whole numbers."""
 
 Vector = NDArray[np.float64]
 
@@ -68,12 +66,12 @@ def within_rounding(
     return np.asarray(np.subtract(highest, lowest) <= ROUNDINGS * float(epsilon) * largest)
 
 
-def share_one_range(x: NDArray[Any], rows: NDArray[np.int64], statistics: ColumnStatistics) -> bool:
-    """Whether all columns measure the same in the same range, as pixels do.
+def share_one_range(statistics: ColumnStatistics) -> bool:
+    """Whether all columns seem to measure the same in the same range, as the pixels of images do.
 
-    Then the columns are many, their values are whole numbers or whole 255ths of the range, nearly
-    all that vary begin at the same value and most end near the same one. Columns of two values
-    each are none: how often a value comes tells them apart, as it does in a table.
+    Then the columns are many, nearly all that vary begin at the same value and most end near the
+    same one. Columns of two values each are none: how often a value comes tells them apart, as it
+    does in a table.
     """
     lowest, highest = statistics.lowest, statistics.highest
     varies = lowest < highest
@@ -85,11 +83,8 @@ def share_one_range(x: NDArray[Any], rows: NDArray[np.int64], statistics: Column
     if np.median(highest[varies]) - low < SAME_HIGH * (high - low):
         return False
     to_ends = (statistics.mean - lowest) * (highest - statistics.mean)
-    if np.allclose(to_ends, statistics.variance, rtol=1e-9, atol=0):
-        return False  # the variance is as large as it can be: only the ends occur
-    some = x[rows[np.linspace(0, len(rows) - 1, min(len(rows), LOOKED_AT)).astype(np.int64)]]
-    steps = 255 * (some - low) / (high - low)
-    return bool((some == np.round(some)).all() or np.allclose(steps, np.round(steps), atol=1e-3))
+    # the variance is as large as it can be where only the ends occur
+    return not np.allclose(to_ends, statistics.variance, rtol=1e-9, atol=0)
 
 
 def blocks(x: Source, rows: NDArray[np.int64] | None = None) -> Iterator[NDArray[Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.storage import lost_pages
 from gpuae.storage.matrix import Matrix, Source
 from gpuae.storage.pages import hand_back
 
@@ -117,6 +118,7 @@ def _round_up(count: int, multiple: int) -> int:
 def _mapped_blocks(x: NDArray[Any], first: int, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
     for start in range(first, len(x), rows):
         yield start, x[start : start + rows]
+        lost_pages.check()
         if x.nbytes > HELD_BYTES:
             hand_back(x)
 

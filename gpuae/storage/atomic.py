@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -93,18 +94,28 @@ class SmallOutput:
         """Take so many bytes of the disk now, so that they are there in the end."""
         self._temporary.reserve(size + _RESERVE_BYTES)
 
+    def rehearse(self, build: Build, size: int) -> None:
+        """Take the room for `size` bytes and whatever `build` adds now.
+
+        What HDF5 cannot hold is found out as well, before any work is done for it.
+        """
+        self.reserve(max(size, len(_sealed_image(build))))
+
     def write(self, build: Build) -> None:
         """Write what `build` fills a file with, and its content hash."""
-
-        def sealed(file: h5py.File) -> None:
-            build(file)
-            content.reserve(file)
-            content.seal(file)
-
-        image = _image(sealed)
+        image = _sealed_image(build)
         self._temporary.write(memoryview(image), 0)
         self._temporary.truncate(len(image))
         self._temporary.discarded = False
+
+
+def _sealed_image(build: Build) -> bytes:
+    def sealed(file: h5py.File) -> None:
+        build(file)
+        content.reserve(file)
+        content.seal(file)
+
+    return _image(sealed)
 
 
 def _image(build: Build) -> bytes:
@@ -117,8 +128,41 @@ def _image(build: Build) -> bytes:
         return bytes(file.id.get_file_image())
 
 
+@dataclass
+class _Large:
+    """A contiguous dataset with a value, or several, for each row."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    field: str | None
+    """Which part of a row it holds; None: all of it."""
+    leaves: Leaves
+    offset: int = 0
+    """Where in the file it begins."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one row."""
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
+
+def _large_datasets(path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> list[_Large]:
+    """Return the dataset at `path`, or one below its folder for each field of a row."""
+    if dtype.fields is None:
+        return [_Large(path, shape, dtype, None, Leaves(shape[0]))]
+    folder = path.rpartition("/")[0]
+    fields = {name: dtype[name] for name in dtype.fields}
+    return [
+        _Large(f"{folder}/{name}", (*shape, *own.shape), own.base, name, Leaves(shape[0]))
+        for name, own in fields.items()
+    ]
+
+
 class RowsOutput:
     """A new HDF5 file around one large contiguous dataset that is filled by blocks of rows.
+
+    Or around several, one for each field of `dtype`, which then lie beside one another.
 
     A context manager. The file takes its name when the block ends with all rows written; after an
     exception, Ctrl-C included, nothing is left behind. The space is reserved on entering.
@@ -132,7 +176,7 @@ class RowsOutput:
     shape
         Of the large dataset, rows first.
     dtype
-        In which rows are stored.
+        In which rows are stored. Where it has fields, `dataset_path` is the dataset of the first.
     build
         Writes everything else: attributes (of the large dataset too, which is there but must not
         be filled) and small datasets.
@@ -170,16 +214,13 @@ class RowsOutput:
         self.shape = shape
         self.dtype = np.dtype(dtype)
         self._path = path
-        self._dataset_path = dataset_path
+        self._large = _large_datasets(dataset_path, shape, self.dtype)
         self._build = build
         self._force = force
         self._resume = resume
-        self._row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
         self._temporary: Temporary | None = None
         self._cleanup = ExitStack()
-        self._offset = 0
         self._written: list[tuple[int, int]] = []
-        self._leaves = Leaves(shape[0])
         self._identity = ""
         self._synced = 0.0
         self._syncing = Lock()
@@ -197,19 +238,23 @@ class RowsOutput:
                 temporary.clear()
                 temporary.write(memoryview(image), 0)
                 temporary.reserve(len(image) + self._rows_bytes + _RESERVE_BYTES)
-                self._offset = _allocate(temporary.name, self._dataset_path)
+                _allocate(temporary.name, self._large)
             self._synced = time.monotonic()
             self._cleanup = stack.pop_all()
         return self
 
     @property
+    def _first(self) -> _Large:
+        return self._large[0]
+
+    @property
     def _rows_bytes(self) -> int:
-        return self.shape[0] * self._row_bytes
+        return sum(self.shape[0] * large.row_bytes for large in self._large)
 
     def _goes_on(self, temporary: Temporary) -> bool:
         """Take up what was interrupted, if there is anything."""
         done = Progress.read(temporary.journal)
-        if done is None or temporary.size < done.offset + self._rows_bytes:
+        if done is None or not 0 <= done.rows <= self.shape[0]:
             return False
         if done.identity != self._identity:
             temporary.keep = True
@@ -217,7 +262,11 @@ class RowsOutput:
                 f"{self._path}: what was interrupted is of another model, other data or other "
                 "options; give the same ones, or leave --resume out to begin anew"
             )
-        self._offset, self.start = done.offset, done.rows
+        first = self._first
+        whole = temporary.size >= done.offset + self.shape[0] * first.row_bytes
+        if not whole or done.offset != _offset_of(temporary.name, first.path):
+            return False
+        first.offset, self.start = done.offset, done.rows
         self._written.append((0, self.start))
         return True
 
@@ -234,6 +283,7 @@ class RowsOutput:
                 self._sync()
         if kind is None and self._temporary is not None:
             try:
+                self._temporary.check_own()
                 self._complete(self._temporary.name)
             except BaseException as problem:
                 self._cleanup.__exit__(type(problem), problem, problem.__traceback__)
@@ -247,10 +297,12 @@ class RowsOutput:
         stop = start + len(rows)
         if rows.shape[1:] != self.shape[1:] or not 0 <= start <= stop <= self.shape[0]:
             raise RuntimeError(f"rows {rows.shape} at {start} do not fit into {self.shape}")
-        stored = np.ascontiguousarray(rows, dtype=self.dtype)
-        octets = stored.reshape(-1).view(np.uint8).data
-        self._temporary.write(octets, self._offset + start * self._row_bytes)
-        self._leaves.add(start, stored)
+        for large in self._large:
+            own = rows if large.field is None else rows[large.field]
+            stored = np.ascontiguousarray(own, dtype=large.dtype)
+            octets = stored.reshape(-1).view(np.uint8).data
+            large.leaves.add(start, stored)  # first: a lost page of theirs is found by reading it
+            self._temporary.write(octets, large.offset + start * large.row_bytes)
         self._written.append((start, stop))
         if self._resume is not None and time.monotonic() - self._synced > SYNC_SECONDS:
             self._sync()
@@ -266,14 +318,15 @@ class RowsOutput:
             rows = self._first_unwritten()
             self._temporary.flush()
             with suppress(OSError):
-                Progress(self._identity, self._offset, rows).write(self._temporary.journal)
+                Progress(self._identity, self._first.offset, rows).write(self._temporary.journal)
             self._synced = time.monotonic()
         finally:
             self._syncing.release()
 
     def _skeleton(self, file: h5py.File) -> None:
-        """Declare the large dataset without space for it, and let the caller write the rest."""
-        file.create_dataset(self._dataset_path, self.shape, self.dtype, fill_time="never")
+        """Declare the large datasets without space for them; let the caller write the rest."""
+        for large in self._large:
+            file.create_dataset(large.path, large.shape, large.dtype, fill_time="never")
         self._build(file)
         content.reserve(file)
 
@@ -283,8 +336,8 @@ class RowsOutput:
         if unwritten < self.shape[0]:
             raise RuntimeError(f"row {unwritten} of {self._path} was never written")
         with _opened(name) as file:
-            rows_sha256 = self._leaves.sha256(file[self._dataset_path])
-            content.seal(file, {self._dataset_path: rows_sha256})
+            known = {large.path: large.leaves.sha256(file[large.path]) for large in self._large}
+            content.seal(file, known)
 
     def _keep(self) -> None:
         if self._temporary is not None:
@@ -312,12 +365,23 @@ def _opened(path: Path) -> h5py.File:
     )
 
 
-def _allocate(path: Path, dataset_path: str) -> int:
-    """Give the large dataset its space in the reserved file and return where that begins.
+def _offset_of(path: Path, dataset_path: str) -> int | None:
+    """Return where the large dataset of an interrupted output begins; None if that is not known."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            offset: int | None = file[dataset_path].id.get_offset()
+    except (OSError, RuntimeError, KeyError, ValueError, AttributeError):
+        return None
+    return offset
+
+
+def _allocate(path: Path, large_datasets: Sequence[_Large]) -> None:
+    """Give large datasets their space in the reserved file and note where that begins.
 
     The first value that is written makes HDF5 allocate all of it, unfilled.
     """
     with _opened(path) as file:
-        dataset = file[dataset_path]
-        dataset[(0,) * dataset.ndim] = 0
-        return int(dataset.id.get_offset())
+        for large in large_datasets:
+            dataset = file[large.path]
+            dataset[(0,) * dataset.ndim] = 0
+            large.offset = int(dataset.id.get_offset())

@@ -36,7 +36,8 @@ def write_checkpoint(
     def build(file: h5py.File) -> None:
         model_file.fill(file, contents, model_file.CHECKPOINT)
         for name in sorted(state):
-            file[f"{STATE}/{name}"] = state[name]
+            folder, _, own = f"{STATE}/{name}".rpartition("/")
+            file.require_group(folder)[own] = state[name]  # which has no times, unlike one implied
 
     write_small(path, build, force=True)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import guard
+from gpuae.storage.input_file import Version, version_of
 from gpuae.storage.unpacking import Packing
 
 Box = tuple[slice, ...]
@@ -41,8 +42,8 @@ class Chunks:
     """First index of each chunk (m, dimensions)."""
     places: NDArray[np.int64]
     """Offset in the file, size, and filters that were skipped, of each chunk (m, 3)."""
-    version: tuple[int, ...]
-    """Of the file: what changes when somebody writes to it or replaces it."""
+    version: Version
+    """Of the file."""
 
     @classmethod
     def of(cls, dataset: h5py.Dataset, source: str) -> Chunks:
@@ -70,7 +71,7 @@ class Chunks:
                 guard.value_type(dataset, source),
                 np.array(corners, np.int64).reshape(-1, dataset.ndim),
                 np.array(places, np.int64).reshape(-1, 3),
-                _version(status),
+                version_of(status),
             )
             fills = dataset.id.get_create_plist().fill_value_defined()
         found._check(status.st_size)
@@ -108,7 +109,7 @@ class Chunks:
         values = np.zeros(high - low, self.dtype)  # where no chunk was written
         meets = (self.corners < high) & (self.corners + self.chunk > low)
         with path.open("rb") as file:
-            if _version(os.fstat(file.fileno())) != self.version:
+            if version_of(os.fstat(file.fileno())) != self.version:
                 raise InputError(f"{self.source}: has changed while it was read; try again")
             for index in np.flatnonzero(meets.all(axis=1)):
                 corner = self.corners[index]
@@ -143,10 +144,6 @@ class Chunks:
                 f"{self.source}: cannot be read, it is damaged or cut short ({error}); "
                 "copy it or make it again"
             ) from None
-
-
-def _version(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _box(low: NDArray[np.int64], high: NDArray[np.int64]) -> Box:

@@ -80,7 +80,7 @@ def _dataset(
 
 def reserve(file: h5py.File) -> None:
     """Make room for the hash in a new file."""
-    file.attrs.create(schema.CONTENT_SHA256, b"0" * 64, dtype=_TYPE)
+    file.attrs.create(schema.CONTENT_SHA256, schema.UNSEALED.encode(), dtype=_TYPE)
 
 
 def seal(file: h5py.File, known: Mapping[str, str] = _NOTHING_KNOWN) -> None:

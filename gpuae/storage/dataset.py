@@ -21,9 +21,10 @@ from gpuae.storage.companions import (
     fitting_image_shape,
     read_companions,
 )
-from gpuae.storage.input_file import sha256
+from gpuae.storage.input_file import InputFiles, sha256
 from gpuae.storage.matrix import Source
 from gpuae.storage.outputs import numbered, rows_output
+from gpuae.storage.pages import is_in_memory
 from gpuae.storage.schema import NO_ATTRIBUTES, Attribute
 from gpuae.storage.temporary import check_distinct, check_output, check_room
 
@@ -111,6 +112,7 @@ def open_dataset(path: Path, inner: str | None = None, memory: int | None = None
     """
     most = data_memory(None) if memory is None else memory
     with guard.opened(path) as file:
+        reading.refuse_unfinished(file)
         if inner is None:
             return _open_own(path, file, most)
         dataset, x, image_shape = _read_rows(path, file, inner, most)
@@ -170,6 +172,7 @@ def write_dataset(
     *,
     force: bool,
     attributes: Mapping[str, Attribute] = NO_ATTRIBUTES,
+    inputs: InputFiles | None = None,
 ) -> None:
     """Write a data set of gpuae's, a block of rows at a time, in the type that the rows have.
 
@@ -179,9 +182,13 @@ def write_dataset(
     ----------
     attributes
         Root attributes beside the standard ones.
+    inputs
+        Files that must not change for as long as rows are read.
 
     Raises
     ------
+    InputError
+        When one of them has.
     OutputError
         When it cannot be written there.
     """
@@ -203,3 +210,5 @@ def write_dataset(
     with output as out:
         for start, rows in arrays.blocks(dataset.x):
             out.write(start, rows)
+        if inputs is not None and not is_in_memory(dataset.x):
+            inputs.check()

@@ -67,18 +67,24 @@ def scores_output(
     y: NDArray[Any] | None = None,
     row_id: NDArray[Any] | None = None,
     attributes: Mapping[str, Attribute],
+    dtype: np.dtype[Any] | None = None,
 ) -> Output:
     """Return the output for one error a row, stored as float64 (n,) under /scores/error.
 
     In a table the rows are numbered from 1 where nothing else identifies them, so that it can be
-    sorted.
+    sorted. With `dtype` rows have fields, `error` first, and each is stored under its name.
     """
     if row_id is None and is_table(path):
         row_id = np.arange(1, rows + 1)
-    beside = Companions(y, row_id)
-    names = ("error",)
     return _output(
-        path, "scores", (rows,), "float64", names, beside, force=force, attributes=attributes
+        path,
+        "scores",
+        (rows,),
+        "float64" if dtype is None else dtype,
+        ("error",) if dtype is None else dtype.names or (),
+        Companions(y, row_id),
+        force=force,
+        attributes=attributes,
     )
 
 

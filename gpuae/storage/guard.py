@@ -8,8 +8,9 @@ content before a byte of it is read.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,6 +28,10 @@ MARKED_OPEN = "clear file consistency flags"
 """What HDF5 says of a file that somebody writes to for readers, or did not close."""
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 """What h5py raised on thousands of mutated files; UnicodeDecodeError is a ValueError."""
+
+MOST_NAMES = 10_000
+"""In a group, or of attributes, of what has to be walked as a whole."""
+_WAIT_SECONDS, _NAP_SECONDS = 1.0, 0.05
 
 
 @contextmanager
@@ -70,12 +75,27 @@ def opened(path: Path) -> Iterator[h5py.File]:
             raise InputError(
                 f"{path}: is damaged where it keeps its strings; copy it or make it again"
             )
-        file = h5py.File(path, "r", locking="best-effort")
+        file = _open(path)
     try:
         yield file
     finally:
         with hdf5_errors(str(path)):
             file.close()
+
+
+def _open(path: Path) -> h5py.File:
+    """Open a file, waiting a little for one whose writer has just put it in place and lets it go.
+
+    Raises
+    ------
+    BlockingIOError
+        When somebody goes on writing to it.
+    """
+    for _ in range(round(_WAIT_SECONDS / _NAP_SECONDS)):
+        with suppress(BlockingIOError):
+            return h5py.File(path, "r", locking="best-effort")
+        time.sleep(_NAP_SECONDS)
+    return h5py.File(path, "r", locking="best-effort")
 
 
 def find(file: h5py.File, inner: str) -> Item | None:
@@ -98,13 +118,29 @@ def find(file: h5py.File, inner: str) -> Item | None:
     return found
 
 
-def names_in(owner: Iterable[str | bytes], source: str) -> list[str]:
+def names_in(owner: h5py.Group | h5py.AttributeManager, source: str) -> list[str]:
     """Return the names in a group, or of attributes, in their order.
 
     h5py gives names that are not UTF-8 as bytes; they are left out: nobody could type them.
+
+    Raises
+    ------
+    InputError
+        When there are more than anything that is read here has.
     """
     with hdf5_errors(source):
+        if len(owner) > MOST_NAMES:
+            raise InputError(
+                f"{source}: has {len(owner)} names in it where at most {MOST_NAMES} can be; "
+                "make the file again"
+            )
         return [name for name in owner if isinstance(name, str)]
+
+
+def has(group: h5py.Group, name: str, source: str) -> bool:
+    """Whether there is such a name in a group."""
+    with hdf5_errors(source):
+        return bool(group.id.links.exists(name.encode()))
 
 
 def child(group: h5py.Group, name: str, source: str) -> Item | None:

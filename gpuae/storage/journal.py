@@ -8,6 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from gpuae.storage.input_file import check_readable
+
+_LARGEST = 1 << 12
+"""Bytes of a journal."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -31,15 +36,18 @@ class Progress:
     def read(cls, path: Path) -> Self | None:
         """Return what a journal says; None where there is none that can be read."""
         try:
+            if check_readable(path) > _LARGEST:
+                return None
             values = json.loads(path.read_text(encoding="ascii"))
             return cls(str(values["identity"]), int(values["offset"]), int(values["rows"]))
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
             return None
 
     def write(self, path: Path) -> None:
         """Write the journal anew, whole or not at all."""
         new = _new(path)
-        with new.open("w", encoding="ascii") as file:
+        new.unlink(missing_ok=True)
+        with new.open("x", encoding="ascii") as file:  # never through a link
             json.dump(asdict(self), file)
             file.flush()
             os.fsync(file.fileno())

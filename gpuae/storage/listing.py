@@ -13,12 +13,21 @@ from gpuae.storage import arrays, guard
 
 MAX_CANDIDATES = 20
 MAX_DEPTH = 32
+MOST_OBJECTS = 5000
+"""Groups and datasets that are looked at in a file."""
 
 
-def datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Yield the path and dataset of every dataset in name order; hard links can form cycles."""
+def datasets(file: h5py.File, seen: set[int] | None = None) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Yield the path and dataset of datasets in name order; hard links can form cycles.
+
+    Parameters
+    ----------
+    seen
+        Is given the addresses of what was looked at: of a large file `MOST_OBJECTS` and not all.
+    """
+    seen = set() if seen is None else seen
     with guard.hdf5_errors(file.filename):
-        seen = {h5o.get_info(file.id).addr}
+        seen.add(h5o.get_info(file.id).addr)
     return _below(file, file, "", seen)
 
 
@@ -31,7 +40,7 @@ def candidates(file: h5py.File) -> str:
     )
     found = list(islice(matrices, MAX_CANDIDATES + 1))
     if not found:
-        return "the file holds no numeric dataset of rows and columns"
+        return "no numeric dataset of rows and columns was found in it"
     more = ", and more" if len(found) > MAX_CANDIDATES else ""
     return f"the numeric datasets in the file are {', '.join(found[:MAX_CANDIDATES])}{more}"
 
@@ -39,7 +48,11 @@ def candidates(file: h5py.File) -> str:
 def _below(
     file: h5py.File, group: h5py.Group, prefix: str, seen: set[int]
 ) -> Iterator[tuple[str, h5py.Dataset]]:
-    for name in guard.names_in(group, guard.name_of(file, prefix)):
+    with guard.hdf5_errors(guard.name_of(file, prefix)):
+        names = [name for name in islice(group, MOST_OBJECTS) if isinstance(name, str)]
+    for name in names:
+        if len(seen) > MOST_OBJECTS:
+            return
         inner = f"{prefix}/{name}"
         item = _unseen(file, group, name, inner, seen)
         if isinstance(item, h5py.Group) and inner.count("/") < MAX_DEPTH:

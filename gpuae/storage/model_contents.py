@@ -19,6 +19,12 @@ SCALING = ("center", "factor", *UNBOUNDED, "low", "high")
 WHITENING = ("whiten_mean", "whiten", "unwhiten")
 FILLING = ("fill",)
 PRINCIPAL = ("mean", "axes", "variances")
+SCORES = ("scores", "held_out")
+NEIGHBOURS = ("rows", "rebuilt", "variance", "residual_variance")
+CALIBRATION = (*SCORES, "threshold", *NEIGHBOURS)
+
+_COUNTED_BY = {"scores": "scores", "rows": "rows", "rebuilt": "rows"}
+"""Which array of /calibration says how many rows another one has."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class ModelContents:
     """Of one row of the data."""
     pca: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """Names of /pca to arrays; none where the model has no PCA beside it."""
+    calibration: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """Names of /calibration to arrays; none where the model keeps nothing to judge rows by."""
 
     @property
     def columns(self) -> int:
@@ -68,6 +76,7 @@ class ModelContents:
         yield from self.preprocess.values()
         yield from self.history.values()
         yield from self.pca.values()
+        yield from self.calibration.values()
 
 
 def first_problem(contents: ModelContents) -> str | None:
@@ -100,6 +109,7 @@ def _shape_problems(contents: ModelContents) -> Iterator[str]:
         shape = (sizes[-1 - index], sizes[-2 - index])
         yield from _layer_problems(f"/model/decoder/{index}", layer, shape, dtype, tied=tied)
     yield from _column_problems(contents, sizes[0])
+    yield from _calibration_problems(contents.calibration, sizes[0])
     yield from _history_problems(contents)
     yield from _pca_problems(contents, sizes[0])
 
@@ -134,6 +144,7 @@ def _value_problems(contents: ModelContents) -> Iterator[str]:
     for name, values in contents.pca.items():
         if not np.isfinite(values).all():
             yield f"/pca/{name} holds NaN or infinite values"
+    yield from _calibration_value_problems(contents.calibration)
 
 
 def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
@@ -158,6 +169,32 @@ def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
         yield f"/model/feature_names are {len(contents.feature_names)} for {columns} columns"
     if contents.image_shape is not None and math.prod(contents.image_shape) != columns:
         yield f"image_shape {contents.image_shape} does not make {columns} columns"
+
+
+def _calibration_problems(calibration: Mapping[str, NDArray[Any]], columns: int) -> Iterator[str]:
+    """Check that what belongs together is there and fits."""
+    for names in (SCORES, NEIGHBOURS):
+        missing = [name for name in names if name not in calibration]
+        wanted = bool(calibration) if names == SCORES else len(missing) < len(names)
+        if wanted and missing:
+            yield f"/calibration/{missing[0]} is missing"
+            return
+    for name, values in calibration.items():
+        shape = (len(calibration[lead]),) if (lead := _COUNTED_BY.get(name)) else ()
+        wide = (columns,) if name in NEIGHBOURS else ()
+        if values.shape != shape + wide or 0 in values.shape:
+            yield f"/calibration/{name} has shape {values.shape} where {shape + wide} is needed"
+
+
+def _calibration_value_problems(calibration: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    for name, values in calibration.items():
+        if not np.isfinite(values).all():
+            yield f"/calibration/{name} holds NaN or infinite values"
+        lowest = -np.inf if name in ("rows", "rebuilt") else 0
+        if (values < lowest).any() or ("variance" in name and (values == 0).any()):
+            yield f"/calibration/{name} holds values that are too low"
+    if (np.diff(calibration.get("scores", np.zeros(0))) < 0).any():
+        yield "/calibration/scores do not ascend"
 
 
 def preprocess_shape(name: str, columns: int) -> tuple[int, ...] | None:

@@ -18,6 +18,7 @@ from gpuae.storage import guard, outlines, reading, schema
 from gpuae.storage.atomic import write_small
 from gpuae.storage.companions import read_image_shape, read_names, write_names
 from gpuae.storage.model_contents import (
+    CALIBRATION,
     FILLING,
     PRINCIPAL,
     SCALING,
@@ -75,6 +76,8 @@ def fill(file: h5py.File, contents: ModelContents, kind: str = KIND) -> None:
     _write_arrays(file.create_group("train/history"), contents.history, None)
     if contents.pca:
         _write_arrays(file.create_group("pca"), contents.pca, None)
+    if contents.calibration:
+        _write_arrays(file.create_group("calibration"), contents.calibration, None)
 
 
 def _write_layer(group: h5py.Group, layer: LayerArrays) -> None:
@@ -138,6 +141,7 @@ def _read_parts(file: h5py.File, config: Config, read: Read) -> ModelContents:
         preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
         history=_read_arrays(file, "/train/history", read),
         pca=_read_arrays(file, "/pca", read, PRINCIPAL) if guard.find(file, "/pca") else {},
+        calibration=_read_calibration(file, read),
     )
 
 
@@ -150,7 +154,7 @@ def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -
     minor = schema.minor_version(attributes, str(path))
     try:
         settings = json.loads(str(attributes.get(schema.CONFIG_JSON, "")))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         raise _bad_config(path, f"is not JSON ({error})") from None
     if not isinstance(settings, dict):
         raise _bad_config(path, "is not a JSON object of settings")
@@ -190,6 +194,13 @@ def _read_layer(file: h5py.File, path: str, read: Read) -> LayerArrays:
             f"{guard.name_of(file, f'{path}/bias')}: is not in the file; train or copy it again"
         )
     return LayerArrays(read(file, f"{path}/weight"), bias)
+
+
+def _read_calibration(file: h5py.File, read: Read) -> dict[str, NDArray[Any]]:
+    """Return what rows are judged by, which a model need not have."""
+    if guard.find(file, "/calibration") is None:
+        return {}
+    return _read_arrays(file, "/calibration", read, CALIBRATION)
 
 
 def _read_arrays(

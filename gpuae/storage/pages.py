@@ -6,7 +6,10 @@ import mmap
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+from gpuae.storage.matrix import Source
 
 
 def mapping_of(x: NDArray[Any]) -> mmap.mmap | None:
@@ -18,6 +21,11 @@ def mapping_of(x: NDArray[Any]) -> mmap.mmap | None:
     if getattr(x, "mode", None) == "c" or not hasattr(mmap, "MADV_DONTNEED"):
         return None
     return mapped if isinstance(mapped, mmap.mmap) else None
+
+
+def is_in_memory(x: Source) -> bool:
+    """Whether what is in a file is not read again for these rows."""
+    return isinstance(x, np.ndarray) and getattr(x, "_mmap", None) is None
 
 
 def hand_back(x: NDArray[Any]) -> None:

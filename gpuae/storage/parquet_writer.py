@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gpuae.storage import schema
-from gpuae.storage.table_output import Octets, TableContent
+from gpuae.storage.table_output import Octets, TableContent, columns_of
 
 GROUP_BYTES = 32 << 20
 """Rows are gathered up to this size before they are written."""
@@ -25,7 +25,7 @@ class ParquetWriter:
         self._gathered_bytes = 0
         self._start = 0
         fields = [pa.field(name, values.type) for name, values in self._leading.items()]
-        fields += [pa.field(name, pa.from_numpy_dtype(dtype)) for name in content.names]
+        fields += [pa.field(name, _type(dtype, name)) for name in content.names]
         attributes = schema.root_values(content.kind, content.attributes)
         metadata = {name: str(value) for name, value in attributes.items()}
         self._schema = pa.schema(fields, metadata)
@@ -47,8 +47,14 @@ class ParquetWriter:
     def _write_group(self) -> None:
         rows = np.concatenate(self._gathered)
         own = [values[self._start : self._start + len(rows)] for values in self._leading.values()]
-        columns = [pa.array(column) for column in np.ascontiguousarray(rows.T)]
+        columns = [pa.array(column) for column in columns_of(rows)]
         table = pa.Table.from_arrays([*own, *columns], schema=self._schema)
         self._writer.write_table(table, row_group_size=len(rows))
         self._start += len(rows)
         self._gathered, self._gathered_bytes = [], 0
+
+
+def _type(dtype: np.dtype[Any], name: str) -> pa.DataType:
+    """Return the type of a column of rows."""
+    own = dtype[name] if dtype.fields else dtype
+    return pa.string() if own.kind == "U" else pa.from_numpy_dtype(own)

@@ -6,6 +6,7 @@ command on the same files gives the same text.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,10 @@ from gpuae.storage.schema import Attribute
 ATTRIBUTE_OF_ROLE = {"data": "source_sha256", "model": "model_sha256"}
 """Where a file has the hash of its source in an attribute of its own too."""
 SHOWN_DIGITS = 12
+DEEPEST = 32
+"""So many levels of sources are told: readers of JSON bound how deep it nests."""
+LONGEST_OPTION = 1000
+"""Characters of an option; of longer ones the beginning is told, and their hash."""
 
 
 class Source(BaseModel):
@@ -37,11 +42,11 @@ class Source(BaseModel):
     inner: str | None = None
     """The path in it, where one was given."""
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
-    """Of the whole file; None for built-in data."""
+    """Of the whole file; None for built-in data, and for a file that changed while it was used."""
     made: Record | None = None
     """What made it; of gpuae's own files only."""
     cut: bool = False
-    """Whether what made it was left out for want of room."""
+    """Whether what made it was left out, for want of room or below the deepest level."""
 
     def lines(self, depth: int) -> Iterator[str]:
         """Yield it and what made it, for a person."""
@@ -91,8 +96,8 @@ class Record(BaseModel):
 
     def to_json(self) -> str:
         """Return it as JSON that an attribute can hold, without the deepest levels if need be."""
-        depth = self._depth()
-        text = self._plain_json()
+        depth = min(self._depth(), DEEPEST)
+        text = self._cut_below(depth)._plain_json()
         while len(text) >= schema.ATTRIBUTE_BYTES and depth > 1:
             depth -= 1
             text = self._cut_below(depth)._plain_json()
@@ -184,10 +189,28 @@ def attributes(
     options
         What decides the result and is neither a setting nor said by a source.
     """
-    record = Record(command=command, options=dict(options or {}), sources=tuple(sources))
+    told = {name: _shortened(value) for name, value in (options or {}).items()}
+    record = Record(command=command, options=told, sources=tuple(sources))
     hashes = {
         ATTRIBUTE_OF_ROLE[source.role]: source.sha256
         for source in sources
         if source.role in ATTRIBUTE_OF_ROLE and source.sha256 is not None
     }
     return {schema.PROVENANCE_JSON: record.to_json(), **hashes}
+
+
+def _shortened(value: Attribute) -> Attribute:
+    """Return an option with which the record of an output still fits into an attribute."""
+    if not isinstance(value, str) or len(value) <= LONGEST_OPTION:
+        return value
+    digest = hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{value[:LONGEST_OPTION]}… ({len(value)} characters of SHA-256 {digest})"
+
+
+def unhashed(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """Return root attributes without the hashes of the sources, which have changed meanwhile."""
+    made = Record.model_validate_json(str(attributes[schema.PROVENANCE_JSON]))
+    sources = tuple(source.model_copy(update={"sha256": None}) for source in made.sources)
+    hashes = ATTRIBUTE_OF_ROLE.values()
+    kept = {name: value for name, value in attributes.items() if name not in hashes}
+    return {**kept, schema.PROVENANCE_JSON: made.model_copy(update={"sources": sources}).to_json()}

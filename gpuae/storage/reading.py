@@ -12,24 +12,29 @@ from h5py import h5a, h5t
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, chunks, guard, listing
+from gpuae.storage import arrays, chunks, guard, listing, lost_pages, schema
 from gpuae.storage.limits import check_memory
 from gpuae.storage.text import read_text
 
 Scalar: TypeAlias = str | int | float
 
 MAX_ATTRIBUTE_VALUES = 16
+MOST_ATTRIBUTES = 1000
 MAX_ATTRIBUTE_TEXT = 64 << 20
 """Characters of all root attributes together."""
 
 
 def root_attributes(file: h5py.File) -> dict[str, Scalar]:
-    """Return the root attributes that are single strings or numbers."""
+    """Return the root attributes that are single strings or numbers.
+
+    Where there are more than in any file of gpuae's, those that tell such a file.
+    """
     with guard.hdf5_errors(file.filename):
-        attributes = file.attrs
+        few = len(file.attrs) <= MOST_ATTRIBUTES
+    names = guard.names_in(file.attrs, file.filename) if few else schema.STANDARD_ATTRIBUTES
     values: dict[str, Scalar] = {}
     characters = 0
-    for name in guard.names_in(attributes, file.filename):
+    for name in names:
         value = attribute(file, name, file.filename)
         if isinstance(value, str | int | float):
             values[name] = value
@@ -40,6 +45,21 @@ def root_attributes(file: h5py.File) -> dict[str, Scalar]:
                 "text; delete those that are not needed"
             )
     return values
+
+
+def refuse_unfinished(file: h5py.File) -> None:
+    """Refuse a file of gpuae's that its writer did not complete: rows of it were never written.
+
+    Raises
+    ------
+    InputError
+        With what to do.
+    """
+    if attribute(file, schema.CONTENT_SHA256, file.filename) == schema.UNSEALED:
+        raise InputError(
+            f"{file.filename}: is not complete, since its making was interrupted; give that "
+            "command again, of encode with --resume"
+        )
 
 
 def attribute(owner: guard.Item, name: str, source: str) -> Scalar | tuple[Scalar, ...] | None:
@@ -149,4 +169,5 @@ def can_be_mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> bool:
 
 def _mapped(dataset: h5py.Dataset, target: np.dtype[Any]) -> NDArray[Any]:
     path = Path(dataset.file.filename)
-    return np.memmap(path, target, "r", offset=dataset.id.get_offset(), shape=dataset.shape)
+    offset = dataset.id.get_offset()
+    return lost_pages.watch(np.memmap(path, target, "r", offset, dataset.shape), str(path))

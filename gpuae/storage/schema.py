@@ -27,6 +27,8 @@ IMAGE_SHAPE = "image_shape"
 CONFIG_JSON = "config_json"
 PROVENANCE_JSON = "provenance_json"
 CONTENT_SHA256 = "content_sha256"
+UNSEALED = "0" * 64
+"""The content hash of a file that is not complete."""
 ATTRIBUTE_BYTES = 64 * 1024
 """Attributes of this many bytes and more are refused by HDF5's compact storage."""
 

@@ -75,6 +75,8 @@ def check_structure(file: h5py.File, path: Path, attributes: Mapping[str, Attrib
     _check_attributes(path, attributes)
     if kind in _ROWS:
         _check_rows(file, *_ROWS[kind])
+        if kind == "scores":
+            _check_judgements(file)
     else:
         model_file.contents_of(file, path, kind)
 
@@ -106,6 +108,21 @@ def _check_rows(file: h5py.File, inner: str, dimensions: int, wanted: str | None
     if dimensions > 1:
         _check_beside(file, f"{folder}/feature_names", rows.shape[1], numbers=False)
         _check_image(rows, source)
+
+
+def _check_judgements(file: h5py.File) -> None:
+    """Check what scores may have beside the error of each row."""
+    count = reading.dataset_at(file, "/scores/error").shape[0]
+    for name, dimensions in (("outlier", 1), ("p_value", 1), ("contributions", 2)):
+        inner = f"/scores/{name}"
+        if guard.find(file, inner) is None:
+            continue
+        shape = reading.dataset_at(file, inner).shape
+        if len(shape) != dimensions or shape[0] != count:
+            raise InputError(
+                f"{guard.name_of(file, inner)}: has shape {shape} where one value"
+                f"{' a column' if dimensions > 1 else ''} for each of {count} rows is needed"
+            )
 
 
 def _check_image(rows: h5py.Dataset, source: str) -> None:

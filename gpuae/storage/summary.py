@@ -37,6 +37,8 @@ class Summary:
     provenance: Record | None
     datasets: list[Entry]
     history: dict[str, list[float]]
+    cut: bool
+    """Whether there are more groups and datasets than were looked at."""
 
 
 def summarise(path: Path) -> Summary:
@@ -52,12 +54,14 @@ def summarise(path: Path) -> Summary:
         kind = schema.kind_of(attributes)
         if kind is not None:
             schema.minor_version(attributes, str(path))
+        seen: set[int] = set()
         return Summary(
             kind=kind,
             attributes={k: v for k, v in attributes.items() if k not in _SHOWN_APART},
             config=_config(attributes, path),
             provenance=Record.of(attributes, str(path)) if kind is not None else None,
-            datasets=list(_entries(file)),
+            datasets=list(_entries(file, seen)),
+            cut=len(seen) > listing.MOST_OBJECTS,
             history=_history(file) if kind == "model" else {},
         )
 
@@ -65,13 +69,13 @@ def summarise(path: Path) -> Summary:
 def _config(attributes: dict[str, Attribute], path: Path) -> dict[str, Any]:
     try:
         config = json.loads(str(attributes.get(schema.CONFIG_JSON, "{}")))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         raise InputError(f"{path}: its attribute config_json is not JSON ({error})") from None
     return config if isinstance(config, dict) else {}
 
 
-def _entries(file: h5py.File) -> Iterator[Entry]:
-    for inner, dataset in listing.datasets(file):
+def _entries(file: h5py.File, seen: set[int]) -> Iterator[Entry]:
+    for inner, dataset in listing.datasets(file, seen):
         dtype = guard.value_type(dataset, guard.name_of(file, inner))
         text = h5py.check_string_dtype(dtype) is not None
         yield Entry(inner, dataset.shape or (), "text" if text else str(dtype))

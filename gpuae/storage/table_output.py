@@ -107,7 +107,7 @@ class TableOutput:
     shape
         Of the rows, (n, k) or (n,).
     dtype
-        In which they are written.
+        In which they are written; rows (n,) may have fields, each of which becomes a column.
 
     Raises
     ------
@@ -162,7 +162,8 @@ class TableOutput:
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, ...) at row `start`; several threads may, in any order."""
-        self._rows.put(start, rows.reshape(len(rows), self._columns).astype(self._dtype))
+        shape = (len(rows),) if self._dtype.fields else (len(rows), self._columns)
+        self._rows.put(start, rows.reshape(shape).astype(self._dtype))
 
 
 class Octets(io.RawIOBase):
@@ -230,6 +231,13 @@ def _writer(path: Path, file: Octets, dtype: np.dtype[Any], content: TableConten
     return ParquetWriter(file, dtype, content)
 
 
+def columns_of(rows: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the columns of rows (m, k), or of rows (m,) that have fields."""
+    if rows.dtype.names:
+        return [rows[name] for name in rows.dtype.names]
+    return list(np.ascontiguousarray(rows.T))
+
+
 class CsvWriter:
     """Numbers in the fewest digits that give them back; text in quotes where it needs them."""
 
@@ -241,12 +249,17 @@ class CsvWriter:
 
     def append(self, start: int, rows: NDArray[Any]) -> None:
         """Write rows (m, k), a few at a time: as text they take fifty times the memory."""
-        step = max(1, CELLS_AT_ONCE // rows.shape[1])
+        step = max(1, CELLS_AT_ONCE // len(columns_of(rows)))
         for first in range(0, len(rows), step):
             self._append(start + first, rows[first : first + step])
 
     def _append(self, start: int, rows: NDArray[Any]) -> None:
-        cells: list[list[Any]] = rows.astype(str).tolist()
+        cells: list[list[Any]]
+        if rows.dtype.fields:
+            texts = [column.astype(str).tolist() for column in columns_of(rows)]
+            cells = [list(row) for row in zip(*texts, strict=True)]
+        else:
+            cells = rows.astype(str).tolist()
         for values in reversed(self._leading):
             own: Sequence[Any] = values[start : start + len(rows)].tolist()
             cells = [[value, *row] for value, row in zip(own, cells, strict=True)]

@@ -6,11 +6,10 @@ never write the same output, and what a killed one has left is used up by the ne
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import secrets
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,14 +17,16 @@ from typing import Self
 
 from gpuae.errors import OutputError
 from gpuae.storage.journal import discard
+from gpuae.storage.locked_file import (
+    ENDINGS,
+    NAME_LENGTH,
+    hidden_name,
+    is_name_of,
+    open_locked,
+    real_path,
+)
 
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows, where a file that is open cannot be replaced anyway
-    flock = None  # type: ignore[assignment]
-
-_NAME_LENGTH = 40
-"""Of the wanted name, so much is kept in that of the partial file."""
+__all__ = ["Temporary", "check_distinct", "check_output", "check_room", "partial_name"]
 
 
 def check_output(path: Path, force: bool) -> None:
@@ -40,7 +41,7 @@ def check_output(path: Path, force: bool) -> None:
     if path == Path("-"):
         raise OutputError("-: nothing is written to standard output; give the name of a file")
     try:
-        _check_target(path, _target(path), force=force)
+        _check_target(path, real_path(path), force=force)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}; choose another name") from None
 
@@ -48,6 +49,8 @@ def check_output(path: Path, force: bool) -> None:
 def _check_target(path: Path, target: Path, *, force: bool) -> None:
     if target.is_dir():
         raise OutputError(f"{path}: is a folder; add a file name")
+    if target.is_symlink():
+        raise OutputError(f"{path}: is a link that leads in a circle; choose another name")
     if target.exists() and not target.is_file():
         raise OutputError(f"{path}: is not a plain file; choose another name")
     if target.exists() and not force:
@@ -69,7 +72,7 @@ def check_room(path: Path, size: int) -> None:
     OutputError
         With what is needed and what there is.
     """
-    folder = _target(path).parent
+    folder = real_path(path).parent
     with suppress(OSError):
         free = shutil.disk_usage(folder).free
         if size > free:
@@ -82,19 +85,28 @@ def check_room(path: Path, size: int) -> None:
 def check_distinct(output: Path, *inputs: Path | None) -> None:
     """Refuse an output that would replace what it is made from, also through links.
 
+    Nor may an input have a name that the output has while it is written.
+
     Raises
     ------
     OutputError
         Naming the input.
     """
+    hidden = [hidden_name(real_path(output), ending) for ending in ENDINGS]
     for path in inputs:
-        if path is not None and output.exists() and path.exists() and output.samefile(path):
+        if path is None or not path.exists():
+            continue
+        if output.exists() and output.samefile(path):
             raise OutputError(f"{output}: is the input {path} itself; choose another name")
+        if any(name.exists() and name.samefile(path) for name in hidden):
+            raise OutputError(
+                f"{output}: would be written under the name of the input {path}; rename that"
+            )
 
 
 def _check_folder(path: Path, target: Path) -> None:
     """Make and remove a file: only that tells whether one can be made."""
-    probe = target.with_name(f".{target.name[:_NAME_LENGTH]}.{secrets.token_hex(4)}.probe")
+    probe = target.with_name(f".{target.name[:NAME_LENGTH]}.{secrets.token_hex(4)}.probe")
     try:
         os.close(os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         probe.unlink()
@@ -104,15 +116,9 @@ def _check_folder(path: Path, target: Path) -> None:
         ) from None
 
 
-def partial_name(target: Path, ending: str = "partial") -> Path:
+def partial_name(target: Path) -> Path:
     """Return the hidden name, in the same folder, under which `target` is being written."""
-    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]
-    return target.with_name(f".{target.name[:_NAME_LENGTH]}.{digest}.{ending}")
-
-
-def _target(path: Path) -> Path:
-    """Follow symbolic links, so that the file they name is replaced and not the link."""
-    return Path(os.path.realpath(path))
+    return hidden_name(target, "partial")
 
 
 class Temporary:
@@ -144,20 +150,24 @@ class Temporary:
         self._path = path
         self._force = force
         self._going_on = going_on
-        self._target = _target(path)
+        self._target = real_path(path)
         self.name = partial_name(self._target)
-        self.journal = partial_name(self._target, "progress")
+        self.journal = hidden_name(self._target, "progress")
         self.keep = self.discarded = False
         self._descriptor = -1
 
     def __enter__(self) -> Self:
         try:
-            while self._descriptor < 0:
-                self._descriptor = self._opened()
-            if not self._going_on:
-                self.clear()
+            self._descriptor = open_locked(self.name, self._path)
         except OSError as error:
             raise self._refusal(error) from None
+        self._keep_mode()
+        if not self._going_on:
+            try:
+                self.clear()
+            except BaseException:
+                os.close(self._descriptor)
+                raise
         return self
 
     def __exit__(
@@ -173,57 +183,41 @@ class Temporary:
                 done = True
         finally:
             if done or not self.keep:
-                if self._is_found(self._descriptor):  # else another process's has the name by now
-                    self.name.unlink()
-                discard(self.journal)
+                self._remove()
             os.close(self._descriptor)  # and so unlocked, when nobody can find it any more
 
-    def _opened(self) -> int:
-        """Return the file, open and locked; -1 where it is another one's and has gone meanwhile."""
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(self.name, flags, 0o666)
-        try:
-            self._lock(descriptor)
-            if self._is_found(descriptor):
-                if os.fstat(descriptor).st_nlink <= 1:
-                    return descriptor
-                self.name.unlink()  # its owner was killed when it had just been published
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-        return -1
+    def _remove(self) -> None:
+        """Remove the hidden names, unless they are another process's by now."""
+        if is_name_of(self.name, self._descriptor):
+            self.name.unlink()
+            discard(self.journal)
 
-    def _is_found(self, descriptor: int) -> bool:
-        """Whether the hidden name is that of an open file."""
-        try:
-            return os.path.samestat(os.fstat(descriptor), self.name.stat())
-        except FileNotFoundError:
-            return False
-
-    def _lock(self, descriptor: int) -> None:
-        """Lock the file, on file systems that can.
+    def check_own(self) -> None:
+        """Refuse to go on where something else has the hidden name by now.
 
         Raises
         ------
         OutputError
-            When another process has.
+            When it has, or the folder is another one.
         """
-        if flock is None:
-            return
-        try:
-            flock(descriptor, LOCK_EX | LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise OutputError(
-                    f"{self._path}: another process is writing it; wait until that has ended or "
-                    "choose another name"
-                ) from None
+        if not is_name_of(self.name, self._descriptor):
+            raise OutputError(
+                f"{self._path}: {self.name.name}, under which it was written, was removed or "
+                "replaced; choose a folder that only you write to"
+            )
+
+    def _keep_mode(self) -> None:
+        """Give the file the permissions of the one that it will replace."""
+        with suppress(OSError, AttributeError):  # no such file, or no such call on this system
+            os.fchmod(self._descriptor, stat.S_IMODE(self._target.stat().st_mode))
 
     def clear(self) -> None:
         """Begin anew; what a journal says of the content holds no longer."""
-        discard(self.journal)
-        os.ftruncate(self._descriptor, 0)
+        try:
+            discard(self.journal)
+            os.ftruncate(self._descriptor, 0)
+        except OSError as error:
+            raise self._refusal(error) from None
 
     @property
     def size(self) -> int:
@@ -263,6 +257,7 @@ class Temporary:
         try:
             os.fsync(self._descriptor)
             check_output(self._path, self._force)
+            self.check_own()
             if self._force or not self._link():
                 self.name.replace(self._target)
             _sync_folder(self._target.parent)

@@ -58,6 +58,10 @@ def names(owner: h5py.Group | h5py.AttributeManager, source: str) -> list[str]:
         For a name that is not UTF-8.
     """
     with guard.hdf5_errors(source):
+        if len(owner) > guard.MOST_NAMES:
+            raise InputError(
+                f"{source}: has {len(owner)} names in it, more than any file of gpuae's"
+            )
         found = list(owner)
     if not all(isinstance(name, str) for name in found):
         raise InputError(f"{source}: has a name in it that is not UTF-8; remove it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,9 +13,10 @@ from typing import Self
 import numpy as np
 
 from gpuae.backends.ops import Array
-from gpuae.errors import ConfigError, InputError, OutputError
+from gpuae.errors import ConfigError, GpuaeError, InputError, OutputError
 from gpuae.model.model import Model
 from gpuae.storage.checkpoint_file import read_checkpoint, write_checkpoint
+from gpuae.storage.locked_file import held
 from gpuae.storage.model_contents import ModelContents
 from gpuae.storage.provenance import Record
 from gpuae.storage.temporary import check_output
@@ -22,7 +24,7 @@ from gpuae.training.history import Observer
 from gpuae.training.state import State
 from gpuae.training.trainer import Course
 
-_INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|epochs?)")
+_INTERVAL = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(s|min|h|epochs?)")
 _LENGTH = ("epochs", "patience")
 """Settings that may be others, where no step before depends on them."""
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -46,11 +48,12 @@ class Interval:
         """
         found = _INTERVAL.fullmatch(text)
         if found is None or not float(found[1]):
-            raise ConfigError(f"checkpoint-every: needs 90s, 5min, 1h or 10epochs, not {text!r}")
+            shown = repr(text[:40])
+            raise ConfigError(f"checkpoint-every: needs 90s, 5min, 1h or 10epochs, not {shown}")
         if found[2] in _SECONDS:
             return cls(float(found[1]) * _SECONDS[found[2]])
         if not found[1].isdecimal():
-            raise ConfigError(f"checkpoint-every: needs whole epochs, not {text!r}")
+            raise ConfigError(f"checkpoint-every: needs whole epochs, not {text[:40]!r}")
         return cls(None, int(found[1]))
 
 
@@ -78,6 +81,16 @@ class Checkpoints:
                 "resume=True), --force to replace it, or another name"
             )
         check_output(self.path, force=True)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other runs from this checkpoint for as long as the block lasts.
+
+        Raises
+        ------
+        OutputError
+            When another one has it.
+        """
+        return held(self.path)
 
     def load(self, own: Model) -> State | None:
         """Return the state to go on from; None where there is none, or none is wanted.
@@ -138,22 +151,27 @@ class CheckpointSaver:
             return epochs - then >= every.epochs
         return every.seconds is not None and time.monotonic() - when >= every.seconds
 
-    def save(self, kept: Array, course: Course, state: State) -> None:
-        """Write a checkpoint; if a later one cannot be, training goes on all the same.
+    def save(self, kept: Array, course: Course, state: State) -> bool:
+        """Write a checkpoint and return whether it could be.
+
+        If a later one than the first cannot be, training goes on all the same.
 
         Raises
         ------
         OutputError
             When the first one cannot be written.
         """
-        contents = self._build(course, kept).contents()
+        first = self._written is None
+        self._written = (time.monotonic(), len(course.history.records))
         try:
+            contents = self._build(course, kept).contents()
             write_checkpoint(self._plan.path, contents, state)
-        except OutputError as error:
-            if self._written is None:
+        except (GpuaeError, OSError, RuntimeError, MemoryError) as error:
+            if first:
                 raise
             self._observer.note(f"{error}; the checkpoint before it is still there")
-        self._written = (time.monotonic(), len(course.history.records))
+            return False
+        return True
 
 
 def _difference(own: Model, saved: ModelContents) -> str | None:

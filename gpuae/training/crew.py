@@ -8,10 +8,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Self
+
+from gpuae.errors import GpuaeError
+from gpuae.storage import lost_pages
 
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 INTERRUPTING = tuple(
@@ -19,6 +22,9 @@ INTERRUPTING = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     if hasattr(signal, name)
 )
+
+READERS = 1
+"""Threads that may be needed beside a crew: one reads ahead."""
 
 
 def available_cores() -> int:
@@ -39,7 +45,7 @@ def _quota() -> float:
 
 
 class Crew:
-    """A fixed number of threads.
+    """A fixed number of threads: as many as are asked for, or fewer where the system has no more.
 
     Ctrl-C is heard by the thread that waits for the crew. It lets the members finish: all they have
     been given, or up to a meeting at which they look whether to stop, which all of them do at the
@@ -47,8 +53,8 @@ class Crew:
     """
 
     def __init__(self, size: int) -> None:
-        self.size = size
-        self._executor = ThreadPoolExecutor(size, thread_name_prefix="gpuae")
+        self.size = _startable(size)
+        self._executor = ThreadPoolExecutor(self.size, thread_name_prefix="gpuae")
         self._stop_asked = False
         self._stopping = False
         self._meeting = self._new_meeting()
@@ -70,14 +76,17 @@ class Crew:
         ------
         KeyboardInterrupt
             After the crew has come to a stop.
+        InputError
+            When rows that they have read turned out to be lost.
         Exception
             The first one that a member raised.
         """
         self._stop_asked = self._stopping = False
         self._meeting = self._new_meeting()
         with _signals_held(self._ask_to_stop):
-            futures = self._work_done(work)
+            futures = [self._work_alone(work)] if self.size == 1 else self._work_done(work)
         self._raise_first(futures)
+        lost_pages.check()
 
     @property
     def stopping(self) -> bool:
@@ -91,6 +100,18 @@ class Crew:
 
     def _ask_to_stop(self) -> None:
         self._stop_asked = True
+
+    def _work_alone(self, work: Callable[[int], None]) -> Future[None]:
+        """Do the work of the only member here: to wake a thread takes longer than a small step."""
+        future: Future[None] = Future()
+        try:
+            work(0)
+        except BaseException as error:
+            self._meeting.abort()
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+        return future
 
     def _work_done(self, work: Callable[[int], None]) -> list[Future[None]]:
         """Send all members to work and wait until they have ended."""
@@ -140,6 +161,31 @@ class Crew:
         causes = [error for error in errors if not isinstance(error, threading.BrokenBarrierError)]
         if errors:
             raise (causes or errors)[0]
+
+
+def _startable(size: int) -> int:
+    """Return how many threads of `size` can be started, and leave some for those who read.
+
+    Raises
+    ------
+    GpuaeError
+        When there are none.
+    """
+    end, threads = threading.Event(), []
+    with suppress(RuntimeError):
+        for _ in range(size + READERS):
+            thread = threading.Thread(target=end.wait, daemon=True)
+            thread.start()
+            threads.append(thread)
+    end.set()
+    for thread in threads:
+        thread.join()
+    if not threads:
+        raise GpuaeError(
+            "the system lets no thread be started: raise the limit on processes (ulimit -u, or "
+            "that of the container)"
+        )
+    return max(1, min(size, len(threads) - READERS))
 
 
 class _Start:

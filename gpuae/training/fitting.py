@@ -56,10 +56,16 @@ class Fit:
     device: Device
     x: NDArray[Any]
     """All rows (n, d) without missing values; validation rows of their own follow the others."""
+    rows: Order
+    """Numbers of the rows that the model was trained on, ascending."""
     trials: tuple[Trial, ...]
     """Models and the rows that each was not trained on: one, or one for each fold; none where
     no rows were held out."""
-    training_rows: int
+
+    @property
+    def training_rows(self) -> int:
+        """How many rows the model was trained on."""
+        return len(self.rows)
 
     @property
     def unseen(self) -> Order:
@@ -95,6 +101,7 @@ def fit(
     attributes: Mapping[str, str | int | float] | None = None,
     feature_names: tuple[str, ...] | None = None,
     image_shape: tuple[int, ...] | None = None,
+    kept: Order | None = None,
 ) -> Fit:
     """Train an autoencoder on the rows of x (n, d).
 
@@ -110,6 +117,8 @@ def fit(
         Is given the model that training begins with, when nothing can be wrong any more.
     attributes
         What else the model should say about its making.
+    kept
+        Numbers of the rows, of x and then of `validation`, to train on or hold out; None: all.
 
     Raises
     ------
@@ -125,13 +134,13 @@ def fit(
     device = resolve_device(config.device)
     watcher = observer or Silence()
     config = held_out(config, len(x), own_rows=validation is not None)
-    parts = partition(x, validation, config)
+    parts = partition(x, validation, config).only(kept)
     rows, validation_rows = parts.training, parts.held_out
     fill = learn_fill(parts.x, rows, config, feature_names)
     x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows)
     prepared = prepare(x, rows, config, statistics, fill, pixels=image_shape is not None)
-    watcher.chosen(prepared.reasons)
+    watcher.chosen(prepared.config, x.shape[1], len(rows), prepared.reasons)
     for note in _notes(prepared.config, x, statistics, len(rows)):
         watcher.note(note)
     job = _Job(
@@ -155,12 +164,12 @@ def fit(
         validated, trials = job.cross_validate(prepared, rows, watcher)
     except (Interrupted, KeyboardInterrupt):
         course = Course(ending=Ending.INTERRUPTED)
-        return Fit(first, course, device, x, (), len(rows))
+        return Fit(first, course, device, x, rows, ())
     course = job.train(start, rows, validation_rows, watcher, saver, validated, state)
     model = job.model(start, course)
     if len(validation_rows):
         trials = (Trial(model, validation_rows),)
-    return _with_facts(Fit(model, course, device, x, trials, len(rows)))
+    return _with_facts(Fit(model, course, device, x, rows, trials))
 
 
 def _with_facts(fitted: Fit) -> Fit:
@@ -272,6 +281,7 @@ class _Job:
             ).train(state)
         if validated:
             course.epochs_validated = validated.epochs
+            course.seconds_validated = validated.seconds
             if course.ending is Ending.FINISHED:
                 _end_as_the_folds(course, validated)
         return course

@@ -10,6 +10,7 @@ predictions", 1974.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,8 +37,8 @@ class Validated:
         Mean J over the held-out rows after each epoch that is worth training, (best epoch,).
     start_loss
         The same before the first step.
-    epochs
-        How many epochs were tried.
+    epochs, seconds
+        How many epochs were tried, and how long that took.
     stopped_early
         Whether others were left because none of the last ones gained.
     diverged
@@ -47,6 +48,7 @@ class Validated:
     losses: tuple[float, ...]
     start_loss: float
     epochs: int
+    seconds: float
     stopped_early: bool
     diverged: bool
 
@@ -90,6 +92,7 @@ def cross_validate(folds: Sequence[Fold], config: Config, observer: Observer) ->
     Interrupted
         When it was asked to stop, between two steps.
     """
+    began = time.perf_counter()
     weights = np.array([len(fold.held_out) for fold in folds], float)
 
     def loss() -> float:
@@ -117,9 +120,10 @@ def cross_validate(folds: Sequence[Fold], config: Config, observer: Observer) ->
         fold.keeper.put_back()
     tried = len(losses) - 1
     return Validated(
-        tuple(losses[1 : best + 1]),
-        losses[0],
-        tried,
+        losses=tuple(losses[1 : best + 1]),
+        start_loss=losses[0],
+        epochs=tried,
+        seconds=time.perf_counter() - began,
         stopped_early=tried < epochs,
-        diverged=not math.isfinite(losses[-1]),
+        diverged=tried > 0 and not math.isfinite(losses[-1]),
     )

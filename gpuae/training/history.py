@@ -65,8 +65,8 @@ class Observer(Protocol):
         """Hear something about the data that a person should know, in a sentence."""
         ...
 
-    def chosen(self, reasons: Mapping[str, str]) -> None:
-        """Hear which settings the data decided, and why."""
+    def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
+        """Hear the resolved settings, which of them the data decided, and why."""
         ...
 
     def folds_done(self, epoch: int, val_loss: float) -> None:
@@ -74,7 +74,7 @@ class Observer(Protocol):
         ...
 
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
-        """Hear the resolved settings and the size of the training data."""
+        """Hear that training starts, for config.epochs, and the size of the training data."""
         ...
 
     def rows_done(self, epoch: int, rows: int) -> None:
@@ -92,7 +92,7 @@ class Silence:
     def note(self, message: str) -> None:
         """Say nothing."""
 
-    def chosen(self, reasons: Mapping[str, str]) -> None:
+    def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
         """Say nothing."""
 
     def folds_done(self, epoch: int, val_loss: float) -> None:

@@ -22,6 +22,13 @@ class Partition:
     training: Order
     held_out: Order
 
+    def only(self, kept: Order | None) -> Partition:
+        """Return it with the rows of these numbers alone; None: all."""
+        if kept is None:
+            return self
+        own = (np.intersect1d(rows, kept) for rows in (self.training, self.held_out))
+        return Partition(self.x, *own)
+
 
 def partition(x: Any, validation: Any, config: Config) -> Partition:
     """Hold out a fraction of the rows of x (n, d), or the rows of `validation` (m, d) if given.
@@ -34,7 +41,7 @@ def partition(x: Any, validation: Any, config: Config) -> Partition:
         Where `validation` has other columns than x or values that the type of x cannot hold.
     """
     if validation is None:
-        fraction = 0.0 if config.resolved("folds") > 1 else config.resolved("validation")
+        fraction = 0.0 if (config.folds or 1) > 1 else config.resolved("validation")
         return Partition(x, *split_rows(len(x), fraction, config.seed))
     _check_same_kind(x, validation)
     count = len(x) + len(validation)

@@ -59,7 +59,7 @@ def prepare(
         lowest=float(np.min(statistics.lowest)),
         highest=float(np.max(statistics.highest)),
         training_rows=len(rows),
-        one_range=pixels or share_one_range(x, rows, statistics),
+        one_range=pixels or share_one_range(statistics),
     )
     chosen = resolve(config, facts)
     resolved = chosen.config

@@ -94,8 +94,8 @@ class ThreadTeam:
             gradient=self.gradient,
             squares=ops.zeros((len(parts),), "float64"),
         )
-        size = max(1, min(threads, lanes.count))
-        self._crew = Crew(size)
+        self._crew = Crew(max(1, min(threads, lanes.count)))
+        size = self._crew.size
         self._workers = [new_worker(ops, network, config, parts, steps_done) for _ in range(size)]
         recorders = ops.recorders(size, self._crew.meet)
         self._members = [

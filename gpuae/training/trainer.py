@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from gpuae.backends.ops import ROW_BASE, START, Array, Ops
-from gpuae.config import Config
+from gpuae.config import MAX_EPOCHS, Config
 from gpuae.model.objective import objective
 from gpuae.training.batches import Order, epoch_order, step_sizes
 from gpuae.training.history import EpochRecord, History, Observer
@@ -43,8 +43,10 @@ class Course:
     best_epoch
         The epoch whose weights were kept, counted from 1; 0 is the start, or what a first epoch had
         come to when it was interrupted.
-    epochs_validated
-        How many epochs other networks were trained to find the best one, with folds.
+    saved
+        Whether a saver has kept the state in which it was interrupted.
+    epochs_validated, seconds_validated
+        How many epochs other networks were trained to find the best one, with folds, and how long.
     lost_epoch
         The epoch in which training diverged; 0: it did not.
     """
@@ -53,7 +55,14 @@ class Course:
     ending: Ending = Ending.FINISHED
     best_epoch: int = 0
     epochs_validated: int = 0
+    seconds_validated: float = 0.0
     lost_epoch: int = 0
+    saved: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """How long all epochs took."""
+        return sum(record.seconds for record in self.history.records) + self.seconds_validated
 
     @property
     def epochs(self) -> int:
@@ -73,8 +82,11 @@ class Saver(Protocol):
         """Whether it is time to, after so many epochs."""
         ...
 
-    def save(self, kept: Array, course: Course, state: State) -> None:
-        """Keep a state, and the weights that would be the model if training ended here."""
+    def save(self, kept: Array, course: Course, state: State) -> bool:
+        """Keep a state, and the weights that would be the model if training ended here.
+
+        Returns whether it could.
+        """
         ...
 
 
@@ -191,7 +203,8 @@ class BatchEpochs:
         known = done in (0, counters[START]) and counters[ROW_BASE] == 0
         if not (between and known and 0 <= counters[START] <= rows):
             raise damaged(f"epoch is at no place that an epoch of {rows} rows comes to")
-        if not np.isfinite(state["schedule/plateau"][1:]).all():
+        counts = state["schedule/plateau"][1:]
+        if not ((counts >= 0) & (counts <= MAX_EPOCHS)).all():
             raise damaged("schedule/plateau counts nothing")
 
     def _order(self, epoch: int) -> Order:
@@ -320,7 +333,8 @@ class Trainer:
             What a saver was given, to go on from.
         """
         course = self._course
-        self._observer.training_starts(self._config, self._team.network.columns, len(self._rows))
+        ahead = self._config.model_copy(update={"epochs": self._length})
+        self._observer.training_starts(ahead, self._team.network.columns, len(self._rows))
         self._began = time.perf_counter()
         if state is not None:
             self._restore(state)
@@ -335,7 +349,7 @@ class Trainer:
             else:
                 resumable = course.ending is not Ending.DIVERGED
             if resumable:
-                self._save()
+                course.saved = self._save()
         if not self._keeps_partial_epoch():
             self._keeper.put_back()
         course.best_epoch = self._keeper.epoch
@@ -402,11 +416,11 @@ class Trainer:
 
     # Going on later
 
-    def _save(self) -> None:
+    def _save(self) -> bool:
         if self._saver is None:
-            return
+            return False
         self._course.best_epoch = self._keeper.epoch
-        self._saver.save(self._keeper.copy, self._course, self._state())
+        return self._saver.save(self._keeper.copy, self._course, self._state())
 
     def _state(self) -> State:
         return {

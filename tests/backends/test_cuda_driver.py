@@ -180,3 +180,19 @@ def test_cublas_of_another_cuda_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "cuda.pathfinder", finder)
     with pytest.raises(DeviceError, match=r"is for CUDA 13 and CuPy for CUDA 12: uninstall"):
         cublas.load(12)
+
+
+@pytest.mark.parametrize(
+    ("driver", "there"),
+    [
+        (None, False),
+        (Library(devices=0), False),
+        (Library(status=cuda_driver.NO_DEVICE), False),
+        (Library(), True),
+        (Library(status=999), True),
+    ],
+)
+def test_a_gpu_that_is_passed_by_is_told_of_where_there_is_one(machine, driver, there):
+    machine(driver)
+    device = resolve_device("auto")
+    assert (device.name, device.passes_gpu_by) == ("cpu", there)

@@ -129,6 +129,7 @@ def test_purposes_have_the_numbers_that_files_and_other_backends_rely_on():
         "INITIAL_WEIGHTS": 3,
         "ROW_ORDER": 4,
         "SPLIT": 5,
+        "SAMPLE": 6,
     }
 
 

@@ -7,7 +7,16 @@ import pytest
 
 from bench import panel_measure
 from bench.panel import kept, one_set
-from bench.panel_contenders import Job, Units, forest_outliers, mlp, pca, pca_outliers, pyod
+from bench.panel_contenders import (
+    Job,
+    Units,
+    forest_outliers,
+    mlp,
+    our_outliers,
+    pca,
+    pca_outliers,
+    pyod,
+)
 from bench.panel_data import PanelSet
 from bench.panel_measure import explained_variance, measured
 from bench.panel_report import AUC_ALL, AUC_NORMAL, EXPLAINED, markdown, verdict
@@ -72,7 +81,7 @@ def test_pyod_rebuilds_rows_to_what_its_own_scores_are_made_of(rows):
     assert np.linalg.norm(error, axis=1) == pytest.approx(detector.decision_scores_, rel=1e-4)
 
 
-@pytest.mark.parametrize("fit", [pca_outliers, forest_outliers])
+@pytest.mark.parametrize("fit", [our_outliers, pca_outliers, forest_outliers])
 def test_a_row_unlike_the_others_has_the_highest_score(fit, rows):
     rows[7] += np.array([1, -1, 0, 1, -1, 1]) * 10 * rows.std(axis=0)
     assert fit(rows, Job(2, 0))(rows).argmax() == 7

@@ -13,8 +13,12 @@ import numpy as np
 import pytest
 from refusals import refused
 
-FIT = ("fit", "rows.npy", "-o", "model.h5", "--hidden", 3)
-FIT += ("--schedule", "constant", "--checkpoint", "run.h5")
+from gpuae.storage.locked_file import held
+from gpuae.storage.temporary import partial_name
+
+FIT = ("fit", "rows.npy", "-o", "model.h5", "--hidden", 3, "--schedule", "constant",
+       "--patience", 0, "--checkpoint", "run.h5")  # fmt: skip
+"""Of a schedule and a patience that do not depend on the epochs, of which there may be more."""
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def test_the_model_and_its_checkpoint_are_two_files(gpuae, rows):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_writes_a_checkpoint_and_says_how_to_go_on(gpuae, rows, tmp_path, name):
     command = [sys.executable, "-m", "gpuae", *map(str, FIT), "--epochs", "100000"]
-    arguments = [*command, "--patience", "0", "--checkpoint-every", "1h"]
+    arguments = [*command, "--checkpoint-every", "1h"]
     process = subprocess.Popen(
         arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -75,10 +79,10 @@ def test_a_signal_writes_a_checkpoint_and_says_how_to_go_on(gpuae, rows, tmp_pat
     with h5py.File("run.h5") as file:
         epochs = len(file["train/history/epoch"])
     assert epochs > 0
-    assert gpuae(*FIT, "--epochs", epochs, "--patience", 0, "--resume").code == 0
+    assert gpuae(*FIT, "--epochs", epochs, "--resume").code == 0
     whole = [*map(str, FIT[: FIT.index("--checkpoint")]), "--epochs", str(epochs)]
     whole[whole.index("model.h5")] = "whole.h5"
-    assert gpuae(*whole, "--patience", 0).code == 0
+    assert gpuae(*whole).code == 0
     assert gpuae("verify", "--same", "model.h5", "whole.h5").code == 0
 
 
@@ -88,3 +92,18 @@ def test_a_checkpoint_is_a_model_too(gpuae, rows):
         assert gpuae("encode", name, "rows.npy", "-o", f"{name}.codes.h5").code == 0
     with h5py.File("run.h5.codes.h5") as one, h5py.File("model.h5.codes.h5") as other:
         np.testing.assert_array_equal(one["features/code"], other["features/code"])
+
+
+def test_one_checkpoint_is_of_one_run_at_a_time(gpuae, rows):
+    with held(Path("run.h5")):
+        refused(gpuae(*FIT, "--epochs", 1), "run.h5: another process is writing it")
+    assert not Path("model.h5").exists()
+    assert gpuae(*FIT, "--epochs", 1).code == 0
+
+
+def test_an_input_under_a_hidden_name_of_the_output_is_not_touched(gpuae, rows):
+    own = partial_name(Path("model.h5"))
+    Path("rows.npy").rename(own)
+    outcome = gpuae("fit", own, "-o", "model.h5", "--epochs", 0)
+    refused(outcome, "would be written under the name of the input")
+    assert np.load(own).shape == rows.shape

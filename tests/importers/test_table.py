@@ -89,7 +89,9 @@ def test_what_is_narrowed_is_what_was_written(value, digits):
         assert decimal != shortest
 
 
-@pytest.mark.parametrize("other", ["0.5", "99999999999999999999", "NA"])
+@pytest.mark.parametrize(
+    "other", ["0.5", "99999999999999999999", "NA", pytest.param("9" * 5000, id="long")]
+)
 def test_integers_that_would_be_rounded_are_refused(written, other):
     path = written(f"a,b\n1,2\n9007199254740993,{other}\n")
     with pytest.raises(InputError, match="line 3, column 'a': '9007199254740993' is an integer"):
@@ -412,6 +414,7 @@ ROWS = [[1, 2.5], [-3, 4.5e1]]
         "  a    b  \r\n  1  2.5\r\n -3 4.5e1\r\n",
         "# made by hand\n# a b\n1 2.5\n-3 4.5e1\n",
         "# a,b\n1,2.5\n-3,4.5e1\n",
+        "a,b\r1,2.5\r-3,4.5e1\r",
         "# one comment, of two\n\n# another\na,b\n1,2.5\n-3,4.5e1\n",
     ],
 )

@@ -1,5 +1,6 @@
 import errno
 import itertools
+import json
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from gpuae.errors import InputError, OutputError
 from gpuae.storage.atomic import RowsOutput, check_output, write_small
-from gpuae.storage.temporary import check_distinct
+from gpuae.storage.dataset import open_dataset
+from gpuae.storage.locked_file import hidden_name
+from gpuae.storage.temporary import check_distinct, partial_name
 
 
 def nothing(file):
@@ -339,3 +342,34 @@ def test_what_may_be_gone_on_with_is_kept_unless_the_rows_are_at_fault(tmp_path,
 
 def resumable(path, *, resume):
     return RowsOutput(path, "/data/x", (4, 3), "f4", nothing, force=False, resume=resume)
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """An output of which two rows of four were written, and the name of its journal."""
+    path = tmp_path / "a.h5"
+    with suppress(KeyboardInterrupt), resumable(path, resume=False) as out:
+        out.write(0, np.ones((2, 3)))
+        raise KeyboardInterrupt
+    return path, hidden_name(path, "progress")
+
+
+WRONG = {"too many rows": {"rows": 10**9}, "too few": {"rows": -1}, "elsewhere": {"offset": 8}}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_a_note_of_progress_that_cannot_be_right_is_not_believed(interrupted, wrong):
+    path, journal = interrupted
+    journal.write_text(json.dumps({**json.loads(journal.read_text()), **wrong}))
+    with resumable(path, resume=True) as out:
+        assert out.start == 0
+        out.write(0, np.ones((4, 3)))
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["data/x"], np.ones((4, 3)))
+
+
+def test_a_partial_file_is_no_data(interrupted):
+    path, _ = interrupted
+    for inner in (None, "/data/x"):
+        with pytest.raises(InputError, match="is not complete"):
+            open_dataset(partial_name(path), inner)

@@ -114,3 +114,24 @@ def test_names_that_a_later_version_adds_are_ignored():
         {"command": "fit", "later": [1], "sources": [{"role": "a", "name": "b", "c": 1}]}
     )
     assert Record.of({"provenance_json": text}, "f.h5").sources[0].name == "b"
+
+
+def test_a_chain_of_any_length_can_be_read():
+    """Each model starts from the one before, as with --init-from."""
+    made = provenance.attributes("fit", [Source(role="data", name="digits")])
+    for number in range(100):
+        before = Record.of(made, "the one before")
+        source = Source(role="init_from", name=f"{number}.h5", sha256="0" * 64, made=before)
+        made = provenance.attributes("fit", [source])
+    lines = list(Record.of(made, "the last").source_lines())
+    assert "init_from 99.h5" in lines[0]
+    assert len(lines) == provenance.DEEPEST
+
+
+def test_a_long_option_is_told_by_its_beginning_and_its_hash():
+    lists = ["a" * 70_000, "a" * 70_000 + "b"]
+    made = [provenance.attributes("fit", (), {"columns": text}) for text in lists]
+    told = [str(Record.of(own, "x.h5").options["columns"]) for own in made]
+    assert told[0].startswith("a" * 1000 + "…")
+    assert sha256(lists[0].encode()).hexdigest() in told[0]
+    assert told[0] != told[1]

@@ -5,7 +5,9 @@ from fcntl import LOCK_EX, flock
 import pytest
 
 from gpuae.errors import OutputError
-from gpuae.storage.temporary import Temporary, check_room, partial_name
+from gpuae.storage.journal import Progress
+from gpuae.storage.locked_file import ENDINGS, held, hidden_name
+from gpuae.storage.temporary import Temporary, check_distinct, check_room, partial_name
 
 
 def names_in(folder):
@@ -99,7 +101,7 @@ def test_file_systems_without_locks_are_written_all_the_same(tmp_path, monkeypat
     def without(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("gpuae.storage.temporary.flock", without)
+    monkeypatch.setattr("gpuae.storage.locked_file.flock", without)
     write(tmp_path / "a.h5", b"all")
     assert (tmp_path / "a.h5").read_bytes() == b"all"
 
@@ -129,3 +131,71 @@ def test_a_disk_that_is_too_small_is_said_before_any_work(tmp_path):
     check_room(tmp_path / "a.h5", 1000)
     with pytest.raises(OutputError, match=r"a\.h5: needs 1099511627776 MiB and .* MiB left"):
         check_room(tmp_path / "a.h5", 1 << 60)
+
+
+def test_an_input_may_not_have_a_hidden_name_of_the_output(tmp_path):
+    path = tmp_path / "a.h5"
+    for ending in ENDINGS:
+        own = hidden_name(path, ending)
+        own.write_bytes(b"an input")
+        with pytest.raises(OutputError, match="under the name of the input"):
+            check_distinct(path, None, own)
+    check_distinct(path, tmp_path / "other.h5")
+
+
+def test_a_file_that_another_user_has_put_there_is_not_written(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    partial_name(path).write_bytes(b"of another user")
+    theirs = partial_name(path).open("rb")
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    write(path, b"ours")
+    assert path.read_bytes() == b"ours"
+    assert theirs.read() == b"of another user"
+    theirs.close()
+
+
+def test_a_file_that_is_replaced_while_it_is_written_does_not_appear(tmp_path):
+    path = tmp_path / "a.h5"
+    temporary = Temporary(path, False).__enter__()
+    partial_name(path).unlink()
+    partial_name(path).write_bytes(b"of another user")
+    with pytest.raises(OutputError, match="was removed or replaced"):
+        temporary.__exit__(None, None, None)
+    assert not path.exists()
+    assert partial_name(path).read_bytes() == b"of another user"
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path):
+    path = tmp_path / "a.h5"
+    path.write_bytes(b"private")
+    path.chmod(0o600)
+    with Temporary(path, force=True):
+        assert partial_name(path).stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_journal_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "precious").write_bytes(b"kept")
+    (tmp_path / "j.new").symlink_to(tmp_path / "precious")
+    Progress("x", 0, 1).write(tmp_path / "j")
+    assert (tmp_path / "precious").read_bytes() == b"kept"
+    assert Progress.read(tmp_path / "j") == Progress("x", 0, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"rows": 1e400, "identity": "", "offset": 0}', "[" * 3000, " " * 5000, "9"]
+)
+def test_a_journal_that_says_nothing(tmp_path, text):
+    (tmp_path / "j").write_text(text)
+    assert Progress.read(tmp_path / "j") is None
+
+
+def test_of_two_that_hold_a_name_the_second_is_refused(tmp_path):
+    path = tmp_path / "run.h5"
+    with held(path):
+        write(path, b"written while it is held")
+        with pytest.raises(OutputError, match=r"run\.h5: another process"), held(path):
+            pass
+    with held(path):
+        pass
+    assert names_in(tmp_path) == ["run.h5"]

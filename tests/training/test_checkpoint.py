@@ -5,6 +5,7 @@ import signal
 import h5py
 import numpy as np
 import pytest
+from h5py import h5o
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError, OutputError
@@ -241,6 +242,8 @@ def test_a_state_that_does_not_fit_is_refused(x, tmp_path, optimizer, change):
         ("kept/epoch", np.array(5)),
         ("kept/parameters", np.full(175, np.nan, np.float32)),
         ("schedule/plateau", np.full(3, np.nan)),
+        ("schedule/plateau", np.full(3, 1e308)),
+        ("schedule/plateau", np.full(3, -1.0)),
     ],
 )
 def test_a_state_that_stands_nowhere_is_refused(x, tmp_path, name, value):
@@ -352,3 +355,13 @@ def test_the_second_signal_does_not_wait(x):
 
     assert fit(x, config_of(), observer=Twice()).interrupted
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_checkpoint_holds_no_times(x, tmp_path):
+    path = tmp_path / "run.h5"
+    fit(x, config_of("numpy"), checkpoints=Checkpoints(path))
+    with h5py.File(path) as file:
+        times = {}
+        file.visititems(lambda name, item: times.update({name: h5o.get_info(item.id).mtime}))
+    assert len(times) > 20
+    assert not any(times.values())

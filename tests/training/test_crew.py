@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from gpuae.errors import GpuaeError
 from gpuae.training.crew import Crew, available_cores
 
 
@@ -203,3 +204,36 @@ def test_a_container_grants_fewer_cores_than_the_machine_has(tmp_path, monkeypat
     for text, cores in (("max 100000", whole), ("50000 100000", 1), ("", whole)):
         quota.write_text(text)
         assert available_cores() == cores
+
+
+@pytest.fixture
+def threads_to_be_had(monkeypatch):
+    """A function that sets how many threads the system lets run at once."""
+
+    def limit(most):
+        before, start = threading.active_count(), threading.Thread.start
+
+        def refused(thread):
+            if threading.active_count() - before >= most:
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", refused)
+
+    return limit
+
+
+@pytest.mark.parametrize(("most", "size"), [(1, 1), (3, 2), (4, 3), (9, 4)])
+def test_where_there_are_fewer_threads_the_crew_is_smaller(threads_to_be_had, most, size):
+    threads_to_be_had(most)
+    done = []
+    with Crew(4) as crew:
+        assert crew.size == size
+        crew.run(lambda member: done.append((member, crew.meet())))
+    assert sorted(done) == [(member, False) for member in range(size)]
+
+
+def test_where_there_are_none_it_is_said(threads_to_be_had):
+    threads_to_be_had(0)
+    with pytest.raises(GpuaeError, match="no thread be started"):
+        Crew(4)

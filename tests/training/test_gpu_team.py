@@ -23,7 +23,13 @@ KINDS = {
     "sparse": SPARSE,
     "denoising": {"noise": "gaussian", "noise_level": 0.2, "dropout": 0.3, "activation": "relu"},
     "topk, tied": {"sparsity": "topk", "k": 2, "decoder": "tied", "activation": "tanh"},
-    "l1, whitened, sgd": {"sparsity": "l1", "whiten": "pca", "optimizer": "sgd", "momentum": 0.5},
+    "l1, whitened, sgd": {
+        "sparsity": "l1",
+        "l1": 1e-4,
+        "whiten": "pca",
+        "optimizer": "sgd",
+        "momentum": 0.5,
+    },
     "cross-entropy, bytes": {"loss": "bce", "scale": "minmax", "noise": "masking"}
     | {"noise_level": 0.3},
     "full batch": {"optimizer": "lbfgs", **SPARSE},
@@ -33,7 +39,15 @@ each_kind = pytest.mark.parametrize("name", KINDS)
 
 def config_of(name, **more):
     batch = {} if "full" in name else {"batch_size": 32}
-    settings = {"hidden": (6, 3), "epochs": 2, "validation": 0.2, **batch, **KINDS[name], **more}
+    settings = {
+        "hidden": (6, 3),
+        "epochs": 2,
+        "validation": 0.2,
+        "init": "glorot",
+        **batch,
+        **KINDS[name],
+        **more,
+    }
     return Config.parse({"device": "cuda", **settings})
 
 
@@ -149,7 +163,7 @@ def test_nothing_waits_for_the_gpu_between_steps(low_rank, monkeypatch):
 @pytest.mark.parametrize(("name", "launches"), [("plain", 13), ("sparse", 20)])
 def test_a_step_is_this_many_launches(low_rank, name, launches):
     x = rows_for(name, low_rank)
-    config = config_of(name, hidden=(3,))
+    config = config_of(name, hidden=(3,), depth=1)
     ops, network, team = team_of(config, x, "cuda")
     if not hasattr(ops.gpu, "launched"):
         pytest.skip("only the stand-in for a GPU counts launches")

@@ -17,7 +17,12 @@ WIDTHS = st.lists(st.integers(1, 60), min_size=1, max_size=3).map(tuple)
 
 
 def network_of(columns, hidden, **more):
-    return Network.build(Config(hidden=hidden, output_activation="identity", **more), columns)
+    return Network.build(
+        Config(
+            **{"hidden": hidden, "activation": "sigmoid", "output_activation": "identity", **more}
+        ),
+        columns,
+    )
 
 
 @given(
@@ -61,7 +66,8 @@ def test_small_weights_are_not_cut():
 @pytest.mark.parametrize("tile_rows", [1, 7, 64, 1000])
 @pytest.mark.parametrize("batch", [1, 50, 64, 333])
 def test_tiles_hold_every_row_of_a_step_once(settings, tile_rows, batch):
-    config = Config(hidden=(2,), output_activation="identity", tile_rows=tile_rows, **settings)
+    shape = {"hidden": (2,), "activation": "sigmoid", "output_activation": "identity"}
+    config = Config(**shape, tile_rows=tile_rows, **settings)
     network = Network.build(config, 3)
     shared = Lanes(NumpyOps(), network, config, batch)
     assert shared.count <= MAX_LANES
@@ -83,7 +89,8 @@ def test_tiles_hold_every_row_of_a_step_once(settings, tile_rows, batch):
 def test_kept_codes_do_not_change_a_bit(device, low_rank, monkeypatch):
     """A full batch of several blocks, with and without room for all codes."""
     x = low_rank(150, 6)
-    settings = {"hidden": (4, 3), "sparsity": "kl", "optimizer": "lbfgs", "batch_size": None}
+    settings = {"hidden": (4, 3), "activation": "sigmoid", "sparsity": "kl", "optimizer": "lbfgs"}
+    settings |= {"scale": "minmax", "beta": 3.0, "batch_size": None}
     config = Config.parse(settings | {"tile_rows": 8, "epochs": 4, "device": device})
     network = Network.build(config.model_copy(update={"output_activation": "sigmoid"}), 6)
     assert Lanes(NumpyOps(), network, config, 150).keeps_codes

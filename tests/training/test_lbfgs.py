@@ -170,7 +170,7 @@ def test_a_start_that_is_no_number_stays_no_number(ops):
 
 CONFIGS = {
     "sparse": {"hidden": (3,), "sparsity": "kl", "rho": 0.2, "beta": 0.1, "loss": "sse"},
-    "linear": {"hidden": (2,), "activation": "identity", "scale": "standard"},
+    "linear": {"hidden": (2,), "activation": "identity", "scale": "standard", "init": "glorot"},
     "tied": {"hidden": (3,), "activation": "tanh", "decoder": "tied", "loss": "bce"},
 }
 

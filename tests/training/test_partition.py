@@ -70,7 +70,7 @@ def test_missing_values_of_held_out_rows_become_the_training_mean(x):
 def test_held_out_rows_must_fit_into_the_type_of_the_others(training, held_out, fits):
     x, y = np.ones((4, 2), training), np.ones((3, 2), held_out)
     if fits:
-        assert partition(x, y, Config()).x.dtype == training
+        assert partition(x, y, Config()).x.dtype == np.result_type(training, held_out)
         return
     with pytest.raises(InputError, match=f"are {held_out} and the training data {training}"):
         partition(x, y, Config())

@@ -32,7 +32,9 @@ def x(low_rank):
 
 
 def config_of(name, **more):
-    settings = {"hidden": (6, 4), "epochs": 3, "tile_rows": 16, "seed": 3} | SETTINGS[name] | more
+    settings = {"hidden": (6, 4), "epochs": 3, "tile_rows": 16, "seed": 3, "validation": 0.1}
+    settings |= {"activation": "sigmoid", "init": "glorot", "scale": "minmax", "patience": 10}
+    settings |= SETTINGS[name] | more
     if settings.get("optimizer") != "lbfgs":
         settings.setdefault("batch_size", 100)
     return Config.parse(settings)
@@ -117,10 +119,10 @@ def test_tiles_change_the_objective_and_its_gradient_by_rounding_only(
 
 def test_rho_hat_of_a_full_batch_is_that_of_all_rows(device, x):
     """The KL part of J, beside a direct computation over all rows at once."""
-    settings = {"dtype": "float64", "device": device, "beta": 2.0}
-    config = config_of("full batch kl", **settings)
+    settings = {"dtype": "float64", "device": device, "output_activation": "sigmoid"}
+    config = config_of("full batch kl", beta=2.0, **settings)
     network, value, _ = gradient_of(x, config)
-    _, without, _ = gradient_of(x, config_of("full batch", dtype="float64", device=device))
+    _, without, _ = gradient_of(x, config_of("full batch", **settings))
     flat = initial_parameters(network, config.model_copy(update={"init": "glorot"}))
     low, high = x.min(axis=0).astype(float), x.max(axis=0).astype(float)
     code = (x - low) / (high - low)
@@ -172,7 +174,8 @@ def test_a_row_has_the_same_noise_in_every_batch_and_tile(ops, device, noise, mo
     seen = []
     for own in ({}, {"batch_size": 32, "tile_rows": 5}, {"shuffle": "none", "threads": 1}):
         settings = {"noise": noise, "noise_level": 0.3, "threads": 2, "tile_rows": 16, "epochs": 2}
-        settings |= {"hidden": (3,), "device": device, "batch_size": 100} | own
+        settings |= {"hidden": (3,), "validation": 0.1, "patience": 0, "device": device}
+        settings |= {"batch_size": 100} | own
         with monkeypatch.context() as patch:
             spy = Spy(ops, patch)
             fit(x, Config.parse(settings))

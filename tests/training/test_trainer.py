@@ -16,6 +16,8 @@ from gpuae.training.history import Silence
 from gpuae.training.trainer import Ending
 
 BASE = {"hidden": (3,), "epochs": 6, "batch_size": 16, "learning_rate": 0.01, "patience": 0}
+BASE |= {"activation": "sigmoid", "init": "glorot", "scale": "minmax", "schedule": "constant"}
+BASE |= {"output_activation": "sigmoid"}
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def trained(x, observer=None, initial=None, **settings):
 def test_training_lowers_the_loss(device, x, optimizer):
     own = {"optimizer": optimizer, "device": device, "validation": 0.2, "epochs": 15}
     if optimizer == "lbfgs":
-        own |= {"batch_size": None, "learning_rate": 1e-3}
+        own |= {"batch_size": None, "learning_rate": None, "schedule": None}
     if optimizer == "sgd":
         own |= {"learning_rate": 0.5, "momentum": 0.5}
     history = trained(x, **own).model.history
@@ -74,7 +76,7 @@ def test_an_observer_hears_of_constant_columns_once(x, watch):
 
 
 def test_an_observer_hears_of_bytes_that_are_no_pixels(x, watch):
-    trained((16 * x).astype(np.uint8), watch)
+    trained((16 * x).astype(np.uint8), watch, scale="unit")
     notes = [note for note in watch.notes if "byte" in note]
     assert len(notes) == 1
     assert "scale=minmax" in notes[0]
@@ -181,6 +183,7 @@ def test_a_last_shorter_batch_is_trained_with_its_own_m(device):
         "hidden": (2,),
         "activation": "identity",
         "output_activation": "identity",
+        "init": "glorot",
         "loss": "sse",
         "scale": "none",
         "shuffle": "none",
@@ -270,9 +273,13 @@ def test_an_interrupted_first_iteration_of_a_full_batch_goes_back_to_the_start(x
 def test_a_real_ctrl_c_stops_between_two_steps(low_rank, watch, optimizer, threads):
     """The signal comes a moment after the first epoch, while threads are at work."""
     before = threading.active_count()
-    own = {"batch_size": 256, "tile_rows": 64} if optimizer == "adam" else {}
+    own = {}
+    if optimizer == "adam":
+        own = {"batch_size": 256, "tile_rows": 64, "schedule": "constant"}
     config = Config.parse(
-        {"hidden": (32,), "optimizer": optimizer, "epochs": 5000, "patience": 0} | own
+        {"hidden": (32,), "optimizer": optimizer, "epochs": 5000, "patience": 0}
+        | {"activation": "sigmoid", "init": "glorot"}
+        | own
     ).model_copy(update={"threads": threads})
     armed = []
 
@@ -368,7 +375,7 @@ def test_a_full_batch_ends_when_it_has_converged(low_rank):
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_a_handful_of_rows_is_enough(device, rows):
     x = np.random.default_rng(0).random((rows, 4))
-    fitted = fit(x, Config(hidden=(2,), epochs=2, device=device))
+    fitted = fit(x, Config(hidden=(2,), epochs=2, patience=0, device=device))
     assert len(fitted.model.history["loss"]) == 2
     assert np.isfinite(fitted.model.parameters).all()
 

@@ -1,0 +1,202 @@
+"""scikit-learn's face of outlier detection: `OutlierDetector`, with its conventions and signs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gpuae import encoding, outliers
+from gpuae.config import Config
+from gpuae.estimator import ROW_TYPES
+from gpuae.model.calibration import Calibration
+from gpuae.model.model import Model
+from gpuae.presets import Preset
+from gpuae.storage import provenance
+from gpuae.training.calibrating import fit_calibrated
+
+PRESET = "outliers"
+
+
+class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Finds the rows of a matrix that are unlike the others, by means of an autoencoder.
+
+    Its settings are those of the preset `outliers` with what is given here, and `dtype=float64`, in
+    which a score does not depend on the rows that are judged with it.
+
+    Parameters
+    ----------
+    hidden
+        Encoder widths, the last is the code; None leaves them to the data.
+    contamination
+        Share of the training rows that count as outliers, in (0, 0.5].
+    trim
+        Share of the training rows to leave out, those most unlike the others, before training again
+        on the rest; 0 for rows that are known to be no outliers.
+    outlier_score
+        `knn`: distance to training rows and their errors; `mse`: the squared error alone.
+    seed, device, threads
+        As of `Autoencoder`.
+    settings
+        Any others of the table in README.md, by their names.
+
+    Attributes
+    ----------
+    decision_scores_ : ndarray of shape (n,)
+        Of the training rows: the higher, the more unlike the others.
+    threshold_ : float
+        Rows of a higher score are outliers.
+    labels_ : ndarray of shape (n,)
+        1 for outliers among the training rows, else 0.
+    offset_ : float
+        `-threshold_`; `decision_function` is `score_samples` minus this.
+    model_ : Model
+        The trained network with its preprocessing, and what rows are judged by.
+    n_features_in_ : int
+        Columns of the data.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from gpuae import OutlierDetector
+    >>> wines = load_wine().data
+    >>> detector = OutlierDetector(contamination=0.05).fit(wines)
+    >>> int((detector.predict(wines) == -1).sum())
+    9
+    """
+
+    def __init__(
+        self,
+        hidden: int | Sequence[int] | None = None,
+        *,
+        contamination: float = 0.1,
+        trim: float = 0.1,
+        outlier_score: str = "knn",
+        seed: int = 0,
+        device: str = "auto",
+        threads: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.hidden = hidden
+        self.contamination = contamination
+        self.trim = trim
+        self.outlier_score = outlier_score
+        self.seed = seed
+        self.device = device
+        self.threads = threads
+        self.settings = settings
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn what is usual from the rows of X (n, d), which may hold outliers.
+
+        Raises
+        ------
+        ConfigError
+            For settings that make no sense.
+        DivergedError
+            When the loss stops being finite.
+        """
+        config = self._config()
+        rows = self._rows(X, reset=True)
+        names = getattr(self, "feature_names_in_", None)
+        fitted = fit_calibrated(
+            rows,
+            config,
+            attributes=provenance.attributes("OutlierDetector.fit", (), {"preset": PRESET}),
+            feature_names=None if names is None else tuple(map(str, names)),
+        )
+        fitted.raise_if_diverged()
+        self._set_model(fitted.model, rows)
+        return self
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return the negative score of each row (n,): the lower, the more unlike the others."""
+        check_is_fitted(self, "model_")
+        return -self._scores(self._rows(X, reset=False))
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return `score_samples` minus `offset_` (n,): below 0 are outliers."""
+        return np.asarray(self.score_samples(X) - self.offset_)
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return −1 for outliers and 1 for other rows, (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_values(self, X: Any) -> NDArray[np.float64]:
+        """Return the share of held-out rows of training with a score as high, (n,).
+
+        Where the data were too few to hold rows out, each row was scored by a model that it did not
+        train.
+        """
+        calibration = self._calibration()
+        return calibration.p_values(-self.score_samples(X))
+
+    def contributions(self, X: Any) -> NDArray[np.float64]:
+        """Return each column's share of the score of each row, (n, d)."""
+        check_is_fitted(self, "model_")
+        rows = self._rows(X, reset=False)
+        out = np.empty(rows.shape)
+        sink = encoding.into(out)
+        report = outliers.Report(self.model_, shares=True)
+        outliers.judge(
+            report,
+            rows,
+            lambda start, block: sink(start, block["contributions"]),
+            **self._machine(),
+        )
+        return out
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the model to an HDF5 file, which `gpuae score` and the other commands read.
+
+        Raises
+        ------
+        OutputError
+            Where the file exists (without `force`) or cannot be written.
+        """
+        check_is_fitted(self, "model_")
+        self.model_.save(Path(path), force=force)
+
+    def _config(self) -> Config:
+        own = self.get_params(deep=False)
+        others = own.pop("settings") or {}
+        return Preset.named(PRESET).config({"dtype": "float64", **own, **others})
+
+    def _set_model(self, model: Model, rows: NDArray[Any]) -> None:
+        self.model_ = model
+        self.decision_scores_ = self._scores(rows)
+        self.threshold_ = float(np.quantile(self.decision_scores_, 1.0 - self.contamination))
+        self.offset_ = -self.threshold_
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
+        calibration = replace(self._calibration(), threshold=self.threshold_)
+        self.model_ = replace(model, calibration=calibration)
+
+    def _calibration(self) -> Calibration:
+        check_is_fitted(self, "model_")
+        return outliers.calibration_of(self.model_)
+
+    def _scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        out = np.empty(len(rows))
+        encoding.score(self.model_, rows, encoding.into(out), **self._machine())
+        return out
+
+    def _machine(self) -> dict[str, Any]:
+        return {"device": self.device, "threads": self.threads}
+
+    def _rows(self, X: Any, *, reset: bool) -> NDArray[Any]:
+        missing = (self.settings or {}).get("missing") == "mean"
+        rows: NDArray[Any] = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=ROW_TYPES,
+            order="C",
+            ensure_all_finite="allow-nan" if missing else True,
+        )
+        return rows

@@ -1,0 +1,181 @@
+"""Training for those who will judge rows: what is usual is measured, and outliers are left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae import encoding
+from gpuae.backends.philox import Purpose
+from gpuae.config import Config
+from gpuae.errors import ConfigError, InputError
+from gpuae.model.calibration import (
+    MOST_CELLS,
+    MOST_SCORES,
+    Calibration,
+    Neighbours,
+    rows_kept,
+    units,
+)
+from gpuae.model.model import Model
+from gpuae.training import fitting
+from gpuae.training.batches import Order, permutation
+from gpuae.training.fitting import Fit, Trial
+from gpuae.training.history import Observer, Silence
+from gpuae.training.trainer import Ending
+
+ENDED = (Ending.FINISHED, Ending.EARLY)
+
+
+def fit_calibrated(
+    x: NDArray[Any], config: Config, *, observer: Observer | None = None, **options: Any
+) -> Fit:
+    """Train as `fit` does and measure how rows score; with `trim` train again without outliers.
+
+    Takes and raises what `fit` does.
+
+    Raises
+    ------
+    ConfigError
+        Also for checkpoints with `trim`, which trains twice.
+    """
+    if config.trim and options.get("checkpoints") is not None:
+        raise ConfigError("trim: trains twice, which checkpoints cannot go on from; leave one out")
+    if not config.trim:
+        return calibrated(fitting.fit(x, config, observer=observer, **options))
+    once = config.model_copy(update={"folds": 1})  # to find the outliers is worth one training
+    first = calibrated(fitting.fit(x, once, observer=observer, **options))
+    if first.course.ending not in ENDED or first.model.calibration is None:
+        return first
+    usual = _usual_rows(first, config.trim)
+    left_out = np.setdiff1d(np.concatenate([first.rows, *(t.rows for t in first.trials)]), usual)
+    (observer or Silence()).note(
+        f"training again without the {len(left_out)} rows that are most unlike the others "
+        f"(trim={config.trim:g})"
+    )
+    second = fitting.fit(x, config, observer=observer, **(options | {"ready": None}), kept=usual)
+    held_out = left_out
+    if first.trials and second.model.config.folds == 1:
+        held_out = np.intersect1d(left_out, first.trials[0].rows)
+    return calibrated(second, held_out)
+
+
+def calibrated(fitted: Fit, left_out: Order | None = None) -> Fit:
+    """Return a fit whose model knows how rows score that it was not trained on.
+
+    Parameters
+    ----------
+    left_out
+        Those of the rows left out as outliers that would have been held out: a sample of all rows
+        has them too.
+    """
+    if fitted.course.ending is Ending.DIVERGED:
+        return fitted
+    extra = np.zeros(0, np.int64) if left_out is None else left_out
+    try:
+        calibration = _calibration(fitted, extra)
+    except InputError:  # errors that are not finite: nothing to measure by
+        return fitted
+    model = replace(fitted.model, calibration=calibration)
+    trials = tuple(
+        Trial(model, trial.rows) if trial.model is fitted.model else trial
+        for trial in fitted.trials
+    )
+    return replace(fitted, model=model, trials=trials)
+
+
+def _usual_rows(fitted: Fit, trim: float) -> Order:
+    """Return the numbers of all rows but a share of `trim`, those of the highest scores."""
+    numbers = np.unique(np.concatenate([fitted.rows, *(t.rows for t in fitted.trials)]))
+    scores = np.empty(len(fitted.x))
+    encoding.score(fitted.model, fitted.x, encoding.into(scores), **_machine(fitted.model.config))
+    count = max(1, round(len(numbers) * (1.0 - trim)))
+    order = np.argsort(scores[numbers], kind="stable")
+    return np.sort(numbers[order[:count]])
+
+
+def _calibration(fitted: Fit, left_out: Order) -> Calibration:
+    model, config = fitted.model, fitted.model.config
+    held = _rebuilt(fitted, left_out)
+    neighbours = None
+    scores = held.squares.mean(axis=1)
+    if config.outlier_score == "knn":
+        known = _sample(fitted.rows, rows_kept(fitted.x.shape[1]), config.seed)
+        neighbours = _neighbours(model, fitted.x, known, held)
+        among = np.isin(held.numbers, known)
+        for own in (True, False):
+            rows, rebuilt = held.rows[among == own], held.rebuilt[among == own]
+            scores[among == own] = neighbours.judge(rows, rebuilt, among=own).scores
+    calibration = Calibration(np.sort(scores), bool(fitted.trials), neighbours=neighbours)
+    if config.contamination is None:
+        return calibration
+    return replace(calibration, threshold=calibration.quantile(config.contamination))
+
+
+@dataclass(frozen=True)
+class _Rebuilt:
+    """Rows, preprocessed, and what a model that was not trained on them makes of them, (m, d)."""
+
+    numbers: Order
+    rows: NDArray[np.float64]
+    rebuilt: NDArray[np.float64]
+
+    @property
+    def squares(self) -> NDArray[np.float64]:
+        """(x̂ − x)², (m, d)."""
+        return (self.rebuilt - self.rows) ** 2
+
+
+def _rebuilt(fitted: Fit, left_out: Order) -> _Rebuilt:
+    """Return a sample of the rows that were held out, or else of the training rows.
+
+    Those of a fold are rebuilt by the model that was not trained on them; all are then in the units
+    of the final model.
+    """
+    model, x = fitted.model, fitted.x
+    trials = [*(fitted.trials or (Trial(model, fitted.rows),)), Trial(model, left_out)]
+    sizes = [len(trial.rows) for trial in trials]
+    most = max(1, min(MOST_SCORES, MOST_CELLS // x.shape[1]))
+    share = min(1.0, most / sum(sizes))
+    parts = []
+    for trial in trials:
+        count = round(share * len(trial.rows))
+        numbers = _sample(trial.rows, count, model.config.seed)
+        own = np.empty((len(numbers), x.shape[1]))
+        if len(numbers):
+            encoding.reconstruct(
+                trial.model, x[numbers], encoding.into(own), **_machine(model.config)
+            )
+        parts.append((numbers, own))
+    numbers = np.concatenate([numbers for numbers, _ in parts])
+    rebuilt = np.concatenate([own for _, own in parts])
+    return _Rebuilt(
+        numbers, model.preprocess.forward(x[numbers]), model.preprocess.forward(rebuilt)
+    )
+
+
+def _neighbours(model: Model, x: NDArray[Any], known: Order, held: _Rebuilt) -> Neighbours:
+    rows = np.empty((len(known), x.shape[1]), np.float32)
+    rebuilt = np.empty_like(rows)
+
+    def take(start: int, _: NDArray[Any], own: NDArray[Any], made: NDArray[Any]) -> None:
+        rows[start : start + len(own)] = own
+        rebuilt[start : start + len(own)] = made
+
+    encoding.compare(model, x[known], take, **_machine(model.config))
+    variance = rows.var(axis=0, dtype=np.float64)
+    return Neighbours(rows, rebuilt, *units(variance, held.squares.mean(axis=0)))
+
+
+def _sample(rows: Order, count: int, seed: int) -> Order:
+    """Return so many of the rows at most, drawn at random, in ascending order."""
+    if len(rows) <= count:
+        return rows
+    return np.sort(rows[permutation(len(rows), seed, Purpose.SAMPLE)[:count]])
+
+
+def _machine(config: Config) -> dict[str, Any]:
+    return {"device": config.device, "threads": config.threads}
