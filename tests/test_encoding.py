@@ -25,8 +25,8 @@ def x(low_rank):
 
 @pytest.fixture(params=MODELS)
 def model(request, x):
-    settings = {"epochs": 3, "dtype": "float64", "batch_size": 100, "learning_rate": 0.01}
-    return fit(x, Config.parse(settings | MODELS[request.param])).model
+    settings = {"epochs": 3, "patience": 0, "batch_size": 100, "learning_rate": 0.01}
+    return fit(x, Config.parse(settings | {"dtype": "float64"} | MODELS[request.param])).model
 
 
 def run(function, model, rows, columns=None, **options):

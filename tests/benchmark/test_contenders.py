@@ -7,6 +7,7 @@ import pytest
 from gpuae.backends import get_ops, resolve_device
 from gpuae.benchmark.cases import CASES
 from gpuae.benchmark.contenders import Job, ours, products
+from gpuae.benchmark.sweep import QUICK
 from gpuae.errors import DeviceError
 
 CASE = replace(CASES["small"], rows=80)
@@ -25,6 +26,16 @@ def test_the_products_of_a_step(gpu, name):
     step.replay(2)
     layers = len(case.widths) - 1
     assert launched == ["product"] * 2 * (3 * layers - 1)
+
+
+@pytest.mark.parametrize("case", [*CASES.values(), *QUICK.cases()], ids=lambda case: case.name)
+def test_all_contenders_start_at_random_and_keep_their_rate(case):
+    """As the peers do, whatever the defaults of training are."""
+    config = case.config()
+    assert (config.scale, config.schedule, config.learning_rate) == ("unit", "constant", 1e-3)
+    assert (config.output_activation, config.validation, config.patience) == ("sigmoid", 0, 0)
+    assert config.init == ("he" if config.activation == "relu" else "glorot")
+    assert config.code_activation == config.activation
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

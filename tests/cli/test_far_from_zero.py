@@ -9,7 +9,8 @@ import pytest
 from gpuae.encoding import into, reconstruct
 from gpuae.model.model import Model
 
-FIT = ("--hidden", 2, "--epochs", 1, "--activation", "identity", "--output-activation", "identity")
+FIT = ("--hidden", 2, "--epochs", 1, "--patience", 0)
+FIT += ("--activation", "identity", "--output-activation", "identity")
 
 
 def far(offset, spread):
