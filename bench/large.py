@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bench.run import ROOT, machine, versions
-from gpuae.benchmark.cases import CASES
+from gpuae.benchmark.cases import CASES, EVERY
 from gpuae.config import Config
 from gpuae.storage import arrays
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver, Interval
@@ -67,7 +67,7 @@ def epochs(rounds: int, folder: Path) -> dict[str, float]:
     rows = np.tile(case.data(), (TIMES, 1))
     np.save(folder / "rows.npy", rows)
     mapped = np.load(folder / "rows.npy", mmap_mode="r")
-    settings = {**case.settings, "epochs": 3, "validation": 0.0, "shuffle": "block"}
+    settings = {**EVERY, **case.settings, "epochs": 3, "shuffle": "block"}
 
     def seconds(x: np.ndarray, memory: str) -> float:
         course = fit(x, Config.parse({**settings, "memory": memory})).course
@@ -115,7 +115,8 @@ def checkpoints(rounds: int, folder: Path) -> dict[str, float]:
     case = CASES["sparse"]
     plan = Checkpoints(folder / "run.h5", Interval(None, 1), force=True)
     for _ in range(rounds):
-        fit(case.data()[:5000], Config.parse({**case.settings, "epochs": 3}), checkpoints=plan)
+        config = Config.parse({**EVERY, **case.settings, "epochs": 3})
+        fit(case.data()[:5000], config, checkpoints=plan)
     every = Interval().seconds or 0.0
     return {"checkpoint_s": median(spent), "share_of_training": median(spent) / every}
 

@@ -16,6 +16,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.benchmark.cases import EVERY, PLAIN
 from gpuae.config import Config
 from gpuae.importers import open_data
 from gpuae.training.batches import epoch_order
@@ -40,7 +41,7 @@ def main() -> None:
     rows, labels = data.x[:][ascending], labels[ascending]
     for shuffle in ("full", "block", "none"):
         order = epoch_order(np.arange(len(rows)), 0, 0, shuffle)
-        settings = {"hidden": 32, "activation": "relu", "loss": "bce", "epochs": 5}
+        settings = {**EVERY, **PLAIN, "hidden": 32, "epochs": 5, "validation": 0.1}
         runs = [
             fit(rows, Config.parse({**settings, "shuffle": shuffle, "seed": seed})).course.history
             for seed in SEEDS

@@ -16,10 +16,11 @@ from statistics import median
 import numpy as np
 
 from gpuae.backends import blas
+from gpuae.benchmark.cases import EVERY, PLAIN
 from gpuae.config import Config
 from gpuae.training.fitting import fit
 
-SETTINGS = {"hidden": (1000,), "activation": "relu", "loss": "bce", "validation": 0.0, "epochs": 3}
+SETTINGS = {**EVERY, **PLAIN, "hidden": (1000,), "batch_size": 256, "epochs": 3}
 
 
 def epoch_seconds(x: np.ndarray, threads: int) -> list[float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +19,10 @@ from gpuae.storage import provenance
 from gpuae.storage.dataset import Dataset, check_output, open_dataset, write_dataset
 from gpuae.storage.features import features_output
 from gpuae.training.fitting import fit
-from gpuae.training.trainer import Ending
 
-SETTINGS: dict[str, Any] = {
-    "hidden": (128, 16),
-    "activation": "tanh",
-    "scale": "unit",
-    "epochs": 150,
-    "batch_size": 32,
-    "learning_rate": 2e-3,
-    "schedule": "cosine",
-    "patience": 30,
-}
 COMMAND = "demo"
+CODE_SIZE = 16
+"""The one setting that is given; the others come from the data."""
 TEST_EVERY = 4
 """Every fourth digit is kept for testing."""
 
@@ -72,7 +62,13 @@ class Files:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What came out; accuracies and errors are those of the test digits."""
+    """What came out; accuracies and errors are those of the test digits.
+
+    Attributes
+    ----------
+    seconds
+        Of training: to find how long to, and on all the rows.
+    """
 
     files: Files
     train_rows: int
@@ -97,10 +93,10 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
     for path, part, rows in ((files.train, train, "train"), (files.test, test, "test")):
         split = provenance.attributes(COMMAND, digits, {"rows": rows})
         write_dataset(path, part, force=force, attributes=split)
-    config = Config.parse({**SETTINGS, "device": device})
+    config = Config(hidden=(CODE_SIZE,), device=device)
     made = provenance.attributes(COMMAND, [_source("data", files.train)])
     fitted = fit(train.x[:], config, attributes=made, image_shape=train.image_shape)
-    if fitted.course.ending is Ending.INTERRUPTED:
+    if fitted.interrupted:
         raise KeyboardInterrupt
     fitted.model.save(files.model, force=force)
     model = Model.load(files.model)
@@ -109,7 +105,7 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
     return Demonstration(
         files=files,
         train_rows=len(train.x),
-        seconds=float(fitted.model.history["seconds"].sum()),
+        seconds=fitted.course.seconds,
         evaluation=evaluate(model, test.x, device=device),
         raw_accuracy=_accuracy(train, test),
         code_accuracy=_accuracy(

@@ -114,7 +114,7 @@ def test_a_row_alone_is_encoded_like_in_company(model, x, device):
 
 
 def test_noise_and_dropout_do_not_act_on_codes(x):
-    settings = {"hidden": (3,), "epochs": 1, "noise": "masking", "noise_level": 0.5}
+    settings = {"hidden": (3,), "epochs": 1, "noise": "masking", "noise_level": 0.5, **SIGMOID}
     noisy = fit(x, Config.parse(settings | {"dropout": 0.5})).model
     codes = [run(encoding.encode, noisy, x, 3) for _ in range(2)]
     expected = layers_by_hand(noisy, preprocessed(noisy, x))[0]

@@ -17,6 +17,7 @@ CONTEXT.set_forkserver_preload(["gpuae.cli.fit", "gpuae.training.fitting", "gpua
 
 FIT = ["fit", "rows.npy", "-o", "OUT", "--hidden", "8,4", "--epochs", "5", "--batch-size", "16"]
 FIT += ["--sparsity", "kl", "--noise", "masking", "--noise-level", "0.2", "--threads", "2"]
+FIT += ["--patience", "0"]
 CHECKPOINTS = ["--checkpoint", "run.h5", "--checkpoint-every", "0.001s", "--resume"]
 ENCODE = ["encode", "model.h5", "rows.npy", "-o", "OUT"]
 
@@ -40,9 +41,9 @@ def in_small_pieces(folder, arguments):
         time.sleep(0.002)
         write(self, start, rows)
 
-    def small(_, steps):
+    def small(_, stretches):
         Path("began").touch()
-        return (steps[i : i + 8] for i in range(0, len(steps), 8))
+        return (steps[i : i + 8] for steps in stretches for i in range(0, len(steps), 8))
 
     atomic.RowsOutput.write = slowly
     Portions.of = small

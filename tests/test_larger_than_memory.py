@@ -33,7 +33,7 @@ before = peak()
 assert run(last) == 0
 print(peak() - before)
 """
-FIT = "fit {} -o {}.model.h5 --force --hidden 8 --epochs 1 --memory {}MB"
+FIT = "fit {} -o {}.model.h5 --force --hidden 8 --depth 1 --epochs 1 --memory {}MB"
 
 
 def growth(folder, *commands):

@@ -9,6 +9,12 @@ from gpuae.training.fitting import fit
 
 pytestmark = pytest.mark.long
 
+CLASSICAL = {"validation": 0, "scale": "unit", "batch_size": 256}
+CLASSICAL |= {"learning_rate": 1e-3, "schedule": "constant"}
+RELU = {"activation": "relu", "init": "he", "loss": "bce", "batch_size": 32}
+SPARSE = {"activation": "sigmoid", "output_activation": "sigmoid", "init": "glorot", "loss": "sse"}
+LINEAR = {"activation": "identity", "output_activation": "identity", "init": "glorot"}
+
 
 @pytest.fixture(scope="module")
 def mnist(shared_data):
@@ -19,35 +25,33 @@ def mnist(shared_data):
 
 def trained(x, **settings):
     """The model and J over the last epoch, after all epochs on all rows."""
-    fitted = fit(x, Config.parse({"validation": 0, **settings}))
+    fitted = fit(x, Config.parse({**CLASSICAL, **settings}))
     return fitted.model, fitted.course.kept_loss
 
 
 def test_a_relu_code_of_32_reaches_a_test_loss_of_0_092(mnist):
     train, test = mnist
-    model, _ = trained(train, hidden=32, activation="relu", loss="bce", batch_size=32, epochs=20)
+    model, _ = trained(train, hidden=32, depth=1, epochs=20, **RELU)
     assert evaluate(model, test).loss == pytest.approx(0.092, abs=0.002)
 
 
 def test_the_deep_network_is_near_0_0935_after_a_few_epochs(mnist):
     """Published for 3 to 5 epochs; 32 rows a step, as Keras takes when it is not told."""
-    settings = {"hidden": (128, 32), "activation": "relu", "loss": "bce", "batch_size": 32}
-    _, loss = trained(mnist[0], epochs=3, **settings)
+    _, loss = trained(mnist[0], hidden=(128, 32), epochs=3, **RELU)
     assert loss == pytest.approx(0.0935, abs=0.002)
-    _, loss = trained(mnist[0], epochs=5, **settings)
+    _, loss = trained(mnist[0], hidden=(128, 32), epochs=5, **RELU)
     assert 0.085 < loss < 0.0935
 
 
 def test_a_sparse_code_is_as_active_as_asked_for(mnist):
     train, test = mnist
-    settings = {"scale": "unit", "loss": "sse", "weight_decay": 1e-4, "epochs": 10}
-    model, _ = trained(train, hidden=200, sparsity="kl", rho=0.1, beta=3, **settings)
+    settings = {"sparsity": "kl", "rho": 0.1, "beta": 3, "weight_decay": 1e-4, "epochs": 10}
+    model, _ = trained(train, hidden=200, depth=1, **SPARSE, **settings)
     assert evaluate(model, test).mean_activation == pytest.approx(0.1, abs=0.01)
 
 
 def test_a_linear_network_finds_the_subspace_of_pca(mnist):
     train = mnist[0]
-    linear = {"activation": "identity", "output_activation": "identity"}
-    model, _ = trained(train, hidden=32, epochs=20, **linear)
+    model, _ = trained(train, hidden=32, depth=1, epochs=20, **LINEAR)
     figures = evaluate(model, train)
     assert 1 <= figures.mse / figures.pca_mse < 1.01

@@ -14,8 +14,11 @@ from gpuae.model.init import initial_parameters
 from gpuae.model.network import Network
 
 SPARSE = {"activation": "sigmoid", "loss": "sse", "sparsity": "kl", "rho": 0.1, "beta": 3.0}
-SPARSE |= {"weight_decay": 3e-4}
-PLAIN = {"activation": "relu", "loss": "bce"}
+SPARSE |= {"weight_decay": 3e-4, "init": "glorot", "output_activation": "sigmoid"}
+PLAIN = {"activation": "relu", "loss": "bce", "init": "he"}
+EVERY = {"scale": "unit", "schedule": "constant", "learning_rate": 1e-3}
+EVERY |= {"validation": 0.0, "epochs": 50, "patience": 0}
+"""Nothing that is timed is left to the data."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Case:
     def config(self, device: str = "cpu", threads: int | None = None) -> Config:
         """Return the resolved configuration; training uses all rows."""
         machine = {"device": device, "threads": threads}
-        settings = {"validation": 0.0, "scale": "unit", **machine, **self.settings}
+        settings = {**EVERY, **machine, **self.settings}
         facts = DataFacts(self.rows, self.columns, "uint8", 0.0, 255.0)
         return resolve(Config.parse(settings), facts).config
 
@@ -117,6 +120,7 @@ CASES = {
                 "hidden": (1000, 500, 250, 30),
                 "activation": "sigmoid",
                 "loss": "bce",
+                "init": "glorot",
                 "batch_size": 1000,
             },
         ),

@@ -82,10 +82,9 @@ class Fit:
         """Raise what a person should be told when the loss stopped being finite."""
         if self.course.ending is not Ending.DIVERGED:
             return
-        epoch = len(self.course.history.records) + 1
         raise DivergedError(
-            f"the loss, a weight or a mean of the optimizer was no finite number in epoch {epoch}: "
-            f"{_remedy(self.model.config)}; "
+            "the loss, a weight or a mean of the optimizer was no finite number in epoch "
+            f"{self.course.lost_epoch}: {_remedy(self.model.config)}; "
             f"the weights of epoch {self.course.best_epoch} were kept"
         )
 
@@ -283,9 +282,17 @@ class _Job:
         if validated:
             course.epochs_validated = validated.epochs
             course.seconds_validated = validated.seconds
-            if validated.stopped_early and course.ending is Ending.FINISHED:
-                course.ending = Ending.EARLY
+            if course.ending is Ending.FINISHED:
+                _end_as_the_folds(course, validated)
         return course
+
+
+def _end_as_the_folds(course: Course, validated: Validated) -> None:
+    """Let a course that went as far as the folds say how these ended."""
+    if validated.diverged:
+        course.ending, course.lost_epoch = Ending.DIVERGED, validated.epochs
+    elif validated.stopped_early:
+        course.ending = Ending.EARLY
 
 
 def _starting_point(

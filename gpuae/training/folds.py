@@ -41,6 +41,8 @@ class Validated:
         How many epochs were tried, and how long that took.
     stopped_early
         Whether others were left because none of the last ones gained.
+    diverged
+        Whether others were left because the loss of the last one was no finite number.
     """
 
     losses: tuple[float, ...]
@@ -48,6 +50,7 @@ class Validated:
     epochs: int
     seconds: float
     stopped_early: bool
+    diverged: bool
 
 
 def fold_rows(count: int, folds: int, seed: int) -> list[tuple[Order, Order]]:
@@ -122,4 +125,5 @@ def cross_validate(folds: Sequence[Fold], config: Config, observer: Observer) ->
         epochs=tried,
         seconds=time.perf_counter() - began,
         stopped_early=tried < epochs,
+        diverged=tried > 0 and not math.isfinite(losses[-1]),
     )

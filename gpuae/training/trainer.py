@@ -47,6 +47,8 @@ class Course:
         Whether a saver has kept the state in which it was interrupted.
     epochs_validated, seconds_validated
         How many epochs other networks were trained to find the best one, with folds, and how long.
+    lost_epoch
+        The epoch in which training diverged; 0: it did not.
     """
 
     history: History = field(default_factory=History)
@@ -54,6 +56,7 @@ class Course:
     best_epoch: int = 0
     epochs_validated: int = 0
     seconds_validated: float = 0.0
+    lost_epoch: int = 0
     saved: bool = False
 
     @property
@@ -370,6 +373,7 @@ class Trainer:
         while (ending := self._ending()) is None:
             record = self._epoch(len(records), pause)
             if not self._is_good(record):
+                self._course.lost_epoch = record.epoch
                 return Ending.DIVERGED
             records.append(record)
             self._observer.epoch_done(record)

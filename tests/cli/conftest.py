@@ -7,6 +7,9 @@ import pytest
 
 from gpuae.cli import run
 
+FIT = ("--hidden", "4,2", "--epochs", 2, "--patience", 0)
+"""Settings of two epochs that are kept, whether they gain anything or not."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -37,5 +40,6 @@ def rows() -> np.ndarray:
 def model(gpuae, tmp_path, rows):
     """A model of 6 columns and a code of 2, beside its data."""
     np.save(tmp_path / "rows.npy", rows)
-    assert gpuae("fit", "rows.npy", "-o", "model.h5", "--hidden", "4,2", "--epochs", 2).code == 0
+    made = gpuae("fit", "rows.npy", "-o", "model.h5", *FIT)
+    assert made.code == 0, made.err
     return tmp_path / "model.h5"

@@ -14,7 +14,7 @@ from refusals import refused
 
 NAMES = ("a", "b", "c", "d")
 VALUES = np.random.default_rng(0).random((30, 4)).astype(np.float32)
-FIT = ("--hidden", 2, "--epochs", 2)
+FIT = ("--hidden", 2, "--epochs", 2, "--patience", 0)
 
 
 def table(name, columns, delimiter=","):

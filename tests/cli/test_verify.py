@@ -10,13 +10,14 @@ import pytest
 
 from gpuae.cli.verify import SHOWN_DIFFERENCES
 
+FIT = ("fit", "data.h5", "-o", "next.h5", "--hidden", "4,2", "--epochs", 2, "--patience", 0)
 MADE = {
     "data.h5": ("convert", "rows.npy", "data.h5", "--labels", "labels.npy"),
     "features.h5": ("encode", "model.h5", "data.h5", "-o", "features.h5", "--layer", 2),
     "decoded.h5": ("decode", "model.h5", "features.h5", "-o", "decoded.h5"),
     "again.h5": ("reconstruct", "model.h5", "data.h5", "-o", "again.h5"),
     "scores.h5": ("score", "model.h5", "rows.npy", "-o", "scores.h5"),
-    "next.h5": (*("fit", "data.h5", "-o", "next.h5", "--hidden", "4,2"), "--init-from", "model.h5"),
+    "next.h5": (*FIT, "--init-from", "model.h5"),
 }
 
 
@@ -84,7 +85,7 @@ def test_the_same_command_gives_the_same_bytes(gpuae, made):
 
 def test_two_fits_are_the_same_and_so_is_what_is_made_from_them(gpuae, made):
     (made / "second").mkdir()
-    fit = ("fit", "rows.npy", "--hidden", "4,2", "--epochs", 2)
+    fit = ("fit", "rows.npy", "--hidden", "4,2", "--epochs", 2, "--patience", 0)
     assert gpuae(*fit, "-o", "second/model.h5").code == 0
     encode = ("encode", "second/model.h5", "data.h5", "-o", "second/features.h5")
     assert gpuae(*encode).code == 0

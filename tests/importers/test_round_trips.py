@@ -11,6 +11,7 @@ from gpuae.cli import run
 from gpuae.importers import open_data
 from gpuae.storage.dataset import open_dataset, write_dataset
 
+FIT = ("--hidden", 3, "--epochs", 2, "--patience", 0)
 NAMES = ("cells.h5ad", "dense.h5ad", "counts.npz", "spectra.mat")
 
 
@@ -42,7 +43,7 @@ def test_a_model_is_the_same_from_the_file_and_from_what_it_was_converted_to(dat
     np.testing.assert_array_equal(open_dataset(Path("own.h5")).x, rows)
     codes = []
     for source in (data, "own.h5"):
-        gpuae("fit", source, "-o", "model.h5", "--hidden", 3, "--epochs", 2, "--force")
+        gpuae("fit", source, "-o", "model.h5", *FIT, "--force")
         gpuae("encode", "model.h5", source, "-o", "features.h5", "--force")
         with h5py.File("features.h5") as features:
             codes.append(features["features/code"][:])
@@ -57,7 +58,7 @@ def test_the_model_and_its_codes_do_not_depend_on_how_much_is_in_memory(data):
     made = []
     for memory in ("1GB", "8"):
         options = ("--force", "--memory", memory)
-        gpuae("fit", data, "-o", "model.h5", "--hidden", 3, "--epochs", 2, *options)
+        gpuae("fit", data, "-o", "model.h5", *FIT, *options)
         gpuae("encode", "model.h5", data, "-o", "features.h5", *options)
         with h5py.File("features.h5") as features:
             made.append(features["features/code"][:])
@@ -77,6 +78,6 @@ def test_a_model_knows_the_names_of_its_genes(tmp_path, monkeypatch, rows, write
     write_h5ad(Path("b.h5ad"), {"X": sparse.csr_matrix(rows)})
     with h5py.File("b.h5ad", "r+") as file:
         file["var/gene"][0] = "another"
-    gpuae("fit", "a.h5ad", "-o", "model.h5", "--hidden", 3, "--epochs", 1)
+    gpuae("fit", "a.h5ad", "-o", "model.h5", *FIT)
     assert run(["encode", "model.h5", "b.h5ad", "-o", "features.h5"]) == 2
     assert "lacks 1 column of model.h5, the first is 'ENS0'" in capsys.readouterr().err

@@ -78,6 +78,14 @@ def test_the_start_is_kept_where_rows_are_held_out_once():
     assert found.course.ending is Ending.EARLY
 
 
+def test_a_divergence_among_the_folds_is_no_early_end():
+    wild = {"scale": "none", "learning_rate": 1e30, "schedule": "constant"}
+    found = fit(curved(100), Config.parse({**SETTINGS, "epochs": 4, **wild}))
+    assert found.course.ending is Ending.DIVERGED
+    assert (found.course.best_epoch, found.course.lost_epoch) == (0, 1)
+    assert np.isfinite(found.model.parameters).all()
+
+
 def test_ctrl_c_among_the_folds_keeps_the_start():
     class Stop(Silence):
         def folds_done(self, epoch, val_loss):
