@@ -30,7 +30,7 @@ SOME_ROWS, MANY_ROWS, MANY_COLUMNS = 1_000, 20_000, 256
 
 STEPS, FOLD_STEPS, MOST_EPOCHS = 10_000, 4000, 500
 """Of all training, and of each of several trainings."""
-WORK, ROW_WORK, MOST_WORK = 3e11, 4e8, 5e12
+WORK, ROW_WORK, MOST_WORK = 3e11, 4e8, 3e12
 """About how many floating-point operations training may take: in all, more for each row."""
 FEWEST_STEPS = 200
 LARGEST_BATCH, SMALLEST_BATCH = 256, 32
