@@ -78,6 +78,9 @@ class Fit:
         """Whether it was asked to stop."""
         return self.course.ending is Ending.INTERRUPTED
 
+    def _kept(self) -> str:
+        return f"epoch {self.course.best_epoch}" if self.course.best_epoch else "the start"
+
     def raise_if_diverged(self) -> None:
         """Raise what a person should be told when the loss stopped being finite."""
         if self.course.ending is not Ending.DIVERGED:
@@ -85,7 +88,7 @@ class Fit:
         raise DivergedError(
             "the loss, a weight or a mean of the optimizer was no finite number in epoch "
             f"{self.course.lost_epoch}: {_remedy(self.model.config)}; "
-            f"the weights of epoch {self.course.best_epoch} were kept"
+            f"the weights of {self._kept()} were kept"
         )
 
 

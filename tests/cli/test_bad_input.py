@@ -149,7 +149,8 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_model(gpuae, tmp_path, ro
     wild = ("--learning-rate", 1e30, "--activation", "relu", "--scale", "none", "--epochs", 4)
     outcome = gpuae("fit", "large.npy", "-o", "wild.h5", *wild)
     assert outcome.code == 1
-    assert "learning_rate" in outcome.err
+    assert "in epoch 1: lower learning_rate" in outcome.err
+    assert "the weights of the start were kept" in outcome.err
     assert "Traceback" not in outcome.err
     with h5py.File(tmp_path / "wild.h5") as kept:
         assert np.isfinite(kept["/model/encoder/0/weight"][:]).all()

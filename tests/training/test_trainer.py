@@ -351,7 +351,8 @@ def test_a_diverged_lbfgs_is_told_what_it_has(low_rank, settings, advice):
         {"hidden": (2,), "optimizer": "lbfgs", "activation": "sigmoid"} | settings
     )
     result = fit(low_rank(30, 4), config.model_copy(update={"epochs": 0}))
-    diverged = replace(result, course=replace(result.course, ending=Ending.DIVERGED))
+    course = replace(result.course, ending=Ending.DIVERGED, lost_epoch=1)
+    diverged = replace(result, course=course)
     with pytest.raises(DivergedError, match=advice):
         diverged.raise_if_diverged()
 
