@@ -13,6 +13,7 @@ from typing import Any
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.evaluation import Evaluation, evaluate, explained
+from gpuae.storage.pages import gathered
 from gpuae.training.fitting import Fit
 from gpuae.training.held_out import MEASURED_ROWS
 from gpuae.training.trainer import Ending
@@ -117,7 +118,7 @@ def _measured(fit: Fit) -> list[Evaluation]:
     return [
         evaluate(
             trial.model,
-            fit.x[trial.rows[:MEASURED_ROWS]],
+            gathered(fit.x, trial.rows[:MEASURED_ROWS]),
             device=fit.device.name,
             threads=fit.model.config.threads,
             learn_pca=False,

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from gpuae.storage.matrix import Source
 
+GATHERED_ROWS = 256
+"""A system maps some 64 KiB around each row that is touched."""
+
 
 def mapping_of(x: NDArray[Any]) -> mmap.mmap | None:
     """Return the map behind an array; None where there is none whose pages can be handed back.
@@ -36,6 +39,16 @@ def hand_back(x: NDArray[Any]) -> None:
     mapped = mapping_of(x)
     if mapped is not None:
         mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def gathered(x: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return some rows of x (n, d) without holding the pages that lie around them."""
+    chosen = np.empty((len(rows), x.shape[1]), x.dtype)
+    for start in range(0, len(rows), GATHERED_ROWS):
+        part = slice(start, start + GATHERED_ROWS)
+        chosen[part] = x[rows[part]]
+        hand_back(x)
+    return chosen
 
 
 def is_large(x: NDArray[Any], memory: int) -> bool:

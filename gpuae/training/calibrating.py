@@ -21,6 +21,7 @@ from gpuae.model.calibration import (
     units,
 )
 from gpuae.model.model import Model
+from gpuae.storage.pages import gathered
 from gpuae.training import fitting
 from gpuae.training.batches import Order, permutation
 from gpuae.training.fitting import Fit, Trial
@@ -147,13 +148,13 @@ def _rebuilt(fitted: Fit, left_out: Order) -> _Rebuilt:
         own = np.empty((len(numbers), x.shape[1]))
         if len(numbers):
             encoding.reconstruct(
-                trial.model, x[numbers], encoding.into(own), **_machine(model.config)
+                trial.model, gathered(x, numbers), encoding.into(own), **_machine(model.config)
             )
         parts.append((numbers, own))
     numbers = np.concatenate([numbers for numbers, _ in parts])
     rebuilt = np.concatenate([own for _, own in parts])
     return _Rebuilt(
-        numbers, model.preprocess.forward(x[numbers]), model.preprocess.forward(rebuilt)
+        numbers, model.preprocess.forward(gathered(x, numbers)), model.preprocess.forward(rebuilt)
     )
 
 
@@ -165,7 +166,7 @@ def _neighbours(model: Model, x: NDArray[Any], known: Order, held: _Rebuilt) -> 
         rows[start : start + len(own)] = own
         rebuilt[start : start + len(own)] = made
 
-    encoding.compare(model, x[known], take, **_machine(model.config))
+    encoding.compare(model, gathered(x, known), take, **_machine(model.config))
     variance = rows.var(axis=0, dtype=np.float64)
     return Neighbours(rows, rebuilt, *units(variance, held.squares.mean(axis=0)))
 

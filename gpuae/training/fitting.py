@@ -25,6 +25,7 @@ from gpuae.model.preprocess import fit_preprocess
 from gpuae.model.reference import learn_axes, reference
 from gpuae.model.statistics import ColumnStatistics, column_statistics, mean_variance
 from gpuae.storage.matrix import Source
+from gpuae.storage.pages import gathered
 from gpuae.training.batches import Order
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
 from gpuae.training.folds import Fold, Validated, cross_validate, fold_rows
@@ -177,7 +178,9 @@ def fit(
 
 def _with_facts(fitted: Fit) -> Fit:
     """Let the model keep what was found of the rows that were held out."""
-    tried = [(trial.model, fitted.x[trial.rows[:MEASURED_ROWS]]) for trial in fitted.trials]
+    tried = [
+        (trial.model, gathered(fitted.x, trial.rows[:MEASURED_ROWS])) for trial in fitted.trials
+    ]
     facts = held_out_facts(tried, fitted.device.name)
     model = replace(fitted.model, attributes={**fitted.model.attributes, **facts})
     trials = tuple(
