@@ -133,7 +133,7 @@ def test_a_finished_run_can_be_trained_for_more_epochs(x, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"learning_rate": 0.01}, r"has learning_rate=0\.001 and this one has 0\.01"),
+        ({"learning_rate": 0.01}, r"has learning_rate=0\.002 and this one has 0\.01"),
         ({"hidden": (4, 3)}, "hidden"),
         ({"device": "numpy"}, r"its device \(cpu\) is not numpy"),
         ({"schedule": "cosine"}, "schedule"),
