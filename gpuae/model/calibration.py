@@ -7,6 +7,7 @@ its error from theirs, column by column in units of what is usual there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -17,9 +18,6 @@ from numpy.typing import NDArray
 
 from gpuae.model.statistics import Vector
 
-NEIGHBOUR = 10
-"""The distance of a row is that to its tenth-nearest training row: a few outliers among them,
-close to one another, do not make one another usual."""
 LEAST_RESIDUAL = 0.1
 """Added to a column's residual variance, as a share of its own variance: being rebuilt almost
 exactly does not make a column decide."""
@@ -29,6 +27,14 @@ MOST_ROWS, FEWEST_ROWS = 1000, 50
 MOST_CELLS = 1 << 21
 """So many rows are compared with at most, and fewer, but for the fewest, of very many columns."""
 MOST_SCORES = 2000
+
+
+def nearest(rows: int) -> int:
+    """Return which of so many neighbours, by distance, says how far away a row is: √rows.
+
+    A few outliers among them, close to one another, do not make one another usual.
+    """
+    return math.isqrt(rows)
 
 
 def rows_kept(columns: int) -> int:
@@ -88,7 +94,7 @@ class Neighbours:
         places = self._places(rows, rebuilt)
         with np.errstate(over="ignore", invalid="ignore"):  # so far away that all are as near
             ranks = self._lengths - 2 * (places.astype(np.float32) @ self._known_narrow.T)
-        nth = min(NEIGHBOUR - 1 + among, len(self.rows) - 1)
+        nth = min(nearest(len(self.rows)) - 1 + among, len(self.rows) - 1)
         neighbour = np.argpartition(ranks, nth, axis=1)[:, nth]
         away = places - self._known[neighbour]
         columns = rows.shape[1]
