@@ -39,6 +39,8 @@ class Job:
     code_size: int
     seed: int
     pixels: bool = False
+    only_normal: bool = False
+    """Whether no outliers are among the rows."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,9 @@ def pyod(rows: Rows, job: Job) -> Rebuild:
 
 
 def our_outliers(rows: Rows, job: Job) -> Score:
-    """Score by gpuae's detector with a seed, all else by default."""
-    detector = gpuae.OutlierDetector(seed=job.seed).fit(rows)
+    """Score by gpuae's detector by default, but that it need not leave out rows that are normal."""
+    known = {"trim": 0.0} if job.only_normal else {}
+    detector = gpuae.OutlierDetector(seed=job.seed, **known).fit(rows)
     return lambda new: -detector.decision_function(new)
 
 

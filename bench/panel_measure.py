@@ -34,8 +34,8 @@ def measured(data: PanelSet, seeds: int, *, with_peers: bool) -> Result:
     """Return what a set is, and by task and contender what came of each seed."""
     tasks: dict[str, dict[str, list[Result]]] = {}
     for seed in range(seeds):
-        job = Job(data.code_size, seed, data.pixels)
         for task in _tasks(data, seed, with_peers=with_peers):
+            job = Job(data.code_size, seed, data.pixels, only_normal=task.name == AUC_NORMAL)
             found = tasks.setdefault(task.name, {})
             for name, fit in task.contenders.items():
                 found.setdefault(name, []).append(_turn(fit, task, job))
