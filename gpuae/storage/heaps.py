@@ -11,6 +11,7 @@ import mmap
 import re
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 SCANNED_BYTES = 16 << 20
@@ -22,7 +23,16 @@ _SMALLEST_HEAP = 4096
 
 
 def has_endless_heap(path: Path) -> bool:
-    """Whether a heap of strings near the start of an HDF5 file would be read without end."""
+    """Whether a heap of strings near the start of an HDF5 file would be read without end.
+
+    A file that is opened again as it was is not scanned again.
+    """
+    status = path.stat()
+    return _scan(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _scan(path: Path, *_identity: int) -> bool:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return any(_is_endless(content, start, size) for start, size in _heaps(content))
 

@@ -120,11 +120,11 @@ def test_gradients_are_right_with_noise_dropout_and_preprocessing(device, extra,
 @pytest.mark.parametrize("sparsity", ["none", "kl"])
 def test_gradients_are_right_over_several_tiles_and_lanes(device, sparsity):
     """40 tiles are dealt to 16 lanes, the last tile is shorter."""
-    config = Config(
-        hidden=(3,), sparsity=sparsity, tile_rows=2, weight_decay=0.1, threads=2, dropout=0.2
-    )
+    own = {"hidden": (3,), "sparsity": sparsity, "tile_rows": 2, "threads": 2}
+    own |= {"activation": "sigmoid", "output_activation": "sigmoid", "scale": "minmax", "beta": 3.0}
+    config = Config(**own, weight_decay=0.1, dropout=0.2)
     assert largest_error(config, device, rows=79, columns=4) <= LIMIT
-    full = Config(hidden=(3,), sparsity=sparsity, tile_rows=2, optimizer="lbfgs", threads=2)
+    full = Config(**own, optimizer="lbfgs")
     assert largest_error(full, device, rows=79, columns=4) <= LIMIT
 
 
@@ -315,7 +315,8 @@ def test_the_objective_and_its_gradient_are_those_of_plain_formulas(device, name
 
 def test_a_tied_weight_decays_once(device):
     """With decay alone the gradient is λ·W: doubled, were the weight counted for both its uses."""
-    config = Config(hidden=(3,), decoder="tied", weight_decay=0.5, dtype="float64", device=device)
+    network = {"hidden": (3,), "activation": "sigmoid", "decoder": "tied", "init": "glorot"}
+    config = Config(**network, weight_decay=0.5, dtype="float64", device=device)
     without = config.model_copy(update={"weight_decay": 0.0})
     (value, gradient, flat), (plain_value, plain_gradient, _) = map(objective_of, (config, without))
     weights = slice(0, 12)
