@@ -54,7 +54,8 @@ def check_gradient(
     """
     x = np.random.default_rng(seed).random((rows, columns))
     order = np.arange(rows)
-    exact = config.model_copy(update={"dtype": "float64", "batch_size": None})
+    whole = None if config.full_batch else rows
+    exact = config.model_copy(update={"dtype": "float64", "batch_size": whole})
     prepared = prepare(x, order, exact, column_statistics(x, order))
     network = Network.build(prepared.config, columns)
     ops = get_ops(resolve_device(config.device), config.precision)
