@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gpuae import encoding, outliers
@@ -113,6 +115,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         )
         fitted.raise_if_diverged()
         self._set_model(fitted.model, rows)
+        if fitted.interrupted:
+            message = "interrupted: rows are judged by what was learnt so far"
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:

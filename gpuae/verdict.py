@@ -53,7 +53,7 @@ class Figures:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """Figures of held-out rows, with words for them; `str` gives the finding as a sentence."""
 
@@ -78,6 +78,8 @@ class Verdict:
             share = percent(seen.pca_explained_variance)
             text += f"; PCA with {self.pca_components} components {share}"
         return f"{text}{self._other_units()}"
+
+    __repr__ = __str__
 
     def summary(self) -> dict[str, Any]:
         """Return the figures under the names that they have in `evaluate`."""

@@ -82,10 +82,13 @@ def test_far_is_more_than_the_width_of_the_range(model):
     assert "100% of the rows" in remarks(model, far, encoding.encode)[0]
 
 
-def test_a_column_that_was_constant_has_no_range(model):
+def test_another_value_in_a_column_that_was_constant_is_beyond_its_range(model):
     x = rows_like(2)
-    x[:, 5] = 8
+    x[:2, 5] = 8  # now and then it may have one
     assert remarks(model, x, encoding.encode) == []
+    x[:, 5] = 8
+    (remark,) = remarks(model, x, encoding.encode)
+    assert "in column 5" in remark
 
 
 def test_rows_of_another_kind_within_the_range_have_larger_errors(model):

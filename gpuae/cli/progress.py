@@ -56,7 +56,7 @@ class Meter:
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Start the clock."""
         self.epochs, self.rows = config.resolved("epochs"), rows
-        self._began = time.perf_counter()
+        self._began, self._first, self._done = time.perf_counter(), None, 0
 
     def rows_done(self, epoch: int, rows: int) -> None:
         """Hear that so many rows of an epoch (from 1) are done."""

@@ -22,6 +22,9 @@ BY_CHANCE = 0.01
 TIMES_CHANCE, DEVIATIONS = 5, 4
 """Rows are unlike where more are conspicuous than so many times that, and beyond all accident."""
 
+SAME = 1e-6
+"""Values are the same that differ by so small a share."""
+
 HELD_OUT_ROWS, HELD_OUT_ERROR, HELD_OUT_BEYOND = (
     "held_out_rows",
     "held_out_error",
@@ -35,8 +38,9 @@ most `BY_CHANCE` of them exceed; and the part of them that lies beyond the range
 class Unlike:
     """Counts rows with a value far beyond the training range, or with an error above those then.
 
-    Far is by more than the width of the column's range. Columns that were constant have no width
-    and whitened ones no range of their own: they are left out. Called from several threads.
+    Far is by more than the width of the column's range; for a column that was constant it is any
+    other value. Whitened columns have no range of their own and are left out. Called from several
+    threads.
     """
 
     model: Model
@@ -123,7 +127,8 @@ def _limits(preprocess: Preprocess) -> tuple[Vector, Vector] | None:
     if preprocess.whitening is not None:
         return None
     width = preprocess.high - preprocess.low
-    width = np.where(width > 0, width, np.inf)
+    size = np.abs(preprocess.center * preprocess.factor)
+    width = np.maximum(width, SAME * (1 + size))
     with np.errstate(over="ignore"):
         lowest = (preprocess.low - width) / preprocess.factor + preprocess.center
         highest = (preprocess.high + width) / preprocess.factor + preprocess.center

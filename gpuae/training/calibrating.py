@@ -50,7 +50,8 @@ def fit_calibrated(
     once = config.model_copy(update={"folds": 1})  # to find the outliers is worth one training
     first = calibrated(fitting.fit(x, once, observer=observer, **options))
     if first.course.ending not in ENDED or first.model.calibration is None:
-        return first
+        untrimmed = first.model.config.model_copy(update={"trim": 0.0})
+        return replace(first, model=replace(first.model, config=untrimmed))
     usual = _usual_rows(first, config.trim)
     left_out = np.setdiff1d(np.concatenate([first.rows, *(t.rows for t in first.trials)]), usual)
     (observer or Silence()).note(

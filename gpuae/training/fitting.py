@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -166,9 +166,11 @@ def fit(
         saver = CheckpointSaver(checkpoints, partial(job.model, start), watcher)
     try:
         validated, trials = job.cross_validate(prepared, rows, watcher)
-    except (Interrupted, KeyboardInterrupt):
+    except (_Stopped, KeyboardInterrupt) as stopped:
         course = Course(ending=Ending.INTERRUPTED)
-        return Fit(first, course, device, x, rows, ())
+        trials = stopped.trials if isinstance(stopped, _Stopped) else ()
+        model = trials[0].model if trials else first
+        return _with_facts(Fit(model, course, device, x, rows, trials))
     course = job.train(start, rows, validation_rows, watcher, saver, validated, state)
     model = job.model(start, course)
     if len(validation_rows):
@@ -199,6 +201,20 @@ class Start:
     """The flat vector (size,), on the device; training changes it."""
     pca: PrincipalAxes | None
     """What the model is compared with."""
+
+
+class _Stopped(Exception):  # noqa: N818 it is no error
+    """Training was asked to stop while rows were held out in turn.
+
+    Parameters
+    ----------
+    trials
+        The first fold's network, which all rows but its own were trained on; none at the start.
+    """
+
+    def __init__(self, trials: tuple[Trial, ...]) -> None:
+        super().__init__()
+        self.trials = trials
 
 
 @dataclass(frozen=True)
@@ -246,7 +262,7 @@ class _Job:
 
         Raises
         ------
-        Interrupted
+        _Stopped
             When it was asked to stop.
         """
         config = prepared.config
@@ -262,11 +278,21 @@ class _Job:
                 team = teams.enter_context(self.team(start, rows[own]))
                 folds.append(Fold(self.ops, team, config, rows[own], rows[unseen]))
                 starts.append(start)
-            validated = cross_validate(folds, config, watcher)
+            try:
+                validated = cross_validate(folds, config, watcher)
+            except (Interrupted, KeyboardInterrupt):
+                raise _Stopped(self._first_of(folds, starts)) from None
         pairs = zip(starts, folds, strict=True)
         return validated, tuple(
             Trial(self.model(start, Course()), fold.held_out) for start, fold in pairs
         )
+
+    def _first_of(self, folds: Sequence[Fold], starts: Sequence[Start]) -> tuple[Trial, ...]:
+        """Return what the first fold has learnt so far, if anything was gained."""
+        if not folds[0].keeper.epoch:
+            return ()
+        folds[0].keeper.put_back()
+        return (Trial(self.model(starts[0], Course()), folds[0].held_out),)
 
     def train(
         self,

@@ -102,3 +102,19 @@ def test_ctrl_c_among_the_folds_keeps_the_start():
 def test_very_few_rows_are_trained_on(rows):
     found = fit(curved(rows), Config.parse({**SETTINGS, "steps": 20}))
     assert np.isfinite(found.model.parameters).all()
+
+
+def test_ctrl_c_among_the_folds_keeps_what_the_first_has_learnt():
+    class Stop(Silence):
+        def folds_done(self, epoch, val_loss):
+            if epoch == 30:
+                raise KeyboardInterrupt
+
+    x = curved(300)
+    found = fit(x, Config.parse(SETTINGS), observer=Stop())
+    start = fit(x, Config.parse({**SETTINGS, "epochs": 0}))
+    assert found.interrupted
+    (trial,) = found.trials
+    assert len(trial.rows) == 75
+    gained, before = (evaluate(own.model, x[trial.rows]).mse for own in (found, start))
+    assert gained < 0.9 * before
