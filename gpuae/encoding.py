@@ -75,6 +75,12 @@ class Workbench:
         self.propagation.encode(tile, None, None)
         return tile
 
+    def rebuild(self, rows: NDArray[Any]) -> tuple[Tile, Array]:
+        """Bring raw rows (m, d) through the network; return x̂, preprocessed, beside the tile."""
+        tile = self.encode(rows)
+        self.propagation.decode(tile, None)
+        return tile, self.propagation.reconstruct(tile)
+
     def restore(self, tile: Tile, output: Array) -> NDArray[Any]:
         """Return outputs in the data's own units."""
         restored = self.restored[: tile.rows]
@@ -213,9 +219,7 @@ def reconstruct(
     x = filled(x, model.preprocess.fill)
 
     def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
-        tile = bench.encode(rows)
-        bench.propagation.decode(tile, None)
-        _hand_over(sink, start, bench.restore(tile, bench.propagation.reconstruct(tile)))
+        _hand_over(sink, start, bench.restore(*bench.rebuild(rows)))
 
     for_each_block(model, x, work, device, threads, memory=memory)
 
@@ -234,10 +238,8 @@ def compare(
     x = filled(x, model.preprocess.fill)
 
     def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
-        tile = bench.encode(rows)
-        bench.propagation.decode(tile, None)
-        rebuilt = bench.ops.to_host(bench.propagation.reconstruct(tile))
-        take(start, rows, bench.ops.to_host(tile.clean), rebuilt)
+        tile, rebuilt = bench.rebuild(rows)
+        take(start, rows, bench.ops.to_host(tile.clean), bench.ops.to_host(rebuilt))
 
     for_each_block(model, x, work, device, threads, memory=memory)
 

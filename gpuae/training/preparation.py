@@ -96,28 +96,11 @@ def new_team(
     """Gather the threads, or the GPU, that will train `parameters` on so many rows of x."""
     config = prepared.config
     batch = _step_rows(config, rows)
+    work = (network, config, prepared.preprocess, x, parameters)
     if isinstance(ops, DeviceOps):
-        return GpuTeam(
-            ops,
-            network,
-            config,
-            prepared.preprocess,
-            x,
-            parameters,
-            batch=batch,
-            steps_done=steps_done,
-        )
-    return ThreadTeam(
-        ops,
-        network,
-        config,
-        prepared.preprocess,
-        x,
-        parameters,
-        batch=batch,
-        threads=config.threads or available_cores(),
-        steps_done=steps_done,
-    )
+        return GpuTeam(ops, *work, batch=batch, steps_done=steps_done)
+    threads = config.threads or available_cores()
+    return ThreadTeam(ops, *work, batch=batch, threads=threads, steps_done=steps_done)
 
 
 def _step_rows(config: Config, rows: int) -> int:
