@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ REAL_GPU = os.environ.get("GPUAE_TEST_GPU") == "1"
 """Whether `cuda` is this machine's GPU; else its sources run on the CPU."""
 UNDER_CI = bool(os.environ.get("CI"))
 ROOT = Path(__file__).parents[1]
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""What a shell runs in the background ignores Ctrl-C, and so would the programs of the tests."""
 
 
 @pytest.fixture(scope="session")
