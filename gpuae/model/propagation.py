@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gpuae.backends.ops import Array, Ops, Rows
 from gpuae.config import Config
-from gpuae.model.network import Network, Parameters
+from gpuae.model.network import Network, ParameterGroup, Parameters
 from gpuae.model.tile import Tile
 
 
@@ -134,26 +134,25 @@ class Propagation:
             self._hidden_delta(index, tile, rows_of_step, slope, bias_gradients[index], accumulate)
 
     def weight_gradient(
-        self, index: int, tile: Tile, rows: slice, out: Array, accumulate: bool
+        self, weight: ParameterGroup, tile: Tile, rows: slice, out: Array, accumulate: bool
     ) -> None:
         """Write (or add) some rows of ∂J/∂W, without its decay, over all rows of a tile.
 
-        W is the weight as it is stored, (n_in, n_out), of a layer that does not share another's.
+        W is the weight as it is stored; it may be used by several layers.
         """
-        if self.config.decoder == "tied":
-            sharing = len(self.network.layers) - 1 - index
-            delta, inputs = tile.delta(sharing), tile.inputs(sharing)
-            self.ops.gemm(delta[:, rows], inputs, out, transpose_a=True, accumulate=accumulate)
+        for user in self.network.users(weight):
+            across, along = tile.inputs(user), tile.delta(user)
+            if self.network.layers[user].transposed:
+                across, along = along, across
+            self.ops.gemm(across[:, rows], along, out, transpose_a=True, accumulate=accumulate)
             accumulate = True
-        inputs, delta = tile.inputs(index), tile.delta(index)
-        self.ops.gemm(inputs[:, rows], delta, out, transpose_a=True, accumulate=accumulate)
 
     def _product(self, index: int, tile: Tile) -> None:
         self.ops.gemm(
             tile.inputs(index),
             self.parameters[index].weight,
             tile.activations[index],
-            transpose_b=self.network.layers[index].shared,
+            transpose_b=self.network.layers[index].transposed,
         )
 
     def _hidden(self, index: int, tile: Tile, dropout_of: Rows | None) -> None:
@@ -193,7 +192,7 @@ class Propagation:
         following = self.network.layers[index + 1]
         weight = self.parameters[index + 1].weight
         delta = tile.deltas[index]
-        self.ops.gemm(tile.delta(index + 1), weight, delta, transpose_b=not following.shared)
+        self.ops.gemm(tile.delta(index + 1), weight, delta, transpose_b=not following.transposed)
         at_code = index == self.network.code
         l1 = 0.0
         if at_code and self.config.sparsity == "l1":

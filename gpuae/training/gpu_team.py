@@ -230,9 +230,9 @@ class GpuTeam:
         self._pass.decode(tile, place)
         self._pass.backward(tile, rows_of_step, slope, self._sums, biases, accumulate)
         for index, layer in enumerate(self.network.layers):
-            if not layer.shared:
+            if not layer.transposed:
                 out = views[index].weight
-                self._pass.weight_gradient(index, tile, slice(None), out, accumulate)
+                self._pass.weight_gradient(layer.weight, tile, slice(None), out, accumulate)
 
     def _write_decay(self, rows: int) -> None:
         if self._config.weight_decay:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gpuae.backends import get_ops, resolve_device
 from gpuae.backends.ops import Ops
 from gpuae.config import Config
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.network import Network
 from gpuae.model.objective import objective
@@ -57,7 +58,7 @@ def check_gradient(
     whole = None if config.full_batch else rows
     exact = config.model_copy(update={"dtype": "float64", "batch_size": whole})
     prepared = prepare(x, order, exact, column_statistics(x, order))
-    network = Network.build(prepared.config, columns)
+    network = mirrored_autoencoder(prepared.config, columns)
     ops = get_ops(resolve_device(config.device), config.precision)
     start = _spread_out(network, prepared.config)
     with new_team(ops, network, prepared, x, ops.asarray(start.copy()), rows) as team:
@@ -103,7 +104,7 @@ def _compare(
     for layer, own, expected in pairs:
         side = "encoder" if layer.number <= network.depth else "decoder"
         index = (layer.number - 1) % network.depth
-        if not layer.shared:
+        if not layer.transposed:
             name = f"{side}/{index}/weight"
             checks.append(_array_check(name, own.weight, expected.weight, floor))
         checks.append(_array_check(f"{side}/{index}/bias", own.bias, expected.bias, floor))

@@ -149,13 +149,13 @@ def cut_into_parts(network: Network, lanes: int) -> list[Part]:
 
 def _parts(network: Network, index: int, most: int) -> Iterator[Part]:
     layer = network.layers[index]
-    if layer.shared:
+    if layer.transposed:
         return
-    rows, columns = layer.weight_shape
+    rows, columns = layer.weight.shape
     units = -(-rows // ALIGNED_ROWS)
     count = max(1, min(most, units, rows * columns // SMALLEST_PART))
     cuts = [min(ALIGNED_ROWS * (units * i // count), rows) for i in range(count + 1)]
-    first = layer.weight.start
+    first = layer.weight.place.start
     for low, high in pairwise(cuts):
         yield Part(index, slice(low, high), slice(first + low * columns, first + high * columns))
 

@@ -181,7 +181,8 @@ class Member:
             tile = self._lanes.buffers(block, block)
             shape = (part.rows.stop - part.rows.start, -1)
             more = block is not blocks[0]
-            self._pass.weight_gradient(part.layer, tile, part.rows, gradient.reshape(shape), more)
+            weight = self._common.network.layers[part.layer].weight
+            self._pass.weight_gradient(weight, tile, part.rows, gradient.reshape(shape), more)
         elif block is blocks[-1]:
             lanes = self._lanes.bias_gradients[: self._lanes.used(rows)]
             everything = slice(0, part.size)

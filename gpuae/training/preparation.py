@@ -14,6 +14,7 @@ from gpuae.config import Config
 from gpuae.defaults import DataFacts, resolve
 from gpuae.errors import ConfigError
 from gpuae.memory import physical_memory
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.statistics import ColumnStatistics, Vector, share_one_range
@@ -63,7 +64,7 @@ def prepare(
     )
     chosen = resolve(config, facts)
     resolved = chosen.config
-    network = Network.build(resolved, x.shape[1])
+    network = mirrored_autoencoder(resolved, x.shape[1])
     step_rows = resolved.batch_size if whole_steps else None
     step_rows = step_rows or _step_rows(resolved, len(rows))
     tile_rows = choose_tile_rows(resolved, network, step_rows)

@@ -6,8 +6,8 @@ import pytest
 from gpuae.backends import Device, get_ops
 from gpuae.config import Config
 from gpuae.errors import DeviceError
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
-from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training import gpu_team, supply
@@ -89,7 +89,7 @@ def test_one_step_has_the_cpus_gradient(name, low_rank, relative, dtype):
 
 def team_of(config, x, device):
     prepared = prepare(x, np.arange(len(x)), config, column_statistics(x, np.arange(len(x))))
-    network = Network.build(prepared.config, x.shape[1])
+    network = mirrored_autoencoder(prepared.config, x.shape[1])
     ops = get_ops(Device(device, ""))
     start = initial_parameters(network, prepared.config).astype(config.dtype)
     return ops, network, new_team(ops, network, prepared, x, ops.asarray(start), len(x))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gpuae.backends.numpy_ops import NumpyOps
 from gpuae.config import Config
-from gpuae.model.network import Network
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.training import lanes
 from gpuae.training.batches import MAX_LANES, choose_lanes, choose_tile_rows
 from gpuae.training.fitting import fit
@@ -17,7 +17,7 @@ WIDTHS = st.lists(st.integers(1, 60), min_size=1, max_size=3).map(tuple)
 
 
 def network_of(columns, hidden, **more):
-    return Network.build(
+    return mirrored_autoencoder(
         Config(
             **{"hidden": hidden, "activation": "sigmoid", "output_activation": "identity", **more}
         ),
@@ -40,9 +40,9 @@ def test_parts_hold_every_parameter_once(columns, hidden, decoder, count, smalle
         if part.layer is None:
             continue
         layer = network.layers[part.layer]
-        rows, wide = layer.weight_shape
+        rows, wide = layer.weight.shape
         assert 0 <= part.rows.start < part.rows.stop <= rows
-        assert part.place.start == layer.weight.start + part.rows.start * wide
+        assert part.place.start == layer.weight.place.start + part.rows.start * wide
         assert part.size == (part.rows.stop - part.rows.start) * wide
     assert (seen == 1).all()
 
@@ -68,7 +68,7 @@ def test_small_weights_are_not_cut():
 def test_tiles_hold_every_row_of_a_step_once(settings, tile_rows, batch):
     shape = {"hidden": (2,), "activation": "sigmoid", "output_activation": "identity"}
     config = Config(**shape, tile_rows=tile_rows, **settings)
-    network = Network.build(config, 3)
+    network = mirrored_autoencoder(config, 3)
     shared = Lanes(NumpyOps(), network, config, batch)
     assert shared.count <= MAX_LANES
     for rows in {batch, max(1, batch - 1), 1}:
@@ -92,7 +92,7 @@ def test_kept_codes_do_not_change_a_bit(device, low_rank, monkeypatch):
     settings = {"hidden": (4, 3), "activation": "sigmoid", "sparsity": "kl", "optimizer": "lbfgs"}
     settings |= {"scale": "minmax", "beta": 3.0, "batch_size": None}
     config = Config.parse(settings | {"tile_rows": 8, "epochs": 4, "device": device})
-    network = Network.build(config.model_copy(update={"output_activation": "sigmoid"}), 6)
+    network = mirrored_autoencoder(config.model_copy(update={"output_activation": "sigmoid"}), 6)
     assert Lanes(NumpyOps(), network, config, 150).keeps_codes
     kept = fit(x, config).model.parameters
     monkeypatch.setattr(lanes, "KEPT_BYTES", 0)

@@ -5,8 +5,8 @@ import pytest
 
 from gpuae.backends import get_ops, resolve_device
 from gpuae.config import Config
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
-from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training import lanes
@@ -85,7 +85,7 @@ def gradient_of(x, config):
     """Return the network, J and the flat gradient at the start, over all rows as one step."""
     order = np.arange(len(x))
     prepared = prepare(x, order, config, column_statistics(x, order))
-    network = Network.build(prepared.config, x.shape[1])
+    network = mirrored_autoencoder(prepared.config, x.shape[1])
     ops = get_ops(resolve_device(config.device))
     parameters = initial_parameters(network, prepared.config).astype(config.dtype)
     with new_team(ops, network, prepared, x, ops.asarray(parameters), len(x)) as team:
