@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Set
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -25,12 +25,12 @@ from pydantic import (
 )
 
 from gpuae.errors import ConfigError
+from gpuae.functions.code_rules import CODE_RULES, CodeRule
 
 Activation: TypeAlias = Literal["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
 Decoder: TypeAlias = Literal["untied", "transpose", "tied"]
 Init: TypeAlias = Literal["pca", "glorot", "he", "distance"]
 Loss: TypeAlias = Literal["mse", "sse", "bce"]
-Sparsity: TypeAlias = Literal["none", "kl", "l1", "topk"]
 Noise: TypeAlias = Literal["none", "gaussian", "masking", "salt_pepper"]
 Scale: TypeAlias = Literal["none", "unit", "standard", "shrunk", "pooled", "minmax", "sigma"]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
@@ -39,6 +39,10 @@ Optimizer: TypeAlias = Literal["adam", "sgd", "lbfgs"]
 Schedule: TypeAlias = Literal["constant", "cosine", "warmup_cosine", "plateau"]
 Shuffle: TypeAlias = Literal["auto", "full", "block", "none"]
 FloatType: TypeAlias = Literal["float32", "float64"]
+if TYPE_CHECKING:
+    Sparsity: TypeAlias = str
+else:
+    Sparsity = Literal[tuple(CODE_RULES)]
 Precision: TypeAlias = Literal["float32", "tf32"]
 OutlierScore: TypeAlias = Literal["mse", "knn"]
 
@@ -238,6 +242,11 @@ class Config(BaseModel):
         return cls.parse({**read_toml(path), **overrides}, source=str(path))
 
     @property
+    def code_rule(self) -> CodeRule:
+        """What `sparsity` names."""
+        return CODE_RULES[self.sparsity]
+
+    @property
     def full_batch(self) -> bool:
         """Whether every step sees all training rows."""
         return self.optimizer == "lbfgs"
@@ -288,12 +297,12 @@ def _check_loss(config: Config) -> None:
 
 def _check_sparsity(config: Config) -> None:
     code = config.code_activation or config.activation
-    if config.sparsity == "kl" and code in UNBOUNDED:
+    if config.code_rule.bounded and code in UNBOUNDED:
         raise ValueError(
-            f"sparsity=kl needs a bounded code: use activation sigmoid or tanh, "
+            f"sparsity={config.sparsity} needs a bounded code: use activation sigmoid or tanh, "
             f"not {code}, or sparsity=l1"
         )
-    if config.sparsity == "topk" and config.hidden and config.k > config.hidden[-1]:
+    if config.code_rule.selects and config.hidden and config.k > config.hidden[-1]:
         raise ValueError(
             f"k={config.k} is larger than the code of {config.hidden[-1]} units; lower k"
         )
@@ -305,8 +314,8 @@ _ONCE_DEFAULT = {"beta": 3.0, "l1": 1e-4, "learning_rate": 1e-3, "schedule": "co
 
 def _check_switched_off(config: Config) -> None:
     """Refuse a value that would be ignored because what it belongs to is switched off."""
-    owners = {"rho": "kl", "beta": "kl", "l1": "l1", "k": "topk"}
-    for name, owner in owners.items():
+    owners = ((name, rule.name) for rule in CODE_RULES.values() for name in rule.settings)
+    for name, owner in owners:
         idle = (Config.model_fields[name].default, _ONCE_DEFAULT.get(name))
         if config.sparsity != owner and getattr(config, name) not in idle:
             raise ValueError(f"{name} has no effect without sparsity={owner}")

@@ -41,8 +41,6 @@ PATIENCE_SHARE = 5
 """Training stops early after a fifth of all epochs without gain."""
 
 LEARNING_RATE, SGD_RATE = 2e-3, 1e-3
-KL_WEIGHT, L1_WEIGHT = 3.0, 0.1
-"""Beside the loss that is a sum over columns."""
 FULL_SHUFFLE_BYTES = 1 << 30
 """Data up to this size are shuffled row by row."""
 PIXEL_BYTES = 127
@@ -150,8 +148,8 @@ def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
     config = choices.config
     sparse = config.sparsity != "none"
     one_layer = sparse or config.activation is not None
-    if config.sparsity == "kl":
-        choices.choose("activation", "sigmoid", "KL needs bounded units")
+    if config.code_rule.bounded:
+        choices.choose("activation", "sigmoid", f"{config.sparsity} needs bounded units")
     choices.choose("activation", "relu", "pairs of it start as PCA exactly")
     if one_layer:
         choices.choose("code_activation", choices.config.activation, "as activation")
@@ -224,7 +222,7 @@ def _choose_values(choices: _Choices, facts: DataFacts) -> None:
             f"loss: bce needs targets in [0, 1] and the data span "
             f"[{facts.lowest:g}, {facts.highest:g}]; use scale=minmax or scale=unit"
         )
-    if unit_targets and (config.loss == "bce" or config.sparsity == "kl"):
+    if unit_targets and (config.loss == "bce" or config.code_rule.bounded):
         choices.choose("output_activation", "sigmoid", "targets in [0, 1]")
     choices.choose("output_activation", "identity", "targets of any size")
 
@@ -243,10 +241,9 @@ def _choose_objective(choices: _Choices, facts: DataFacts) -> None:
     share, reason = 1.0, "beside a sum over columns"
     if config.loss != "sse":
         share, reason = 2 / facts.columns, f"beside a mean over {facts.columns} columns"
-    if config.sparsity == "kl":
-        choices.choose("beta", KL_WEIGHT * share, reason)
-    if config.sparsity == "l1":
-        choices.choose("l1", L1_WEIGHT * share, reason)
+    if config.code_rule.weight is not None:
+        name, beside_sum = config.code_rule.weight
+        choices.choose(name, beside_sum * share, reason)
 
 
 # The course of training

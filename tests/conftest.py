@@ -82,7 +82,9 @@ def gpu(request, monkeypatch):
     from host_gpu import HostGpu
 
     libraries = request.getfixturevalue("kernel_libraries")
-    stand_in = SimpleNamespace(open_gpu=lambda index, *, tf32: HostGpu(libraries))
+    stand_in = SimpleNamespace(
+        open_gpu=lambda index, *, tf32: HostGpu(libraries), describe=lambda index: HostGpu.name
+    )
     monkeypatch.setitem(sys.modules, "gpuae.backends.cupy_gpu", stand_in)
     monkeypatch.setattr("gpuae.backends.cuda_driver.why_not", lambda index=0: "")
 

@@ -61,7 +61,7 @@ def layers_by_hand(model, inputs):
     for index, (layer, own) in enumerate(
         zip(network.layers, network.views(model.parameters), strict=True)
     ):
-        weight = own.weight.T if layer.shared else own.weight
+        weight = own.weight.T if layer.transposed else own.weight
         inputs = FUNCTIONS[layer.activation](inputs @ weight + own.bias)
         if model.config.sparsity == "topk" and index == network.code:
             limit = np.sort(inputs, axis=1)[:, -model.config.k, None]

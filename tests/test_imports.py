@@ -15,7 +15,7 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "config", "defaults", "memory", "presets"},
+    {"errors", "functions", "config", "defaults", "memory", "presets"},
     {"backends", "storage"},
     {"model"},
     {"training", "encoding", "outliers"},
@@ -96,7 +96,10 @@ def test_a_lower_layer_never_imports_a_higher_one(module):
 
 def test_errors_and_settings_import_nothing_else_of_the_package():
     assert imported(MODULES["gpuae.errors"]) == set()
-    assert imported(MODULES["gpuae.config"]) == {"gpuae.errors"}
+    assert {part(name) for name in imported(MODULES["gpuae.config"])} == {"errors", "functions"}
+    for module, path in MODULES.items():
+        if part(module) == "functions":
+            assert {part(name) for name in imported(path)} <= {"errors", "functions"}
 
 
 @pytest.mark.parametrize(

@@ -332,20 +332,9 @@ class CupyOps:
 
     # Parameters
 
-    def total_gradient(
-        self,
-        lanes: Array,
-        part: slice,
-        parameters: Array,
-        weight_decay: float,
-        n_weights: int,
-        out: Array,
-    ) -> None:
+    def sum_lanes(self, lanes: Array, place: slice, out: Array) -> None:
         flat, stride = lanes.reshape(-1), lanes.shape[1]
-        self._finish(columns=flat[part.start :], out=out, strips=len(lanes), stride=stride)
-        decayed = max(0, min(part.stop, n_weights) - part.start)
-        if weight_decay and decayed:
-            self.axpby(weight_decay, parameters[part][:decayed], 1.0, out[:decayed])
+        self._finish(columns=flat[place.start :], out=out, strips=len(lanes), stride=stride)
 
     def add_squares(self, x: Array, factor: float, total: Array) -> None:
         self._sum("Product", x, x, factor, total, add=True)

@@ -240,21 +240,8 @@ class NumbaOps(NumpyOps):
             numba_kernels.HIDDEN_DELTA[activation], delta, a, mask, slope, penalty, bias_gradient
         )
 
-    def total_gradient(
-        self,
-        lanes: Matrix,
-        part: slice,
-        parameters: Matrix,
-        weight_decay: float,
-        n_weights: int,
-        out: Matrix,
-    ) -> None:
-        decay = out.dtype.type(weight_decay)
-        weights = max(0, min(part.stop, n_weights) - part.start)
-        decayed = weights if weight_decay else 0
-        self._run(
-            numba_parameters.total_gradient, lanes, part.start, parameters, decay, decayed, out
-        )
+    def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
+        self._run(numba_parameters.sum_lanes, lanes, place.start, out)
 
     def adam(
         self,

@@ -241,20 +241,10 @@ class NumpyOps:
         delta *= DERIVATIVES[activation](a)
         _add_bias_gradient(delta, bias_gradient, accumulate)
 
-    def total_gradient(
-        self,
-        lanes: Matrix,
-        part: slice,
-        parameters: Matrix,
-        weight_decay: float,
-        n_weights: int,
-        out: Matrix,
-    ) -> None:
-        out[...] = lanes[0, part]
+    def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
+        out[...] = lanes[0, place]
         for lane in lanes[1:]:
-            out += lane[part]
-        decayed = parameters[part][: max(0, n_weights - part.start)]
-        out[: len(decayed)] += out.dtype.type(weight_decay) * decayed
+            out += lane[place]
 
     def add_squares(self, x: Matrix, factor: float, total: Matrix) -> None:
         total += factor * self.dot(x, x)

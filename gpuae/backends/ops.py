@@ -318,19 +318,8 @@ class Ops(Protocol):
 
     # Parameters
 
-    def total_gradient(
-        self,
-        lanes: Array,
-        part: slice,
-        parameters: Array,
-        weight_decay: float,
-        n_weights: int,
-        out: Array,
-    ) -> None:
-        """Sum one part of the lanes (l, p) in their order into out, which is as long as the part.
-
-        λ·w is added on what the part has of the first `n_weights` parameters.
-        """
+    def sum_lanes(self, lanes: Array, place: slice, out: Array) -> None:
+        """Sum some columns of the lanes (l, p), in their order, into out, as long as the place."""
         ...
 
     def add_squares(self, x: Array, factor: float, total: Array) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.defaults import DataFacts, resolve
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.network import Network
 
@@ -57,7 +58,7 @@ class Case:
 
     def network(self) -> Network:
         """Return the network."""
-        return Network.build(self.config(), self.columns)
+        return mirrored_autoencoder(self.config(), self.columns)
 
     def data(self) -> NDArray[np.uint8]:
         """Return rows (n, d) of bytes: images of three soft blobs each on a dark background."""

@@ -41,7 +41,7 @@ def initial_parameters(
     flat = np.zeros(network.size)
     views = network.views(flat)
     for layer, own in zip(network.layers, views, strict=True):
-        if not layer.shared:
+        if not layer.transposed:
             own.weight[...] = _weight(layer, config, network, image_shape)
     if config.init == "pca":
         if pca is None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import InputError
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.calibration import Calibration, Neighbours, bytes_needed
 from gpuae.model.network import Layer, Network
 from gpuae.model.pca import PrincipalAxes
@@ -58,7 +59,7 @@ class Model:
     @cached_property
     def network(self) -> Network:
         """The layout of `parameters`."""
-        return Network.build(self.config, len(self.preprocess.center))
+        return mirrored_autoencoder(self.config, len(self.preprocess.center))
 
     @cached_property
     def row_type(self) -> np.dtype[Any]:
@@ -160,12 +161,12 @@ class Model:
 
     def _arrays(self, layer: Layer) -> LayerArrays:
         own = self.network.views(self.parameters)[layer.number - 1]
-        return LayerArrays(None if layer.shared else own.weight, own.bias)
+        return LayerArrays(None if layer.transposed else own.weight, own.bias)
 
 
 def _flat(contents: ModelContents) -> NDArray[Any]:
     """Lay the layers' arrays out as one flat vector."""
-    network = Network.build(contents.config, len(contents.preprocess["center"]))
+    network = mirrored_autoencoder(contents.config, len(contents.preprocess["center"]))
     flat = np.empty(network.size, contents.config.dtype)
     stored = (*contents.encoder, *contents.decoder)
     for own, arrays in zip(network.views(flat), stored, strict=True):

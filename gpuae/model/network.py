@@ -1,42 +1,79 @@
-"""The layers of an autoencoder and where their parameters stand in one flat vector.
+"""Layers, and where their parameters stand in one flat vector.
 
-All weights come first, in the order of the layers, then all biases: weight decay acts on a leading
-part of the vector, optimizers see one array, and gradients have the same layout.
+All weights come first, in the order of the layers, then all biases: optimizers see one array, and
+gradients have the same layout. What layers there are is a builder's choice (`autoencoder`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from gpuae.backends.ops import Array
-from gpuae.config import Activation, Config
+from gpuae.config import Activation
+
+
+class Kind(Enum):
+    """What parameters are."""
+
+    WEIGHT = "weight"
+    BIAS = "bias"
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are stored together; two layers that share them have the same group.
+
+    Attributes
+    ----------
+    place
+        In the flat vector.
+    shape
+        (n_in, n_out) of a weight as it is stored, (n_out,) of a bias.
+    decays
+        Whether weight decay acts on it.
+    trained
+        Whether training moves it.
+    """
+
+    kind: Kind
+    place: slice
+    shape: tuple[int, ...]
+    decays: bool
+    trained: bool = True
+
+    def view(self, flat: Array) -> Array:
+        """Return its part of a flat vector in its shape, without copying."""
+        return flat[self.place].reshape(self.shape)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One affine map and its activation: f(a·W + b), W of shape (n_in, n_out)."""
+    """One affine map and its activation, f(a·W + b) with W of shape (n_in, n_out)."""
 
     number: int
-    """Counts from 1 through the encoder and on through the decoder."""
-    n_in: int
-    n_out: int
+    """Counts from 1."""
     activation: Activation
-    weight: slice
-    bias: slice
-    shared: bool = False
-    """A tied decoder layer: it uses an encoder weight, of shape (n_out, n_in), transposed."""
+    weight: ParameterGroup
+    bias: ParameterGroup
+    transposed: bool = False
+    """Whether W is the stored weight, of shape (n_out, n_in), transposed."""
 
     @property
-    def weight_shape(self) -> tuple[int, int]:
-        """Shape of the weight as it is stored."""
-        return (self.n_out, self.n_in) if self.shared else (self.n_in, self.n_out)
+    def n_in(self) -> int:
+        """Width of what it is given."""
+        return self.weight.shape[1 if self.transposed else 0]
+
+    @property
+    def n_out(self) -> int:
+        """Number of its units."""
+        return self.weight.shape[0 if self.transposed else 1]
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Views of one layer's part of a flat vector."""
+    """Views of one layer's parts of a flat vector."""
 
     weight: Array
     bias: Array
@@ -44,99 +81,96 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Network:
-    """Encoder and mirrored decoder."""
+    """Layers from the input to the output, one of which makes the code."""
 
     layers: tuple[Layer, ...]
-    n_weights: int
-    """How many leading entries of the flat vector are weights; the rest are biases."""
-    size: int
-    """Length of the flat vector."""
-
-    @classmethod
-    def build(cls, config: Config, columns: int) -> Network:
-        """Lay out the network of a resolved configuration for data of so many columns."""
-        widths = (columns, *config.resolved_hidden)
-        encoder = list(pairwise(widths))
-        decoder = [(n_out, n_in) for n_in, n_out in reversed(encoder)]
-        shapes = encoder + decoder
-        tied = config.decoder == "tied"
-        stored = encoder if tied else shapes
-        weights = list(_slices((n_in * n_out for n_in, n_out in stored), start=0))
-        if tied:
-            weights += reversed(weights)
-        n_weights = max(place.stop for place in weights)
-        biases = list(_slices((n_out for _, n_out in shapes), start=n_weights))
-        layers = tuple(
-            Layer(
-                number=i + 1,
-                n_in=n_in,
-                n_out=n_out,
-                activation=config.resolved("activation"),
-                weight=weights[i],
-                bias=biases[i],
-                shared=tied and i >= len(encoder),
-            )
-            for i, (n_in, n_out) in enumerate(shapes)
-        )
-        return cls(_with_ends(layers, config), n_weights, biases[-1].stop)
-
-    @property
-    def depth(self) -> int:
-        """Number of encoder layers."""
-        return len(self.layers) // 2
+    code: int
+    """Index of the layer whose activation is the code."""
 
     @property
     def encoder(self) -> tuple[Layer, ...]:
         """From the input to the code."""
-        return self.layers[: self.depth]
+        return self.layers[: self.code + 1]
 
     @property
     def decoder(self) -> tuple[Layer, ...]:
         """From the code to the output."""
-        return self.layers[self.depth :]
+        return self.layers[self.code + 1 :]
+
+    @property
+    def depth(self) -> int:
+        """Number of encoder layers."""
+        return self.code + 1
 
     @property
     def columns(self) -> int:
-        """Width of the input and the output."""
+        """Width of the input."""
         return self.layers[0].n_in
 
     @property
-    def code(self) -> int:
-        """Index of the layer whose activation is the code."""
-        return self.depth - 1
+    def outputs(self) -> int:
+        """Width of the output, and of the target."""
+        return self.layers[-1].n_out
 
     @property
     def code_size(self) -> int:
         """Width of the code."""
         return self.layers[self.code].n_out
 
+    @property
+    def groups(self) -> tuple[ParameterGroup, ...]:
+        """All parameters once, in the order of the flat vector."""
+        used = (group for own in self.layers for group in (own.weight, own.bias))
+        by_place = {group.place.start: group for group in used}
+        return tuple(by_place[start] for start in sorted(by_place))
+
+    @property
+    def size(self) -> int:
+        """Length of the flat vector."""
+        return int(max(layer.bias.place.stop for layer in self.layers))
+
+    @property
+    def n_weights(self) -> int:
+        """How many leading entries of the flat vector are weights; the rest are biases."""
+        return int(max(layer.weight.place.stop for layer in self.layers))
+
+    @property
+    def lowest_trained(self) -> int:
+        """Index of the first layer that training moves: nothing goes back further."""
+        trained = (own.weight.trained or own.bias.trained for own in self.layers)
+        return next((i for i, moved in enumerate(trained) if moved), len(self.layers))
+
+    def users(self, weight: ParameterGroup) -> list[int]:
+        """Return the indices of the layers that use a weight, the last one first."""
+        return [i for i in reversed(range(len(self.layers))) if self.layers[i].weight == weight]
+
     def biases(self, flat: Array) -> tuple[Array, ...]:
         """Return each layer's part of a vector of all biases, without copying."""
         first = self.n_weights
-        return tuple(
-            flat[layer.bias.start - first : layer.bias.stop - first] for layer in self.layers
-        )
+        places = (layer.bias.place for layer in self.layers)
+        return tuple(flat[place.start - first : place.stop - first] for place in places)
 
     def views(self, flat: Array) -> tuple[Parameters, ...]:
         """Return each layer's weight and bias within a flat vector, without copying."""
         return tuple(
-            Parameters(flat[layer.weight].reshape(layer.weight_shape), flat[layer.bias])
-            for layer in self.layers
+            Parameters(layer.weight.view(flat), layer.bias.view(flat)) for layer in self.layers
         )
 
 
-def _slices(sizes: Iterable[int], start: int) -> Iterator[slice]:
-    ends = accumulate(sizes, initial=start)
-    return (slice(low, high) for low, high in pairwise(ends))
+def placed(kind: Kind, shapes: Sequence[tuple[int, ...]], first: int) -> list[ParameterGroup]:
+    """Lay groups of these shapes out one after the other; weights decay, biases do not."""
+    decays = kind is Kind.WEIGHT
+    places = _places(shapes, first)
+    return [
+        ParameterGroup(kind, place, shape, decays)
+        for shape, place in zip(shapes, places, strict=True)
+    ]
 
 
-def _with_ends(layers: tuple[Layer, ...], config: Config) -> tuple[Layer, ...]:
-    """Give the code and the output activations of their own."""
-    if config.output_activation == "auto":
-        raise RuntimeError("the configuration has not been resolved")
-    code = len(layers) // 2 - 1
-    changed = list(layers)
-    changed[-1] = replace(layers[-1], activation=config.output_activation)
-    if config.code_activation is not None:
-        changed[code] = replace(changed[code], activation=config.code_activation)
-    return tuple(changed)
+def _places(shapes: Sequence[tuple[int, ...]], first: int) -> Iterator[slice]:
+    for shape in shapes:
+        size = 1
+        for width in shape:
+            size *= width
+        yield slice(first, first + size)
+        first += size

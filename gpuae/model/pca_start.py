@@ -123,7 +123,7 @@ def _mirror(
     middle = encoded[-1].middle
     for layer, twin in zip(network.decoder, reversed(network.encoder), strict=True):
         own, weight = views[layer.number - 1], views[twin.number - 1].weight.T
-        if not layer.shared:
+        if not layer.transposed:
             own.weight[...] = weight
         if twin.number > 1:
             before = encoded[twin.number - 2]

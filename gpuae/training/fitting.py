@@ -16,6 +16,7 @@ from gpuae.backends.ops import Ops
 from gpuae.config import Config
 from gpuae.defaults import PIXEL_BYTES, held_out
 from gpuae.errors import ConfigError, DivergedError, InputError
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
@@ -149,7 +150,7 @@ def fit(
         watcher.note(note)
     job = _Job(
         ops=get_ops(device, prepared.config.precision),
-        network=Network.build(prepared.config, x.shape[1]),
+        network=mirrored_autoencoder(prepared.config, x.shape[1]),
         x=x,
         initial=initial,
         attributes={"seed": config.seed, "device": device.name, **(attributes or {})},
@@ -352,7 +353,7 @@ def _starting_point(
 def _shape(network: Network) -> str:
     widths = [network.columns, *(layer.n_out for layer in network.layers)]
     kinds = {layer.activation for layer in network.layers}
-    tied = ", tied" if network.layers[-1].shared else ""
+    tied = ", tied" if network.layers[-1].transposed else ""
     return f"{'-'.join(map(str, widths))} ({', '.join(sorted(kinds))}{tied})"
 
 
@@ -380,7 +381,7 @@ def _remedy(config: Config) -> str:
     """Say what to lower."""
     scaling = "scale the data (scale=minmax)"
     if config.full_batch:
-        smaller = "lower beta or " if config.sparsity == "kl" else ""
+        smaller = f"{config.code_rule.weaker} or " if config.code_rule.reduces else ""
         return scaling if config.scale == "none" else f"{smaller}raise weight_decay"
     rate = f"lower learning_rate (now {config.resolved('learning_rate'):g})"
     return f"{rate}, or {scaling}" if config.scale == "none" else rate

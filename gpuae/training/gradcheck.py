@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gpuae.backends import get_ops, resolve_device
 from gpuae.backends.ops import Ops
 from gpuae.config import Config
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.network import Network
 from gpuae.model.objective import objective
@@ -72,7 +73,7 @@ def check_gradient(
     whole = None if config.full_batch else rows
     exact = config.model_copy(update={"dtype": "float64", "batch_size": whole})
     prepared = prepare(x, order, exact, column_statistics(x, order))
-    network = Network.build(prepared.config, columns)
+    network = mirrored_autoencoder(prepared.config, columns)
     ops = get_ops(resolve_device(config.device), config.precision)
     start = _spread_out(network, prepared.config)
     with new_team(ops, network, prepared, x, ops.asarray(start.copy()), rows) as team:
@@ -111,7 +112,7 @@ def _arrays(network: Network) -> Iterator[_Array]:
     for layer in network.layers:
         side = "encoder" if layer.number <= network.depth else "decoder"
         name = f"{side}/{(layer.number - 1) % network.depth}"
-        if not layer.shared:
+        if not layer.transposed:
             yield _Array(f"{name}/weight", layer.weight_shape, layer.weight)
         yield _Array(f"{name}/bias", (layer.n_out,), layer.bias)
 

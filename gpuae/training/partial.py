@@ -13,10 +13,10 @@ from gpuae.backends import get_ops, resolve_device
 from gpuae.backends.ops import Array
 from gpuae.config import Config
 from gpuae.errors import ConfigError, DivergedError
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
-from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.reference import learn_axes
 from gpuae.model.statistics import column_statistics
@@ -67,7 +67,7 @@ class PartialFit:
         self._ops = get_ops(self._device, config.precision)
         self._fitted = fitted
         self._prepared = _first_preparation(first, config) if fitted is None else _again(fitted)
-        self._network = Network.build(self._prepared.config, first.shape[1])
+        self._network = mirrored_autoencoder(self._prepared.config, first.shape[1])
         start = fitted.parameters if fitted else self._initial_parameters(first)
         self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)

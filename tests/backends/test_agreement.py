@@ -331,17 +331,13 @@ def zero_point(activation):
 @pairwise(
     dtype=TYPES,
     lanes=[1, 2, 5],
-    part=[slice(0, 40), slice(13, 31), slice(30, 40), slice(7, 8)],
-    decay=[0.0, 0.3],
+    place=[slice(0, 40), slice(13, 31), slice(30, 40), slice(7, 8)],
 )
-def test_total_gradient(assert_agree, lanes, part, decay, dtype):
+def test_sum_lanes(assert_agree, lanes, place, dtype):
     assert_agree(
-        lambda ops, lanes, parameters, out: ops.total_gradient(
-            lanes, part, parameters, decay, 30, out
-        ),
+        lambda ops, lanes, out: ops.sum_lanes(lanes, place, out),
         lanes=normal((lanes, 40), dtype),
-        parameters=normal(40, dtype, 1),
-        out=np.zeros(part.stop - part.start, dtype),
+        out=np.zeros(place.stop - place.start, dtype),
     )
 
 

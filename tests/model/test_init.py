@@ -5,15 +5,15 @@ import pytest
 
 from gpuae.backends import philox
 from gpuae.config import Config
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
-from gpuae.model.network import Network
 
 
 def start(columns, image_shape=None, **settings):
     config = Config(
         **{"activation": "sigmoid", "output_activation": "identity", "init": "glorot", **settings}
     )
-    network = Network.build(config, columns)
+    network = mirrored_autoencoder(config, columns)
     flat = initial_parameters(network, config, image_shape)
     return network, flat, network.views(flat)
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from gpuae.config import Config
-from gpuae.model.network import Network
+from gpuae.model.autoencoder import mirrored_autoencoder
 
 
 def build(columns=7, **settings):
-    return Network.build(
+    return mirrored_autoencoder(
         Config(**{"activation": "sigmoid", "output_activation": "identity", **settings}), columns
     )
 
@@ -40,11 +40,11 @@ def test_weights_come_first_and_fill_the_vector_without_gaps(decoder, weights):
     assert network.size == weights + 5 + 3 + 5 + 7
     covered = np.zeros(network.size, int)
     for layer in network.layers:
-        if not layer.shared:
-            covered[layer.weight] += 1
-            assert layer.weight.stop <= network.n_weights
-        covered[layer.bias] += 1
-        assert layer.bias.start >= network.n_weights
+        if not layer.transposed:
+            covered[layer.weight.place] += 1
+            assert layer.weight.place.stop <= network.n_weights
+        covered[layer.bias.place] += 1
+        assert layer.bias.place.start >= network.n_weights
     assert (covered == 1).all()
 
 
@@ -61,7 +61,7 @@ def test_views_are_the_vectors_own_memory():
 def test_a_tied_decoder_uses_the_encoders_weights():
     network = build(hidden=(5, 3), decoder="tied")
     views = network.views(np.arange(float(network.size)))
-    assert [layer.shared for layer in network.layers] == [False, False, True, True]
+    assert [layer.transposed for layer in network.layers] == [False, False, True, True]
     for encoder, decoder in ((0, 3), (1, 2)):
         assert np.shares_memory(views[encoder].weight, views[decoder].weight)
         assert views[encoder].weight.shape == views[decoder].weight.shape
@@ -70,4 +70,13 @@ def test_a_tied_decoder_uses_the_encoders_weights():
 
 def test_an_output_that_is_still_auto_is_a_mistake_of_ours():
     with pytest.raises(RuntimeError, match="resolved"):
-        Network.build(Config(hidden=(3,), activation="sigmoid"), 5)
+        mirrored_autoencoder(Config(hidden=(3,), activation="sigmoid"), 5)
+
+
+def test_groups_are_all_parameters_once_and_weights_alone_decay():
+    network = build(hidden=(5, 3), decoder="tied")
+    places = [(group.place.start, group.place.stop) for group in network.groups]
+    assert places == [(0, 35), (35, 50), (50, 55), (55, 58), (58, 63), (63, 70)]
+    assert [group.decays for group in network.groups] == [True] * 2 + [False] * 4
+    assert network.users(network.layers[0].weight) == [3, 0]
+    assert network.users(network.layers[1].weight) == [2, 1]

@@ -6,9 +6,9 @@ import pytest
 from gpuae.config import Config
 from gpuae.defaults import DataFacts, held_out, resolve
 from gpuae.encoding import into, reconstruct
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.model import Model
-from gpuae.model.network import Network
 from gpuae.model.pca import EXACT_SIZE, PrincipalAxes, principal_axes
 from gpuae.model.preprocess import fit_preprocess
 from gpuae.model.statistics import column_statistics
@@ -39,7 +39,7 @@ def started(x, **settings):
     config = resolve(held_out(Config.parse({"init": "pca", **settings}), len(x)), data).config
     rows, statistics = np.arange(len(x)), column_statistics(x)
     preprocess = fit_preprocess(x, rows, config, statistics)
-    network = Network.build(config, x.shape[1])
+    network = mirrored_autoencoder(config, x.shape[1])
     pca = principal_axes(x, rows, preprocess, max(network.code_size, network.layers[0].n_out // 2))
     return Model(config, initial_parameters(network, config, pca=pca), preprocess)
 

@@ -6,8 +6,8 @@ import pytest
 from gpuae.backends.numpy_ops import NumpyOps
 from gpuae.backends.ops import Clock, Rows
 from gpuae.config import Config
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.feed import Feed, Restore
-from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.statistics import column_statistics
 from gpuae.model.tile import Tile
@@ -216,7 +216,7 @@ def fed(ops, x, rows, **settings):
     preprocess = fit_preprocess(
         x, np.arange(len(x)), config, column_statistics(x, np.arange(len(x)))
     )
-    network = Network.build(config, x.shape[1])
+    network = mirrored_autoencoder(config, x.shape[1])
     tile = Tile.allocate(ops, network, config, len(rows), training=True)
     clock = Clock(np.zeros(4, np.int64), np.zeros(1))
     feed = Feed.create(ops, x, preprocess, config, noisy=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gpuae.backends.philox import Purpose, words
 from gpuae.config import Config
-from gpuae.model.network import Network
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.training.batches import (
     BLOCK_ROWS,
     MAX_LANES,
@@ -123,7 +123,7 @@ def test_the_last_step_may_be_shorter(count, batch, steps):
 
 
 def network_of(columns, code):
-    return Network.build(
+    return mirrored_autoencoder(
         Config(hidden=(code,), activation="sigmoid", output_activation="identity"), columns
     )
 

@@ -363,7 +363,7 @@ PLAIN = {
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_objective_and_its_gradient_are_those_of_plain_formulas(device, name):
     from gpuae.backends import Device, get_ops
-    from gpuae.model.network import Network
+    from gpuae.model.autoencoder import mirrored_autoencoder
     from gpuae.model.objective import objective
     from gpuae.model.statistics import column_statistics
     from gpuae.training.preparation import new_team, prepare
@@ -383,7 +383,7 @@ def test_the_objective_and_its_gradient_are_those_of_plain_formulas(device, name
     random = np.random.default_rng(5)
     x, order = random.random((11, 6)), np.arange(11)
     prepared = prepare(x, order, Config.parse(settings), column_statistics(x, order))
-    network = Network.build(prepared.config, 6)
+    network = mirrored_autoencoder(prepared.config, 6)
     flat = random.uniform(-0.8, 0.8, network.size)
 
     def plain(vector):
@@ -391,7 +391,7 @@ def test_the_objective_and_its_gradient_are_those_of_plain_formulas(device, name
         own = [
             view.weight
             for layer, view in zip(network.layers, views, strict=True)
-            if not layer.shared
+            if not layer.transposed
         ]
         return plain_objective(own, [view.bias for view in views], x, settings)
 
@@ -421,15 +421,15 @@ def test_a_tied_weight_decays_once(device):
 def objective_of(config):
     """Return J, its gradient and the parameters at the start, for ten rows of four columns."""
     from gpuae.backends import get_ops, resolve_device
+    from gpuae.model.autoencoder import mirrored_autoencoder
     from gpuae.model.init import initial_parameters
-    from gpuae.model.network import Network
     from gpuae.model.objective import objective
     from gpuae.model.statistics import column_statistics
     from gpuae.training.preparation import new_team, prepare
 
     x, order = np.random.default_rng(2).random((10, 4)), np.arange(10)
     prepared = prepare(x, order, config, column_statistics(x, order))
-    network = Network.build(prepared.config, 4)
+    network = mirrored_autoencoder(prepared.config, 4)
     ops = get_ops(resolve_device(config.device))
     flat = initial_parameters(network, prepared.config)
     with new_team(ops, network, prepared, x, flat, 10) as team:

@@ -6,8 +6,8 @@ from scipy.optimize import minimize, rosen, rosen_der
 
 from gpuae.backends import get_ops, resolve_device
 from gpuae.config import Config
+from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
-from gpuae.model.network import Network
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training.lbfgs import LBFGS
@@ -184,7 +184,7 @@ def test_autoencoders_reach_scipys_optimum(device, low_rank, name):
     )
     rows = np.arange(60)
     prepared = prepare(x, rows, config, column_statistics(x, rows))
-    network = Network.build(prepared.config, 6)
+    network = mirrored_autoencoder(prepared.config, 6)
     ops = get_ops(resolve_device(device))
     start = initial_parameters(network, prepared.config)
     parameters = start.copy()

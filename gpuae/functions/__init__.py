@@ -1,0 +1,1 @@
+"""What settings can name, one record each: its definition, its forms, what it asks for."""
