@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gpuae.backends.ops import Array, Ops, Rows
 from gpuae.config import Config
+from gpuae.functions.losses import LOSSES
 from gpuae.model.network import Network, ParameterGroup, Parameters
 from gpuae.model.tile import Tile
 
@@ -90,6 +91,7 @@ class Propagation:
             self.network.layers[-1].activation,
             self.config.loss,
             sums.loss,
+            LOSSES[self.config.loss].parameter_of(self.config),
         )
 
     def add_kl(self, code_sums: Array, rows_of_step: int, slope: Array, total: Array) -> None:
@@ -129,6 +131,7 @@ class Propagation:
             sums.loss,
             bias_gradients[-1],
             accumulate,
+            LOSSES[self.config.loss].parameter_of(self.config),
         )
         for index in reversed(range(last)):
             self._hidden_delta(index, tile, rows_of_step, slope, bias_gradients[index], accumulate)
