@@ -25,12 +25,18 @@ from pydantic import (
 )
 
 from gpuae.errors import ConfigError
+from gpuae.functions.activations import ACTIVATIONS
 from gpuae.functions.code_rules import CODE_RULES, CodeRule
+from gpuae.functions.losses import ANY_TARGETS, LOSSES
 
-Activation: TypeAlias = Literal["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
+if TYPE_CHECKING:
+    Activation: TypeAlias = str
+    Loss: TypeAlias = str
+else:
+    Activation = Literal[tuple(ACTIVATIONS)]
+    Loss = Literal[tuple(LOSSES)]
 Decoder: TypeAlias = Literal["untied", "transpose", "tied"]
 Init: TypeAlias = Literal["pca", "glorot", "he", "distance"]
-Loss: TypeAlias = Literal["mse", "sse", "bce"]
 Noise: TypeAlias = Literal["none", "gaussian", "masking", "salt_pepper"]
 Scale: TypeAlias = Literal["none", "unit", "standard", "shrunk", "pooled", "minmax", "sigma"]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
@@ -46,7 +52,6 @@ else:
 Precision: TypeAlias = Literal["float32", "tf32"]
 OutlierScore: TypeAlias = Literal["mse", "knn"]
 
-UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
@@ -106,7 +111,9 @@ class Config(BaseModel):
         "untied", description="transpose: starts as the encoder's transpose; tied: stays so"
     )
     init: Init | None = Field(None, description="initial weights [pca; for a sparse code glorot]")
-    loss: Loss = Field("mse", description="of the reconstruction")
+    loss: Loss = Field(
+        "mse", description="; ".join(f"{own.name}: {own.sentence}" for own in LOSSES.values())
+    )
     weight_decay: float = Field(0.0, ge=0, description="λ of (λ/2)·Σ‖W‖²")
     sparsity: Sparsity = Field("none", description="penalty on the code")
     rho: float = Field(0.05, gt=0, lt=1, description="kl: wanted mean activation of a code unit")
@@ -281,25 +288,26 @@ def _check_available(config: Config) -> None:
 
 
 def _check_loss(config: Config) -> None:
-    if config.loss != "bce":
-        return
-    if config.output_activation not in ("auto", "sigmoid"):
+    loss = LOSSES[config.loss]
+    targets, output = loss.targets, config.output_activation
+    if loss.output and output != "auto" and not loss.takes(output):
         raise ValueError(
-            f"loss=bce needs output_activation=sigmoid, not {config.output_activation}: "
-            "the cross-entropy is of probabilities"
+            f"loss={loss.name} needs output_activation={loss.output.name}, not "
+            f"{output}: {loss.reason}"
         )
-    if config.scale == "standard" or config.whiten != "none":
+    if targets is not ANY_TARGETS and (config.scale == "standard" or config.whiten != "none"):
         raise ValueError(
-            "loss=bce needs targets in [0, 1], which scale=standard and whiten do not give; "
-            "use scale=minmax or scale=unit without whitening"
+            f"loss={loss.name} needs targets {targets.words}, which scale=standard and whiten do "
+            f"not give; {targets.remedy} without whitening"
         )
 
 
 def _check_sparsity(config: Config) -> None:
     code = config.code_activation or config.activation
-    if config.code_rule.bounded and code in UNBOUNDED:
+    if config.code_rule.bounded and code and not ACTIVATIONS[code].bounded:
+        bounded = " or ".join(own.name for own in ACTIVATIONS.values() if own.bounded)
         raise ValueError(
-            f"sparsity={config.sparsity} needs a bounded code: use activation sigmoid or tanh, "
+            f"sparsity={config.sparsity} needs a bounded code: use activation {bounded}, "
             f"not {code}, or sparsity=l1"
         )
     if config.code_rule.selects and config.hidden and config.k > config.hidden[-1]:

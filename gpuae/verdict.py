@@ -13,6 +13,7 @@ from typing import Any
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.evaluation import Evaluation, evaluate, explained
+from gpuae.functions.losses import ANY_TARGETS, LOSSES
 from gpuae.storage.pages import gathered
 from gpuae.training.fitting import Fit
 from gpuae.training.held_out import MEASURED_ROWS
@@ -162,7 +163,7 @@ def _remedies(fit: Fit) -> Iterator[str]:
         yield f"a smaller batch_size (now {batch})"
     if config.code_size >= fit.training_rows:
         yield f"a code of fewer units than the {fit.training_rows} training rows, or more rows"
-    if config.scale != "standard" and config.loss != "bce":
+    if config.scale != "standard" and LOSSES[config.loss].targets is ANY_TARGETS:
         yield "scale=standard"
     if config.activation == "sigmoid" and not config.code_rule.bounded:
         yield "activation=tanh"

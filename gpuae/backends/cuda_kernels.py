@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import product
 
 from gpuae.backends.cuda_kernel import BLOCK, Kernel
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
 
 TILE_COLUMNS = 128
 """Columns of a tile of kernels that sum over rows."""
@@ -12,22 +14,19 @@ SUM_TILE = 4096
 """Elements of a tile of flat sums."""
 
 REALS = (("float",), ("double",))
-ACTIVATIONS = {
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "relu": "Relu",
-    "leaky_relu": "LeakyRelu",
-    "identity": "Identity",
-}
-"""C++ name of each activation."""
 NOISES = {"gaussian": "Gaussian", "masking": "Masking", "salt_pepper": "SaltPepper"}
 """C++ name of each kind of noise."""
-LOSSES = ("CrossEntropy", *(f"SquaredError<{own}>" for own in ACTIVATIONS.values()))
 
 
 def loss_type(loss: str, activation: str) -> str:
     """Return the C++ name of a loss with the output's activation."""
-    return "CrossEntropy" if loss == "bce" else f"SquaredError<{ACTIVATIONS[activation]}>"
+    own = LOSSES[loss]
+    return own.struct if own.output else f"{own.struct}<{ACTIVATIONS[activation].struct}>"
+
+
+_LOSSES = tuple(
+    dict.fromkeys(loss_type(loss, activation) for loss, activation in product(LOSSES, ACTIVATIONS))
+)
 
 
 def _with(kinds: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -48,7 +47,7 @@ _GATHERS = (
         for source in sources
     ),
 )
-_F = tuple(ACTIVATIONS.values())
+_F = tuple(own.struct for own in ACTIVATIONS.values())
 _COLUMN_BYTES = 8 * TILE_COLUMNS * 8
 _BLOCK_SUM_BYTES = 8 * 8
 _BATCH = ("Index rows", "Index columns")
@@ -191,11 +190,12 @@ KERNELS = {
             "output_loss",
             "backward.cu",
             ("Real", "Loss"),
-            _with(LOSSES),
+            _with(_LOSSES),
             (
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
                 "const Real* target (rows, columns)",
+                "Real parameter",
                 "Index strip",
                 "double* losses (*)",
                 *_BATCH,
@@ -206,12 +206,13 @@ KERNELS = {
             "output_delta",
             "backward.cu",
             ("Real", "Loss"),
-            _with(LOSSES),
+            _with(_LOSSES),
             (
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
                 "const Real* target (rows, columns)",
                 "Real factor",
+                "Real parameter",
                 "Index strip",
                 "double* losses (*)",
                 "Real* column_sums (*)",

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from gpuae.backends import philox
 from gpuae.backends.cuda_kernel import BLOCK, instance_of, known_to_kernels
 from gpuae.backends.cuda_kernels import (
-    ACTIVATIONS,
     KERNELS,
     NOISES,
     SUM_TILE,
@@ -24,9 +23,10 @@ from gpuae.backends.cuda_kernels import (
     loss_type,
 )
 from gpuae.backends.gpu import Call, Gpu
-from gpuae.backends.numpy_ops import loss_factor, row_loss_factor
 from gpuae.backends.ops import Array, Clock, Corruption, Ops, Program, Recorder, Ring, Rows, Scaling
 from gpuae.config import Activation, Loss
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
 
 MOST_STRIPS = 256
 SMALLEST_STRIP = 16
@@ -167,7 +167,7 @@ class CupyOps:
     # Forward
 
     def bias_activation(self, z: Array, bias: Array, activation: Activation) -> None:
-        types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation]}
+        types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct}
         self._batch("bias_activation", z, types, z=z, bias=bias)
 
     def bias_activation_dropout(
@@ -185,7 +185,7 @@ class CupyOps:
         self._batch(
             "bias_activation_dropout",
             z,
-            {"Real": z.dtype.name, "F": ACTIVATIONS[activation]},
+            {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct},
             numbers=rows.order,
             **_clock(rows),
             **_dropout(layer, rate, seed),
@@ -231,7 +231,14 @@ class CupyOps:
     # Objective and backward
 
     def output_loss(
-        self, z: Array, bias: Array, target: Array, activation: Activation, loss: Loss, total: Array
+        self,
+        z: Array,
+        bias: Array,
+        target: Array,
+        activation: Activation,
+        loss: Loss,
+        total: Array,
+        parameter: float = 0.0,
     ) -> None:
         losses = self._losses(z)
         self._tiles(
@@ -241,10 +248,12 @@ class CupyOps:
             z=z,
             bias=bias,
             target=target,
+            parameter=parameter,
             strip=strip_rows(len(z)),
             losses=losses,
         )
-        self._finish(partials=losses, factor=row_loss_factor(loss, z.shape[1]), total=total)
+        factor = LOSSES[loss].value_factor(z.shape[1])
+        self._finish(partials=losses, factor=factor, total=total)
 
     def output_delta(
         self,
@@ -257,6 +266,7 @@ class CupyOps:
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        parameter: float = 0.0,
     ) -> None:
         losses, columns = self._losses(z), self._partials(z, z.dtype.name)
         self._tiles(
@@ -266,7 +276,8 @@ class CupyOps:
             z=z,
             bias=bias,
             target=target,
-            factor=loss_factor(loss, z.shape[1]) / rows_of_step,
+            factor=LOSSES[loss].delta_factor(z.shape[1]) / rows_of_step,
+            parameter=parameter,
             strip=strip_rows(len(z)),
             losses=losses,
             column_sums=columns,
@@ -276,7 +287,7 @@ class CupyOps:
             out=bias_gradient,
             add_to_out=accumulate,
             partials=losses,
-            factor=row_loss_factor(loss, z.shape[1]),
+            factor=LOSSES[loss].value_factor(z.shape[1]),
             total=total,
         )
 
@@ -298,7 +309,7 @@ class CupyOps:
             rows=rows_of_step,
             rho=rho,
             beta=beta,
-            signed_units=activation == "tanh",
+            signed_units=ACTIVATIONS[activation].signed,
             slope=slope,
             total=total,
             columns=len(slope),
@@ -319,7 +330,7 @@ class CupyOps:
         self._tiles(
             "hidden_delta",
             delta,
-            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation]},
+            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation].struct},
             delta=delta,
             a=a,
             mask=mask,

@@ -24,9 +24,11 @@ from gpuae.backends import (
 )
 from gpuae.backends.numba_gemm import gemm
 from gpuae.backends.numba_rows import CACHE_LINE
-from gpuae.backends.numpy_ops import NumpyOps, loss_factor, row_loss_factor
+from gpuae.backends.numpy_ops import NumpyOps
 from gpuae.backends.ops import Clock, Corruption, Ops, Recorder, Rows, Scaling
 from gpuae.config import Activation, Loss
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
 
 Matrix = NDArray[Any]
 
@@ -138,7 +140,7 @@ class NumbaOps(NumpyOps):
         self._run(numba_rows.unscale, x, scaling.center, scaling.factor, out)
 
     def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
-        self._run(numba_kernels.BIAS_ACTIVATION[activation], z, bias)
+        self._run(numba_kernels.bias_activation(activation), z, bias)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
         self._run(numba_kernels.topk_mask, a, k, mask)
@@ -179,11 +181,11 @@ class NumbaOps(NumpyOps):
         activation: Activation,
         loss: Loss,
         total: Matrix,
+        parameter: float = 0.0,
     ) -> None:
-        factor = row_loss_factor(loss, z.shape[1])
-        entropy = loss == "bce"
-        run = numba_kernels.cross_entropy_loss if entropy else numba_kernels.OUTPUT_LOSS[activation]
-        self._run(run, z, bias, target, factor, total)
+        run = numba_kernels.output_loss(activation, loss)
+        factor, own = LOSSES[loss].value_factor(z.shape[1]), z.dtype.type(parameter)
+        self._run(run, z, bias, target, factor, own, total)
 
     def output_delta(
         self,
@@ -196,17 +198,21 @@ class NumbaOps(NumpyOps):
         total: Matrix,
         bias_gradient: Matrix,
         accumulate: bool,
+        parameter: float = 0.0,
     ) -> None:
         if not accumulate:
             self.fill(bias_gradient, 0)
-        columns = z.shape[1]
-        factor = z.dtype.type(loss_factor(loss, columns) / rows_of_step)
-        entropy = loss == "bce"
-        run = (
-            numba_kernels.cross_entropy_delta if entropy else numba_kernels.OUTPUT_DELTA[activation]
-        )
+        own, number, columns = LOSSES[loss], z.dtype.type, z.shape[1]
         self._run(
-            run, z, bias, target, row_loss_factor(loss, columns), factor, total, bias_gradient
+            numba_kernels.output_delta(activation, loss),
+            z,
+            bias,
+            target,
+            own.value_factor(columns),
+            number(own.delta_factor(columns) / rows_of_step),
+            number(parameter),
+            total,
+            bias_gradient,
         )
 
     def kl_slope(
@@ -219,7 +225,7 @@ class NumbaOps(NumpyOps):
         slope: Matrix,
         total: Matrix,
     ) -> None:
-        signed = activation == "tanh"
+        signed = ACTIVATIONS[activation].signed
         self._run(numba_kernels.kl_slope, code_sums, rows_of_step, rho, beta, signed, slope, total)
 
     def hidden_delta(
@@ -237,7 +243,7 @@ class NumbaOps(NumpyOps):
             self.fill(bias_gradient, 0)
         penalty = delta.dtype.type(l1) if l1 else None
         self._run(
-            numba_kernels.HIDDEN_DELTA[activation], delta, a, mask, slope, penalty, bias_gradient
+            numba_kernels.hidden_delta(activation), delta, a, mask, slope, penalty, bias_gradient
         )
 
     def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from gpuae.backends import philox
@@ -17,7 +16,6 @@ from gpuae.backends.ops import (
     ADAM_BETA_2,
     ADAM_EPSILON,
     EPOCH,
-    LEAKY_SLOPE,
     RHO_FLOOR,
     ROW_BASE,
     START,
@@ -30,26 +28,10 @@ from gpuae.backends.ops import (
 )
 from gpuae.backends.python_program import PythonRecorder
 from gpuae.config import Activation, Loss
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
 
 Matrix = NDArray[Any]
-
-ACTIVATIONS: dict[str, Callable[[Matrix], Matrix]] = {
-    "sigmoid": expit,
-    "tanh": np.tanh,
-    "relu": lambda z: np.maximum(z, 0),
-    "leaky_relu": lambda z: np.where(z > 0, z, z.dtype.type(LEAKY_SLOPE) * z),
-    "identity": lambda z: z,
-}
-"""f(z) of each activation."""
-
-DERIVATIVES: dict[str, Callable[[Matrix], Matrix]] = {
-    "sigmoid": lambda a: a * (1 - a),
-    "tanh": lambda a: 1 - a * a,
-    "relu": lambda a: (a > 0).astype(a.dtype),
-    "leaky_relu": lambda a: np.where(a > 0, 1, LEAKY_SLOPE).astype(a.dtype),
-    "identity": np.ones_like,
-}
-"""f′(z), written in terms of a = f(z)."""
 
 
 class NumpyOps:
@@ -128,7 +110,7 @@ class NumpyOps:
         out[...] = x / scaling.factor + scaling.center
 
     def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
-        z[...] = ACTIVATIONS[activation](z + bias)
+        z[...] = ACTIVATIONS[activation].value(z + bias)
 
     def bias_activation_dropout(
         self,
@@ -180,10 +162,11 @@ class NumpyOps:
         activation: Activation,
         loss: Loss,
         total: Matrix,
+        parameter: float = 0.0,
     ) -> None:
-        logits = z + bias
-        z[...] = ACTIVATIONS[activation](logits)
-        total += _loss_sum(logits, z, target, loss)
+        shifted = z + bias
+        z[...] = ACTIVATIONS[activation].value(shifted)
+        total += LOSSES[loss].value(shifted, z, target, parameter)
 
     def output_delta(
         self,
@@ -196,11 +179,13 @@ class NumpyOps:
         total: Matrix,
         bias_gradient: Matrix,
         accumulate: bool,
+        parameter: float = 0.0,
     ) -> None:
-        self.output_loss(z, bias, target, activation, loss, total)
-        factor = z.dtype.type(loss_factor(loss, z.shape[1]) / rows_of_step)
-        slope = 1 if loss == "bce" else DERIVATIVES[activation](z)
-        z[...] = (z - target) * slope * factor
+        own, shifted = LOSSES[loss], z + bias
+        self.output_loss(z, bias, target, activation, loss, total, parameter)
+        factor = z.dtype.type(own.delta_factor(z.shape[1]) / rows_of_step)
+        slope = 1 if own.output else ACTIVATIONS[activation].derivative(shifted, z)
+        z[...] = own.errors(z, target, parameter) * slope * factor
         _add_bias_gradient(z, bias_gradient, accumulate)
 
     def kl_slope(
@@ -214,9 +199,10 @@ class NumpyOps:
         total: Matrix,
     ) -> None:
         mean = code_sums / rows_of_step
-        rho_hat = (mean + 1) / 2 if activation == "tanh" else mean
+        signed = ACTIVATIONS[activation].signed
+        rho_hat = (mean + 1) / 2 if signed else mean
         rho_hat = np.clip(rho_hat, RHO_FLOOR, 1 - RHO_FLOOR)
-        unit = 0.5 if activation == "tanh" else 1.0
+        unit = 0.5 if signed else 1.0
         slope[...] = unit * beta * (-rho / rho_hat + (1 - rho) / (1 - rho_hat)) / rows_of_step
         divergence = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
         total += rows_of_step * beta * divergence.sum()
@@ -238,7 +224,7 @@ class NumpyOps:
             delta += slope
         if l1:
             delta += delta.dtype.type(l1) * np.sign(a)
-        delta *= DERIVATIVES[activation](a)
+        delta *= ACTIVATIONS[activation].derivative(a, a)
         _add_bias_gradient(delta, bias_gradient, accumulate)
 
     def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
@@ -285,24 +271,6 @@ class NumpyOps:
 
     def axpby(self, alpha: float, x: Matrix, beta: float, y: Matrix) -> None:
         y[...] = alpha * x + beta * y if beta else alpha * x
-
-
-def loss_factor(loss: Loss, columns: int) -> float:
-    """Return c in δ = c·(x̂ − x)∘f′/m: 1 for sse, 2/d for mse, 1/d for bce (there without f′)."""
-    return {"sse": 1.0, "mse": 2.0 / columns, "bce": 1.0 / columns}[loss]
-
-
-def row_loss_factor(loss: Loss, columns: int) -> float:
-    """Return what Σ(x̂ − x)² or the summed cross-entropy of a row is multiplied by."""
-    return 0.5 if loss == "sse" else 1.0 / columns
-
-
-def _loss_sum(logits: Matrix, output: Matrix, target: Matrix, loss: Loss) -> float:
-    if loss == "bce":
-        terms = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
-        return float(terms.sum(dtype=np.float64) / target.shape[1])
-    squares = ((output - target) ** 2).sum(dtype=np.float64)
-    return float(squares / 2 if loss == "sse" else squares / target.shape[1])
 
 
 def _add_bias_gradient(delta: Matrix, bias_gradient: Matrix, accumulate: bool) -> None:

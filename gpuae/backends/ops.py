@@ -26,7 +26,6 @@ from gpuae.config import Activation, Loss, Noise
 Array: TypeAlias = Any
 """An array of the backend: NumPy's on the CPU, CuPy's on a GPU."""
 
-LEAKY_SLOPE = 0.01
 ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 RHO_FLOOR = 1e-6
 """The mean activation of a code unit is kept this far away from 0 and 1."""
@@ -258,9 +257,19 @@ class Ops(Protocol):
     # Objective and backward
 
     def output_loss(
-        self, z: Array, bias: Array, target: Array, activation: Activation, loss: Loss, total: Array
+        self,
+        z: Array,
+        bias: Array,
+        target: Array,
+        activation: Activation,
+        loss: Loss,
+        total: Array,
+        parameter: float = 0.0,
     ) -> None:
-        """Replace the last layer's products z by x̂ = f(z + bias); add Σ_rows loss to total (1,)."""
+        """Replace the last layer's products z by x̂ = f(z + bias); add Σ_rows loss to total (1,).
+
+        `parameter` is that of the loss, if it has one.
+        """
         ...
 
     def output_delta(
@@ -274,6 +283,7 @@ class Ops(Protocol):
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        parameter: float = 0.0,
     ) -> None:
         """Replace z by the delta ∂J/∂(z + bias) of the output layer.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gpuae.backends.ops import Array, Ops, Rows
 from gpuae.config import Config
+from gpuae.functions.losses import LOSSES
 from gpuae.model.network import Network, ParameterGroup, Parameters
 from gpuae.model.tile import Tile
 
@@ -91,6 +92,7 @@ class Propagation:
             self.network.layers[-1].activation,
             self.config.loss,
             sums.loss,
+            LOSSES[self.config.loss].parameter_of(self.config),
         )
 
     def code_slope(self, units: Array, rows: int, slope: Array, total: Array) -> None:
@@ -130,6 +132,7 @@ class Propagation:
             sums.loss,
             bias_gradients[-1],
             accumulate,
+            LOSSES[self.config.loss].parameter_of(self.config),
         )
         for index in reversed(range(self.network.lowest_trained, last)):
             self._hidden_delta(index, tile, rows_of_step, slope, bias_gradients[index], accumulate)

@@ -8,9 +8,13 @@ from pairwise import pairwise
 
 from gpuae.backends import philox
 from gpuae.backends.ops import Corruption, Scaling
+from gpuae.functions import activations
+from gpuae.functions.losses import LOSSES
 
-ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
-OUTPUTS = [*itertools.product(ACTIVATIONS, ["mse", "sse"]), ("sigmoid", "bce")]
+ACTIVATIONS = list(activations.ACTIVATIONS)
+OUTPUTS = [
+    pair for pair in itertools.product(ACTIVATIONS, LOSSES) if LOSSES[pair[1]].takes(pair[0])
+]
 SHAPES = [(1, 1), (1, 7), (7, 1), (3, 5), (5, 8), (17, 33), (64, 31), (41, 132), (0, 5)]
 """Rows and columns: empty, single, odd, whole groups of four, and beyond a tile of 128 columns."""
 
@@ -325,7 +329,8 @@ def test_hidden_delta(assert_agree, shape, dtype, activation, l1, slope, mask):
 
 def zero_point(activation):
     """Activations of a sigmoid are positive, the others' have both signs."""
-    return 0.0 if activation == "sigmoid" else 0.5
+    own = activations.ACTIVATIONS[activation]
+    return 0.0 if own.bounded and not own.signed else 0.5
 
 
 @pairwise(

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from gpuae.backends.ops import START, STEP, Corruption, Scaling
+from gpuae.functions import activations
 
-ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
+ACTIVATIONS = list(activations.ACTIVATIONS)
 
 
 def recorder_of(ops):

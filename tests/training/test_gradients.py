@@ -12,9 +12,11 @@ import pytest
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError
+from gpuae.functions import activations
+from gpuae.functions.losses import LOSSES
 from gpuae.training.gradcheck import LIMIT, check_gradient
 
-ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
+ACTIVATIONS = list(activations.ACTIVATIONS)
 HIDDEN = {1: (3,), 2: (3, 2), 3: (4, 3, 2)}
 OWN = {"kl": {"rho": 0.2, "beta": 0.5}, "l1": {"l1": 0.1}, "topk": {"k": 1}, "none": {}}
 COMBINATIONS = 1683
@@ -24,7 +26,7 @@ def combinations(activation, output_activation):
     """Return all allowed configurations with these activations."""
     found = []
     for loss, sparsity, decoder, depth in itertools.product(
-        ("mse", "sse", "bce"), OWN, ("untied", "transpose", "tied"), HIDDEN
+        LOSSES, OWN, ("untied", "transpose", "tied"), HIDDEN
     ):
         settings = {
             "hidden": HIDDEN[depth],
@@ -269,7 +271,7 @@ def test_a_gradient_that_is_no_number_is_not_right(monkeypatch):
 
     def poisoned(self, z, *arguments):
         z[:] = np.nan
-        arguments[-2][:] = np.nan
+        arguments[-3][:] = np.nan
 
     monkeypatch.setattr(NumbaOps, "output_delta", poisoned)
     checks = check_gradient(Config(hidden=(3,), device="cpu"))
