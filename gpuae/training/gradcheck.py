@@ -21,7 +21,7 @@ from gpuae.backends.ops import Ops
 from gpuae.config import Config
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
-from gpuae.model.network import Network
+from gpuae.model.network import Network, ParameterGroup
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training.preparation import new_team, prepare
@@ -81,9 +81,9 @@ def check_gradient(
         gradient = ops.to_host(team.gradient)
         objective_at = _Objective(team, ops, start, order, prepared.config)
         slopes = []
-        for array in _arrays(network):
-            own = _every_entry(array) if every_entry else [_random_signs(array, random)]
-            slopes.append(_slopes(array, own, gradient, objective_at))
+        for name, group in _groups(network):
+            along = _every_entry(group) if every_entry else [_random_signs(group, random)]
+            slopes.append(_slopes(name, group, along, gradient, objective_at))
     return _compare(gradient, slopes)
 
 
@@ -99,30 +99,22 @@ def _spread_out(network: Network, config: Config) -> NDArray[np.float64]:
     return flat
 
 
-@dataclass(frozen=True)
-class _Array:
-    """A weight or a bias, and where it stands in the flat vector."""
-
-    name: str
-    shape: tuple[int, ...]
-    place: slice
-
-
-def _arrays(network: Network) -> Iterator[_Array]:
+def _groups(network: Network) -> Iterator[tuple[str, ParameterGroup]]:
+    """Yield every array with its name; a weight that is used twice has the first use's."""
     for layer in network.layers:
         side = "encoder" if layer.number <= network.depth else "decoder"
         name = f"{side}/{(layer.number - 1) % network.depth}"
         if not layer.transposed:
-            yield _Array(f"{name}/weight", layer.weight_shape, layer.weight)
-        yield _Array(f"{name}/bias", (layer.n_out,), layer.bias)
+            yield f"{name}/weight", layer.weight
+        yield f"{name}/bias", layer.bias
 
 
-def _random_signs(array: _Array, random: np.random.Generator) -> NDArray[np.float64]:
-    return random.choice([-1.0, 1.0], math.prod(array.shape))
+def _random_signs(group: ParameterGroup, random: np.random.Generator) -> NDArray[np.float64]:
+    return random.choice([-1.0, 1.0], math.prod(group.shape))
 
 
-def _every_entry(array: _Array) -> Iterator[NDArray[np.float64]]:
-    size = math.prod(array.shape)
+def _every_entry(group: ParameterGroup) -> Iterator[NDArray[np.float64]]:
+    size = math.prod(group.shape)
     for entry in range(size):
         direction = np.zeros(size)
         direction[entry] = 1.0
@@ -152,13 +144,18 @@ class _Objective:
 class _Slopes:
     """Slopes of J along directions of one array."""
 
-    array: _Array
+    name: str
+    group: ParameterGroup
     analytic: NDArray[np.float64]
     numeric: NDArray[np.float64]
 
 
 def _slopes(
-    array: _Array, directions: Directions, gradient: NDArray[np.float64], objective_at: _Objective
+    name: str,
+    group: ParameterGroup,
+    directions: Directions,
+    gradient: NDArray[np.float64],
+    objective_at: _Objective,
 ) -> _Slopes:
     """Measure slopes.
 
@@ -166,17 +163,17 @@ def _slopes(
     """
     analytic, numeric = [], []
     for direction in directions:
-        step = STEP / math.sqrt(max(np.count_nonzero(direction) / array.shape[-1], 1.0))
-        ends = [objective_at(array.place, move * direction) for move in (step, -step)]
-        analytic.append(gradient[array.place] @ direction)
+        step = STEP / math.sqrt(max(np.count_nonzero(direction) / group.shape[-1], 1.0))
+        ends = [objective_at(group.place, move * direction) for move in (step, -step)]
+        analytic.append(gradient[group.place] @ direction)
         numeric.append((ends[0] - ends[1]) / (2 * step))
-    return _Slopes(array, np.array(analytic), np.array(numeric))
+    return _Slopes(name, group, np.array(analytic), np.array(numeric))
 
 
 def _compare(gradient: NDArray[np.float64], slopes: list[_Slopes]) -> list[ArrayCheck]:
     numeric = np.concatenate([own.numeric for own in slopes])
     floor = FLOOR * _size(gradient, numeric)
-    return [_array_check(own, gradient[own.array.place], floor) for own in slopes]
+    return [_array_check(own, gradient[own.group.place], floor) for own in slopes]
 
 
 def _size(gradient: NDArray[np.float64], numeric: NDArray[np.float64]) -> float:
@@ -186,4 +183,4 @@ def _size(gradient: NDArray[np.float64], numeric: NDArray[np.float64]) -> float:
 def _array_check(slopes: _Slopes, gradient: NDArray[np.float64], floor: float) -> ArrayCheck:
     size = max(_size(gradient, slopes.numeric), floor)
     difference = float(np.linalg.norm(slopes.analytic - slopes.numeric))
-    return ArrayCheck(slopes.array.name, slopes.array.shape, difference / size if size else 0.0)
+    return ArrayCheck(slopes.name, slopes.group.shape, difference / size if size else 0.0)
