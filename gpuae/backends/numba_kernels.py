@@ -32,26 +32,6 @@ def _make_bias_activation(activate: Any) -> Any:
 
 
 @kernel
-def topk_mask(a: Any, k: int, mask: Any) -> None:
-    """Keep the k best columns of a row so far, best first, ties in column order."""
-    best = np.empty(k, np.int64)
-    for i in range(a.shape[0]):
-        count = 0
-        for j in range(a.shape[1]):
-            mask[i, j] = 0
-            if count == k and not a[i, j] > a[i, best[k - 1]]:
-                continue
-            place = count if count < k else k - 1
-            while place > 0 and a[i, j] > a[i, best[place - 1]]:
-                best[place] = best[place - 1]
-                place -= 1
-            best[place] = j
-            count = min(count + 1, k)
-        for place in range(count):
-            mask[i, best[place]] = 1
-
-
-@kernel
 def multiply(a: Any, mask: Any, out: Any) -> None:
     """Write a ∘ mask."""
     for i in range(a.shape[0]):

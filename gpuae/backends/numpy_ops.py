@@ -147,9 +147,8 @@ class NumpyOps:
         self.multiply(z, mask, out)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
-        largest_first = np.argsort(-a, axis=1, kind="stable")
         mask.fill(0)
-        np.put_along_axis(mask, largest_first[:, :k], 1, axis=1)
+        np.put_along_axis(mask, _largest(a, k), 1, axis=1)
 
     def dropout_mask(
         self, rows: Rows, layer: int, rate: float, seed: int, mask: Matrix, combine: bool
@@ -241,6 +240,61 @@ class NumpyOps:
         delta *= DERIVATIVES[activation](a)
         _add_bias_gradient(delta, bias_gradient, accumulate)
 
+    def topk(self, a: Matrix, k: int, indices: Matrix, values: Matrix) -> None:
+        indices[...] = np.sort(_largest(a, k), axis=1)
+        values[...] = np.take_along_axis(a, indices, axis=1)
+
+    def sparse_product(self, indices: Matrix, values: Matrix, w: Matrix, out: Matrix) -> None:
+        for own, value, row in zip(indices, values, out, strict=True):
+            row[...] = value @ w[own]
+
+    def sparse_delta(self, indices: Matrix, delta_next: Matrix, w: Matrix, out: Matrix) -> None:
+        for own, delta, row in zip(indices, delta_next, out, strict=True):
+            row[...] = w[own] @ delta
+
+    def sparse_hidden_delta(
+        self,
+        delta: Matrix,
+        a: Matrix,
+        indices: Matrix,
+        activation: Activation,
+        bias_gradient: Matrix,
+        accumulate: bool,
+    ) -> None:
+        delta *= DERIVATIVES[activation](a)
+        if not accumulate:
+            bias_gradient.fill(0)
+        np.add.at(bias_gradient, indices, delta)
+
+    def sparse_outer_rows(
+        self,
+        indices: Matrix,
+        values: Matrix,
+        delta_next: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            out.fill(0)
+        for own, value, delta in zip(indices, values, delta_next, strict=True):
+            here = (own >= rows.start) & (own < rows.stop)
+            out[own[here] - rows.start] += np.outer(value[here], delta)
+
+    def sparse_outer_columns(
+        self,
+        inputs: Matrix,
+        indices: Matrix,
+        delta: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            out.fill(0)
+        for own, value, row in zip(indices, delta, inputs, strict=True):
+            out[:, own] += np.outer(row[rows], value)
+
     def total_gradient(
         self,
         lanes: Matrix,
@@ -313,6 +367,12 @@ def _loss_sum(logits: Matrix, output: Matrix, target: Matrix, loss: Loss) -> flo
         return float(terms.sum(dtype=np.float64) / target.shape[1])
     squares = ((output - target) ** 2).sum(dtype=np.float64)
     return float(squares / 2 if loss == "sse" else squares / target.shape[1])
+
+
+def _largest(a: Matrix, k: int) -> NDArray[np.int64]:
+    """Return the columns of the k largest of each row, largest first and of equals the lower."""
+    columns: NDArray[np.int64] = np.argsort(-a, axis=1, kind="stable")[:, :k]
+    return columns
 
 
 def _add_bias_gradient(delta: Matrix, bias_gradient: Matrix, accumulate: bool) -> None:
