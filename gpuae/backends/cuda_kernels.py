@@ -139,7 +139,12 @@ KERNELS = {
             "forward.cu",
             ("Real", "F"),
             _with(_F),
-            ("Real* z (rows, columns)", "const Real* bias (columns)", *_BATCH),
+            (
+                "Real* z (rows, columns)",
+                "const Real* bias (columns)",
+                "Real*? preactivation (rows, columns)",
+                *_BATCH,
+            ),
         ),
         Kernel(
             "bias_activation_dropout",
@@ -150,6 +155,7 @@ KERNELS = {
                 *_DROPOUT,
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
+                "Real*? preactivation (rows, columns)",
                 "Real* mask (rows, columns)",
                 "Real* out (rows, columns)",
                 *_BATCH,
@@ -227,6 +233,7 @@ KERNELS = {
             _with(_F),
             (
                 "Real* delta (rows, columns)",
+                "const Real* z (rows, columns)",
                 "const Real* a (rows, columns)",
                 "const Real*? mask (rows, columns)",
                 "const Real*? slope (columns)",

@@ -161,20 +161,22 @@ class Propagation:
     def _hidden(self, index: int, tile: Tile, dropout_of: Rows | None) -> None:
         layer, bias = self.network.layers[index], self.parameters[index].bias
         activation, mask, out = tile.activations[index], tile.masks[index], tile.outputs[index]
+        z = tile.preactivations[index]
         rate, seed = self.config.dropout, self.config.seed
         self._product(index, tile)
         if self.config.sparsity == "topk" and index == self.network.code:
-            self.ops.bias_activation(activation, bias, layer.activation)
+            self.ops.bias_activation(activation, bias, layer.activation, z)
             self.ops.topk_mask(activation, self.config.k, mask)
             if dropout_of is not None and rate:
                 self.ops.dropout_mask(dropout_of, layer.number, rate, seed, mask, combine=True)
             self.ops.multiply(activation, mask, out)
         elif dropout_of is not None and rate:
+            drawn = (layer.number, rate, seed, mask, out)
             self.ops.bias_activation_dropout(
-                dropout_of, activation, bias, layer.activation, layer.number, rate, seed, mask, out
+                dropout_of, activation, bias, layer.activation, *drawn, z
             )
         else:
-            self.ops.bias_activation(activation, bias, layer.activation)
+            self.ops.bias_activation(activation, bias, layer.activation, z)
 
     def _add_code(self, tile: Tile, sums: Sums) -> None:
         code = tile.activations[self.network.code]
@@ -209,4 +211,5 @@ class Propagation:
             self.network.layers[index].activation,
             bias_gradient,
             accumulate,
+            tile.preactivations[index],
         )

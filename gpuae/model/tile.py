@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields, replace
 
 from gpuae.backends.ops import Array, Ops
 from gpuae.config import Config
-from gpuae.model.network import Network
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.model.network import Layer, Network
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Tile:
         The target and the network's input, (m, d); the same buffer when there is no noise.
     activations
         f of each layer before any mask; of the last layer first the products, then x̂ or the delta.
+    preactivations
+        z of each hidden layer, in training, where f′ needs it.
     masks, outputs
         What topk and dropout leave of a hidden activation, and the product of the two.
     deltas
@@ -31,6 +34,7 @@ class Tile:
     clean: Array
     noisy: Array
     activations: tuple[Array, ...]
+    preactivations: tuple[Array | None, ...]
     masks: tuple[Array | None, ...]
     outputs: tuple[Array, ...]
     deltas: tuple[Array, ...]
@@ -54,6 +58,10 @@ class Tile:
             clean=clean,
             noisy=matrix(network.columns) if training and config.noise != "none" else clean,
             activations=activations,
+            preactivations=tuple(
+                matrix(layer.n_out) if training and keeps_preactivation(layer) else None
+                for layer in hidden
+            ),
             masks=masks,
             outputs=tuple(
                 matrix(hidden[i].n_out) if masked[i] else activations[i] for i in range(len(hidden))
@@ -93,6 +101,11 @@ class Tile:
     def delta(self, layer: int) -> Array:
         """Return ∂J/∂z of the layer with this index (from 0), once it has been computed."""
         return self.deltas[layer] if layer < len(self.deltas) else self.activations[layer]
+
+
+def keeps_preactivation(layer: Layer) -> bool:
+    """Whether the backward pass needs a hidden layer's z."""
+    return ACTIVATIONS[layer.activation].needs_z
 
 
 def _is_masked(config: Config, network: Network, layer: int, training: bool) -> bool:
