@@ -1,24 +1,28 @@
 // From products to activations.
 //
-//   bias_activation           z = f(z + bias)
+//   bias_activation           z = f(z + bias), and preactivation = z + bias
 //   bias_activation_dropout   the same, and at once mask = 0 (word < threshold) or kept, out = z mask
 //   multiply                  out = a mask
 //   row_errors                errors[r] = mean over columns of (output - target)^2, in double
 //
-// Shapes: z, mask, out, a, output, target (m, n); bias (n,); errors (m,).
+// Shapes: z, preactivation (may be null), mask, out, a, output, target (m, n); bias (n,); errors (m,).
 // Dropout is drawn where the activation is made, so that it is read and written once.
 #include "device.cuh"
 #include "activations.cuh"
 #include "philox.cuh"
 
 template <typename Real, typename F>
-__global__ void bias_activation(Real* z, const Real* bias, Index rows, Index columns) {
-    const bool whole = in_quads(columns, z), whole_bias = in_quads(columns, bias);
+__global__ void bias_activation(
+    Real* z, const Real* bias, Real* preactivation, Index rows, Index columns
+) {
+    const bool whole = in_quads(columns, z, preactivation), whole_bias = in_quads(columns, bias);
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
         Quad<Real> quad = load(z + at.offset, at.left, whole);
         const Quad<Real> shift = load(bias + at.column, at.left, whole_bias);
-        for (int j = 0; j < QUAD; ++j) quad.at[j] = F::value(quad.at[j] + shift.at[j]);
+        for (int j = 0; j < QUAD; ++j) quad.at[j] += shift.at[j];
+        if (preactivation) store(quad, preactivation + at.offset, at.left, whole);
+        for (int j = 0; j < QUAD; ++j) quad.at[j] = F::value(quad.at[j]);
         store(quad, z + at.offset, at.left, whole);
     }
 }
@@ -26,10 +30,11 @@ __global__ void bias_activation(Real* z, const Real* bias, Index rows, Index col
 template <typename Real, typename F>
 __global__ void bias_activation_dropout(
     const Index* numbers, const Index* counters, Index first, unsigned long long seed,
-    unsigned stream, unsigned long long threshold, Real kept, Real* z, const Real* bias, Real* mask,
-    Real* out, Index rows, Index columns
+    unsigned stream, unsigned long long threshold, Real kept, Real* z, const Real* bias,
+    Real* preactivation, Real* mask, Real* out, Index rows, Index columns
 ) {
-    const bool whole = in_quads(columns, z, mask, out), whole_bias = in_quads(columns, bias);
+    const bool whole = in_quads(columns, z, preactivation, mask, out);
+    const bool whole_bias = in_quads(columns, bias);
     const Draw draw = draw_at(seed, numbers, counters, first);
     for (Index i = thread_number(); i < quads_of(rows, columns); i += thread_count()) {
         const Place at = place_of(i, columns);
@@ -37,8 +42,10 @@ __global__ void bias_activation_dropout(
         Quad<Real> quad = load(z + at.offset, at.left, whole);
         const Quad<Real> shift = load(bias + at.column, at.left, whole_bias);
         Quad<Real> drawn, product;
+        for (int j = 0; j < QUAD; ++j) quad.at[j] += shift.at[j];
+        if (preactivation) store(quad, preactivation + at.offset, at.left, whole);
         for (int j = 0; j < QUAD; ++j) {
-            quad.at[j] = F::value(quad.at[j] + shift.at[j]);
+            quad.at[j] = F::value(quad.at[j]);
             drawn.at[j] = words.at[j] < threshold ? Real(0) : kept;
             product.at[j] = quad.at[j] * drawn.at[j];
         }

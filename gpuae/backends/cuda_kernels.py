@@ -145,7 +145,12 @@ KERNELS = {
             "forward.cu",
             ("Real", "F"),
             _with(_F),
-            ("Real* z (rows, columns)", "const Real* bias (columns)", *_BATCH),
+            (
+                "Real* z (rows, columns)",
+                "const Real* bias (columns)",
+                "Real*? preactivation (rows, columns)",
+                *_BATCH,
+            ),
         ),
         Kernel(
             "bias_activation_dropout",
@@ -156,6 +161,7 @@ KERNELS = {
                 *_DROPOUT,
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
+                "Real*? preactivation (rows, columns)",
                 "Real* mask (rows, columns)",
                 "Real* out (rows, columns)",
                 *_BATCH,
@@ -344,6 +350,7 @@ KERNELS = {
             _with(_F),
             (
                 "Real* delta (rows, columns)",
+                "const Real* z (rows, columns)",
                 "const Real* a (rows, columns)",
                 "const Real*? mask (rows, columns)",
                 "const Real*? slope (columns)",

@@ -168,9 +168,11 @@ class CupyOps:
 
     # Forward
 
-    def bias_activation(self, z: Array, bias: Array, activation: Activation) -> None:
+    def bias_activation(
+        self, z: Array, bias: Array, activation: Activation, preactivation: Array | None = None
+    ) -> None:
         types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct}
-        self._batch("bias_activation", z, types, z=z, bias=bias)
+        self._batch("bias_activation", z, types, z=z, bias=bias, preactivation=preactivation)
 
     def bias_activation_dropout(
         self,
@@ -183,6 +185,7 @@ class CupyOps:
         seed: int,
         mask: Array,
         out: Array,
+        preactivation: Array | None = None,
     ) -> None:
         self._batch(
             "bias_activation_dropout",
@@ -193,6 +196,7 @@ class CupyOps:
             **_dropout(layer, rate, seed),
             z=z,
             bias=bias,
+            preactivation=preactivation,
             mask=mask,
             out=out,
         )
@@ -327,6 +331,7 @@ class CupyOps:
         activation: Activation,
         bias_gradient: Array,
         accumulate: bool,
+        preactivation: Array | None = None,
     ) -> None:
         columns = self._partials(delta, delta.dtype.name)
         self._tiles(
@@ -334,6 +339,7 @@ class CupyOps:
             delta,
             {"Real": delta.dtype.name, "F": ACTIVATIONS[activation].struct},
             delta=delta,
+            z=a if preactivation is None else preactivation,
             a=a,
             mask=mask,
             slope=slope,

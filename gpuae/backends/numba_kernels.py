@@ -27,10 +27,14 @@ from gpuae.functions.losses import LOSSES
 
 def _make_bias_activation(activate: Any) -> Any:
     @kernel
-    def bias_activation(z: Any, bias: Any) -> None:
+    def bias_activation(z: Any, bias: Any, preactivation: Any) -> None:
+        # preactivation may be None, for which the compiler leaves its branch out
         for i in range(z.shape[0]):
             for j in range(z.shape[1]):
-                z[i, j] = activate(z[i, j] + bias[j])
+                shifted = z[i, j] + bias[j]
+                if preactivation is not None:
+                    preactivation[i, j] = shifted
+                z[i, j] = activate(shifted)
 
     return bias_activation
 
@@ -200,7 +204,7 @@ def kl_slope(
 
 def _make_hidden_delta(derivative: Any) -> Any:
     @kernel
-    def hidden_delta(delta: Any, a: Any, mask: Any, slope: Any, l1: Any, sums: Any) -> None:
+    def hidden_delta(delta: Any, z: Any, a: Any, mask: Any, slope: Any, l1: Any, sums: Any) -> None:
         # mask, slope and l1 may be None, for which the compiler leaves their branch out
         for i in range(delta.shape[0]):
             for j in range(delta.shape[1]):
@@ -211,7 +215,7 @@ def _make_hidden_delta(derivative: Any) -> Any:
                     value += slope[j]
                 if l1 is not None:
                     value += l1 if a[i, j] > 0 else (-l1 if a[i, j] < 0 else a[i, j])
-                value *= derivative(a[i, j], a[i, j])
+                value *= derivative(z[i, j], a[i, j])
                 delta[i, j] = value
                 sums[j] += value
 

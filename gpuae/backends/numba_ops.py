@@ -140,8 +140,10 @@ class NumbaOps(NumpyOps):
     def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
         self._run(numba_rows.unscale, x, scaling.center, scaling.factor, out)
 
-    def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
-        self._run(numba_kernels.bias_activation(activation), z, bias)
+    def bias_activation(
+        self, z: Matrix, bias: Matrix, activation: Activation, preactivation: Matrix | None = None
+    ) -> None:
+        self._run(numba_kernels.bias_activation(activation), z, bias, preactivation)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
         self._run(numba_sparse.topk_mask, *_words(a), k, mask)
@@ -239,13 +241,14 @@ class NumbaOps(NumpyOps):
         activation: Activation,
         bias_gradient: Matrix,
         accumulate: bool,
+        preactivation: Matrix | None = None,
     ) -> None:
         if not accumulate:
             self.fill(bias_gradient, 0)
+        z = a if preactivation is None else preactivation
         penalty = delta.dtype.type(l1) if l1 else None
-        self._run(
-            numba_kernels.hidden_delta(activation), delta, a, mask, slope, penalty, bias_gradient
-        )
+        run = numba_kernels.hidden_delta(activation)
+        self._run(run, delta, z, a, mask, slope, penalty, bias_gradient)
 
     def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
         self._run(numba_parameters.sum_lanes, lanes, place.start, out)

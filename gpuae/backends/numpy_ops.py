@@ -109,8 +109,13 @@ class NumpyOps:
     def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
         out[...] = x / scaling.factor + scaling.center
 
-    def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
-        z[...] = ACTIVATIONS[activation].value(z + bias)
+    def bias_activation(
+        self, z: Matrix, bias: Matrix, activation: Activation, preactivation: Matrix | None = None
+    ) -> None:
+        shifted = z + bias
+        z[...] = ACTIVATIONS[activation].value(shifted)
+        if preactivation is not None:
+            preactivation[...] = shifted
 
     def bias_activation_dropout(
         self,
@@ -123,8 +128,9 @@ class NumpyOps:
         seed: int,
         mask: Matrix,
         out: Matrix,
+        preactivation: Matrix | None = None,
     ) -> None:
-        self.bias_activation(z, bias, activation)
+        self.bias_activation(z, bias, activation, preactivation)
         self.dropout_mask(rows, layer, rate, seed, mask, combine=False)
         self.multiply(z, mask, out)
 
@@ -216,6 +222,7 @@ class NumpyOps:
         activation: Activation,
         bias_gradient: Matrix,
         accumulate: bool,
+        preactivation: Matrix | None = None,
     ) -> None:
         if mask is not None:
             delta *= mask
@@ -223,7 +230,9 @@ class NumpyOps:
             delta += slope
         if l1:
             delta += delta.dtype.type(l1) * np.sign(a)
-        delta *= ACTIVATIONS[activation].derivative(a, a)
+        delta *= ACTIVATIONS[activation].derivative(
+            a if preactivation is None else preactivation, a
+        )
         _add_bias_gradient(delta, bias_gradient, accumulate)
 
     def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:

@@ -91,6 +91,14 @@ class Corruption:
     high: Array
 
 
+SPARSE_SHARE = 1 / 8
+
+
+def sparse_pays(k: int, units: int) -> bool:
+    """Whether products with k active of so many units are faster than those with all of them."""
+    return k <= SPARSE_SHARE * units
+
+
 class Program(Protocol):
     """Operations that were written down, ready to be carried out again and again."""
 
@@ -209,8 +217,10 @@ class Ops(Protocol):
 
     # Forward
 
-    def bias_activation(self, z: Array, bias: Array, activation: Activation) -> None:
-        """Replace z (m, n) by f(z + bias)."""
+    def bias_activation(
+        self, z: Array, bias: Array, activation: Activation, preactivation: Array | None = None
+    ) -> None:
+        """Replace z (m, n) by f(z + bias), and keep z + bias if there is a place."""
         ...
 
     def bias_activation_dropout(
@@ -224,8 +234,9 @@ class Ops(Protocol):
         seed: int,
         mask: Array,
         out: Array,
+        preactivation: Array | None = None,
     ) -> None:
-        """Replace z by a = f(z + bias), draw `dropout_mask` into mask and write a ∘ mask to out."""
+        """Do `bias_activation`, draw `dropout_mask` into mask and write a ∘ mask to out."""
         ...
 
     def topk_mask(self, a: Array, k: int, mask: Array) -> None:
@@ -318,10 +329,12 @@ class Ops(Protocol):
         activation: Activation,
         bias_gradient: Array,
         accumulate: bool,
+        preactivation: Array | None = None,
     ) -> None:
         """Turn δ_next·Wᵀ in `delta` into this layer's delta.
 
-        delta = (mask ∘ delta + slope + l1·sign(a)) ∘ f′, f′ from the activation a before the mask.
+        delta = (mask ∘ delta + slope + l1·sign(a)) ∘ f′, f′ from the activation a before the mask
+        and, where f′ needs it, the preactivation that `bias_activation` kept.
         The column sums go to bias_gradient as in `output_delta`.
         """
         ...

@@ -1,7 +1,7 @@
 """Activations: one record each; its CUDA struct is in kernels/activations.cuh.
 
 Derivatives are functions of z and of a = f(z), so that each is told from what costs least. Only
-where one needs z (`derivative_of`) is z kept from the forward to the backward pass.
+where one needs z is z kept from the forward to the backward pass; else it may be given as a.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpuae.functions.deferred import Deferred
 from gpuae.functions.elementary import exp, tanh
@@ -78,8 +78,8 @@ class Activation:
         The same of one element, for compiled loops.
     struct
         Name of the CUDA struct.
-    derivative_of
-        Whether f′ needs z, or a alone.
+    needs_z
+        Whether f′ cannot be told from a alone.
     range
         Bounds of f.
     carries
@@ -102,7 +102,7 @@ class Activation:
     range: tuple[float, float]
     carries: Straight | Pairs | Nearly
     inverse: Callable[[Matrix], tuple[Matrix, Matrix]]
-    derivative_of: Literal["a", "z"] = "a"
+    needs_z: bool = False
     rectifier: bool = False
 
     @property

@@ -220,6 +220,22 @@ def test_bias_activation(assert_agree, shape, dtype, activation):
     )
 
 
+@pairwise(shape=SHAPES, dtype=TYPES, dropout=[False, True])
+def test_bias_activation_keeps_z(assert_agree, rows_at, shape, dtype, dropout):
+    rows = rows_at(np.arange(shape[0]))
+
+    def call(ops, z, bias, mask, out, preactivation):
+        if dropout:
+            drawn = (3, 0.3, 2**33 + 1, mask, out)
+            ops.bias_activation_dropout(rows, z, bias, "tanh", *drawn, preactivation)
+        else:
+            ops.bias_activation(z, bias, "tanh", preactivation)
+
+    names = ("mask", "out", "preactivation")
+    empty = {name: np.full(shape, 7, dtype) for name in names}
+    assert_agree(call, z=normal(shape, dtype), bias=normal(shape[1], dtype, 1), **empty)
+
+
 @pairwise(shape=SHAPES, dtype=TYPES, k=[1, 2, 5])
 def test_topk_mask(assert_agree, shape, dtype, k):
     k = min(k, shape[1])
@@ -308,10 +324,12 @@ def test_kl_slope(assert_agree, units, dtype, activation):
     mask=[False, True],
 )
 def test_hidden_delta(assert_agree, shape, dtype, activation, l1, slope, mask):
-    def call(ops, delta, a, sums, mask=None, slope=None):
-        ops.hidden_delta(delta, a, mask, slope, l1, activation, sums, l1 == 0.25)
+    def call(ops, delta, a, sums, mask=None, slope=None, z=None):
+        ops.hidden_delta(delta, a, mask, slope, l1, activation, sums, l1 == 0.25, z)
 
     optional = {}
+    if activations.ACTIVATIONS[activation].needs_z or mask:
+        optional["z"] = normal(shape, dtype, 4)
     if mask:
         optional["mask"] = 2 * (uniform(shape, dtype, 1) > 0.5).astype(dtype)
     if slope:
