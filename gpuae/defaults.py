@@ -257,7 +257,7 @@ def _choose_objective(choices: _Choices, facts: DataFacts) -> None:
         choices.choose(name, beside_sum * share, reason)
 
 
-# The course of training
+# Training
 
 
 def _choose_course(choices: _Choices, facts: DataFacts) -> None:
