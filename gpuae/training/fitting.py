@@ -370,7 +370,7 @@ def _notes(
     highest = int(np.max(statistics.highest))
     if config.scale == "unit" and x.dtype == np.uint8 and highest <= PIXEL_BYTES:
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
-    if config.sparsity == "none" and 1 < rows <= config.code_size:
+    if not config.code_rule.constrains and 1 < rows <= config.code_size:
         yield (
             f"a code of {config.code_size} units has room for each of the {rows} training rows "
             "by itself: give more rows, or fewer units"
