@@ -6,7 +6,7 @@ READY := .venv/ready
 READY_DEV := .venv/ready-dev
 READY_BENCH := .venv/ready-bench
 
-.PHONY: demo test test-long check bench panel gpu-check mutate-kernels install clean
+.PHONY: demo test test-long check bench panel gpu-kit gpu-check mutate-kernels install clean
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force
@@ -28,10 +28,15 @@ bench: $(READY_BENCH)
 panel: $(READY_BENCH)
 	$(BIN)/python -m bench.panel --save
 
+# What a machine with a GPU and no network needs beside the checkout, into .gpu/.
+KIT ?=
+gpu-kit: | .venv
+	$(BIN)/python bench/gpu_kit.py $(KIT)
+
 # On a machine with a GPU; the results are in $(OUT).
 OUT ?= gpu-check
 gpu-check:
-	PYTHON="$(PYTHON)" bench/gpu_check.sh "$(OUT)"
+	"$(PYTHON)" bench/gpu_check.py --out "$(OUT)"
 
 mutate-kernels: $(READY_DEV)
 	$(BIN)/python tests/kernels/mutate.py

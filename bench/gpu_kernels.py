@@ -4,7 +4,8 @@
 
 Bytes are those that the formula needs: every array it reads or writes, once. A kernel that draws
 noise is held to the slower of the copy and of Philox alone, measured with `dropout_mask`, which
-writes four bytes a word.
+writes four bytes a word. What is timed are replays of a program, as in training: through Python the
+way of each launch would be timed too.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ class Job:
 
 
 def jobs(ops: Ops, rows: int) -> list[Job]:
-    """Prepare all kernels on float32 matrices of so many rows and COLUMNS columns."""
+    """Prepare all kernels on float32 matrices of so many rows and COLUMNS columns.
+
+    `ops` may be a recorder's.
+    """
     shape, count = (rows, COLUMNS), rows * COLUMNS
     random = np.random.default_rng(0)
     one = random.random(shape, np.float32)
@@ -108,15 +112,14 @@ def jobs(ops: Ops, rows: int) -> list[Job]:
     ]
 
 
-def seconds(ops: Ops, run: Callable[[], None]) -> float:
-    """Return the median seconds of a call, of rounds of many calls."""
+def seconds(ops: Ops, replay: Callable[[int], None]) -> float:
+    """Return the median seconds of a repeat, of rounds of many of them."""
     flag = ops.zeros((1,), "float32")
 
     def timed(calls: int) -> float:
         ops.to_host(flag)
         began = time.perf_counter()
-        for _ in range(calls):
-            run()
+        replay(calls)
         ops.to_host(flag)
         return time.perf_counter() - began
 
@@ -130,14 +133,17 @@ def copy_rate(ops: Ops, rows: int) -> float:
     size = rows * COLUMNS
     x, y = ops.zeros((size,), "float32"), ops.zeros((size,), "float32")
     if ops.name != "cuda" or isinstance(x, np.ndarray):
-        return 2 * x.nbytes / seconds(ops, lambda: ops.axpby(1.0, x, 0.0, y))
+        (recorder,) = ops.recorders(1, lambda: None)
+        recorder.ops.axpby(1.0, x, 0.0, y)
+        return 2 * x.nbytes / seconds(ops, recorder.take().replay)
     import cupy
 
     stream = ops.gpu.stream  # type: ignore[attr-defined]
 
-    def copy() -> None:
+    def copy(times: int) -> None:
         kind = cupy.cuda.runtime.memcpyDeviceToDevice
-        cupy.cuda.runtime.memcpyAsync(y.data.ptr, x.data.ptr, x.nbytes, kind, stream.ptr)
+        for _ in range(times):
+            cupy.cuda.runtime.memcpyAsync(y.data.ptr, x.data.ptr, x.nbytes, kind, stream.ptr)
 
     return float(2 * x.nbytes / seconds(ops, copy))
 
@@ -146,8 +152,12 @@ def measure(ops: Ops, megabytes: float) -> dict[str, Any]:
     """Time all kernels on matrices of so many megabytes."""
     rows = max(1, round(megabytes * 2**20 / (4 * COLUMNS)))
     count, copied = rows * COLUMNS, copy_rate(ops, rows)
-    prepared = jobs(ops, rows)
-    times = {job.name: seconds(ops, job.run) for job in prepared}
+    (recorder,) = ops.recorders(1, lambda: None)
+    prepared = jobs(recorder.ops, rows)
+    times = {}
+    for job in prepared:
+        job.run()
+        times[job.name] = seconds(ops, recorder.take().replay)
     philox = times["dropout_mask (Philox)"]
     kernels = {}
     for job in prepared:

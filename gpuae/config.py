@@ -26,6 +26,7 @@ from pydantic import (
 
 from gpuae.errors import ConfigError
 from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.code_rules import CODE_RULES, CodeRule
 from gpuae.functions.losses import ANY_TARGETS, LOSSES
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ else:
     Loss = Literal[tuple(LOSSES)]
 Decoder: TypeAlias = Literal["untied", "transpose", "tied"]
 Init: TypeAlias = Literal["pca", "glorot", "he", "distance"]
-Sparsity: TypeAlias = Literal["none", "kl", "l1", "topk"]
 Noise: TypeAlias = Literal["none", "gaussian", "masking", "salt_pepper"]
 Scale: TypeAlias = Literal["none", "unit", "standard", "shrunk", "pooled", "minmax", "sigma"]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
@@ -45,6 +45,10 @@ Optimizer: TypeAlias = Literal["adam", "sgd", "lbfgs"]
 Schedule: TypeAlias = Literal["constant", "cosine", "warmup_cosine", "plateau"]
 Shuffle: TypeAlias = Literal["auto", "full", "block", "none"]
 FloatType: TypeAlias = Literal["float32", "float64"]
+if TYPE_CHECKING:
+    Sparsity: TypeAlias = str
+else:
+    Sparsity = Literal[tuple(CODE_RULES)]
 Precision: TypeAlias = Literal["float32", "tf32"]
 OutlierScore: TypeAlias = Literal["mse", "knn"]
 
@@ -245,6 +249,11 @@ class Config(BaseModel):
         return cls.parse({**read_toml(path), **overrides}, source=str(path))
 
     @property
+    def code_rule(self) -> CodeRule:
+        """What `sparsity` names."""
+        return CODE_RULES[self.sparsity]
+
+    @property
     def full_batch(self) -> bool:
         """Whether every step sees all training rows."""
         return self.optimizer == "lbfgs"
@@ -295,13 +304,13 @@ def _check_loss(config: Config) -> None:
 
 def _check_sparsity(config: Config) -> None:
     code = config.code_activation or config.activation
-    if config.sparsity == "kl" and code and not ACTIVATIONS[code].bounded:
+    if config.code_rule.bounded and code and not ACTIVATIONS[code].bounded:
         bounded = " or ".join(own.name for own in ACTIVATIONS.values() if own.bounded)
         raise ValueError(
-            f"sparsity=kl needs a bounded code: use activation {bounded}, "
+            f"sparsity={config.sparsity} needs a bounded code: use activation {bounded}, "
             f"not {code}, or sparsity=l1"
         )
-    if config.sparsity == "topk" and config.hidden and config.k > config.hidden[-1]:
+    if config.code_rule.selects and config.hidden and config.k > config.hidden[-1]:
         raise ValueError(
             f"k={config.k} is larger than the code of {config.hidden[-1]} units; lower k"
         )
@@ -313,8 +322,8 @@ _ONCE_DEFAULT = {"beta": 3.0, "l1": 1e-4, "learning_rate": 1e-3, "schedule": "co
 
 def _check_switched_off(config: Config) -> None:
     """Refuse a value that would be ignored because what it belongs to is switched off."""
-    owners = {"rho": "kl", "beta": "kl", "l1": "l1", "k": "topk"}
-    for name, owner in owners.items():
+    owners = ((name, rule.name) for rule in CODE_RULES.values() for name in rule.settings)
+    for name, owner in owners:
         idle = (Config.model_fields[name].default, _ONCE_DEFAULT.get(name))
         if config.sparsity != owner and getattr(config, name) not in idle:
             raise ValueError(f"{name} has no effect without sparsity={owner}")

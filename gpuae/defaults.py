@@ -43,8 +43,6 @@ PATIENCE_SHARE = 5
 """Training stops early after a fifth of all epochs without gain."""
 
 LEARNING_RATE, SGD_RATE = 2e-3, 1e-3
-KL_WEIGHT, L1_WEIGHT = 3.0, 0.1
-"""Beside the loss that is a sum over columns."""
 FULL_SHUFFLE_BYTES = 1 << 30
 """Data up to this size are shuffled row by row."""
 PIXEL_BYTES = 127
@@ -150,8 +148,8 @@ def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
     config = choices.config
     sparse = config.sparsity != "none"
     one_layer = sparse or config.activation is not None
-    if config.sparsity == "kl":
-        choices.choose("activation", "sigmoid", "KL needs bounded units")
+    if config.code_rule.bounded:
+        choices.choose("activation", "sigmoid", f"{config.sparsity} needs bounded units")
     choices.choose("activation", "relu", "pairs of it start as PCA exactly")
     if one_layer:
         choices.choose("code_activation", choices.config.activation, "as activation")
@@ -233,7 +231,7 @@ def _choose_output(choices: _Choices, facts: DataFacts) -> None:
         )
     if loss.output is not None:
         choices.choose("output_activation", loss.output.name, f"targets {loss.targets.words}")
-    elif config.sparsity == "kl" and UNIT_TARGETS.include(*span):
+    elif config.code_rule.bounded and UNIT_TARGETS.include(*span):
         choices.choose("output_activation", SIGMOID.name, f"targets {UNIT_TARGETS.words}")
     choices.choose("output_activation", "identity", f"targets {ANY_TARGETS.words}")
 
@@ -254,10 +252,9 @@ def _choose_objective(choices: _Choices, facts: DataFacts) -> None:
     share, reason = 1.0, "beside a sum over columns"
     if LOSSES[config.loss].averaged:
         share, reason = 2 / facts.columns, f"beside a mean over {facts.columns} columns"
-    if config.sparsity == "kl":
-        choices.choose("beta", KL_WEIGHT * share, reason)
-    if config.sparsity == "l1":
-        choices.choose("l1", L1_WEIGHT * share, reason)
+    if config.code_rule.weight is not None:
+        name, beside_sum = config.code_rule.weight
+        choices.choose(name, beside_sum * share, reason)
 
 
 # The course of training

@@ -165,15 +165,14 @@ def _remedies(fit: Fit) -> Iterator[str]:
         yield f"a code of fewer units than the {fit.training_rows} training rows, or more rows"
     if config.scale != "standard" and LOSSES[config.loss].targets is ANY_TARGETS:
         yield "scale=standard"
-    if config.activation == "sigmoid" and config.sparsity != "kl":
+    if config.activation == "sigmoid" and not config.code_rule.bounded:
         yield "activation=tanh"
 
 
 def _constraints(config: Config) -> Iterator[str]:
     """Yield what keeps a network from rebuilding its rows as well as it could."""
-    weaker = {"kl": "a lower beta", "l1": "a lower l1", "topk": "a larger k"}
-    if config.sparsity in weaker:
-        yield weaker[config.sparsity]
+    if config.code_rule.weaker:
+        yield f"a {config.code_rule.weaker}"
     if config.weight_decay:
         yield "a lower weight_decay"
     if config.noise != "none":

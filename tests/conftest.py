@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ REAL_GPU = os.environ.get("GPUAE_TEST_GPU") == "1"
 """Whether `cuda` is this machine's GPU; else its sources run on the CPU."""
 UNDER_CI = bool(os.environ.get("CI"))
 ROOT = Path(__file__).parents[1]
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""What a shell runs in the background ignores Ctrl-C, and so would the programs of the tests."""
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +82,9 @@ def gpu(request, monkeypatch):
     from host_gpu import HostGpu
 
     libraries = request.getfixturevalue("kernel_libraries")
-    stand_in = SimpleNamespace(open_gpu=lambda index, *, tf32: HostGpu(libraries))
+    stand_in = SimpleNamespace(
+        open_gpu=lambda index, *, tf32: HostGpu(libraries), describe=lambda index: HostGpu.name
+    )
     monkeypatch.setitem(sys.modules, "gpuae.backends.cupy_gpu", stand_in)
     monkeypatch.setattr("gpuae.backends.cuda_driver.why_not", lambda index=0: "")
 

@@ -73,6 +73,23 @@ def needs_compiling(device: Device) -> bool:
     return not compiled_before(gemm)
 
 
+def computed_by(device: Device) -> dict[str, str]:
+    """Return the attributes by which a file says what computed it.
+
+    They are `device`, and of a GPU `gpu`: its model and the version of cuBLAS, by which cuBLAS
+    chooses the order of its sums, and so their last bits.
+    """
+    if not device.is_gpu:
+        return {"device": device.name}
+    from gpuae.backends.cupy_gpu import describe
+
+    return {"device": device.name, "gpu": describe(_index_of(device))}
+
+
+def _index_of(gpu: Device) -> int:
+    return int(gpu.name.partition(":")[2] or 0)
+
+
 def get_ops(device: Device, precision: str = "float32") -> Ops:
     """Load the operations of a device; nothing of the others is imported.
 
@@ -92,8 +109,7 @@ def get_ops(device: Device, precision: str = "float32") -> Ops:
         from gpuae.backends.cupy_gpu import open_gpu
         from gpuae.backends.cupy_ops import CupyOps
 
-        index = int(device.name.partition(":")[2] or 0)
-        return CupyOps(open_gpu(index, tf32=precision == "tf32"))
+        return CupyOps(open_gpu(_index_of(device), tf32=precision == "tf32"))
     if precision != "float32":
         raise ConfigError(
             f"precision={precision}: only GPUs have it and this would run on {device.name} "

@@ -18,6 +18,8 @@ WORKSPACE_BYTES = 32 << 20
 PLAIN, TRANSPOSED = 0, 1
 DEFAULT_MATH, TF32_MATH = 0, 3
 LARGEST = 2**31 - 1
+VERSION_PARTS = range(3)
+"""MAJOR_VERSION, MINOR_VERSION and PATCH_LEVEL of CUDA's libraryPropertyType."""
 
 _SCALARS = {"float32": ctypes.c_float, "float64": ctypes.c_double}
 _ROUTINES = {"float32": "cublasSgemm_v2", "float64": "cublasDgemm_v2"}
@@ -46,6 +48,16 @@ def load(major: int) -> Any:
             f"nvidia-cublas of the wrong version and pip install 'gpuae[cuda{major}]'"
         )
     return ctypes.CDLL(str(path))
+
+
+def version(library: Any) -> str:
+    """Return the version of a library that was loaded, such as `13.1.0`."""
+    found = ctypes.c_int()
+    parts = []
+    for part in VERSION_PARTS:
+        library.cublasGetProperty(part, ctypes.byref(found))
+        parts.append(str(found.value))
+    return ".".join(parts)
 
 
 class Cublas:

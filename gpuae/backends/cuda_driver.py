@@ -90,4 +90,16 @@ def _why_not_cupy(driver: Driver) -> str:
         cupy.cuda.nvrtc.getVersion()
     except (ImportError, RuntimeError):
         return f"NVRTC, which compiles the kernels, is not installed: {INSTALL}"
-    return ""
+    return _why_not_headers(needed // 1000)
+
+
+def _why_not_headers(major: int) -> str:
+    """Look where CuPy does for the headers without which it compiles no kernel."""
+    from cuda.pathfinder import find_nvidia_header_directory
+
+    if find_nvidia_header_directory("cudart"):
+        return ""
+    return (
+        f"the headers of CUDA, which the kernels are compiled with, are not installed: "
+        f"pip install 'gpuae[cuda{major}]', or let CUDA_PATH name a CUDA toolkit"
+    )

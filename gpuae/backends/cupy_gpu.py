@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from threading import RLock
 from typing import Any
 
@@ -17,21 +17,35 @@ from numpy.typing import NDArray
 
 from gpuae.backends.cublas import WORKSPACE_BYTES, Cublas
 from gpuae.backends.cublas import load as load_cublas
+from gpuae.backends.cublas import version as version_of_cublas
 from gpuae.backends.cuda_kernel import Kernel, checked_arguments, known_to_kernels
 from gpuae.backends.cuda_module import OPTIONS, unit
 from gpuae.backends.gpu import Call
 from gpuae.backends.ops import Array, Program
+from gpuae.backends.python_program import PythonProgram
 from gpuae.errors import DeviceError
 
 BLOCKS_PER_PROCESSOR = 32
 KEPT_FREE = 256 << 20
 """Bytes left for what the driver and cuBLAS load."""
+LONG_GRAPH_NODES = 1024
+FEWEST_REPEATS, MOST_REPEATS = 16, 64
+"""A program that is replayed often is captured so many times in a row, up to about so many nodes:
+the device then waits for the host once in dozens of steps, and capturing takes milliseconds."""
+POOL_ALIGNMENT = 512
+"""CuPy's memory begins at multiples of so many bytes."""
 
 
 @cache
 def open_gpu(index: int, *, tf32: bool) -> CupyGpu:
     """Return a GPU; its queue and its cuBLAS are set up once in a process."""
     return CupyGpu(index, tf32=tf32)
+
+
+def describe(index: int) -> str:
+    """Return the model of a GPU and the version of cuBLAS, which choose how products are summed."""
+    model = cupy.cuda.runtime.getDeviceProperties(index)["name"].decode()
+    return f"{model}, cuBLAS {version_of_cublas(load_cublas(_cuda_major()))}"
 
 
 class CupyGpu:
@@ -48,7 +62,9 @@ class CupyGpu:
                 self._copies = cupy.cuda.Stream(non_blocking=True)
         except cupy.cuda.runtime.CUDARuntimeError as error:
             raise DeviceError(f"device={self.name} does not start: {error}") from error
-        self.blocks = BLOCKS_PER_PROCESSOR * self._device.attributes["MultiProcessorCount"]
+        count = cupy.cuda.runtime.cudaDevAttrMultiProcessorCount
+        processors = cupy.cuda.runtime.deviceGetAttribute(count, index)
+        self.blocks = BLOCKS_PER_PROCESSOR * processors
         self._workspace = self.empty((WORKSPACE_BYTES,), "uint8")
         with self._active():
             workspace = self._workspace.data.ptr
@@ -77,6 +93,14 @@ class CupyGpu:
                 "end what else runs there"
             ) from error
 
+    def empty_like(self, matrix: Array) -> Array:
+        """Allocate a matrix with the strides of another one and as far off alignment."""
+        rows, columns = matrix.shape
+        distance = max(columns, matrix.strides[0] // matrix.itemsize)
+        first = matrix.data.ptr % POOL_ALIGNMENT // matrix.itemsize
+        memory = self.empty((first + rows * distance,), matrix.dtype.name)
+        return memory[first:].reshape(rows, distance)[:, :columns]
+
     def upload(self, host: NDArray[Any]) -> Array:
         """Copy a host array to the device."""
         array = self.empty(host.shape, host.dtype.name)
@@ -84,10 +108,14 @@ class CupyGpu:
         return array
 
     def write(self, target: Array, host: NDArray[Any]) -> None:
-        """Copy a host array into a buffer."""
+        """Copy a host array into a buffer.
+
+        This waits: CUDA may read pageable memory whenever the queue comes to it.
+        """
         if host.size:
             with self._active():
                 target.set(host, stream=self.stream)
+                self.stream.synchronize()
 
     def read(self, array: Array) -> NDArray[Any]:
         """Wait for all work and copy an array to the host."""
@@ -136,7 +164,9 @@ class CupyGpu:
         return _Product(self, a, b, out, (transpose_a, transpose_b, accumulate))
 
     def program(self, calls: Sequence[Call]) -> Program:
-        """Capture calls into a graph."""
+        """Capture calls into a graph; none make a program without one."""
+        if not calls:
+            return PythonProgram([])
         for call in calls:
             if isinstance(call, _Product):
                 call.rehearse()
@@ -184,8 +214,11 @@ class _Product:
         self._into(self._out)
 
     def rehearse(self) -> None:
-        """Do it to other memory: cuBLAS loads its kernels, which it could not during capture."""
-        self._into(self._gpu.empty(self._out.shape, self._out.dtype.name))
+        """Do it to other memory: cuBLAS loads its kernels, which it could not during capture.
+
+        Which kernel it chooses may depend on the address: the other memory is as far off alignment.
+        """
+        self._into(self._gpu.empty_like(self._out))
 
     def _into(self, out: Array) -> None:
         with self._gpu._active():
@@ -193,23 +226,41 @@ class _Product:
 
 
 class _Graph:
-    """A captured CUDA graph. It holds the calls, whose arrays it works on."""
+    """Calls captured as a CUDA graph; it holds them, and so the arrays they work on.
+
+    Where it is replayed often, so are graphs of many repeats of them: what changes from one to the
+    next, they read from the device.
+    """
 
     def __init__(self, gpu: CupyGpu, calls: Sequence[Call]) -> None:
         self._gpu, self._calls = gpu, tuple(calls)
-        with gpu._active():
-            gpu.stream.begin_capture()
-            try:
-                for call in self._calls:
-                    call()
-            finally:
-                self._graph = gpu.stream.end_capture()
+        self._once = self._captured(1)
+        wanted = LONG_GRAPH_NODES // len(self._calls)
+        self._repeats = min(max(wanted, FEWEST_REPEATS), MOST_REPEATS)
 
     def replay(self, times: int) -> None:
-        """Launch the graph, so many times; nothing waits for it."""
+        """Launch the graphs, so many times in all; nothing waits for them."""
+        long, rest = divmod(times, self._repeats)
         with self._gpu._active():
-            for _ in range(times):
-                self._graph.launch(self._gpu.stream)
+            for _ in range(long):
+                self._many.launch(self._gpu.stream)
+            for _ in range(rest):
+                self._once.launch(self._gpu.stream)
+
+    @cached_property
+    def _many(self) -> Any:
+        return self._captured(self._repeats)
+
+    def _captured(self, times: int) -> Any:
+        """Return a graph of the calls, so many times one after the other."""
+        with self._gpu._active():
+            self._gpu.stream.begin_capture()
+            try:
+                for call in self._calls * times:
+                    call()
+            finally:
+                graph = self._gpu.stream.end_capture()
+        return graph
 
 
 class CopiedAhead:

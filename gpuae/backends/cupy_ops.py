@@ -17,9 +17,11 @@ from gpuae.backends import philox
 from gpuae.backends.cuda_kernel import BLOCK, instance_of, known_to_kernels
 from gpuae.backends.cuda_kernels import (
     KERNELS,
+    MARKED,
     NOISES,
     SUM_TILE,
     TILE_COLUMNS,
+    TURNED,
     loss_type,
 )
 from gpuae.backends.gpu import Call, Gpu
@@ -347,22 +349,119 @@ class CupyOps:
         )
         self._finish(columns=columns, out=bias_gradient, add_to_out=accumulate)
 
+    # A code of which k of h units are active
+
+    def topk(self, a: Array, k: int, indices: Array, values: Array) -> None:
+        types = {"Real": a.dtype.name}
+        self._by_row("topk", a, types, a=a, k=k, indices=indices, values=values)
+
+    def sparse_product(self, indices: Array, values: Array, w: Array, out: Array) -> None:
+        types, k = {"Real": out.dtype.name}, indices.shape[1]
+        self._batch("sparse_product", out, types, indices=indices, values=values, w=w, out=out, k=k)
+
+    def sparse_delta(self, indices: Array, delta_next: Array, w: Array, out: Array) -> None:
+        rows, k = indices.shape
+        if rows:
+            self._launch(
+                "sparse_delta",
+                -(-rows * k // WARPS),
+                {"Real": out.dtype.name},
+                indices=indices,
+                delta_next=delta_next,
+                w=w,
+                out=out,
+                rows=rows,
+                k=k,
+                columns=w.shape[1],
+            )
+
+    def sparse_hidden_delta(
+        self,
+        delta: Array,
+        a: Array,
+        indices: Array,
+        activation: Activation,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        rows, k = indices.shape
+        units = len(bias_gradient)
+        self._launch(
+            "sparse_hidden_delta",
+            -(-units // WARPS),
+            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation]},
+            delta=delta,
+            a=a,
+            indices=indices,
+            marks=self._marks(indices, units),
+            bias_gradient=bias_gradient,
+            accumulate=accumulate,
+            rows=rows,
+            k=k,
+            units=units,
+        )
+
+    def sparse_outer_rows(
+        self,
+        indices: Array,
+        values: Array,
+        delta_next: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        columns, units = out.shape[1], rows.stop
+        self._launch(
+            "sparse_outer_rows",
+            -(-len(out) * -(-columns // TILE_COLUMNS) // WARPS),
+            {"Real": out.dtype.name},
+            indices=indices,
+            values=values,
+            delta_next=delta_next,
+            marks=self._marks(indices, units),
+            first=rows.start,
+            count=len(out),
+            out=out,
+            accumulate=accumulate,
+            rows=len(indices),
+            k=indices.shape[1],
+            columns=columns,
+            units=units,
+        )
+
+    def sparse_outer_columns(
+        self,
+        inputs: Array,
+        indices: Array,
+        delta: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        count, units = out.shape
+        self._launch(
+            "sparse_outer_columns",
+            -(-count // TILE_COLUMNS) * -(-units // TURNED),
+            {"Real": out.dtype.name},
+            inputs=inputs,
+            indices=indices,
+            delta=delta,
+            marks=self._marks(indices, units),
+            first=rows.start,
+            count=count,
+            out=out,
+            accumulate=accumulate,
+            rows=len(indices),
+            k=indices.shape[1],
+            columns=inputs.shape[1],
+            units=units,
+        )
+
     # Parameters
 
-    def total_gradient(
-        self,
-        lanes: Array,
-        part: slice,
-        parameters: Array,
-        weight_decay: float,
-        n_weights: int,
-        out: Array,
-    ) -> None:
+    def sum_lanes(self, lanes: Array, place: slice, out: Array) -> None:
         flat, stride = lanes.reshape(-1), lanes.shape[1]
-        self._finish(columns=flat[part.start :], out=out, strips=len(lanes), stride=stride)
-        decayed = max(0, min(part.stop, n_weights) - part.start)
-        if weight_decay and decayed:
-            self.axpby(weight_decay, parameters[part][:decayed], 1.0, out[:decayed])
+        self._finish(columns=flat[place.start :], out=out, strips=len(lanes), stride=stride)
 
     def add_squares(self, x: Array, factor: float, total: Array) -> None:
         self._sum("Product", x, x, factor, total, add=True)
@@ -524,6 +623,18 @@ class CupyOps:
         rows, columns = matrix.shape
         strips = -(-rows // strip_rows(rows))
         return self._scratch_of("columns", dtype, strips * columns).reshape(strips, columns)
+
+    def _marks(self, indices: Array, units: int) -> Array:
+        """Mark the rows in which each of the first units is active: (rows / 32, units) words."""
+        rows, k = indices.shape
+        words = -(-rows // 32)
+        marks = self._scratch_of("marks", "uint32", words * units)
+        if rows:
+            tiles = words * -(-units // MARKED)
+            self._launch(
+                "mark_rows", tiles, {}, indices=indices, marks=marks, rows=rows, k=k, units=units
+            )
+        return marks
 
     def _losses(self, matrix: Array) -> Array:
         """Return a buffer for a partial sum of each tile of a matrix."""

@@ -20,6 +20,7 @@ from gpuae.backends import (
     numba_parameters,
     numba_program,
     numba_rows,
+    numba_sparse,
     philox,
 )
 from gpuae.backends.numba_gemm import gemm
@@ -145,7 +146,7 @@ class NumbaOps(NumpyOps):
         self._run(numba_kernels.bias_activation(activation), z, bias, preactivation)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
-        self._run(numba_kernels.topk_mask, a, k, mask)
+        self._run(numba_sparse.topk_mask, *_words(a), k, mask)
 
     def dropout_mask(
         self, rows: Rows, layer: int, rate: float, seed: int, mask: Matrix, combine: bool
@@ -249,21 +250,54 @@ class NumbaOps(NumpyOps):
         run = numba_kernels.hidden_delta(activation)
         self._run(run, delta, z, a, mask, slope, penalty, bias_gradient)
 
-    def total_gradient(
+    def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
+        self._run(numba_parameters.sum_lanes, lanes, place.start, out)
+
+    def topk(self, a: Matrix, k: int, indices: Matrix, values: Matrix) -> None:
+        self._run(numba_sparse.topk, a, *_words(a), indices, values)
+
+    def sparse_product(self, indices: Matrix, values: Matrix, w: Matrix, out: Matrix) -> None:
+        self._run(numba_sparse.product, indices, values, w, out)
+
+    def sparse_delta(self, indices: Matrix, delta_next: Matrix, w: Matrix, out: Matrix) -> None:
+        self._run(numba_sparse.delta, indices, delta_next, w, out)
+
+    def sparse_hidden_delta(
         self,
-        lanes: Matrix,
-        part: slice,
-        parameters: Matrix,
-        weight_decay: float,
-        n_weights: int,
-        out: Matrix,
+        delta: Matrix,
+        a: Matrix,
+        indices: Matrix,
+        activation: Activation,
+        bias_gradient: Matrix,
+        accumulate: bool,
     ) -> None:
-        decay = out.dtype.type(weight_decay)
-        weights = max(0, min(part.stop, n_weights) - part.start)
-        decayed = weights if weight_decay else 0
-        self._run(
-            numba_parameters.total_gradient, lanes, part.start, parameters, decay, decayed, out
-        )
+        if not accumulate:
+            self.fill(bias_gradient, 0)
+        self._run(numba_sparse.hidden_delta(activation), delta, a, indices, bias_gradient)
+
+    def sparse_outer_rows(
+        self,
+        indices: Matrix,
+        values: Matrix,
+        delta_next: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        run = numba_sparse.outer_rows
+        self._run(run, indices, values, delta_next, rows.start, out, accumulate)
+
+    def sparse_outer_columns(
+        self,
+        inputs: Matrix,
+        indices: Matrix,
+        delta: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        run = numba_sparse.outer_columns
+        self._run(run, inputs, indices, delta, rows.start, out, accumulate)
 
     def adam(
         self,
@@ -348,6 +382,13 @@ def _frozen(source: Matrix) -> Matrix:
     view = source.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def _words(a: Matrix) -> tuple[Matrix, Any, Any]:
+    """Return a's bits as signed integers, the lowest of these, and the bits of infinity."""
+    kind = np.dtype(f"i{a.itemsize}")
+    infinity = a.dtype.type(np.inf).view(kind)
+    return a.view(kind), kind.type(np.iinfo(kind).min), infinity
 
 
 def _scaling(scaling: Scaling) -> tuple[Matrix, Matrix, Any, Any]:

@@ -135,9 +135,8 @@ class NumpyOps:
         self.multiply(z, mask, out)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
-        largest_first = np.argsort(-a, axis=1, kind="stable")
         mask.fill(0)
-        np.put_along_axis(mask, largest_first[:, :k], 1, axis=1)
+        np.put_along_axis(mask, _largest(a, k), 1, axis=1)
 
     def dropout_mask(
         self, rows: Rows, layer: int, rate: float, seed: int, mask: Matrix, combine: bool
@@ -236,20 +235,65 @@ class NumpyOps:
         )
         _add_bias_gradient(delta, bias_gradient, accumulate)
 
-    def total_gradient(
-        self,
-        lanes: Matrix,
-        part: slice,
-        parameters: Matrix,
-        weight_decay: float,
-        n_weights: int,
-        out: Matrix,
-    ) -> None:
-        out[...] = lanes[0, part]
+    def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
+        out[...] = lanes[0, place]
         for lane in lanes[1:]:
-            out += lane[part]
-        decayed = parameters[part][: max(0, n_weights - part.start)]
-        out[: len(decayed)] += out.dtype.type(weight_decay) * decayed
+            out += lane[place]
+
+    def topk(self, a: Matrix, k: int, indices: Matrix, values: Matrix) -> None:
+        indices[...] = np.sort(_largest(a, k), axis=1)
+        values[...] = np.take_along_axis(a, indices, axis=1)
+
+    def sparse_product(self, indices: Matrix, values: Matrix, w: Matrix, out: Matrix) -> None:
+        for own, value, row in zip(indices, values, out, strict=True):
+            row[...] = value @ w[own]
+
+    def sparse_delta(self, indices: Matrix, delta_next: Matrix, w: Matrix, out: Matrix) -> None:
+        for own, delta, row in zip(indices, delta_next, out, strict=True):
+            row[...] = w[own] @ delta
+
+    def sparse_hidden_delta(
+        self,
+        delta: Matrix,
+        a: Matrix,
+        indices: Matrix,
+        activation: Activation,
+        bias_gradient: Matrix,
+        accumulate: bool,
+    ) -> None:
+        delta *= ACTIVATIONS[activation].derivative(a, a)
+        if not accumulate:
+            bias_gradient.fill(0)
+        np.add.at(bias_gradient, indices, delta)
+
+    def sparse_outer_rows(
+        self,
+        indices: Matrix,
+        values: Matrix,
+        delta_next: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            out.fill(0)
+        for own, value, delta in zip(indices, values, delta_next, strict=True):
+            here = (own >= rows.start) & (own < rows.stop)
+            out[own[here] - rows.start] += np.outer(value[here], delta)
+
+    def sparse_outer_columns(
+        self,
+        inputs: Matrix,
+        indices: Matrix,
+        delta: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            out.fill(0)
+        for own, value, row in zip(indices, delta, inputs, strict=True):
+            out[:, own] += np.outer(row[rows], value)
 
     def add_squares(self, x: Matrix, factor: float, total: Matrix) -> None:
         total += factor * self.dot(x, x)
@@ -290,6 +334,12 @@ class NumpyOps:
 
     def axpby(self, alpha: float, x: Matrix, beta: float, y: Matrix) -> None:
         y[...] = alpha * x + beta * y if beta else alpha * x
+
+
+def _largest(a: Matrix, k: int) -> NDArray[np.int64]:
+    """Return the columns of the k largest of each row, largest first and of equals the lower."""
+    columns: NDArray[np.int64] = np.argsort(-a, axis=1, kind="stable")[:, :k]
+    return columns
 
 
 def _add_bias_gradient(delta: Matrix, bias_gradient: Matrix, accumulate: bool) -> None:

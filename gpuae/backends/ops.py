@@ -331,21 +331,77 @@ class Ops(Protocol):
         """
         ...
 
+    # A code of which k of h units are active in each row
+    #
+    # As `indices` (m, k), int32, the units, each once and ascending in a row, and `values` (m, k).
+    # What is not among them is never read of a weight and counts as 0 exactly.
+
+    def topk(self, a: Array, k: int, indices: Array, values: Array) -> None:
+        """Write the k largest of each row of a (m, h), as `topk_mask` chooses them."""
+        ...
+
+    def sparse_product(self, indices: Array, values: Array, w: Array, out: Array) -> None:
+        """Compute out (m, d) = code·w, w (h, d)."""
+        ...
+
+    def sparse_delta(self, indices: Array, delta_next: Array, w: Array, out: Array) -> None:
+        """Write the entries of delta_next·wᵀ at the indices into out (m, k).
+
+        delta_next is (m, d), w (h, d).
+        """
+        ...
+
+    def sparse_hidden_delta(
+        self,
+        delta: Array,
+        a: Array,
+        indices: Array,
+        activation: Activation,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        """Multiply delta (m, k) by f′, from the activations a (m, k) before dropout.
+
+        The sums over the rows of each unit go to bias_gradient (h,) as in `output_delta`.
+        """
+        ...
+
+    def sparse_outer_rows(
+        self,
+        indices: Array,
+        values: Array,
+        delta_next: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        """Write (or add) some rows of codeᵀ·delta_next, the gradient of the weight after the code.
+
+        delta_next is (m, d), out (rows, d); of an inactive unit it is 0. Sums are in the order of
+        the rows of the code.
+        """
+        ...
+
+    def sparse_outer_columns(
+        self,
+        inputs: Array,
+        indices: Array,
+        delta: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        """Write (or add) some rows of inputsᵀ·δ, the gradient of the weight before the code.
+
+        inputs is (m, n), delta (m, k) what δ (m, h) has at the indices, out (rows, h). Sums are in
+        the order of the rows of the code.
+        """
+        ...
+
     # Parameters
 
-    def total_gradient(
-        self,
-        lanes: Array,
-        part: slice,
-        parameters: Array,
-        weight_decay: float,
-        n_weights: int,
-        out: Array,
-    ) -> None:
-        """Sum one part of the lanes (l, p) in their order into out, which is as long as the part.
-
-        λ·w is added on what the part has of the first `n_weights` parameters.
-        """
+    def sum_lanes(self, lanes: Array, place: slice, out: Array) -> None:
+        """Sum some columns of the lanes (l, p), in their order, into out, as long as the place."""
         ...
 
     def add_squares(self, x: Array, factor: float, total: Array) -> None:

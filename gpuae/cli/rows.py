@@ -83,7 +83,7 @@ class Job:
         `options` are those of the command that decide what it gives. What is hashed here must still
         be what was read.
         """
-        from gpuae.backends import resolve_device
+        from gpuae.backends import computed_by, resolve_device
         from gpuae.storage import provenance
 
         data = self.dataset
@@ -93,7 +93,7 @@ class Job:
         )
         made = provenance.attributes(command, sources, {**options, **self.said})
         self.inputs.check()
-        return {"device": resolve_device(device).name, **made}
+        return {**computed_by(resolve_device(device)), **made}
 
     @property
     def labels(self) -> dict[str, Any]:

@@ -19,15 +19,15 @@ class Sums:
     ----------
     loss
         Σ_rows loss(x̂, x), (1,).
-    absolute_code
-        Σ|a| of the code, (1,).
     code
-        Σ_rows a of each code unit, (k,).
+        What the rule for the code adds up row by row, (1,).
+    units
+        Σ_rows a of each code unit, (k,), where the rule needs it.
     """
 
     loss: Array
-    absolute_code: Array
     code: Array
+    units: Array
 
     @classmethod
     def allocate(cls, ops: Ops, network: Network) -> Sums:
@@ -40,7 +40,7 @@ class Sums:
 
     def clear(self, ops: Ops) -> None:
         """Set all sums to zero."""
-        for array in (self.loss, self.absolute_code, self.code):
+        for array in (self.loss, self.code, self.units):
             ops.fill(array, 0.0)
 
 
@@ -66,7 +66,8 @@ class Propagation:
         for index in range(self.network.depth):
             self._hidden(index, tile, dropout_of)
         if sums is not None:
-            self._add_code(tile, sums)
+            code = tile.activations[self.network.code]
+            self.config.code_rule.add(self.ops, code, sums.units, sums.code)
 
     def decode(self, tile: Tile, dropout_of: Rows | None) -> None:
         """Bring a tile from the code to the last layer's products, which await bias and f."""
@@ -87,18 +88,18 @@ class Propagation:
         self.ops.output_loss(
             tile.activations[-1],
             self.parameters[-1].bias,
-            tile.clean,
+            tile.target,
             self.network.layers[-1].activation,
             self.config.loss,
             sums.loss,
             LOSSES[self.config.loss].parameter_of(self.config),
         )
 
-    def add_kl(self, code_sums: Array, rows_of_step: int, slope: Array, total: Array) -> None:
-        """Write the KL penalty's derivative by a code unit (k,); add m·penalty to total (1,)."""
+    def code_slope(self, units: Array, rows: int, slope: Array, total: Array) -> None:
+        """Write the penalty's derivative by a code unit (k,); add m·penalty to total (1,)."""
         activation = self.network.layers[self.network.code].activation
-        rho, beta = self.config.rho, self.config.resolved("beta")
-        self.ops.kl_slope(code_sums, rows_of_step, rho, beta, activation, slope, total)
+        rule = self.config.code_rule
+        rule.slope(self.ops, self.config, units, rows, activation, slope, total)
 
     def backward(
         self,
@@ -116,7 +117,7 @@ class Propagation:
         rows_of_step
             m of the formulas: rows of the whole step, of which the tile may be a part.
         slope
-            The KL penalty's derivative by a code unit, (k,), where there is one.
+            The derivative by a code unit, (k,), of a penalty on all rows of the step, if any.
         bias_gradients
             For each layer, (n_out,); added to if `accumulate`.
         """
@@ -124,7 +125,7 @@ class Propagation:
         self.ops.output_delta(
             tile.activations[-1],
             self.parameters[-1].bias,
-            tile.clean,
+            tile.target,
             self.network.layers[-1].activation,
             self.config.loss,
             rows_of_step,
@@ -133,7 +134,7 @@ class Propagation:
             accumulate,
             LOSSES[self.config.loss].parameter_of(self.config),
         )
-        for index in reversed(range(last)):
+        for index in reversed(range(self.network.lowest_trained, last)):
             self._hidden_delta(index, tile, rows_of_step, slope, bias_gradients[index], accumulate)
 
     def weight_gradient(
@@ -164,9 +165,9 @@ class Propagation:
         z = tile.preactivations[index]
         rate, seed = self.config.dropout, self.config.seed
         self._product(index, tile)
-        if self.config.sparsity == "topk" and index == self.network.code:
+        if self.config.code_rule.selects and index == self.network.code:
             self.ops.bias_activation(activation, bias, layer.activation, z)
-            self.ops.topk_mask(activation, self.config.k, mask)
+            self.config.code_rule.select(self.ops, self.config, activation, mask)
             if dropout_of is not None and rate:
                 self.ops.dropout_mask(dropout_of, layer.number, rate, seed, mask, combine=True)
             self.ops.multiply(activation, mask, out)
@@ -177,13 +178,6 @@ class Propagation:
             )
         else:
             self.ops.bias_activation(activation, bias, layer.activation, z)
-
-    def _add_code(self, tile: Tile, sums: Sums) -> None:
-        code = tile.activations[self.network.code]
-        if self.config.sparsity == "kl":
-            self.ops.add_column_sums(code, sums.code)
-        elif self.config.sparsity == "l1":
-            self.ops.add_absolute_sum(code, sums.absolute_code)
 
     def _hidden_delta(
         self,
@@ -199,15 +193,14 @@ class Propagation:
         delta = tile.deltas[index]
         self.ops.gemm(tile.delta(index + 1), weight, delta, transpose_b=not following.transposed)
         at_code = index == self.network.code
-        l1 = 0.0
-        if at_code and self.config.sparsity == "l1":
-            l1 = self.config.resolved("l1") / rows_of_step
+        rule = self.config.code_rule
+        absolute = rule.absolute_weight(self.config, rows_of_step) if at_code else 0.0
         self.ops.hidden_delta(
             delta,
             tile.activations[index],
             tile.masks[index],
             slope if at_code else None,
-            l1,
+            absolute,
             self.network.layers[index].activation,
             bias_gradient,
             accumulate,

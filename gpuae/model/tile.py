@@ -19,7 +19,9 @@ class Tile:
     scaled
         Rows before whitening, (m, d).
     clean, noisy
-        The target and the network's input, (m, d); the same buffer when there is no noise.
+        Rows as they are and the network's input, (m, d); the same buffer when there is no noise.
+    target
+        What the output should be, (m, outputs): clean, unless rows have targets of their own.
     activations
         f of each layer before any mask; of the last layer first the products, then x̂ or the delta.
     preactivations
@@ -33,6 +35,7 @@ class Tile:
     scaled: Array | None
     clean: Array
     noisy: Array
+    target: Array
     activations: tuple[Array, ...]
     preactivations: tuple[Array | None, ...]
     masks: tuple[Array | None, ...]
@@ -41,9 +44,19 @@ class Tile:
 
     @classmethod
     def allocate(
-        cls, ops: Ops, network: Network, config: Config, rows: int, *, training: bool
+        cls,
+        ops: Ops,
+        network: Network,
+        config: Config,
+        rows: int,
+        *,
+        training: bool,
+        targets: bool = False,
     ) -> Tile:
-        """Allocate what a configuration needs for up to `rows` rows."""
+        """Allocate what a configuration needs for up to `rows` rows.
+
+        `targets` says that rows have targets of their own.
+        """
 
         def matrix(columns: int) -> Array:
             return ops.empty((rows, columns), config.dtype)
@@ -57,6 +70,7 @@ class Tile:
             scaled=matrix(network.columns) if config.whiten != "none" else None,
             clean=clean,
             noisy=matrix(network.columns) if training and config.noise != "none" else clean,
+            target=matrix(network.outputs) if targets else clean,
             activations=activations,
             preactivations=tuple(
                 matrix(layer.n_out) if training and keeps_preactivation(layer) else None
@@ -109,7 +123,7 @@ def keeps_preactivation(layer: Layer) -> bool:
 
 
 def _is_masked(config: Config, network: Network, layer: int, training: bool) -> bool:
-    at_code = config.sparsity == "topk" and layer == network.code
+    at_code = config.code_rule.selects and layer == network.code
     return at_code or (training and config.dropout > 0)
 
 

@@ -23,6 +23,8 @@ from gpuae.storage.schema import Attribute
 
 ATTRIBUTE_OF_ROLE = {"data": "source_sha256", "model": "model_sha256"}
 """Where a file has the hash of its source in an attribute of its own too."""
+OWN_ATTRIBUTES = ("kind", "created_by", "seed", "device", "gpu")
+"""What a file says about itself in attributes, and a file made from it in its record."""
 SHOWN_DIGITS = 12
 DEEPEST = 32
 """So many levels of sources are told: readers of JSON bound how deep it nests."""
@@ -72,6 +74,7 @@ class Record(BaseModel):
     created_by: str | None = None
     seed: int | None = None
     device: str | None = None
+    gpu: str | None = None
     settings: dict[str, JsonValue] = {}
 
     @classmethod
@@ -83,7 +86,7 @@ class Record(BaseModel):
         InputError
             When they are not as the format has them.
         """
-        own = {name: attributes.get(name) for name in ("kind", "created_by", "seed", "device")}
+        own = {name: attributes.get(name) for name in OWN_ATTRIBUTES}
         try:
             made = _object(attributes.get(schema.PROVENANCE_JSON, "{}"))
             settings = _object(attributes.get(schema.CONFIG_JSON, "{}"))
@@ -117,7 +120,7 @@ class Record(BaseModel):
     def heading(self) -> str:
         """Return what made it in a line."""
         made = f"{self.command}, {self.created_by}" if self.command else self.created_by
-        told = {"seed": self.seed, "device": self.device, **self.options}
+        told = {"seed": self.seed, "device": self.device, "gpu": self.gpu, **self.options}
         given = (f"{name} {value}" for name, value in told.items() if value is not None)
         return ", ".join((made or "unknown", *given))
 

@@ -44,6 +44,7 @@ _ATTRIBUTES: Mapping[str, tuple[_Check, str]] = MappingProxyType(
     {
         "created_by": (lambda value: isinstance(value, str), "a text"),
         "device": (lambda value: isinstance(value, str), "a text"),
+        "gpu": (lambda value: isinstance(value, str), "a text"),
         "seed": (lambda value: type(value) is int and 0 <= value < 1 << 64, "from 0 to 2⁶⁴ − 1"),
         "best_epoch": (_at_least(0), "an integer from 0"),
         "layer": (_at_least(1), "an integer from 1"),

@@ -381,7 +381,7 @@ def _remedy(config: Config) -> str:
     """Say what to lower."""
     scaling = "scale the data (scale=minmax)"
     if config.full_batch:
-        smaller = "lower beta or " if config.sparsity == "kl" else ""
+        smaller = f"{config.code_rule.weaker} or " if config.code_rule.reduces else ""
         return scaling if config.scale == "none" else f"{smaller}raise weight_decay"
     rate = f"lower learning_rate (now {config.resolved('learning_rate'):g})"
     return f"{rate}, or {scaling}" if config.scale == "none" else rate

@@ -34,7 +34,7 @@ class Library:
 def machine(monkeypatch):
     """A function that makes this a machine with such a driver and such a CuPy."""
 
-    def make(driver=None, cupy=None):
+    def make(driver=None, cupy=None, headers="/usr/include"):
         def load(name):
             if driver is None:
                 raise OSError(name)
@@ -43,6 +43,10 @@ def machine(monkeypatch):
         monkeypatch.setattr(cuda_driver, "ctypes", SimpleNamespace(**vars(ctypes) | {"CDLL": load}))
         monkeypatch.setattr(cuda_driver, "find_spec", lambda _: cupy)
         monkeypatch.setitem(sys.modules, "cupy", cupy)
+        finder = ModuleType("cuda.pathfinder")
+        finder.find_nvidia_header_directory = {"cudart": headers}.get
+        monkeypatch.setitem(sys.modules, "cuda", ModuleType("cuda"))
+        monkeypatch.setitem(sys.modules, "cuda.pathfinder", finder)
 
     return make
 
@@ -81,6 +85,10 @@ CASES = {
     "no NVRTC": (
         {"driver": Library(), "cupy": cupy_with(nvrtc=fails(NO_NVRTC))},
         "NVRTC, which compiles the kernels, is not installed: pip install",
+    ),
+    "no headers": (
+        {"driver": Library(), "cupy": cupy_with(), "headers": None},
+        r"headers of CUDA, .* are not installed: pip install 'gpuae\[cuda13\]', or let CUDA_PATH",
     ),
 }
 
@@ -168,6 +176,15 @@ def test_doctor_says_what_is_missing(machine):
     found = diagnosis.diagnose()
     assert found["CUDA"] == "driver for CUDA 12.4, GPUs: 1"
     assert found["GPU"].startswith("none to use: CuPy is not installed: pip install")
+
+
+def test_doctor_names_headers_that_are_missing(machine):
+    from gpuae import diagnosis
+
+    cupy = cupy_with()
+    cupy.__spec__ = ModuleSpec("cupy", None)
+    machine(driver=Library(), cupy=cupy, headers=None)
+    assert diagnosis.diagnose()["GPU"].startswith("none to use: the headers of CUDA")
 
 
 def test_cublas_of_another_cuda_is_refused(monkeypatch):

@@ -5,12 +5,14 @@ import sys
 import fake_cupy
 import numpy as np
 import pytest
+from on_gpu import OnGpu
 
-from gpuae.backends import Device, get_ops
+from gpuae.backends import Device, computed_by, get_ops
+from gpuae.backends.ops import Clock, Rows, Scaling
 from gpuae.config import Config
 from gpuae.encoding import encode, into
 from gpuae.errors import DeviceError
-from gpuae.training import gpu_team, supply
+from gpuae.training import gpu_team, loader
 from gpuae.training.fitting import fit
 
 MAIN, COPIES = 0, 1
@@ -40,9 +42,9 @@ def stand_in(libraries, monkeypatch):
 
 
 def streamed(monkeypatch):
-    monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
+    monkeypatch.setattr(gpu_team, "EVALUATION_ROWS", 32)
     monkeypatch.setattr(gpu_team, "BLOCK_ROWS", 48)
-    monkeypatch.setattr(supply, "SLOT_BYTES", 1)
+    monkeypatch.setattr(loader, "SLOT_BYTES", 1)
     monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)
 
 
@@ -55,7 +57,7 @@ def test_a_fit_is_what_it_is_without_streams(
     config = Config.parse(SETTINGS | settings)
     if slots:
         streamed(monkeypatch)
-        monkeypatch.setattr(supply, "SLOTS", slots)
+        monkeypatch.setattr(loader, "SLOTS", slots)
     with cupy.nothing_left():
         ours = fit(x, config)
     stand_in(kernel_libraries, monkeypatch)
@@ -136,3 +138,93 @@ def test_rows_that_are_still_read_stay_when_an_order_begins_anew(cupy):
     ring.start(np.array([0, 1]))  # the slot was never released
     ring.acquire(0)
     assert ops.to_host(out).ravel().tolist() == [36, 49]
+
+
+def steps_of(ops, x):
+    """A program of a step that takes the next two rows of x, what it works on, and its nodes."""
+    (recorder,) = ops.recorders(1, lambda: None)
+    clock = Clock(ops.zeros((4,), "int64"), ops.asarray(np.array([0.01])))
+    rows = Rows(ops.asarray(np.arange(len(x))), clock, 0, 2)
+    same = Scaling(ops.zeros((3,), "float32"), ops.asarray(np.ones(3, np.float32)), -1, 1)
+    batch, vectors = ops.empty((2, 3), "float32"), [ops.zeros((9,), "float32") for _ in range(4)]
+    parameters, gradient, first, second = vectors
+    own = recorder.ops
+    own.gather(rows, ops.asarray(x), same, batch)
+    own.gemm(batch, batch, gradient.reshape(3, 3), transpose_a=True, accumulate=True)
+    own.adam(parameters, gradient, first, second, clock, 0.1)
+    own.advance(clock, 2)
+    return recorder.take(), vectors, 4
+
+
+@pytest.mark.parametrize("times", [1, 16, 64, 191])
+def test_steps_in_one_graph_have_the_bits_of_steps_one_by_one(cupy, times):
+    ops = get_ops(Device("cuda:0", ""))
+    x = np.random.default_rng(0).random((400, 3)).astype(np.float32)
+    one_by_one, expected, nodes = steps_of(ops, x)
+    for _ in range(times):
+        one_by_one.replay(1)
+    together, got, _ = steps_of(ops, x)
+    cupy.Graph.launched.clear()
+    together.replay(times)
+    assert cupy.Graph.launched == [64 * nodes] * (times // 64) + [nodes] * (times % 64)
+    for own, other in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(ops.to_host(own), ops.to_host(other))
+    assert ops.to_host(got[0]).any()
+
+
+@pytest.mark.parametrize(("nodes", "repeats"), [(1, 64), (20, 51), (500, 16)])
+def test_fewer_steps_go_into_a_graph_the_larger_they_are(cupy, nodes, repeats):
+    ops = get_ops(Device("cuda:0", ""))
+    (recorder,) = ops.recorders(1, lambda: None)
+    x = ops.zeros((1,), "float64")
+    for _ in range(nodes):
+        recorder.ops.axpby(1.0, ops.asarray(np.ones(1)), 1.0, x)
+    recorder.take().replay(2 * repeats + 1)
+    assert cupy.Graph.launched == [nodes * repeats] * 2 + [nodes]
+    assert ops.to_host(x) == nodes * (2 * repeats + 1)
+
+
+def test_nothing_to_do_is_no_graph(cupy):
+    ops = get_ops(Device("cuda:0", ""))
+    (recorder,) = ops.recorders(1, lambda: None)
+    recorder.take().replay(3)
+    assert not cupy.Graph.launched
+
+
+def test_memory_of_the_host_is_its_owners_again_once_it_was_written(cupy):
+    ops = get_ops(Device("cuda:0", ""))
+    target, host = ops.zeros((3,), "float32"), np.ones(3, np.float32)
+    ops.assign(target, host)
+    host[:] = 7
+    assert ops.to_host(target).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("first", [0, 1, 3])
+def test_a_product_is_rehearsed_as_far_off_alignment_as_it_is_made(cupy, first):
+    ops = get_ops(Device("cuda:0", ""))
+    (recorder,) = ops.recorders(1, lambda: None)
+    a = ops.asarray(np.arange(20, dtype=np.float64))
+    out = ops.zeros((20,), "float64")
+    matrix = a[first : first + 16].reshape(4, 4)
+    recorder.ops.gemm(matrix[:, 1:3], matrix, out[first : first + 16].reshape(4, 4)[:2], True)
+    recorder.take().replay(1)
+    host = ops.to_host(a)[first : first + 16].reshape(4, 4)
+    assert (ops.to_host(out)[first : first + 8].reshape(2, 4) == host[:, 1:3].T @ host).all()
+
+
+def test_the_model_of_the_gpu_and_the_version_of_cublas_are_told(cupy):
+    assert computed_by(Device("cuda:1", "")) == {
+        "device": "cuda:1",
+        "gpu": "NVIDIA 1, cuBLAS 13.1.2",
+    }
+    assert computed_by(Device("cpu", "")) == {"device": "cpu"}
+
+
+def test_the_tests_of_unaligned_memory_leave_products_out(cupy):
+    """cuBLAS promises no equal bits there."""
+    ops = OnGpu(get_ops(Device("cuda:0", "")), shift=1)
+    a, out = np.ones((4, 4), np.float32), np.zeros((4, 4), np.float32)
+    ops.gemm(a, a, out)
+    ((*_, of_a, _, of_out),) = cupy.Cublas.loaded
+    assert of_a % 16 == of_out % 16 == 0
+    assert (out == 4).all()

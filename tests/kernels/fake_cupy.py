@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import weakref
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
@@ -120,12 +121,17 @@ class Stream:
 
 
 class Graph:
-    """What was captured."""
+    """What was captured. `launched` has the number of nodes of each graph that was launched."""
+
+    launched = []
 
     def __init__(self, work):
+        assert work, "an empty graph was captured"
         self.work = work
 
     def launch(self, stream):
+        Stream.refuse_capture()
+        Graph.launched.append(len(self.work))
         for work in self.work:
             stream.put(work)
 
@@ -134,7 +140,6 @@ class Device:
     """Every allocation and launch needs the right one."""
 
     current = []
-    attributes = {"MultiProcessorCount": 1}
     wanted = 0
 
     def __init__(self, index):
@@ -167,8 +172,15 @@ class Array(np.ndarray):
         Stream.refuse_capture()
         assert host.flags.c_contiguous
         assert (host.shape, host.dtype) == (self.shape, self.dtype)
-        staged = host if isinstance(host, Pinned) else host.copy()
-        stream.put(lambda: np.copyto(self.view(np.ndarray), staged))
+        pageable = weakref.ref(host)  # nobody keeps a copy
+        pinned = host if isinstance(host, Pinned) else None
+
+        def work():
+            source = pageable() if pinned is None else pinned
+            assert source is not None, "memory was freed that had still to be copied"
+            np.copyto(self.view(np.ndarray), source)
+
+        stream.put(work)
 
     def get(self, stream):
         Stream.refuse_capture()
@@ -187,7 +199,9 @@ def empty(shape, dtype):
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size > Array.room:
         raise OutOfMemoryError(f"Out of memory allocating {size} bytes")
-    buffer = np.full(size, 0xFF, np.uint8).view(dtype).reshape(shape)
+    memory = np.full(size + 512, 0xFF, np.uint8)
+    first = -memory.ctypes.data % 512
+    buffer = memory[first : first + size].view(dtype).reshape(shape)
     Array.pool.append(buffer)
     return buffer.view(Array)
 
@@ -252,9 +266,17 @@ class Function:
 
 
 class Cublas:
-    """Matrices by columns, as cuBLAS has them."""
+    """Matrices by columns, as cuBLAS has them.
+
+    `loaded` has the products, with what their kernels may be chosen by, that were made before.
+    """
 
     math = None
+    loaded = set()
+
+    def cublasGetProperty(self, part, value):
+        value._obj.value = (13, 1, 2)[part]
+        return 0
 
     def cublasCreate_v2(self, handle):
         return 0
@@ -282,6 +304,11 @@ class Cublas:
         if min(lda, ldb, ldc) < 1 or ldc < m:
             return 7
         one, other = alpha._obj.value, beta._obj.value
+        places = [own.value % 512 for own in (a, b, c)]
+        chosen_by = (number, op_a, op_b, m, n, k, lda, ldb, ldc, one, other, *places)
+        if Stream.of_caller().captured is None:
+            Cublas.loaded.add(chosen_by)
+        assert chosen_by in Cublas.loaded, "a kernel was loaded during capture"
 
         def matrix(pointer, rows, columns, distance):
             size = (columns - 1) * distance + rows
@@ -304,8 +331,12 @@ def install(monkeypatch, libraries, eager=(), index=0):
     """Put these into the place of CuPy and cuBLAS, for device number `index`."""
     Stream.eager, Stream.all, Stream.current = eager, [], []
     Device.current, Device.wanted, Array.room, Array.pool = [], index, 1 << 40, []
+    Graph.launched, Cublas.loaded = [], set()
     runtime = SimpleNamespace(
         CUDARuntimeError=CUDARuntimeError,
+        cudaDevAttrMultiProcessorCount=16,
+        deviceGetAttribute=lambda attribute, index: {16: 1}[attribute],
+        getDeviceProperties=lambda index: {"name": b"NVIDIA %d" % index},
         memGetInfo=lambda: (Array.room, Array.room),
         runtimeGetVersion=lambda: 13000,
     )

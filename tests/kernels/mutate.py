@@ -41,7 +41,7 @@ OF_FILE = {
     "forward.cu": "bias_activation or topk or elementwise or every_activation or row_errors"
     " or threshold",
     "backward.cu": "output_ or kl_ or hidden_delta or every_loss",
-    "sums.cu": "sums or output_delta or hidden_delta or vector or total_gradient",
+    "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes",
     "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby",
     "activations.cuh": "activation or output_ or hidden_delta or optimizer or every_",
     "losses.cuh": "output_ or every_loss or cross_entropy or squared_losses",

@@ -15,7 +15,11 @@ GUARD = 64
 
 
 class OnGpu:
-    """Takes every array of a call to the GPU and brings it back afterwards."""
+    """Takes every array of a call to the GPU and brings it back afterwards.
+
+    Arrays are `shift` elements off alignment, but for products: cuBLAS chooses its kernels by
+    alignment, and so the bits.
+    """
 
     def __init__(self, ops, shift=0):
         self._ops, self.name, self._shift = ops, ops.name, shift
@@ -49,16 +53,17 @@ class OnGpu:
 
     def __getattr__(self, name):
         operation = getattr(self._ops, name)
+        first = GUARD + (0 if name == "gemm" else self._shift)
 
         def call(*arguments, **named):
             there = {}
             result = operation(
-                *(self._taken(own, there) for own in arguments),
-                **{key: self._taken(own, there) for key, own in named.items()},
+                *(self._taken(own, there, first) for own in arguments),
+                **{key: self._taken(own, there, first) for key, own in named.items()},
             )
             for host, device, guarded in there.values():
                 after = self._ops.to_host(guarded)
-                ends = after[: GUARD + self._shift], after[GUARD + self._shift + device.size :]
+                ends = after[:first], after[first + device.size :]
                 assert all((own.view(np.uint8) == 0xFF).all() for own in ends), "written beyond"
                 if host.flags.writeable:
                     host[...] = self._ops.to_host(device).reshape(host.shape).view(host.dtype)
@@ -66,21 +71,21 @@ class OnGpu:
 
         return call
 
-    def _taken(self, value, there):
+    def _taken(self, value, there, first):
         if isinstance(value, np.ndarray):
             if id(value) not in there:
-                there[id(value)] = value, *self._guarded(known_to_kernels(value))
+                there[id(value)] = value, *self._guarded(known_to_kernels(value), first)
             return there[id(value)][1]
         if is_dataclass(value):
             own = {field.name: getattr(value, field.name) for field in fields(value)}
-            return replace(value, **{name: self._taken(one, there) for name, one in own.items()})
+            taken = {name: self._taken(one, there, first) for name, one in own.items()}
+            return replace(value, **taken)
         return value
 
-    def _guarded(self, host):
-        """Return an array on the GPU and the memory it is the middle of, whose ends are NaN."""
-        size = GUARD + self._shift + host.size + GUARD
+    def _guarded(self, host, first):
+        """Return an array on the GPU, and the memory around it, whose ends are NaN."""
+        size = first + host.size + GUARD
         around = np.full(size * host.itemsize, 0xFF, np.uint8).view(host.dtype)
-        first = GUARD + self._shift
         around[first : first + host.size] = host.ravel()
         memory = self._ops.asarray(around)
         return memory[first : first + host.size].reshape(host.shape), memory

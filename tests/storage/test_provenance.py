@@ -63,8 +63,10 @@ def test_built_in_data_have_no_hash(tmp_path):
 
 
 def test_the_chain_is_told_in_indented_lines(chain):
-    record = Record.of({**chain, "created_by": "gpuae 9", "device": "cpu"}, "f.h5")
-    assert record.heading() == "encode, gpuae 9, device cpu, layer 2"
+    made = {"created_by": "gpuae 9", "device": "cuda:0", "gpu": "A, cuBLAS 13.1.2"}
+    record = Record.of({**chain, **made}, "f.h5")
+    told = "encode, gpuae 9, device cuda:0, gpu A, cuBLAS 13.1.2, layer 2"
+    assert record.heading() == told
     lines = list(record.source_lines())
     assert [line.split(" (")[0] for line in lines] == [
         "model model.h5",

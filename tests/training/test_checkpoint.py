@@ -100,7 +100,7 @@ def test_a_run_may_go_on_with_other_threads(x, tmp_path, threads, short_portions
 
 
 def test_rows_of_a_file_go_on_from_where_an_epoch_stood(x, tmp_path, monkeypatch, short_portions):
-    monkeypatch.setattr("gpuae.training.windows.WINDOW_ROWS", 32)
+    monkeypatch.setattr("gpuae.training.mapped_loader.WINDOW_ROWS", 32)
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     plan = Checkpoints(tmp_path / "run.h5", resume=True)

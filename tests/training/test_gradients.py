@@ -135,7 +135,7 @@ PLANTED = [
     ("hidden_delta", 0, {"decoder": "tied", "hidden": (4, 3)}),
     ("output_delta", 0, {"loss": "bce"}),
     ("output_delta", 0, {"decoder": "tied"}),
-    ("total_gradient", -1, {}),
+    ("sum_lanes", -1, {"tile_rows": 2}),
     ("kl_slope", -2, {"sparsity": "kl"}),
     ("kl_slope", -2, {"sparsity": "kl", "activation": "tanh", "decoder": "tied"}),
     ("dropout_mask", 4, {"dropout": 0.3}),
