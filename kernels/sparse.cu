@@ -261,7 +261,7 @@ __global__ void sparse_hidden_delta(
         for (Index number = lane(); number < entries.words(); number += LANES) {
             for (unsigned bits = entries.word(number); bits; bits &= bits - 1) {
                 const Index place = entries.place_in(Entries::row_of(number, bits));
-                const Real value = delta[place] * F::slope(a[place]);
+                const Real value = delta[place] * F::slope(a[place], a[place]);
                 delta[place] = value;
                 sum += value;
             }

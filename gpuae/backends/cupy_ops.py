@@ -389,7 +389,7 @@ class CupyOps:
         self._launch(
             "sparse_hidden_delta",
             -(-units // WARPS),
-            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation]},
+            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation].struct},
             delta=delta,
             a=a,
             indices=indices,
