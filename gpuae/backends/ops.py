@@ -91,6 +91,14 @@ class Corruption:
     high: Array
 
 
+SPARSE_SHARE = 1 / 8
+
+
+def sparse_pays(k: int, units: int) -> bool:
+    """Whether products with k active of so many units are faster than those with all of them."""
+    return k <= SPARSE_SHARE * units
+
+
 class Program(Protocol):
     """Operations that were written down, ready to be carried out again and again."""
 

@@ -52,6 +52,12 @@ class CodeRule:
         """Set mask (m, k) to 1 where a unit stays, else 0."""
         raise NotImplementedError
 
+    def select_sparse(
+        self, ops: Operations, config: Settings, code: Array, indices: Array, values: Array
+    ) -> None:
+        """Write the units that stay, ascending, and their activations (m, config.k)."""
+        raise NotImplementedError
+
     def add(self, ops: Operations, code: Array, unit_sums: Array, total: Array) -> None:
         """Add what is needed of a code (m, k) to sums of units (k,) or to a total (1,), float64."""
 
@@ -125,6 +131,12 @@ class LargestUnits(CodeRule):
     def select(self, ops: Operations, config: Settings, code: Array, mask: Array) -> None:
         """Mark them."""
         ops.topk_mask(code, config.k, mask)
+
+    def select_sparse(
+        self, ops: Operations, config: Settings, code: Array, indices: Array, values: Array
+    ) -> None:
+        """Write them."""
+        ops.topk(code, config.k, indices, values)
 
 
 CODE_RULES: dict[str, CodeRule] = {

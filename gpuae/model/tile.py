@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
-from gpuae.backends.ops import Array, Ops
+from gpuae.backends.ops import Array, Ops, sparse_pays
 from gpuae.config import Config
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.model.network import Layer, Network
+
+
+@dataclass(frozen=True)
+class SparseCode:
+    """The units of a code that stay in each row; all others are 0.
+
+    Attributes
+    ----------
+    indices
+        Of the units, ascending, (m, k), int32.
+    values
+        Their activations, (m, k).
+    delta
+        ∂J/∂z of the same, (m, k).
+    """
+
+    indices: Array
+    values: Array
+    delta: Array
+
+    @classmethod
+    def allocate(cls, ops: Ops, rows: int, k: int, dtype: str) -> SparseCode:
+        """Allocate for up to `rows` rows."""
+        shape = (rows, k)
+        return cls(ops.empty(shape, "int32"), ops.empty(shape, dtype), ops.empty(shape, dtype))
 
 
 @dataclass(frozen=True)
@@ -30,6 +56,9 @@ class Tile:
         What topk and dropout leave of a hidden activation, and the product of the two.
     deltas
         ∂J/∂z of each hidden layer; empty outside training.
+    sparse
+        The code in training, where few of its units stay: it takes the place of the code's mask,
+        output and delta.
     """
 
     scaled: Array | None
@@ -40,7 +69,8 @@ class Tile:
     preactivations: tuple[Array | None, ...]
     masks: tuple[Array | None, ...]
     outputs: tuple[Array, ...]
-    deltas: tuple[Array, ...]
+    deltas: tuple[Array | None, ...]
+    sparse: SparseCode | None = None
 
     @classmethod
     def allocate(
@@ -64,7 +94,11 @@ class Tile:
         clean = matrix(network.columns)
         activations = tuple(matrix(layer.n_out) for layer in network.layers)
         hidden = network.layers[:-1]
-        masked = [_is_masked(config, network, i, training) for i in range(len(hidden))]
+        sparse = training and has_sparse_code(network, config)
+        masked = [
+            not (sparse and i == network.code) and _is_masked(config, network, i, training)
+            for i in range(len(hidden))
+        ]
         masks = tuple(matrix(hidden[i].n_out) if masked[i] else None for i in range(len(hidden)))
         return cls(
             scaled=matrix(network.columns) if config.whiten != "none" else None,
@@ -80,7 +114,13 @@ class Tile:
             outputs=tuple(
                 matrix(hidden[i].n_out) if masked[i] else activations[i] for i in range(len(hidden))
             ),
-            deltas=tuple(matrix(layer.n_out) for layer in hidden) if training else (),
+            deltas=tuple(
+                None if sparse and i == network.code else matrix(layer.n_out)
+                for i, layer in enumerate(hidden)
+            )
+            if training
+            else (),
+            sparse=SparseCode.allocate(ops, rows, config.k, config.dtype) if sparse else None,
         )
 
     @property
@@ -122,12 +162,29 @@ def keeps_preactivation(layer: Layer) -> bool:
     return ACTIVATIONS[layer.activation].needs_z
 
 
+def has_sparse_code(network: Network, config: Config) -> bool:
+    """Whether training takes only those units of a code that stay, rather than all of them.
+
+    Only where that is faster, and where the code is the first layer and the one after it reads its
+    weight by rows.
+    """
+    rule, own = config.code_rule, network.layers[network.code]
+    alone = network.code == 0 and not network.layers[1].transposed
+    masked = config.dropout > 0 or keeps_preactivation(own)
+    return rule.selects and alone and not masked and sparse_pays(config.k, own.n_out)
+
+
 def _is_masked(config: Config, network: Network, layer: int, training: bool) -> bool:
     at_code = config.code_rule.selects and layer == network.code
     return at_code or (training and config.dropout > 0)
 
 
-def _rows_between(value: Array | tuple[Array, ...] | None, start: int, stop: int) -> Array:
+def _rows_between(
+    value: Array | SparseCode | tuple[Array, ...] | None, start: int, stop: int
+) -> Any:
+    if isinstance(value, SparseCode):
+        own = (value.indices, value.values, value.delta)
+        return SparseCode(*(entry[start:stop] for entry in own))
     if isinstance(value, tuple):
         return tuple(_rows_between(entry, start, stop) for entry in value)
     return None if value is None else value[start:stop]

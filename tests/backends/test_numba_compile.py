@@ -103,7 +103,7 @@ def test_an_edit_of_anything_else_leaves_the_key(edited, file):
     assert before == after
 
 
-@pytest.mark.parametrize("name", ["LEAKY_SLOPE", "ADAM_BETA_1"])
+@pytest.mark.parametrize("name", ["RHO_FLOOR", "ADAM_BETA_1"])
 def test_another_constant_changes_the_key(monkeypatch, name):
     before = state()
     monkeypatch.setattr(ops, name, 0.5)

@@ -16,9 +16,9 @@ SOME_SHAPES = "cuda and (41x132 or 17x33 or 5x8) and float32 and not gathering"
 
 
 @pytest.fixture(scope="session")
-def libraries(tmp_path_factory):
+def libraries(common_folder):
     """Folder where what is compiled for one run is kept for the next."""
-    return tmp_path_factory.mktemp("sanitized")
+    return common_folder("sanitized")
 
 
 @pytest.fixture

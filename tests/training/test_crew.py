@@ -9,6 +9,8 @@ import pytest
 from gpuae.errors import GpuaeError
 from gpuae.training.crew import Crew, available_cores
 
+pytestmark = pytest.mark.alone
+
 
 def test_every_member_works_once():
     done = []

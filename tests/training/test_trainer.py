@@ -268,6 +268,7 @@ def test_an_interrupted_first_iteration_of_a_full_batch_goes_back_to_the_start(x
     )
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_real_ctrl_c_stops_between_two_steps(low_rank, watch, optimizer, threads):
