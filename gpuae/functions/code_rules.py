@@ -48,6 +48,11 @@ class CodeRule:
     reduces: bool = False
     selects: bool = False
 
+    @property
+    def constrains(self) -> bool:
+        """Whether it asks anything of the code."""
+        return bool(self.settings)
+
     def select(self, ops: Operations, config: Settings, code: Array, mask: Array) -> None:
         """Set mask (m, k) to 1 where a unit stays, else 0."""
         raise NotImplementedError

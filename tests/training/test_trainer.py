@@ -353,7 +353,7 @@ def test_a_diverged_lbfgs_is_told_what_it_has(low_rank, settings, advice):
     )
     result = fit(low_rank(30, 4), config.model_copy(update={"epochs": 0}))
     course = replace(result.result, ending=Ending.DIVERGED, lost_epoch=1)
-    diverged = replace(result, course=course)
+    diverged = replace(result, result=course)
     with pytest.raises(DivergedError, match=advice):
         diverged.raise_if_diverged()
 
