@@ -3,7 +3,8 @@
 //   output_loss    z = f(z + bias); partial sums of the loss
 //   output_delta   z = factor times the loss's error (losses.cuh); partial sums of the loss and of
 //                  the delta's columns
-//   hidden_delta   delta = (mask delta + slope + l1 sign(a)) f'(a); partial sums of its columns
+//   hidden_delta   delta = (mask delta + slope + l1 sign(a)) f'; partial sums of its columns. z is
+//                  read where f' needs it (else it may be a)
 //   kl_slope       slope = s beta (-rho/rho' + (1 - rho)/(1 - rho')) / m, rho' = sums / m, and
 //                  total += m beta sum KL(rho || rho'); for tanh rho' is of (a + 1)/2 and s = 1/2
 //
@@ -80,10 +81,10 @@ __device__ inline Real sign_of(Real a) {
 
 template <typename Real, typename F>
 __global__ void hidden_delta(
-    Real* delta, const Real* a, const Real* mask, const Real* slope, Real l1, Index strip,
-    Real* column_sums, Index rows, Index columns
+    Real* delta, const Real* z, const Real* a, const Real* mask, const Real* slope, Real l1,
+    Index strip, Real* column_sums, Index rows, Index columns
 ) {
-    const bool whole = in_quads(columns, delta, a, mask), whole_slope = in_quads(columns, slope);
+    const bool whole = in_quads(columns, delta, z, a, mask), whole_slope = in_quads(columns, slope);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
         Quad<Real> penalty = {}, sums = {};
@@ -91,6 +92,7 @@ __global__ void hidden_delta(
         for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
             const Index at = row * columns + tile.column;
             Quad<Real> quad = load(delta + at, tile.left, whole);
+            const Quad<Real> shifted = load(z + at, tile.left, whole);
             const Quad<Real> active = load(a + at, tile.left, whole);
             Quad<Real> kept;
             if (mask) kept = load(mask + at, tile.left, whole);
@@ -99,7 +101,7 @@ __global__ void hidden_delta(
                 if (mask) value *= kept.at[j];
                 value += penalty.at[j];
                 if (l1 != Real(0)) value += l1 * sign_of(active.at[j]);
-                quad.at[j] = value * F::slope(active.at[j], active.at[j]);
+                quad.at[j] = value * F::slope(shifted.at[j], active.at[j]);
                 sums.at[j] += quad.at[j];
             }
             store(quad, delta + at, tile.left, whole);

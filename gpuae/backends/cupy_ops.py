@@ -17,9 +17,11 @@ from gpuae.backends import philox
 from gpuae.backends.cuda_kernel import BLOCK, instance_of, known_to_kernels
 from gpuae.backends.cuda_kernels import (
     KERNELS,
+    MARKED,
     NOISES,
     SUM_TILE,
     TILE_COLUMNS,
+    TURNED,
     loss_type,
 )
 from gpuae.backends.gpu import Call, Gpu
@@ -43,7 +45,7 @@ class CupyOps:
         self.gpu = gpu
         self._scratch: dict[str, Array] = {}
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
         if threads != 1:
             raise ValueError("a GPU has one queue: one thread fills it")
         return [QueueRecorder(self.gpu)]
@@ -166,9 +168,11 @@ class CupyOps:
 
     # Forward
 
-    def bias_activation(self, z: Array, bias: Array, activation: Activation) -> None:
+    def bias_activation(
+        self, z: Array, bias: Array, activation: Activation, preactivation: Array | None = None
+    ) -> None:
         types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct}
-        self._batch("bias_activation", z, types, z=z, bias=bias)
+        self._batch("bias_activation", z, types, z=z, bias=bias, preactivation=preactivation)
 
     def bias_activation_dropout(
         self,
@@ -181,6 +185,7 @@ class CupyOps:
         seed: int,
         mask: Array,
         out: Array,
+        preactivation: Array | None = None,
     ) -> None:
         self._batch(
             "bias_activation_dropout",
@@ -191,6 +196,7 @@ class CupyOps:
             **_dropout(layer, rate, seed),
             z=z,
             bias=bias,
+            preactivation=preactivation,
             mask=mask,
             out=out,
         )
@@ -325,6 +331,7 @@ class CupyOps:
         activation: Activation,
         bias_gradient: Array,
         accumulate: bool,
+        preactivation: Array | None = None,
     ) -> None:
         columns = self._partials(delta, delta.dtype.name)
         self._tiles(
@@ -332,6 +339,7 @@ class CupyOps:
             delta,
             {"Real": delta.dtype.name, "F": ACTIVATIONS[activation].struct},
             delta=delta,
+            z=a if preactivation is None else preactivation,
             a=a,
             mask=mask,
             slope=slope,
@@ -340,6 +348,114 @@ class CupyOps:
             column_sums=columns,
         )
         self._finish(columns=columns, out=bias_gradient, add_to_out=accumulate)
+
+    # A code of which k of h units are active
+
+    def topk(self, a: Array, k: int, indices: Array, values: Array) -> None:
+        types = {"Real": a.dtype.name}
+        self._by_row("topk", a, types, a=a, k=k, indices=indices, values=values)
+
+    def sparse_product(self, indices: Array, values: Array, w: Array, out: Array) -> None:
+        types, k = {"Real": out.dtype.name}, indices.shape[1]
+        self._batch("sparse_product", out, types, indices=indices, values=values, w=w, out=out, k=k)
+
+    def sparse_delta(self, indices: Array, delta_next: Array, w: Array, out: Array) -> None:
+        rows, k = indices.shape
+        if rows:
+            self._launch(
+                "sparse_delta",
+                -(-rows * k // WARPS),
+                {"Real": out.dtype.name},
+                indices=indices,
+                delta_next=delta_next,
+                w=w,
+                out=out,
+                rows=rows,
+                k=k,
+                columns=w.shape[1],
+            )
+
+    def sparse_hidden_delta(
+        self,
+        delta: Array,
+        a: Array,
+        indices: Array,
+        activation: Activation,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        rows, k = indices.shape
+        units = len(bias_gradient)
+        self._launch(
+            "sparse_hidden_delta",
+            -(-units // WARPS),
+            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation].struct},
+            delta=delta,
+            a=a,
+            indices=indices,
+            marks=self._marks(indices, units),
+            bias_gradient=bias_gradient,
+            accumulate=accumulate,
+            rows=rows,
+            k=k,
+            units=units,
+        )
+
+    def sparse_outer_rows(
+        self,
+        indices: Array,
+        values: Array,
+        delta_next: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        columns, units = out.shape[1], rows.stop
+        self._launch(
+            "sparse_outer_rows",
+            -(-len(out) * -(-columns // TILE_COLUMNS) // WARPS),
+            {"Real": out.dtype.name},
+            indices=indices,
+            values=values,
+            delta_next=delta_next,
+            marks=self._marks(indices, units),
+            first=rows.start,
+            count=len(out),
+            out=out,
+            accumulate=accumulate,
+            rows=len(indices),
+            k=indices.shape[1],
+            columns=columns,
+            units=units,
+        )
+
+    def sparse_outer_columns(
+        self,
+        inputs: Array,
+        indices: Array,
+        delta: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        count, units = out.shape
+        self._launch(
+            "sparse_outer_columns",
+            -(-count // TILE_COLUMNS) * -(-units // TURNED),
+            {"Real": out.dtype.name},
+            inputs=inputs,
+            indices=indices,
+            delta=delta,
+            marks=self._marks(indices, units),
+            first=rows.start,
+            count=count,
+            out=out,
+            accumulate=accumulate,
+            rows=len(indices),
+            k=indices.shape[1],
+            columns=inputs.shape[1],
+            units=units,
+        )
 
     # Parameters
 
@@ -508,6 +624,18 @@ class CupyOps:
         strips = -(-rows // strip_rows(rows))
         return self._scratch_of("columns", dtype, strips * columns).reshape(strips, columns)
 
+    def _marks(self, indices: Array, units: int) -> Array:
+        """Mark the rows in which each of the first units is active: (rows / 32, units) words."""
+        rows, k = indices.shape
+        words = -(-rows // 32)
+        marks = self._scratch_of("marks", "uint32", words * units)
+        if rows:
+            tiles = words * -(-units // MARKED)
+            self._launch(
+                "mark_rows", tiles, {}, indices=indices, marks=marks, rows=rows, k=k, units=units
+            )
+        return marks
+
     def _losses(self, matrix: Array) -> Array:
         """Return a buffer for a partial sum of each tile of a matrix."""
         return self._scratch_of("losses", "float64", tile_count(*matrix.shape))
@@ -524,7 +652,7 @@ class CupyOps:
 
 
 class QueueRecorder(CupyOps):
-    """Writes down calls, of which the device makes a program."""
+    """Records calls, of which the device makes a program."""
 
     def __init__(self, gpu: Gpu) -> None:
         super().__init__(gpu)
@@ -535,7 +663,7 @@ class QueueRecorder(CupyOps):
         """Itself."""
         return self
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Nothing: there is nobody else."""
 
     def take(self) -> Program:

@@ -27,32 +27,16 @@ from gpuae.functions.losses import LOSSES
 
 def _make_bias_activation(activate: Any) -> Any:
     @kernel
-    def bias_activation(z: Any, bias: Any) -> None:
+    def bias_activation(z: Any, bias: Any, preactivation: Any) -> None:
+        # preactivation may be None, for which the compiler leaves its branch out
         for i in range(z.shape[0]):
             for j in range(z.shape[1]):
-                z[i, j] = activate(z[i, j] + bias[j])
+                shifted = z[i, j] + bias[j]
+                if preactivation is not None:
+                    preactivation[i, j] = shifted
+                z[i, j] = activate(shifted)
 
     return bias_activation
-
-
-@kernel
-def topk_mask(a: Any, k: int, mask: Any) -> None:
-    """Keep the k best columns of a row so far, best first, ties in column order."""
-    best = np.empty(k, np.int64)
-    for i in range(a.shape[0]):
-        count = 0
-        for j in range(a.shape[1]):
-            mask[i, j] = 0
-            if count == k and not a[i, j] > a[i, best[k - 1]]:
-                continue
-            place = count if count < k else k - 1
-            while place > 0 and a[i, j] > a[i, best[place - 1]]:
-                best[place] = best[place - 1]
-                place -= 1
-            best[place] = j
-            count = min(count + 1, k)
-        for place in range(count):
-            mask[i, best[place]] = 1
 
 
 @kernel
@@ -220,7 +204,7 @@ def kl_slope(
 
 def _make_hidden_delta(derivative: Any) -> Any:
     @kernel
-    def hidden_delta(delta: Any, a: Any, mask: Any, slope: Any, l1: Any, sums: Any) -> None:
+    def hidden_delta(delta: Any, z: Any, a: Any, mask: Any, slope: Any, l1: Any, sums: Any) -> None:
         # mask, slope and l1 may be None, for which the compiler leaves their branch out
         for i in range(delta.shape[0]):
             for j in range(delta.shape[1]):
@@ -231,7 +215,7 @@ def _make_hidden_delta(derivative: Any) -> Any:
                     value += slope[j]
                 if l1 is not None:
                     value += l1 if a[i, j] > 0 else (-l1 if a[i, j] < 0 else a[i, j])
-                value *= derivative(a[i, j], a[i, j])
+                value *= derivative(z[i, j], a[i, j])
                 delta[i, j] = value
                 sums[j] += value
 
@@ -240,33 +224,33 @@ def _make_hidden_delta(derivative: Any) -> Any:
 
 def bias_activation(activation: str) -> Any:
     """Return the loop of an activation."""
-    return _of(_make_bias_activation, ACTIVATIONS[activation].compiled_value)
+    return made_of(_make_bias_activation, ACTIVATIONS[activation].compiled_value)
 
 
 def hidden_delta(activation: str) -> Any:
     """Return the loop of an activation."""
-    return _of(_make_hidden_delta, ACTIVATIONS[activation].compiled_derivative)
+    return made_of(_make_hidden_delta, ACTIVATIONS[activation].compiled_derivative)
 
 
 def output_loss(activation: str, loss: str) -> Any:
     """Return the loop of a loss with the output's activation."""
     own = LOSSES[loss]
     if own.compiled_outcome is not None:
-        return _of(_make_own_output_loss, own.compiled_outcome)
-    return _of(_make_output_loss, ACTIVATIONS[activation].compiled_value, own.compiled_term)
+        return made_of(_make_own_output_loss, own.compiled_outcome)
+    return made_of(_make_output_loss, ACTIVATIONS[activation].compiled_value, own.compiled_term)
 
 
 def output_delta(activation: str, loss: str) -> Any:
     """Return the loop of a loss with the output's activation."""
     f, own = ACTIVATIONS[activation], LOSSES[loss]
     if own.compiled_outcome is not None:
-        return _of(_make_own_output_delta, own.compiled_outcome)
+        return made_of(_make_own_output_delta, own.compiled_outcome)
     functions = (f.compiled_value, f.compiled_derivative, own.compiled_term, own.compiled_error)
-    return _of(_make_output_delta, *functions)
+    return made_of(_make_output_delta, *functions)
 
 
 @cache
-def _of(make: Callable[..., Any], *functions: Callable[..., Any]) -> Any:
+def made_of(make: Callable[..., Any], *functions: Callable[..., Any]) -> Any:
     """Make a loop of functions of one element; losses that share these share the loop."""
     return make(*map(_element, functions))
 

@@ -20,6 +20,7 @@ from gpuae.backends import (
     numba_parameters,
     numba_program,
     numba_rows,
+    numba_sparse,
     philox,
 )
 from gpuae.backends.numba_gemm import gemm
@@ -46,9 +47,9 @@ class NumbaOps(NumpyOps):
         # the products' addresses hold in this process only
         return type(self), ()
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
-        meeting = numba_program.new_meeting()
-        return [KernelRecorder(threads, meeting) for _ in range(threads)]
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
+        counters = numba_program.new_barrier()
+        return [KernelRecorder(threads, counters) for _ in range(threads)]
 
     def session(self) -> AbstractContextManager[object]:
         """Keep our BLAS to the calling thread."""
@@ -139,11 +140,13 @@ class NumbaOps(NumpyOps):
     def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
         self._run(numba_rows.unscale, x, scaling.center, scaling.factor, out)
 
-    def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
-        self._run(numba_kernels.bias_activation(activation), z, bias)
+    def bias_activation(
+        self, z: Matrix, bias: Matrix, activation: Activation, preactivation: Matrix | None = None
+    ) -> None:
+        self._run(numba_kernels.bias_activation(activation), z, bias, preactivation)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
-        self._run(numba_kernels.topk_mask, a, k, mask)
+        self._run(numba_sparse.topk_mask, *_words(a), k, mask)
 
     def dropout_mask(
         self, rows: Rows, layer: int, rate: float, seed: int, mask: Matrix, combine: bool
@@ -238,16 +241,63 @@ class NumbaOps(NumpyOps):
         activation: Activation,
         bias_gradient: Matrix,
         accumulate: bool,
+        preactivation: Matrix | None = None,
     ) -> None:
         if not accumulate:
             self.fill(bias_gradient, 0)
+        z = a if preactivation is None else preactivation
         penalty = delta.dtype.type(l1) if l1 else None
-        self._run(
-            numba_kernels.hidden_delta(activation), delta, a, mask, slope, penalty, bias_gradient
-        )
+        run = numba_kernels.hidden_delta(activation)
+        self._run(run, delta, z, a, mask, slope, penalty, bias_gradient)
 
     def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
         self._run(numba_parameters.sum_lanes, lanes, place.start, out)
+
+    def topk(self, a: Matrix, k: int, indices: Matrix, values: Matrix) -> None:
+        self._run(numba_sparse.topk, a, *_words(a), indices, values)
+
+    def sparse_product(self, indices: Matrix, values: Matrix, w: Matrix, out: Matrix) -> None:
+        self._run(numba_sparse.product, indices, values, w, out)
+
+    def sparse_delta(self, indices: Matrix, delta_next: Matrix, w: Matrix, out: Matrix) -> None:
+        self._run(numba_sparse.delta, indices, delta_next, w, out)
+
+    def sparse_hidden_delta(
+        self,
+        delta: Matrix,
+        a: Matrix,
+        indices: Matrix,
+        activation: Activation,
+        bias_gradient: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            self.fill(bias_gradient, 0)
+        self._run(numba_sparse.hidden_delta(activation), delta, a, indices, bias_gradient)
+
+    def sparse_outer_rows(
+        self,
+        indices: Matrix,
+        values: Matrix,
+        delta_next: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        run = numba_sparse.outer_rows
+        self._run(run, indices, values, delta_next, rows.start, out, accumulate)
+
+    def sparse_outer_columns(
+        self,
+        inputs: Matrix,
+        indices: Matrix,
+        delta: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        run = numba_sparse.outer_columns
+        self._run(run, inputs, indices, delta, rows.start, out, accumulate)
 
     def adam(
         self,
@@ -296,11 +346,11 @@ class NumbaOps(NumpyOps):
 
 
 class KernelRecorder(NumbaOps):
-    """Writes down calls of kernels for compiled code to make."""
+    """Records calls of kernels for compiled code to make."""
 
-    def __init__(self, threads: int, meeting: Matrix) -> None:
+    def __init__(self, threads: int, counters: Matrix) -> None:
         super().__init__()
-        self._threads, self._meeting = threads, meeting
+        self._threads, self._counters = threads, counters
         self._calls: list[tuple[Any, tuple[Any, ...]]] = []
 
     @property
@@ -308,12 +358,11 @@ class KernelRecorder(NumbaOps):
         """Itself."""
         return self
 
-    def meet(self) -> None:
-        """Write down a meeting."""
+    def barrier(self) -> None:
+        """Record a barrier."""
         if self._threads > 1:
-            self._run(
-                numba_program.meet, self._meeting, self._threads, numba_program.yield_address()
-            )
+            give_way = numba_program.yield_address()
+            self._run(numba_program.wait_at_barrier, self._counters, self._threads, give_way)
 
     def take(self) -> numba_program.Program:
         """Return the calls since the last time."""
@@ -332,6 +381,13 @@ def _frozen(source: Matrix) -> Matrix:
     view = source.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def _words(a: Matrix) -> tuple[Matrix, Any, Any]:
+    """Return a's bits as signed integers, the lowest of these, and the bits of infinity."""
+    kind = np.dtype(f"i{a.itemsize}")
+    infinity = a.dtype.type(np.inf).view(kind)
+    return a.view(kind), kind.type(np.iinfo(kind).min), infinity
 
 
 def _scaling(scaling: Scaling) -> tuple[Matrix, Matrix, Any, Any]:

@@ -39,8 +39,8 @@ class NumpyOps:
 
     name = "numpy"
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
-        return [PythonRecorder(self, meet) for _ in range(threads)]
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
+        return [PythonRecorder(self, barrier) for _ in range(threads)]
 
     def session(self) -> AbstractContextManager[object]:
         """Keep BLAS to one thread, so that results do not depend on their number."""
@@ -109,8 +109,13 @@ class NumpyOps:
     def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
         out[...] = x / scaling.factor + scaling.center
 
-    def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
-        z[...] = ACTIVATIONS[activation].value(z + bias)
+    def bias_activation(
+        self, z: Matrix, bias: Matrix, activation: Activation, preactivation: Matrix | None = None
+    ) -> None:
+        shifted = z + bias
+        z[...] = ACTIVATIONS[activation].value(shifted)
+        if preactivation is not None:
+            preactivation[...] = shifted
 
     def bias_activation_dropout(
         self,
@@ -123,15 +128,15 @@ class NumpyOps:
         seed: int,
         mask: Matrix,
         out: Matrix,
+        preactivation: Matrix | None = None,
     ) -> None:
-        self.bias_activation(z, bias, activation)
+        self.bias_activation(z, bias, activation, preactivation)
         self.dropout_mask(rows, layer, rate, seed, mask, combine=False)
         self.multiply(z, mask, out)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
-        largest_first = np.argsort(-a, axis=1, kind="stable")
         mask.fill(0)
-        np.put_along_axis(mask, largest_first[:, :k], 1, axis=1)
+        np.put_along_axis(mask, _largest(a, k), 1, axis=1)
 
     def dropout_mask(
         self, rows: Rows, layer: int, rate: float, seed: int, mask: Matrix, combine: bool
@@ -217,6 +222,7 @@ class NumpyOps:
         activation: Activation,
         bias_gradient: Matrix,
         accumulate: bool,
+        preactivation: Matrix | None = None,
     ) -> None:
         if mask is not None:
             delta *= mask
@@ -224,13 +230,70 @@ class NumpyOps:
             delta += slope
         if l1:
             delta += delta.dtype.type(l1) * np.sign(a)
-        delta *= ACTIVATIONS[activation].derivative(a, a)
+        delta *= ACTIVATIONS[activation].derivative(
+            a if preactivation is None else preactivation, a
+        )
         _add_bias_gradient(delta, bias_gradient, accumulate)
 
     def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
         out[...] = lanes[0, place]
         for lane in lanes[1:]:
             out += lane[place]
+
+    def topk(self, a: Matrix, k: int, indices: Matrix, values: Matrix) -> None:
+        indices[...] = np.sort(_largest(a, k), axis=1)
+        values[...] = np.take_along_axis(a, indices, axis=1)
+
+    def sparse_product(self, indices: Matrix, values: Matrix, w: Matrix, out: Matrix) -> None:
+        for own, value, row in zip(indices, values, out, strict=True):
+            row[...] = value @ w[own]
+
+    def sparse_delta(self, indices: Matrix, delta_next: Matrix, w: Matrix, out: Matrix) -> None:
+        for own, delta, row in zip(indices, delta_next, out, strict=True):
+            row[...] = w[own] @ delta
+
+    def sparse_hidden_delta(
+        self,
+        delta: Matrix,
+        a: Matrix,
+        indices: Matrix,
+        activation: Activation,
+        bias_gradient: Matrix,
+        accumulate: bool,
+    ) -> None:
+        delta *= ACTIVATIONS[activation].derivative(a, a)
+        if not accumulate:
+            bias_gradient.fill(0)
+        np.add.at(bias_gradient, indices, delta)
+
+    def sparse_outer_rows(
+        self,
+        indices: Matrix,
+        values: Matrix,
+        delta_next: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            out.fill(0)
+        for own, value, delta in zip(indices, values, delta_next, strict=True):
+            here = (own >= rows.start) & (own < rows.stop)
+            out[own[here] - rows.start] += np.outer(value[here], delta)
+
+    def sparse_outer_columns(
+        self,
+        inputs: Matrix,
+        indices: Matrix,
+        delta: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            out.fill(0)
+        for own, value, row in zip(indices, delta, inputs, strict=True):
+            out[:, own] += np.outer(row[rows], value)
 
     def add_squares(self, x: Matrix, factor: float, total: Matrix) -> None:
         total += factor * self.dot(x, x)
@@ -271,6 +334,12 @@ class NumpyOps:
 
     def axpby(self, alpha: float, x: Matrix, beta: float, y: Matrix) -> None:
         y[...] = alpha * x + beta * y if beta else alpha * x
+
+
+def _largest(a: Matrix, k: int) -> NDArray[np.int64]:
+    """Return the columns of the k largest of each row, largest first and of equals the lower."""
+    columns: NDArray[np.int64] = np.argsort(-a, axis=1, kind="stable")[:, :k]
+    return columns
 
 
 def _add_bias_gradient(delta: Matrix, bias_gradient: Matrix, accumulate: bool) -> None:

@@ -16,7 +16,7 @@ from gpuae.backends.ops import Array, Ops
 from gpuae.config import Config
 from gpuae.model.network import Network
 from gpuae.model.propagation import Sums
-from gpuae.model.tile import Tile
+from gpuae.model.tile import Tile, keeps_preactivation
 
 KEPT_BYTES = 256 << 20
 """What the encoder's activations of a whole step may take, where they are needed twice."""
@@ -127,10 +127,13 @@ class Lanes:
 def _kept_activations(
     ops: Ops, network: Network, config: Config, batch: int, block_rows: int
 ) -> tuple[Array, ...]:
-    """Allocate the encoder's activations (batch, n_out) of a whole step, if they are to be kept."""
+    """Allocate the encoder's activations (batch, n_out) of a whole step, if they are to be kept.
+
+    Not where they alone are not enough for the backward pass.
+    """
     widths = [layer.n_out for layer in network.encoder]
     size = batch * sum(widths) * np.dtype(config.dtype).itemsize
     wanted = config.code_rule.reduces and not config.dropout and batch > block_rows
-    if not wanted or size > KEPT_BYTES:
+    if not wanted or size > KEPT_BYTES or any(map(keeps_preactivation, network.encoder)):
         return ()
     return tuple(ops.empty((batch, width), config.dtype) for width in widths)
