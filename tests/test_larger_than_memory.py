@@ -105,7 +105,7 @@ def sometimes(doing):
     return doing if doing in ("full", "encode") else pytest.param(doing, marks=pytest.mark.long)
 
 
-@pytest.mark.parametrize("doing", map(sometimes, DOINGS))
+@pytest.mark.parametrize("doing", [sometimes(own) for own in DOINGS])
 def test_work_on_chunks_of_five_times_the_memory_stays_small(folder, doing):
     """Each in a process of its own: chunks leave holes in its memory."""
     (size,) = grown(folder, "chunks.h5::/x", [doing]).values()
