@@ -82,3 +82,18 @@ struct Gelu {
         return normal_cdf(x) + x * (T(0.39894228040143268) * exponential(T(-0.5) * x * x));
     }
 };
+
+// z / (1 + e^-z). Beyond 80 nothing changes any more; infinities must not meet zeros.
+struct Silu {
+    template <typename T>
+    __device__ static T value(T z) {
+        const T x = z < T(-80) ? T(-80) : z;
+        return x / (T(1) + exponential(-x));
+    }
+    template <typename T>
+    __device__ static T slope(T z, T) {
+        const T x = z < T(-80) ? T(-80) : z > T(80) ? T(80) : z;
+        const T share = T(1) / (T(1) + exponential(-x));
+        return share * (T(1) + x * (T(1) - share));
+    }
+};

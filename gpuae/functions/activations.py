@@ -354,5 +354,54 @@ GELU = Activation(
 )
 
 
-ACTIVATIONS = {own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU)}
+# silu, also called swish (D. Hendrycks, K. Gimpel: Gaussian error linear units, 2016)
+
+VANISHES_BELOW = -80.0
+"""Below it silu keeps its value, −10⁻³³, so that z = −∞ is no product of it and 0."""
+
+
+def _weighted(z: Matrix) -> Matrix:
+    z = np.maximum(z, VANISHES_BELOW)
+    return np.asarray(z * special.expit(z))
+
+
+def _weighted_derivative(z: Matrix, _a: Matrix) -> Matrix:
+    z = np.clip(z, VANISHES_BELOW, -VANISHES_BELOW)
+    share = special.expit(z)
+    return np.asarray(share * (1 + z * (1 - share)))
+
+
+def _silu(z: Any) -> Any:
+    """Return z·σ(z)."""
+    z = type(z)(VANISHES_BELOW) if z < VANISHES_BELOW else z
+    return z / (type(z)(1) + exp(-z))
+
+
+def _silu_derivative(z: Any, _a: Any) -> Any:
+    """Return σ(z)·(1 + z·(1 − σ(z)))."""
+    one = type(z)(1)
+    z = type(z)(VANISHES_BELOW) if z < VANISHES_BELOW else z
+    z = type(z)(-VANISHES_BELOW) if z > -VANISHES_BELOW else z
+    share = one / (one + exp(-z))
+    return share * (one + z * (one - share))
+
+
+SILU = Activation(
+    name="silu",
+    formula="z/(1 + e⁻ᶻ)",
+    derivative_formula="s(1 + z(1 − s)), s = 1/(1 + e⁻ᶻ)",
+    value=_weighted,
+    derivative=_weighted_derivative,
+    compiled_value=_silu,
+    compiled_derivative=_silu_derivative,
+    struct="Silu",
+    range=(-0.2785, math.inf),
+    carries=Pairs(straight_from=6.0),
+    inverse=_rising(_weighted, _weighted_derivative, least=-0.8),
+    needs_z=True,
+    rectifier=True,
+)
+
+
+ACTIVATIONS = {own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU, SILU)}
 """All activations by name."""

@@ -312,6 +312,7 @@ BY_HAND = {
     "leaky_relu": [-0.02, -0.005, 0, 0.5, 2],
     "identity": VALUES,
     "gelu": [z * (1 + math.erf(z / math.sqrt(2))) / 2 for z in VALUES],
+    "silu": [z / (1 + np.exp(-z)) for z in VALUES],
 }
 
 
@@ -524,7 +525,13 @@ def test_nan_comes_through_every_hidden_delta(ops, activation):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_infinities_do_no_harm_to_their_neighbours(ops, activation, dtype):
-    limits = {"sigmoid": (1, 0), "tanh": (1, -1), "relu": (np.inf, 0), "gelu": (np.inf, 0)}
+    limits = {
+        "sigmoid": (1, 0),
+        "tanh": (1, -1),
+        "relu": (np.inf, 0),
+        "gelu": (np.inf, 0),
+        "silu": (np.inf, 0),
+    }
     z = np.array([[np.inf, 0.5, -np.inf]], dtype)
     ops.bias_activation(z, np.zeros(3, dtype), activation)
     np.testing.assert_allclose(
