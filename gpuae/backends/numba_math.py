@@ -199,7 +199,7 @@ def _normal_cdf(x: Any) -> Any:
 
     def single(x: Any) -> Any:
         # Φ(−x) = e^(−x²/2)·q(x/(4 + x)), q fitted to erfcx(x/√2)/2: off by less than 1e-8 of it
-        size = -x if x < _f(0) else x
+        size: Any = -x if x < _f(0) else x
         size = _f(12.5) if size > _f(12.5) else size
         s = size / (_f(4) + size)
         c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 = _TAIL
