@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpuae.functions.deferred import Deferred
-from gpuae.functions.elementary import exp, normal_cdf, tanh
+from gpuae.functions.elementary import exp, expm1, normal_cdf, tanh
 
 if TYPE_CHECKING:
     import numpy as np
@@ -403,5 +403,42 @@ SILU = Activation(
 )
 
 
-ACTIVATIONS = {own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU, SILU)}
+# elu (D. Clevert, T. Unterthiner, S. Hochreiter: Fast and accurate deep network learning by
+# exponential linear units, 2016), with α = 1
+
+
+def _elu(z: Any) -> Any:
+    """Return z where z > 0, else eᶻ − 1."""
+    return z if z > 0 else expm1(z)
+
+
+def _elu_derivative(_z: Any, a: Any) -> Any:
+    """Return 1 where a > 0, else a + 1."""
+    return type(a)(1) if a > 0 else a + type(a)(1)
+
+
+def _elu_inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+    below = np.clip(mean, OUTPUT_MARGIN - 1, 0)
+    return np.where(mean > 0, mean, np.log1p(below)), below + 1
+
+
+ELU = Activation(
+    name="elu",
+    formula="z where z > 0, else eᶻ − 1",
+    derivative_formula="1 where a > 0, else a + 1",
+    value=lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    derivative=lambda z, a: np.where(a > 0, 1, a + 1).astype(a.dtype),
+    compiled_value=_elu,
+    compiled_derivative=_elu_derivative,
+    struct="Elu",
+    range=(-1.0, math.inf),
+    carries=Nearly(reach=0.2),
+    inverse=_elu_inverse,
+    rectifier=True,
+)
+
+
+ACTIVATIONS = {
+    own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU, SILU, ELU)
+}
 """All activations by name."""

@@ -313,6 +313,7 @@ BY_HAND = {
     "identity": VALUES,
     "gelu": [z * (1 + math.erf(z / math.sqrt(2))) / 2 for z in VALUES],
     "silu": [z / (1 + np.exp(-z)) for z in VALUES],
+    "elu": [z if z > 0 else np.exp(z) - 1 for z in VALUES],
 }
 
 
@@ -531,6 +532,7 @@ def test_infinities_do_no_harm_to_their_neighbours(ops, activation, dtype):
         "relu": (np.inf, 0),
         "gelu": (np.inf, 0),
         "silu": (np.inf, 0),
+        "elu": (np.inf, -1),
     }
     z = np.array([[np.inf, 0.5, -np.inf]], dtype)
     ops.bias_activation(z, np.zeros(3, dtype), activation)
