@@ -110,3 +110,15 @@ struct Elu {
         return a > T(0) ? T(1) : a + T(1);
     }
 };
+
+struct Softplus {
+    template <typename T>
+    __device__ static T value(T z) {
+        const T positive = z < T(0) ? T(0) : z;  // keeps NaN
+        return positive + log_of_one_plus(exponential(-magnitude(z)));
+    }
+    template <typename T>
+    __device__ static T slope(T, T a) {
+        return -exponential_less_one(-a);
+    }
+};

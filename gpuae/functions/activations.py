@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpuae.functions.deferred import Deferred
-from gpuae.functions.elementary import exp, expm1, normal_cdf, tanh
+from gpuae.functions.elementary import exp, expm1, log1p_unit, normal_cdf, tanh
 
 if TYPE_CHECKING:
     import numpy as np
@@ -438,7 +438,44 @@ ELU = Activation(
 )
 
 
+# softplus (C. Dugas et al.: Incorporating second-order functional knowledge for better option
+# pricing, 2001)
+
+
+def _softplus(z: Any) -> Any:
+    """Return ln(1 + eᶻ) = max(z, 0) + ln(1 + e⁻|ᶻ|)."""
+    positive = type(z)(0) if z < 0 else z
+    return positive + log1p_unit(exp(-abs(z)))
+
+
+def _softplus_derivative(_z: Any, a: Any) -> Any:
+    """Return 1 − e⁻ᵃ."""
+    return -expm1(-a)
+
+
+def _softplus_inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+    inside = np.maximum(mean, OUTPUT_MARGIN)
+    slope = -np.expm1(-inside)
+    return inside + np.log(slope), slope
+
+
+SOFTPLUS = Activation(
+    name="softplus",
+    formula="ln(1 + eᶻ)",
+    derivative_formula="1 − e⁻ᵃ",
+    value=lambda z: np.logaddexp(z, z.dtype.type(0)),
+    derivative=lambda z, a: -np.expm1(-a),
+    compiled_value=_softplus,
+    compiled_derivative=_softplus_derivative,
+    struct="Softplus",
+    range=(0.0, math.inf),
+    carries=Pairs(straight_from=4.0),
+    inverse=_softplus_inverse,
+    rectifier=True,
+)
+
+
 ACTIVATIONS = {
-    own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU, SILU, ELU)
+    own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU, SILU, ELU, SOFTPLUS)
 }
 """All activations by name."""

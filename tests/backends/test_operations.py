@@ -314,6 +314,7 @@ BY_HAND = {
     "gelu": [z * (1 + math.erf(z / math.sqrt(2))) / 2 for z in VALUES],
     "silu": [z / (1 + np.exp(-z)) for z in VALUES],
     "elu": [z if z > 0 else np.exp(z) - 1 for z in VALUES],
+    "softplus": [np.log(1 + np.exp(z)) for z in VALUES],
 }
 
 
@@ -533,6 +534,7 @@ def test_infinities_do_no_harm_to_their_neighbours(ops, activation, dtype):
         "gelu": (np.inf, 0),
         "silu": (np.inf, 0),
         "elu": (np.inf, -1),
+        "softplus": (np.inf, 0),
     }
     z = np.array([[np.inf, 0.5, -np.inf]], dtype)
     ops.bias_activation(z, np.zeros(3, dtype), activation)
