@@ -122,3 +122,14 @@ struct Softplus {
         return -exponential_less_one(-a);
     }
 };
+
+struct Exponential {
+    template <typename T>
+    __device__ static T value(T z) {
+        return exponential(z);
+    }
+    template <typename T>
+    __device__ static T slope(T, T a) {
+        return a;
+    }
+};

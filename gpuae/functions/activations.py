@@ -475,7 +475,41 @@ SOFTPLUS = Activation(
 )
 
 
+# exponential
+
+
+def _exponential(z: Any) -> Any:
+    """Return eᶻ."""
+    return exp(z)
+
+
+def _exponential_derivative(_z: Any, a: Any) -> Any:
+    """Return a."""
+    return a
+
+
+def _logarithm(mean: Matrix) -> tuple[Matrix, Matrix]:
+    inside = np.maximum(mean, OUTPUT_MARGIN)
+    return np.log(inside), inside
+
+
+EXPONENTIAL = Activation(
+    name="exponential",
+    formula="eᶻ",
+    derivative_formula="a",
+    value=lambda z: np.exp(z),
+    derivative=lambda z, a: a,
+    compiled_value=_exponential,
+    compiled_derivative=_exponential_derivative,
+    struct="Exponential",
+    range=(0.0, math.inf),
+    carries=Nearly(reach=0.2),
+    inverse=_logarithm,
+)
+
+
 ACTIVATIONS = {
-    own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU, SILU, ELU, SOFTPLUS)
+    own.name: own
+    for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU, SILU, ELU, SOFTPLUS, EXPONENTIAL)
 }
 """All activations by name."""

@@ -315,6 +315,7 @@ BY_HAND = {
     "silu": [z / (1 + np.exp(-z)) for z in VALUES],
     "elu": [z if z > 0 else np.exp(z) - 1 for z in VALUES],
     "softplus": [np.log(1 + np.exp(z)) for z in VALUES],
+    "exponential": [np.exp(z) for z in VALUES],
 }
 
 
@@ -535,6 +536,7 @@ def test_infinities_do_no_harm_to_their_neighbours(ops, activation, dtype):
         "silu": (np.inf, 0),
         "elu": (np.inf, -1),
         "softplus": (np.inf, 0),
+        "exponential": (np.inf, 0),
     }
     z = np.array([[np.inf, 0.5, -np.inf]], dtype)
     ops.bias_activation(z, np.zeros(3, dtype), activation)
