@@ -44,10 +44,13 @@ class Pairs:
     ----------
     straight_from
         The z from which f(z) is z, or all but: one unit carries a score that stays above it.
+    middle
+        f(0): what a unit gives that nothing is sent to.
     """
 
     gain: float = 1.0
     straight_from: float = 0.0
+    middle: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,9 @@ class Activation:
     @property
     def undone_by_transpose(self) -> bool:
         """Whether a decoder with the encoder's weights gives back what units of it carry."""
-        pairs = isinstance(self.carries, Pairs) and self.carries.gain == 1
-        return pairs or isinstance(self.carries, Straight)
+        own = self.carries
+        pairs = isinstance(own, Pairs) and own.gain == 1 and own.middle == 0
+        return pairs or isinstance(own, Straight)
 
 
 # sigmoid
@@ -463,19 +467,23 @@ SOFTPLUS = Activation(
     name="softplus",
     formula="ln(1 + eᶻ)",
     derivative_formula="1 − e⁻ᵃ",
-    value=lambda z: np.logaddexp(z, z.dtype.type(0)),
+    value=lambda z: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
     derivative=lambda z, a: -np.expm1(-a),
     compiled_value=_softplus,
     compiled_derivative=_softplus_derivative,
     struct="Softplus",
     range=(0.0, math.inf),
-    carries=Pairs(straight_from=4.0),
+    carries=Pairs(straight_from=4.0, middle=math.log(2)),
     inverse=_softplus_inverse,
     rectifier=True,
 )
 
 
 # exponential
+
+
+def _power(z: Matrix) -> Matrix:
+    return np.exp(z)
 
 
 def _exponential(z: Any) -> Any:
@@ -497,7 +505,7 @@ EXPONENTIAL = Activation(
     name="exponential",
     formula="eᶻ",
     derivative_formula="a",
-    value=lambda z: np.exp(z),
+    value=_power,
     derivative=lambda z, a: a,
     compiled_value=_exponential,
     compiled_derivative=_exponential_derivative,
