@@ -5,22 +5,27 @@ BIN := .venv/bin
 READY := .venv/ready
 READY_DEV := .venv/ready-dev
 READY_BENCH := .venv/ready-bench
+SIDE_BY_SIDE := $(BIN)/pytest --numprocesses auto --dist worksteal
 
-.PHONY: demo test test-long check bench panel gpu-kit gpu-check mutate-kernels install clean
+.PHONY: demo test test-long long check bench panel gpu-kit gpu-check mutate-kernels install clean
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force
 
 test: check
 
-test-long: $(READY_DEV)
-	$(BIN)/pytest -m "long or not long"
+test-long: check long
 
 check: $(READY_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not long"
+	$(SIDE_BY_SIDE) -m "not long and not alone"
+	$(BIN)/pytest -m "not long and alone"
+
+long: $(READY_DEV)
+	$(SIDE_BY_SIDE) -m "long and not alone"
+	$(BIN)/pytest -m "long and alone"
 
 bench: $(READY_BENCH)
 	$(BIN)/python -m bench.run --save

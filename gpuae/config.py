@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Set
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -25,12 +25,18 @@ from pydantic import (
 )
 
 from gpuae.errors import ConfigError
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.code_rules import CODE_RULES, CodeRule
+from gpuae.functions.losses import ANY_TARGETS, LOSSES
 
-Activation: TypeAlias = Literal["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
+if TYPE_CHECKING:
+    Activation: TypeAlias = str
+    Loss: TypeAlias = str
+else:
+    Activation = Literal[tuple(ACTIVATIONS)]
+    Loss = Literal[tuple(LOSSES)]
 Decoder: TypeAlias = Literal["untied", "transpose", "tied"]
 Init: TypeAlias = Literal["pca", "glorot", "he", "distance"]
-Loss: TypeAlias = Literal["mse", "sse", "bce"]
-Sparsity: TypeAlias = Literal["none", "kl", "l1", "topk"]
 Noise: TypeAlias = Literal["none", "gaussian", "masking", "salt_pepper"]
 Scale: TypeAlias = Literal["none", "unit", "standard", "shrunk", "pooled", "minmax", "sigma"]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
@@ -39,10 +45,13 @@ Optimizer: TypeAlias = Literal["adam", "sgd", "lbfgs"]
 Schedule: TypeAlias = Literal["constant", "cosine", "warmup_cosine", "plateau"]
 Shuffle: TypeAlias = Literal["auto", "full", "block", "none"]
 FloatType: TypeAlias = Literal["float32", "float64"]
+if TYPE_CHECKING:
+    Sparsity: TypeAlias = str
+else:
+    Sparsity = Literal[tuple(CODE_RULES)]
 Precision: TypeAlias = Literal["float32", "tf32"]
 OutlierScore: TypeAlias = Literal["mse", "knn"]
 
-UNBOUNDED = ("relu", "leaky_relu", "identity")
 RUN_OPTIONS = ("device", "threads", "memory")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
@@ -102,7 +111,9 @@ class Config(BaseModel):
         "untied", description="transpose: starts as the encoder's transpose; tied: stays so"
     )
     init: Init | None = Field(None, description="initial weights [pca; for a sparse code glorot]")
-    loss: Loss = Field("mse", description="of the reconstruction")
+    loss: Loss = Field(
+        "mse", description="; ".join(f"{own.name}: {own.sentence}" for own in LOSSES.values())
+    )
     weight_decay: float = Field(0.0, ge=0, description="λ of (λ/2)·Σ‖W‖²")
     sparsity: Sparsity = Field("none", description="penalty on the code")
     rho: float = Field(0.05, gt=0, lt=1, description="kl: wanted mean activation of a code unit")
@@ -238,6 +249,11 @@ class Config(BaseModel):
         return cls.parse({**read_toml(path), **overrides}, source=str(path))
 
     @property
+    def code_rule(self) -> CodeRule:
+        """What `sparsity` names."""
+        return CODE_RULES[self.sparsity]
+
+    @property
     def full_batch(self) -> bool:
         """Whether every step sees all training rows."""
         return self.optimizer == "lbfgs"
@@ -272,28 +288,29 @@ def _check_available(config: Config) -> None:
 
 
 def _check_loss(config: Config) -> None:
-    if config.loss != "bce":
-        return
-    if config.output_activation not in ("auto", "sigmoid"):
+    loss = LOSSES[config.loss]
+    targets, output = loss.targets, config.output_activation
+    if loss.output and output != "auto" and not loss.takes(output):
         raise ValueError(
-            f"loss=bce needs output_activation=sigmoid, not {config.output_activation}: "
-            "the cross-entropy is of probabilities"
+            f"loss={loss.name} needs output_activation={loss.output.name}, not "
+            f"{output}: {loss.reason}"
         )
-    if config.scale == "standard" or config.whiten != "none":
+    if targets is not ANY_TARGETS and (config.scale == "standard" or config.whiten != "none"):
         raise ValueError(
-            "loss=bce needs targets in [0, 1], which scale=standard and whiten do not give; "
-            "use scale=minmax or scale=unit without whitening"
+            f"loss={loss.name} needs targets {targets.words}, which scale=standard and whiten do "
+            f"not give; {targets.remedy} without whitening"
         )
 
 
 def _check_sparsity(config: Config) -> None:
     code = config.code_activation or config.activation
-    if config.sparsity == "kl" and code in UNBOUNDED:
+    if config.code_rule.bounded and code and not ACTIVATIONS[code].bounded:
+        bounded = " or ".join(own.name for own in ACTIVATIONS.values() if own.bounded)
         raise ValueError(
-            f"sparsity=kl needs a bounded code: use activation sigmoid or tanh, "
+            f"sparsity={config.sparsity} needs a bounded code: use activation {bounded}, "
             f"not {code}, or sparsity=l1"
         )
-    if config.sparsity == "topk" and config.hidden and config.k > config.hidden[-1]:
+    if config.code_rule.selects and config.hidden and config.k > config.hidden[-1]:
         raise ValueError(
             f"k={config.k} is larger than the code of {config.hidden[-1]} units; lower k"
         )
@@ -305,8 +322,8 @@ _ONCE_DEFAULT = {"beta": 3.0, "l1": 1e-4, "learning_rate": 1e-3, "schedule": "co
 
 def _check_switched_off(config: Config) -> None:
     """Refuse a value that would be ignored because what it belongs to is switched off."""
-    owners = {"rho": "kl", "beta": "kl", "l1": "l1", "k": "topk"}
-    for name, owner in owners.items():
+    owners = ((name, rule.name) for rule in CODE_RULES.values() for name in rule.settings)
+    for name, owner in owners:
         idle = (Config.model_fields[name].default, _ONCE_DEFAULT.get(name))
         if config.sparsity != owner and getattr(config, name) not in idle:
             raise ValueError(f"{name} has no effect without sparsity={owner}")

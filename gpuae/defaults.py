@@ -13,6 +13,8 @@ from itertools import pairwise
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError
+from gpuae.functions.activations import ACTIVATIONS, SIGMOID
+from gpuae.functions.losses import ANY_TARGETS, LOSSES, UNIT_TARGETS
 
 FEW_ROWS = 2000
 """Fewer are too few to spare a tenth of them: all are held out in turn."""
@@ -41,16 +43,12 @@ PATIENCE_SHARE = 5
 """Training stops early after a fifth of all epochs without gain."""
 
 LEARNING_RATE, SGD_RATE = 2e-3, 1e-3
-KL_WEIGHT, L1_WEIGHT = 3.0, 0.1
-"""Beside the loss that is a sum over columns."""
 FULL_SHUFFLE_BYTES = 1 << 30
 """Data up to this size are shuffled row by row."""
 PIXEL_BYTES = 127
 """Bytes of pixels go beyond it."""
 
 PIXEL_TYPES = ("uint8", "uint16")
-
-RECTIFIERS = ("relu", "leaky_relu")
 
 
 @dataclass(frozen=True)
@@ -148,10 +146,10 @@ class _Choices:
 
 def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
     config = choices.config
-    sparse = config.sparsity != "none"
+    sparse = config.code_rule.constrains
     one_layer = sparse or config.activation is not None
-    if config.sparsity == "kl":
-        choices.choose("activation", "sigmoid", "KL needs bounded units")
+    if config.code_rule.bounded:
+        choices.choose("activation", "sigmoid", f"{config.sparsity} needs bounded units")
     choices.choose("activation", "relu", "pairs of it start as PCA exactly")
     if one_layer:
         choices.choose("code_activation", choices.config.activation, "as activation")
@@ -167,7 +165,7 @@ def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
         choices.reasons["hidden"] = reason
     choices.set("depth", len(choices.config.resolved_hidden))
     random = sparse or (config.decoder != "untied" and not _starts_as_pca(choices.config))
-    rectifier = choices.config.activation in RECTIFIERS
+    rectifier = ACTIVATIONS[choices.config.resolved("activation")].rectifier
     if random:
         choices.choose(
             "init", "he" if rectifier else "glorot", f"suits {choices.config.activation}"
@@ -177,7 +175,8 @@ def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
 
 def _starts_as_pca(config: Config) -> bool:
     """Whether a decoder with the encoder's weights can undo it."""
-    return {config.activation, config.code_activation} <= {"relu", "identity"}
+    names = (config.resolved("activation"), config.resolved("code_activation"))
+    return all(ACTIVATIONS[name].undone_by_transpose for name in names)
 
 
 def _depth(config: Config, code: int, facts: DataFacts, *, one_layer: bool) -> tuple[int, str]:
@@ -209,47 +208,56 @@ def _widths_to(code: int, depth: int, facts: DataFacts) -> tuple[int, ...]:
 
 def _choose_values(choices: _Choices, facts: DataFacts) -> None:
     config = choices.config
-    if config.loss == "bce" or config.output_activation == "sigmoid":
+    targets = LOSSES[config.loss].targets
+    if targets is UNIT_TARGETS or config.output_activation == SIGMOID.name:
         pixels = facts.dtype == "uint8" and facts.highest > PIXEL_BYTES
         scale = "unit" if pixels or (facts.one_range and "int" not in facts.dtype) else "minmax"
-        choices.choose("scale", scale, "targets in [0, 1]")
+        choices.choose("scale", scale, f"targets {UNIT_TARGETS.words}")
     elif facts.one_range and facts.dtype in PIXEL_TYPES:
         choices.choose("scale", "pooled", "all columns share one range, as pixels")
     elif facts.one_range:
         choices.choose("scale", "shrunk", "columns of one range, which may be pixels or a table")
     choices.choose("scale", "standard", "columns of their own units")
-    unit_targets = _targets_in_unit_interval(choices.config, facts)
-    if config.loss == "bce" and not unit_targets:
+    _choose_output(choices, facts)
+
+
+def _choose_output(choices: _Choices, facts: DataFacts) -> None:
+    config, loss = choices.config, LOSSES[choices.config.loss]
+    span = _span_of_targets(config, facts)
+    if not loss.targets.include(*span):
         raise ConfigError(
-            f"loss: bce needs targets in [0, 1] and the data span "
-            f"[{facts.lowest:g}, {facts.highest:g}]; use scale=minmax or scale=unit"
+            f"loss: {loss.name} needs targets {loss.targets.words} and the data span "
+            f"[{facts.lowest:g}, {facts.highest:g}]; {loss.targets.remedy}"
         )
-    if unit_targets and (config.loss == "bce" or config.sparsity == "kl"):
-        choices.choose("output_activation", "sigmoid", "targets in [0, 1]")
-    choices.choose("output_activation", "identity", "targets of any size")
+    if loss.output is not None:
+        choices.choose("output_activation", loss.output.name, f"targets {loss.targets.words}")
+    elif config.code_rule.bounded and UNIT_TARGETS.include(*span):
+        choices.choose("output_activation", SIGMOID.name, f"targets {UNIT_TARGETS.words}")
+    choices.choose("output_activation", "identity", f"targets {ANY_TARGETS.words}")
 
 
-def _targets_in_unit_interval(config: Config, facts: DataFacts) -> bool:
+def _span_of_targets(config: Config, facts: DataFacts) -> tuple[float, float]:
+    """Return bounds of what the network is to make, in preprocessed units."""
     if config.whiten != "none" or config.scale in ("standard", "shrunk", "pooled"):
-        return False
+        return -math.inf, math.inf
     if config.scale == "none":
-        return facts.lowest >= 0 and facts.highest <= 1
-    return config.scale != "unit" or facts.lowest >= 0 or not facts.dtype.startswith("int")
+        return facts.lowest, facts.highest
+    signed = config.scale == "unit" and facts.lowest < 0 and facts.dtype.startswith("int")
+    return -1.0 if signed else 0.0, 1.0
 
 
 def _choose_objective(choices: _Choices, facts: DataFacts) -> None:
     """Weigh penalties as beside a sum over columns; a mean is 2/d of it."""
     config = choices.config
     share, reason = 1.0, "beside a sum over columns"
-    if config.loss != "sse":
+    if LOSSES[config.loss].averaged:
         share, reason = 2 / facts.columns, f"beside a mean over {facts.columns} columns"
-    if config.sparsity == "kl":
-        choices.choose("beta", KL_WEIGHT * share, reason)
-    if config.sparsity == "l1":
-        choices.choose("l1", L1_WEIGHT * share, reason)
+    if config.code_rule.weight is not None:
+        name, beside_sum = config.code_rule.weight
+        choices.choose(name, beside_sum * share, reason)
 
 
-# The course of training
+# Training
 
 
 def _choose_course(choices: _Choices, facts: DataFacts) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.evaluation import Evaluation, evaluate, explained
+from gpuae.functions.losses import ANY_TARGETS, LOSSES
 from gpuae.storage.pages import gathered
 from gpuae.training.fitting import Fit
 from gpuae.training.held_out import MEASURED_ROWS
@@ -152,9 +153,9 @@ def _advice(fit: Fit, figures: Figures) -> str | None:
 
 def _remedies(fit: Fit) -> Iterator[str]:
     """Yield what to change, the likeliest first."""
-    config, course = fit.model.config, fit.course
-    epochs = len(course.history.records)
-    if course.ending is Ending.FINISHED and course.best_epoch == epochs:
+    config, result = fit.model.config, fit.result
+    epochs = len(result.history.records)
+    if result.ending is Ending.FINISHED and result.best_epoch == epochs:
         yield f"more epochs (it was still improving after {epochs})"
     yield from _constraints(config)
     batch = config.batch_size or 0
@@ -162,17 +163,16 @@ def _remedies(fit: Fit) -> Iterator[str]:
         yield f"a smaller batch_size (now {batch})"
     if config.code_size >= fit.training_rows:
         yield f"a code of fewer units than the {fit.training_rows} training rows, or more rows"
-    if config.scale != "standard" and config.loss != "bce":
+    if config.scale != "standard" and LOSSES[config.loss].targets is ANY_TARGETS:
         yield "scale=standard"
-    if config.activation == "sigmoid" and config.sparsity != "kl":
+    if config.activation == "sigmoid" and not config.code_rule.bounded:
         yield "activation=tanh"
 
 
 def _constraints(config: Config) -> Iterator[str]:
     """Yield what keeps a network from rebuilding its rows as well as it could."""
-    weaker = {"kl": "a lower beta", "l1": "a lower l1", "topk": "a larger k"}
-    if config.sparsity in weaker:
-        yield weaker[config.sparsity]
+    if config.code_rule.weaker:
+        yield f"a {config.code_rule.weaker}"
     if config.weight_decay:
         yield "a lower weight_decay"
     if config.noise != "none":

@@ -1,4 +1,4 @@
-// Activations f and their derivatives f', written in terms of a = f(z); and functions of both types.
+// Activations f and their derivatives f', by z and a = f(z); and functions of both types.
 #pragma once
 
 __device__ inline float exponential(float x) { return expf(x); }
@@ -18,7 +18,7 @@ struct Sigmoid {
         return T(1) / (T(1) + exponential(-z));
     }
     template <typename T>
-    __device__ static T slope(T a) {
+    __device__ static T slope(T, T a) {
         return a * (T(1) - a);
     }
 };
@@ -29,7 +29,7 @@ struct Tanh {
         return hyperbolic_tangent(z);
     }
     template <typename T>
-    __device__ static T slope(T a) {
+    __device__ static T slope(T, T a) {
         return T(1) - a * a;
     }
 };
@@ -40,7 +40,7 @@ struct Relu {
         return z < T(0) ? T(0) : z;  // keeps NaN
     }
     template <typename T>
-    __device__ static T slope(T a) {
+    __device__ static T slope(T, T a) {
         return a > T(0) ? T(1) : T(0);
     }
 };
@@ -51,7 +51,7 @@ struct LeakyRelu {
         return z > T(0) ? z : T(0.01) * z;
     }
     template <typename T>
-    __device__ static T slope(T a) {
+    __device__ static T slope(T, T a) {
         return a > T(0) ? T(1) : T(0.01);
     }
 };
@@ -62,7 +62,7 @@ struct Identity {
         return z;
     }
     template <typename T>
-    __device__ static T slope(T) {
+    __device__ static T slope(T, T) {
         return T(1);
     }
 };

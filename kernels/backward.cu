@@ -1,9 +1,10 @@
 // From the last layer's products to the losses and the deltas.
 //
 //   output_loss    z = f(z + bias); partial sums of the loss
-//   output_delta   z = factor (f(z + bias) - target) f', without f' for the cross-entropy; partial
-//                  sums of the loss and of the delta's columns
-//   hidden_delta   delta = (mask delta + slope + l1 sign(a)) f'(a); partial sums of its columns
+//   output_delta   z = factor times the loss's error (losses.cuh); partial sums of the loss and of
+//                  the delta's columns
+//   hidden_delta   delta = (mask delta + slope + l1 sign(a)) f'; partial sums of its columns. z is
+//                  read where f' needs it (else it may be a)
 //   kl_slope       slope = s beta (-rho/rho' + (1 - rho)/(1 - rho')) / m, rho' = sums / m, and
 //                  total += m beta sum KL(rho || rho'); for tanh rho' is of (a + 1)/2 and s = 1/2
 //
@@ -13,46 +14,12 @@
 // One pass over memory: the output is never written when its delta is wanted, and the bias gradient
 // is summed while the delta is in registers.
 #include "device.cuh"
-#include "activations.cuh"
-
-template <typename Real>
-struct Outcome {
-    Real output, term;
-};
-
-// (x' - x)^2 for the losses mse and sse.
-template <typename F>
-struct SquaredError {
-    template <typename Real>
-    __device__ static Outcome<Real> of(Real z, Real target) {
-        const Real output = F::value(z), error = output - target;
-        return {output, error * error};
-    }
-    template <typename Real>
-    __device__ static Real slope(Real output) {
-        return F::slope(output);
-    }
-};
-
-// Binary cross-entropy of a sigmoid output, from the logit: max(z, 0) - z x + log(1 + e^-|z|).
-struct CrossEntropy {
-    template <typename Real>
-    __device__ static Outcome<Real> of(Real z, Real target) {
-        const Real e = exponential(-magnitude(z));
-        const Real large = Real(1) / (Real(1) + e);
-        const Real positive = z < Real(0) ? Real(0) : z;  // keeps NaN
-        return {z < Real(0) ? e * large : large, positive - z * target + log_of_one_plus(e)};
-    }
-    template <typename Real>
-    __device__ static Real slope(Real) {
-        return Real(1);
-    }
-};
+#include "losses.cuh"
 
 template <typename Real, typename Loss>
 __global__ void output_loss(
-    Real* z, const Real* bias, const Real* target, Index strip, double* losses, Index rows,
-    Index columns
+    Real* z, const Real* bias, const Real* target, Real parameter, Index strip, double* losses,
+    Index rows, Index columns
 ) {
     const bool whole = in_quads(columns, z, target), whole_bias = in_quads(columns, bias);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
@@ -65,7 +32,7 @@ __global__ void output_loss(
             const Quad<Real> x = load(target + at, tile.left, whole);
             Real terms = 0;
             for (int j = 0; j < QUAD; ++j) {
-                const Outcome<Real> outcome = Loss::of(quad.at[j] + shift.at[j], x.at[j]);
+                const auto outcome = Loss::of(quad.at[j] + shift.at[j], x.at[j], parameter);
                 quad.at[j] = outcome.output;
                 if (j < tile.left) terms += outcome.term;
             }
@@ -79,8 +46,8 @@ __global__ void output_loss(
 
 template <typename Real, typename Loss>
 __global__ void output_delta(
-    Real* z, const Real* bias, const Real* target, Real factor, Index strip, double* losses,
-    Real* column_sums, Index rows, Index columns
+    Real* z, const Real* bias, const Real* target, Real factor, Real parameter, Index strip,
+    double* losses, Real* column_sums, Index rows, Index columns
 ) {
     const bool whole = in_quads(columns, z, target), whole_bias = in_quads(columns, bias);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
@@ -94,9 +61,8 @@ __global__ void output_delta(
             const Quad<Real> x = load(target + at, tile.left, whole);
             Real terms = 0;
             for (int j = 0; j < QUAD; ++j) {
-                const Outcome<Real> outcome = Loss::of(quad.at[j] + shift.at[j], x.at[j]);
-                const Real error = outcome.output - x.at[j];
-                quad.at[j] = error * Loss::slope(outcome.output) * factor;
+                const auto outcome = Loss::of(quad.at[j] + shift.at[j], x.at[j], parameter);
+                quad.at[j] = outcome.error * factor;
                 sums.at[j] += quad.at[j];
                 if (j < tile.left) terms += outcome.term;
             }
@@ -116,10 +82,10 @@ __device__ inline Real sign_of(Real a) {
 
 template <typename Real, typename F>
 __global__ void hidden_delta(
-    Real* delta, const Real* a, const Real* mask, const Real* slope, Real l1, Index strip,
-    Real* column_sums, Index rows, Index columns
+    Real* delta, const Real* z, const Real* a, const Real* mask, const Real* slope, Real l1,
+    Index strip, Real* column_sums, Index rows, Index columns
 ) {
-    const bool whole = in_quads(columns, delta, a, mask), whole_slope = in_quads(columns, slope);
+    const bool whole = in_quads(columns, delta, z, a, mask), whole_slope = in_quads(columns, slope);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
         Quad<Real> penalty = {}, sums = {};
@@ -127,6 +93,7 @@ __global__ void hidden_delta(
         for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
             const Index at = row * columns + tile.column;
             Quad<Real> quad = load(delta + at, tile.left, whole);
+            const Quad<Real> shifted = load(z + at, tile.left, whole);
             const Quad<Real> active = load(a + at, tile.left, whole);
             Quad<Real> kept;
             if (mask) kept = load(mask + at, tile.left, whole);
@@ -135,7 +102,7 @@ __global__ void hidden_delta(
                 if (mask) value *= kept.at[j];
                 value += penalty.at[j];
                 if (l1 != Real(0)) value += l1 * sign_of(active.at[j]);
-                quad.at[j] = value * F::slope(active.at[j]);
+                quad.at[j] = value * F::slope(shifted.at[j], active.at[j]);
                 sums.at[j] += quad.at[j];
             }
             store(quad, delta + at, tile.left, whole);

@@ -1,7 +1,9 @@
 """Fixtures for all tests of the numeric core."""
 
+import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,21 @@ REAL_GPU = os.environ.get("GPUAE_TEST_GPU") == "1"
 """Whether `cuda` is this machine's GPU; else its sources run on the CPU."""
 UNDER_CI = bool(os.environ.get("CI"))
 ROOT = Path(__file__).parents[1]
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""What a shell runs in the background ignores Ctrl-C, and so would the programs of the tests."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Return how many processes `--numprocesses auto` starts: each takes a gigabyte or two."""
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+
+
+def pytest_collection_finish():
+    """Let no collection of garbage look through what stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +65,26 @@ def ops(device):
 
 
 @pytest.fixture(scope="session")
-def kernel_libraries(tmp_path_factory):
+def common_folder(tmp_path_factory):
+    """A function that makes a folder which the processes that work side by side share."""
+    base = tmp_path_factory.getbasetemp()
+
+    def make(name):
+        folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def kernel_libraries(common_folder):
     """The CUDA sources as libraries for the CPU, by file name."""
     if shutil.which("g++") is None:
         _missing("g++ is not installed")
     from host_gpu import Libraries
 
-    return Libraries(tmp_path_factory.mktemp("kernels"))
+    return Libraries(common_folder("kernels"))
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "config", "defaults", "memory", "presets"},
+    {"errors", "functions"},
+    {"config", "defaults", "memory", "presets"},
     {"backends", "storage"},
     {"model"},
     {"training", "encoding", "outliers"},
@@ -96,7 +97,15 @@ def test_a_lower_layer_never_imports_a_higher_one(module):
 
 def test_errors_and_settings_import_nothing_else_of_the_package():
     assert imported(MODULES["gpuae.errors"]) == set()
-    assert imported(MODULES["gpuae.config"]) == {"gpuae.errors"}
+    assert {part(name) for name in imported(MODULES["gpuae.config"])} == {"errors", "functions"}
+
+
+def test_settings_are_known_before_anything_that_computes(run_python):
+    run_python(
+        "import sys, gpuae.config\n"
+        "loaded = {'numba', 'scipy', 'numpy'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.alone
+
 FEW, MANY = 4, 25
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["gpuae.cli.fit", "gpuae.training.fitting", "gpuae.encoding"])
@@ -28,7 +30,7 @@ def in_small_pieces(folder, arguments):
 
     from gpuae.cli import main
     from gpuae.storage import atomic
-    from gpuae.training.portions import Portions
+    from gpuae.training.progress_chunks import ProgressChunks
 
     os.chdir(folder)
     os.dup2(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
@@ -46,7 +48,7 @@ def in_small_pieces(folder, arguments):
         return (steps[i : i + 8] for steps in stretches for i in range(0, len(steps), 8))
 
     atomic.RowsOutput.write = slowly
-    Portions.of = small
+    ProgressChunks.of = small
     main(arguments)
 
 

@@ -5,29 +5,32 @@ from __future__ import annotations
 from itertools import product
 
 from gpuae.backends.cuda_kernel import BLOCK, Kernel
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
 
 TILE_COLUMNS = 128
 """Columns of a tile of kernels that sum over rows."""
 SUM_TILE = 4096
 """Elements of a tile of flat sums."""
+MARKED = 2048
+"""Units that a block marks the rows of."""
+TURNED = 32
+"""Units of a tile that is written transposed."""
 
 REALS = (("float",), ("double",))
-ACTIVATIONS = {
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "relu": "Relu",
-    "leaky_relu": "LeakyRelu",
-    "identity": "Identity",
-}
-"""C++ name of each activation."""
 NOISES = {"gaussian": "Gaussian", "masking": "Masking", "salt_pepper": "SaltPepper"}
 """C++ name of each kind of noise."""
-LOSSES = ("CrossEntropy", *(f"SquaredError<{own}>" for own in ACTIVATIONS.values()))
 
 
 def loss_type(loss: str, activation: str) -> str:
     """Return the C++ name of a loss with the output's activation."""
-    return "CrossEntropy" if loss == "bce" else f"SquaredError<{ACTIVATIONS[activation]}>"
+    own = LOSSES[loss]
+    return own.struct if own.output else f"{own.struct}<{ACTIVATIONS[activation].struct}>"
+
+
+_LOSSES = tuple(
+    dict.fromkeys(loss_type(loss, activation) for loss, activation in product(LOSSES, ACTIVATIONS))
+)
 
 
 def _with(kinds: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -48,9 +51,11 @@ _GATHERS = (
         for source in sources
     ),
 )
-_F = tuple(ACTIVATIONS.values())
+_F = tuple(own.struct for own in ACTIVATIONS.values())
 _COLUMN_BYTES = 8 * TILE_COLUMNS * 8
 _BLOCK_SUM_BYTES = 8 * 8
+_COUNT_BYTES = 8 * 256 * 4
+_ENTRIES = ("Index rows", "Index k")
 _BATCH = ("Index rows", "Index columns")
 _SCALING = (
     "const Source* source (*)",
@@ -142,7 +147,12 @@ KERNELS = {
             "forward.cu",
             ("Real", "F"),
             _with(_F),
-            ("Real* z (rows, columns)", "const Real* bias (columns)", *_BATCH),
+            (
+                "Real* z (rows, columns)",
+                "const Real* bias (columns)",
+                "Real*? preactivation (rows, columns)",
+                *_BATCH,
+            ),
         ),
         Kernel(
             "bias_activation_dropout",
@@ -153,6 +163,7 @@ KERNELS = {
                 *_DROPOUT,
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
+                "Real*? preactivation (rows, columns)",
                 "Real* mask (rows, columns)",
                 "Real* out (rows, columns)",
                 *_BATCH,
@@ -171,13 +182,6 @@ KERNELS = {
             ),
         ),
         Kernel(
-            "topk_mask",
-            "forward.cu",
-            ("Real",),
-            REALS,
-            ("const Real* a (rows, columns)", "Index k", "Real* mask (rows, columns)", *_BATCH),
-        ),
-        Kernel(
             "row_errors",
             "forward.cu",
             ("Real",),
@@ -190,14 +194,133 @@ KERNELS = {
             ),
         ),
         Kernel(
+            "topk_mask",
+            "sparse.cu",
+            ("Real",),
+            REALS,
+            ("const Real* a (rows, columns)", "Index k", "Real* mask (rows, columns)", *_BATCH),
+            shared=_COUNT_BYTES,
+        ),
+        Kernel(
+            "topk",
+            "sparse.cu",
+            ("Real",),
+            REALS,
+            (
+                "const Real* a (rows, columns)",
+                "Index k",
+                "int* indices (rows, k)",
+                "Real* values (rows, k)",
+                *_BATCH,
+            ),
+            shared=_COUNT_BYTES,
+        ),
+        Kernel(
+            "sparse_product",
+            "sparse.cu",
+            ("Real",),
+            REALS,
+            (
+                "const int* indices (rows, k)",
+                "const Real* values (rows, k)",
+                "const Real* w (*)",
+                "Real* out (rows, columns)",
+                *_ENTRIES,
+                "Index columns",
+            ),
+        ),
+        Kernel(
+            "sparse_delta",
+            "sparse.cu",
+            ("Real",),
+            REALS,
+            (
+                "const int* indices (rows, k)",
+                "const Real* delta_next (rows, columns)",
+                "const Real* w (*)",
+                "Real* out (rows, k)",
+                *_ENTRIES,
+                "Index columns",
+            ),
+        ),
+        Kernel(
+            "mark_rows",
+            "sparse.cu",
+            (),
+            ((),),
+            (
+                "const int* indices (rows, k)",
+                "unsigned* marks (*)",
+                *_ENTRIES,
+                "Index units",
+            ),
+            shared=4 * MARKED,
+        ),
+        Kernel(
+            "sparse_hidden_delta",
+            "sparse.cu",
+            ("Real", "F"),
+            _with(_F),
+            (
+                "Real* delta (rows, k)",
+                "const Real* a (rows, k)",
+                "const int* indices (rows, k)",
+                "const unsigned* marks (*)",
+                "Real* bias_gradient (units)",
+                "bool accumulate",
+                *_ENTRIES,
+                "Index units",
+            ),
+        ),
+        Kernel(
+            "sparse_outer_rows",
+            "sparse.cu",
+            ("Real",),
+            REALS,
+            (
+                "const int* indices (rows, k)",
+                "const Real* values (rows, k)",
+                "const Real* delta_next (rows, columns)",
+                "const unsigned* marks (*)",
+                "Index first",
+                "Index count",
+                "Real* out (count, columns)",
+                "bool accumulate",
+                *_ENTRIES,
+                "Index columns",
+                "Index units",
+            ),
+        ),
+        Kernel(
+            "sparse_outer_columns",
+            "sparse.cu",
+            ("Real",),
+            REALS,
+            (
+                "const Real* inputs (rows, columns)",
+                "const int* indices (rows, k)",
+                "const Real* delta (rows, k)",
+                "const unsigned* marks (*)",
+                "Index first",
+                "Index count",
+                "Real* out (count, units)",
+                "bool accumulate",
+                *_ENTRIES,
+                "Index columns",
+                "Index units",
+            ),
+            shared=TURNED * (TILE_COLUMNS + 1) * 8,
+        ),
+        Kernel(
             "output_loss",
             "backward.cu",
             ("Real", "Loss"),
-            _with(LOSSES),
+            _with(_LOSSES),
             (
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
                 "const Real* target (rows, columns)",
+                "Real parameter",
                 "Index strip",
                 "double* losses (*)",
                 *_BATCH,
@@ -208,12 +331,13 @@ KERNELS = {
             "output_delta",
             "backward.cu",
             ("Real", "Loss"),
-            _with(LOSSES),
+            _with(_LOSSES),
             (
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
                 "const Real* target (rows, columns)",
                 "Real factor",
+                "Real parameter",
                 "Index strip",
                 "double* losses (*)",
                 "Real* column_sums (*)",
@@ -228,6 +352,7 @@ KERNELS = {
             _with(_F),
             (
                 "Real* delta (rows, columns)",
+                "const Real* z (rows, columns)",
                 "const Real* a (rows, columns)",
                 "const Real*? mask (rows, columns)",
                 "const Real*? slope (columns)",

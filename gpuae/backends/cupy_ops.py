@@ -28,17 +28,19 @@ from gpuae.backends.cuda_deferred import (
 )
 from gpuae.backends.cuda_kernel import BLOCK, instance_of, known_to_kernels
 from gpuae.backends.cuda_kernels import (
-    ACTIVATIONS,
     KERNELS,
+    MARKED,
     NOISES,
     SUM_TILE,
     TILE_COLUMNS,
+    TURNED,
     loss_type,
 )
 from gpuae.backends.gpu import Call, Gpu
-from gpuae.backends.numpy_ops import loss_factor, row_loss_factor
 from gpuae.backends.ops import Array, Clock, Corruption, Ops, Program, Recorder, Ring, Rows, Scaling
 from gpuae.config import Activation, Loss
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
 
 MOST_STRIPS = 256
 SMALLEST_STRIP = 16
@@ -62,7 +64,7 @@ class CupyOps:
         self.gpu = gpu
         self._scratch: dict[str, Array] = {}
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
         if threads != 1:
             raise ValueError("a GPU has one queue: one thread fills it")
         return [QueueRecorder(self.gpu)]
@@ -186,9 +188,11 @@ class CupyOps:
 
     # Forward
 
-    def bias_activation(self, z: Array, bias: Array, activation: Activation) -> None:
-        types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation]}
-        self._batch("bias_activation", z, types, z=z, bias=bias)
+    def bias_activation(
+        self, z: Array, bias: Array, activation: Activation, preactivation: Array | None = None
+    ) -> None:
+        types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct}
+        self._batch("bias_activation", z, types, z=z, bias=bias, preactivation=preactivation)
 
     def bias_activation_dropout(
         self,
@@ -201,16 +205,18 @@ class CupyOps:
         seed: int,
         mask: Array,
         out: Array,
+        preactivation: Array | None = None,
     ) -> None:
         self._batch(
             "bias_activation_dropout",
             z,
-            {"Real": z.dtype.name, "F": ACTIVATIONS[activation]},
+            {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct},
             numbers=rows.order,
             **_clock(rows),
             **_dropout(layer, rate, seed),
             z=z,
             bias=bias,
+            preactivation=preactivation,
             mask=mask,
             out=out,
         )
@@ -251,7 +257,14 @@ class CupyOps:
     # Objective and backward
 
     def output_loss(
-        self, z: Array, bias: Array, target: Array, activation: Activation, loss: Loss, total: Array
+        self,
+        z: Array,
+        bias: Array,
+        target: Array,
+        activation: Activation,
+        loss: Loss,
+        total: Array,
+        parameter: float = 0.0,
     ) -> None:
         losses = self._losses(z)
         self._tiles(
@@ -261,10 +274,12 @@ class CupyOps:
             z=z,
             bias=bias,
             target=target,
+            parameter=parameter,
             strip=strip_rows(len(z)),
             losses=losses,
         )
-        self._finish(partials=losses, factor=row_loss_factor(loss, z.shape[1]), total=total)
+        factor = LOSSES[loss].value_factor(z.shape[1])
+        self._finish(partials=losses, factor=factor, total=total)
 
     def output_delta(
         self,
@@ -277,6 +292,7 @@ class CupyOps:
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        parameter: float = 0.0,
     ) -> None:
         losses, columns = self._losses(z), self._partials(z, z.dtype.name)
         self._tiles(
@@ -286,7 +302,8 @@ class CupyOps:
             z=z,
             bias=bias,
             target=target,
-            factor=loss_factor(loss, z.shape[1]) / rows_of_step,
+            factor=LOSSES[loss].delta_factor(z.shape[1]) / rows_of_step,
+            parameter=parameter,
             strip=strip_rows(len(z)),
             losses=losses,
             column_sums=columns,
@@ -296,7 +313,7 @@ class CupyOps:
             out=bias_gradient,
             add_to_out=accumulate,
             partials=losses,
-            factor=row_loss_factor(loss, z.shape[1]),
+            factor=LOSSES[loss].value_factor(z.shape[1]),
             total=total,
         )
 
@@ -322,7 +339,7 @@ class CupyOps:
             rows=rows_of_step,
             rho=rho,
             beta=beta,
-            signed_units=activation == "tanh",
+            signed_units=ACTIVATIONS[activation].signed,
             slope=slope,
             total=total,
             columns=len(slope),
@@ -338,13 +355,15 @@ class CupyOps:
         activation: Activation,
         bias_gradient: Array,
         accumulate: bool,
+        preactivation: Array | None = None,
     ) -> None:
         columns = self._partials(delta, delta.dtype.name)
         self._tiles(
             "hidden_delta",
             delta,
-            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation]},
+            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation].struct},
             delta=delta,
+            z=a if preactivation is None else preactivation,
             a=a,
             mask=mask,
             slope=slope,
@@ -354,22 +373,119 @@ class CupyOps:
         )
         self._finish(columns=columns, out=bias_gradient, add_to_out=accumulate)
 
+    # A code of which k of h units are active
+
+    def topk(self, a: Array, k: int, indices: Array, values: Array) -> None:
+        types = {"Real": a.dtype.name}
+        self._by_row("topk", a, types, a=a, k=k, indices=indices, values=values)
+
+    def sparse_product(self, indices: Array, values: Array, w: Array, out: Array) -> None:
+        types, k = {"Real": out.dtype.name}, indices.shape[1]
+        self._batch("sparse_product", out, types, indices=indices, values=values, w=w, out=out, k=k)
+
+    def sparse_delta(self, indices: Array, delta_next: Array, w: Array, out: Array) -> None:
+        rows, k = indices.shape
+        if rows:
+            self._launch(
+                "sparse_delta",
+                -(-rows * k // WARPS),
+                {"Real": out.dtype.name},
+                indices=indices,
+                delta_next=delta_next,
+                w=w,
+                out=out,
+                rows=rows,
+                k=k,
+                columns=w.shape[1],
+            )
+
+    def sparse_hidden_delta(
+        self,
+        delta: Array,
+        a: Array,
+        indices: Array,
+        activation: Activation,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        rows, k = indices.shape
+        units = len(bias_gradient)
+        self._launch(
+            "sparse_hidden_delta",
+            -(-units // WARPS),
+            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation].struct},
+            delta=delta,
+            a=a,
+            indices=indices,
+            marks=self._marks(indices, units),
+            bias_gradient=bias_gradient,
+            accumulate=accumulate,
+            rows=rows,
+            k=k,
+            units=units,
+        )
+
+    def sparse_outer_rows(
+        self,
+        indices: Array,
+        values: Array,
+        delta_next: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        columns, units = out.shape[1], rows.stop
+        self._launch(
+            "sparse_outer_rows",
+            -(-len(out) * -(-columns // TILE_COLUMNS) // WARPS),
+            {"Real": out.dtype.name},
+            indices=indices,
+            values=values,
+            delta_next=delta_next,
+            marks=self._marks(indices, units),
+            first=rows.start,
+            count=len(out),
+            out=out,
+            accumulate=accumulate,
+            rows=len(indices),
+            k=indices.shape[1],
+            columns=columns,
+            units=units,
+        )
+
+    def sparse_outer_columns(
+        self,
+        inputs: Array,
+        indices: Array,
+        delta: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        count, units = out.shape
+        self._launch(
+            "sparse_outer_columns",
+            -(-count // TILE_COLUMNS) * -(-units // TURNED),
+            {"Real": out.dtype.name},
+            inputs=inputs,
+            indices=indices,
+            delta=delta,
+            marks=self._marks(indices, units),
+            first=rows.start,
+            count=count,
+            out=out,
+            accumulate=accumulate,
+            rows=len(indices),
+            k=indices.shape[1],
+            columns=inputs.shape[1],
+            units=units,
+        )
+
     # Parameters
 
-    def total_gradient(
-        self,
-        lanes: Array,
-        part: slice,
-        parameters: Array,
-        weight_decay: float,
-        n_weights: int,
-        out: Array,
-    ) -> None:
+    def sum_lanes(self, lanes: Array, place: slice, out: Array) -> None:
         flat, stride = lanes.reshape(-1), lanes.shape[1]
-        self._finish(columns=flat[part.start :], out=out, strips=len(lanes), stride=stride)
-        decayed = max(0, min(part.stop, n_weights) - part.start)
-        if weight_decay and decayed:
-            self.axpby(weight_decay, parameters[part][:decayed], 1.0, out[:decayed])
+        self._finish(columns=flat[place.start :], out=out, strips=len(lanes), stride=stride)
 
     def add_squares(self, x: Array, factor: float, total: Array) -> None:
         self._sum("Product", x, x, factor, total, add=True)
@@ -582,6 +698,18 @@ class CupyOps:
         strips = -(-rows // strip_rows(rows))
         return self._scratch_of("columns", dtype, strips * columns).reshape(strips, columns)
 
+    def _marks(self, indices: Array, units: int) -> Array:
+        """Mark the rows in which each of the first units is active: (rows / 32, units) words."""
+        rows, k = indices.shape
+        words = -(-rows // 32)
+        marks = self._scratch_of("marks", "uint32", words * units)
+        if rows:
+            tiles = words * -(-units // MARKED)
+            self._launch(
+                "mark_rows", tiles, {}, indices=indices, marks=marks, rows=rows, k=k, units=units
+            )
+        return marks
+
     def _losses(self, matrix: Array) -> Array:
         """Return a buffer for a partial sum of each tile of a matrix."""
         return self._scratch_of("losses", "float64", tile_count(*matrix.shape))
@@ -598,7 +726,7 @@ class CupyOps:
 
 
 class QueueRecorder(CupyOps):
-    """Writes down calls, of which the device makes a program.
+    """Records calls, of which the device makes a program.
 
     Small works are put off until what they write is used, or the program ends; zeros that the first
     of them overwrites are not written at all.
@@ -616,7 +744,7 @@ class QueueRecorder(CupyOps):
         """Itself."""
         return self
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Nothing: there is nobody else."""
 
     def take(self) -> Program:
@@ -660,7 +788,7 @@ class QueueRecorder(CupyOps):
             self._do_works()
 
     def _catch_up(self) -> None:
-        """Write down all that was put off."""
+        """Record all that was put off."""
         for zeros in list(self._zeros):
             self._write_zeros(zeros)
         self._do_works()
@@ -676,7 +804,7 @@ class QueueRecorder(CupyOps):
         self._zeros = [own for own in self._zeros if own is not zeros]
 
     def _do_works(self) -> None:
-        """Write down all works that were put off, as one launch."""
+        """Record all works that were put off, as one launch."""
         works, self._works = self._works, []
         if len(works) == 1:
             super()._do(works[0])

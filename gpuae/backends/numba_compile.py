@@ -12,6 +12,7 @@ from numba import config, njit
 from numba.core.caching import FunctionCache
 from numba.extending import register_jitable
 
+from gpuae.backends import ops, philox
 from gpuae.errors import DeviceError
 
 if getattr(config, "DISABLE_JIT", False):
@@ -27,13 +28,38 @@ PIECE = 4096
 by side; the sums of such pieces are added in float64."""
 
 
-def _sources_state() -> str:
-    """Return a hash of this package's sources."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+PACKAGE = Path(__file__).parents[1]
 
 
-_STATE = _sources_state()
+def compiled_sources(package: Path) -> list[Path]:
+    """Return the files of a package whose functions are compiled into kernels.
+
+    They are found by their names: `numba_*` here, but for `numba_ops`, which only calls kernels,
+    and the functions of one element, which have a folder.
+    """
+    found = {*package.glob("backends/numba_*.py"), *package.glob("functions/*.py")}
+    return sorted(found - {package / "backends" / "numba_ops.py"})
+
+
+def compiled_constants() -> dict[str, float]:
+    """Return the numbers that kernels have from modules whose functions are not compiled."""
+    return {
+        f"{module.__name__}.{name}": value
+        for module in (ops, philox)
+        for name, value in sorted(vars(module).items())
+        if isinstance(value, int | float)
+    }
+
+
+def state(package: Path = PACKAGE) -> str:
+    """Return a hash of all that kernels are compiled from."""
+    known = hashlib.sha256(repr(compiled_constants()).encode())
+    for source in compiled_sources(package):
+        known.update(source.read_bytes())
+    return known.hexdigest()[:12]
+
+
+_STATE = state()
 
 
 def kernel(function: F) -> F:

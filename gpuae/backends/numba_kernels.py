@@ -1,54 +1,42 @@
 """Fused loops over the rows of a tile, compiled once and cached, without the interpreter's lock.
 
-Each kernel makes one pass over its matrix. Where a kernel depends on an activation there is one
-compiled loop for each (`BIAS_ACTIVATION["tanh"]`): a choice inside the loop would keep it from
-vectorising. Losses are summed in the matrix's own type over `PIECE` columns, whose sum is then
-added in float64: a conversion of every element would cost as much as the sigmoid.
+Each kernel makes one pass over its matrix. Where a kernel depends on an activation or a loss there
+is one compiled loop for each (`bias_activation("tanh")`), made of the functions in their records: a
+choice inside the loop would keep it from vectorising. Losses are summed in the matrix's own type
+over `PIECE` columns, whose sum is then added in float64: a conversion of every element would cost
+as much as the sigmoid.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from gpuae.backends.numba_activations import ACTIVATIONS
+from gpuae.backends import numba_math  # noqa: F401 what the functions of one element call
 from gpuae.backends.numba_compile import PIECE, elementwise, kernel
-from gpuae.backends.numba_math import exp, log1p_unit
 from gpuae.backends.ops import RHO_FLOOR
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
 
 # Forward
 
 
 def _make_bias_activation(activate: Any) -> Any:
     @kernel
-    def bias_activation(z: Any, bias: Any) -> None:
+    def bias_activation(z: Any, bias: Any, preactivation: Any) -> None:
+        # preactivation may be None, for which the compiler leaves its branch out
         for i in range(z.shape[0]):
             for j in range(z.shape[1]):
-                z[i, j] = activate(z[i, j] + bias[j])
+                shifted = z[i, j] + bias[j]
+                if preactivation is not None:
+                    preactivation[i, j] = shifted
+                z[i, j] = activate(shifted)
 
     return bias_activation
-
-
-@kernel
-def topk_mask(a: Any, k: int, mask: Any) -> None:
-    """Keep the k best columns of a row so far, best first, ties in column order."""
-    best = np.empty(k, np.int64)
-    for i in range(a.shape[0]):
-        count = 0
-        for j in range(a.shape[1]):
-            mask[i, j] = 0
-            if count == k and not a[i, j] > a[i, best[k - 1]]:
-                continue
-            place = count if count < k else k - 1
-            while place > 0 and a[i, j] > a[i, best[place - 1]]:
-                best[place] = best[place - 1]
-                place -= 1
-            best[place] = j
-            count = min(count + 1, k)
-        for place in range(count):
-            mask[i, best[place]] = 1
 
 
 @kernel
@@ -91,10 +79,12 @@ def row_errors(output: Any, target: Any, errors: Any) -> None:
 # Objective and backward
 
 
-def _make_output_loss(activate: Any) -> Any:
+def _make_output_loss(activate: Any, term: Any) -> Any:
     @kernel
-    def output_loss(z: Any, bias: Any, target: Any, factor: float, total: Any) -> None:
-        squares = 0.0
+    def output_loss(
+        z: Any, bias: Any, target: Any, factor: float, parameter: Any, total: Any
+    ) -> None:
+        value = 0.0
         for i in range(z.shape[0]):
             for start in range(0, z.shape[1], PIECE):
                 columns = slice(start, start + PIECE)
@@ -102,29 +92,26 @@ def _make_output_loss(activate: Any) -> Any:
                 piece = z.dtype.type(0)
                 for j in range(own.size):
                     own[j] = activate(own[j] + offset[j])
-                    piece += (own[j] - wanted[j]) ** 2
-                squares += np.float64(piece)
-        total[0] += factor * squares
+                    piece += term(own[j] - wanted[j], parameter)
+                value += np.float64(piece)
+        total[0] += factor * value
 
     return output_loss
 
 
-@elementwise
-def cross_entropy(logit: Any, target: Any) -> Any:
-    """Return σ(z) and its cross-entropy with x, max(z, 0) − z·x + ln(1 + e⁻|ᶻ|), from one eˣ."""
-    one = type(logit)(1)
-    small = exp(-abs(logit))
-    probability = (one if logit > 0 else small) / (one + small)
-    positive = type(logit)(0) if logit < 0 else logit
-    return probability, positive - logit * target + log1p_unit(small)
-
-
-def _make_output_delta(activate: Any, derivative: Any) -> Any:
+def _make_output_delta(activate: Any, derivative: Any, term: Any, slope: Any) -> Any:
     @kernel
     def output_delta(
-        z: Any, bias: Any, target: Any, loss_factor: float, factor: Any, total: Any, sums: Any
+        z: Any,
+        bias: Any,
+        target: Any,
+        loss_factor: float,
+        factor: Any,
+        parameter: Any,
+        total: Any,
+        sums: Any,
     ) -> None:
-        squares = 0.0
+        value = 0.0
         for i in range(z.shape[0]):
             for start in range(0, z.shape[1], PIECE):
                 columns = slice(start, start + PIECE)
@@ -132,54 +119,68 @@ def _make_output_delta(activate: Any, derivative: Any) -> Any:
                 offset, own_sums = bias[columns], sums[columns]
                 piece = z.dtype.type(0)
                 for j in range(own.size):
-                    a = activate(own[j] + offset[j])
+                    shifted = own[j] + offset[j]
+                    a = activate(shifted)
                     error = a - wanted[j]
-                    piece += error * error
-                    delta = error * derivative(a) * factor
+                    piece += term(error, parameter)
+                    delta = slope(error, parameter) * derivative(shifted, a) * factor
                     own[j] = delta
                     own_sums[j] += delta
-                squares += np.float64(piece)
-        total[0] += loss_factor * squares
+                value += np.float64(piece)
+        total[0] += loss_factor * value
 
     return output_delta
 
 
-@kernel
-def cross_entropy_loss(z: Any, bias: Any, target: Any, factor: float, total: Any) -> None:
-    """Replace z by σ(z + bias); add factor·Σ cross-entropy."""
-    entropy = 0.0
-    for i in range(z.shape[0]):
-        for start in range(0, z.shape[1], PIECE):
-            columns = slice(start, start + PIECE)
-            own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
-            piece = z.dtype.type(0)
-            for j in range(own.size):
-                own[j], nats = cross_entropy(own[j] + offset[j], wanted[j])
-                piece += nats
-            entropy += np.float64(piece)
-    total[0] += factor * entropy
+def _make_own_output_loss(outcome: Any) -> Any:
+    @kernel
+    def own_output_loss(
+        z: Any, bias: Any, target: Any, factor: float, parameter: Any, total: Any
+    ) -> None:
+        value = 0.0
+        for i in range(z.shape[0]):
+            for start in range(0, z.shape[1], PIECE):
+                columns = slice(start, start + PIECE)
+                own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
+                piece = z.dtype.type(0)
+                for j in range(own.size):
+                    own[j], term = outcome(own[j] + offset[j], wanted[j], parameter)
+                    piece += term
+                value += np.float64(piece)
+        total[0] += factor * value
+
+    return own_output_loss
 
 
-@kernel
-def cross_entropy_delta(
-    z: Any, bias: Any, target: Any, loss_factor: float, factor: Any, total: Any, sums: Any
-) -> None:
-    """Replace z by factor·(σ(z + bias) − x); add loss_factor·Σ cross-entropy and column sums."""
-    entropy = 0.0
-    for i in range(z.shape[0]):
-        for start in range(0, z.shape[1], PIECE):
-            columns = slice(start, start + PIECE)
-            own, wanted = z[i, columns], target[i, columns]
-            offset, own_sums = bias[columns], sums[columns]
-            piece = z.dtype.type(0)
-            for j in range(own.size):
-                probability, nats = cross_entropy(own[j] + offset[j], wanted[j])
-                piece += nats
-                delta = (probability - wanted[j]) * factor
-                own[j] = delta
-                own_sums[j] += delta
-            entropy += np.float64(piece)
-    total[0] += loss_factor * entropy
+def _make_own_output_delta(outcome: Any) -> Any:
+    @kernel
+    def own_output_delta(
+        z: Any,
+        bias: Any,
+        target: Any,
+        loss_factor: float,
+        factor: Any,
+        parameter: Any,
+        total: Any,
+        sums: Any,
+    ) -> None:
+        value = 0.0
+        for i in range(z.shape[0]):
+            for start in range(0, z.shape[1], PIECE):
+                columns = slice(start, start + PIECE)
+                own, wanted = z[i, columns], target[i, columns]
+                offset, own_sums = bias[columns], sums[columns]
+                piece = z.dtype.type(0)
+                for j in range(own.size):
+                    a, term = outcome(own[j] + offset[j], wanted[j], parameter)
+                    piece += term
+                    delta = (a - wanted[j]) * factor
+                    own[j] = delta
+                    own_sums[j] += delta
+                value += np.float64(piece)
+        total[0] += loss_factor * value
+
+    return own_output_delta
 
 
 @kernel
@@ -203,7 +204,7 @@ def kl_slope(
 
 def _make_hidden_delta(derivative: Any) -> Any:
     @kernel
-    def hidden_delta(delta: Any, a: Any, mask: Any, slope: Any, l1: Any, sums: Any) -> None:
+    def hidden_delta(delta: Any, z: Any, a: Any, mask: Any, slope: Any, l1: Any, sums: Any) -> None:
         # mask, slope and l1 may be None, for which the compiler leaves their branch out
         for i in range(delta.shape[0]):
             for j in range(delta.shape[1]):
@@ -214,14 +215,44 @@ def _make_hidden_delta(derivative: Any) -> Any:
                     value += slope[j]
                 if l1 is not None:
                     value += l1 if a[i, j] > 0 else (-l1 if a[i, j] < 0 else a[i, j])
-                value *= derivative(a[i, j])
+                value *= derivative(z[i, j], a[i, j])
                 delta[i, j] = value
                 sums[j] += value
 
     return hidden_delta
 
 
-BIAS_ACTIVATION = {name: _make_bias_activation(f) for name, (f, _) in ACTIVATIONS.items()}
-OUTPUT_LOSS = {name: _make_output_loss(f) for name, (f, _) in ACTIVATIONS.items()}
-OUTPUT_DELTA = {name: _make_output_delta(f, slope) for name, (f, slope) in ACTIVATIONS.items()}
-HIDDEN_DELTA = {name: _make_hidden_delta(slope) for name, (_, slope) in ACTIVATIONS.items()}
+def bias_activation(activation: str) -> Any:
+    """Return the loop of an activation."""
+    return made_of(_make_bias_activation, ACTIVATIONS[activation].compiled_value)
+
+
+def hidden_delta(activation: str) -> Any:
+    """Return the loop of an activation."""
+    return made_of(_make_hidden_delta, ACTIVATIONS[activation].compiled_derivative)
+
+
+def output_loss(activation: str, loss: str) -> Any:
+    """Return the loop of a loss with the output's activation."""
+    own = LOSSES[loss]
+    if own.compiled_outcome is not None:
+        return made_of(_make_own_output_loss, own.compiled_outcome)
+    return made_of(_make_output_loss, ACTIVATIONS[activation].compiled_value, own.compiled_term)
+
+
+def output_delta(activation: str, loss: str) -> Any:
+    """Return the loop of a loss with the output's activation."""
+    f, own = ACTIVATIONS[activation], LOSSES[loss]
+    if own.compiled_outcome is not None:
+        return made_of(_make_own_output_delta, own.compiled_outcome)
+    functions = (f.compiled_value, f.compiled_derivative, own.compiled_term, own.compiled_error)
+    return made_of(_make_output_delta, *functions)
+
+
+@cache
+def made_of(make: Callable[..., Any], *functions: Callable[..., Any]) -> Any:
+    """Make a loop of functions of one element; losses that share these share the loop."""
+    return make(*map(_element, functions))
+
+
+_element = cache(elementwise)

@@ -1,4 +1,4 @@
-"""Elementary functions that compile to vector instructions.
+"""What `gpuae.functions.elementary` compiles to: vector instructions.
 
 In float32 they are polynomials without branches or calls, so that a loop over them
 vectorises; in float64 they are the C library's. The float32 coefficients of exp, log, tanh, sin and
@@ -17,6 +17,10 @@ from typing import Any
 import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
+
+from gpuae.functions.elementary import cos_turn, exp, log, log1p_unit, sin_turn, tanh
+
+__all__ = ["cos_turn", "exp", "log", "log1p_unit", "sin_turn", "tanh"]
 
 _OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract"}}
 
@@ -62,36 +66,6 @@ _TANH = tuple(
 )
 _SIN = tuple(map(_f, (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)))
 _COS = tuple(map(_f, (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)))
-
-
-def exp(x: float) -> float:
-    """Return eˣ; in float32 for x within [−87, 88], beyond which it keeps the end's value."""
-    return math.exp(x)
-
-
-def log(x: float) -> float:
-    """Return ln x for a normal x > 0."""
-    return math.log(x)
-
-
-def tanh(x: float) -> float:
-    """Return tanh x."""
-    return math.tanh(x)
-
-
-def log1p_unit(x: float) -> float:
-    """Return ln(1 + x) for x in [0, 1]."""
-    return math.log1p(x)
-
-
-def cos_turn(x: float) -> float:
-    """Return cos 2πx for x in [0, 1]."""
-    return math.cos(2.0 * math.pi * x)
-
-
-def sin_turn(x: float) -> float:
-    """Return sin 2πx for x in [0, 1]."""
-    return math.sin(2.0 * math.pi * x)
 
 
 def _single(x: Any) -> bool:

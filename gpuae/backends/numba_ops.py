@@ -20,13 +20,16 @@ from gpuae.backends import (
     numba_parameters,
     numba_program,
     numba_rows,
+    numba_sparse,
     philox,
 )
 from gpuae.backends.numba_gemm import gemm
 from gpuae.backends.numba_rows import CACHE_LINE
-from gpuae.backends.numpy_ops import NumpyOps, loss_factor, row_loss_factor
+from gpuae.backends.numpy_ops import NumpyOps
 from gpuae.backends.ops import Clock, Corruption, Ops, Recorder, Rows, Scaling
 from gpuae.config import Activation, Loss
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
 
 Matrix = NDArray[Any]
 
@@ -44,9 +47,9 @@ class NumbaOps(NumpyOps):
         # the products' addresses hold in this process only
         return type(self), ()
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
-        meeting = numba_program.new_meeting()
-        return [KernelRecorder(threads, meeting) for _ in range(threads)]
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
+        counters = numba_program.new_barrier()
+        return [KernelRecorder(threads, counters) for _ in range(threads)]
 
     def session(self) -> AbstractContextManager[object]:
         """Keep our BLAS to the calling thread."""
@@ -137,11 +140,13 @@ class NumbaOps(NumpyOps):
     def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
         self._run(numba_rows.unscale, x, scaling.center, scaling.factor, out)
 
-    def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
-        self._run(numba_kernels.BIAS_ACTIVATION[activation], z, bias)
+    def bias_activation(
+        self, z: Matrix, bias: Matrix, activation: Activation, preactivation: Matrix | None = None
+    ) -> None:
+        self._run(numba_kernels.bias_activation(activation), z, bias, preactivation)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
-        self._run(numba_kernels.topk_mask, a, k, mask)
+        self._run(numba_sparse.topk_mask, *_words(a), k, mask)
 
     def dropout_mask(
         self, rows: Rows, layer: int, rate: float, seed: int, mask: Matrix, combine: bool
@@ -179,11 +184,11 @@ class NumbaOps(NumpyOps):
         activation: Activation,
         loss: Loss,
         total: Matrix,
+        parameter: float = 0.0,
     ) -> None:
-        factor = row_loss_factor(loss, z.shape[1])
-        entropy = loss == "bce"
-        run = numba_kernels.cross_entropy_loss if entropy else numba_kernels.OUTPUT_LOSS[activation]
-        self._run(run, z, bias, target, factor, total)
+        run = numba_kernels.output_loss(activation, loss)
+        factor, own = LOSSES[loss].value_factor(z.shape[1]), z.dtype.type(parameter)
+        self._run(run, z, bias, target, factor, own, total)
 
     def output_delta(
         self,
@@ -196,17 +201,21 @@ class NumbaOps(NumpyOps):
         total: Matrix,
         bias_gradient: Matrix,
         accumulate: bool,
+        parameter: float = 0.0,
     ) -> None:
         if not accumulate:
             self.fill(bias_gradient, 0)
-        columns = z.shape[1]
-        factor = z.dtype.type(loss_factor(loss, columns) / rows_of_step)
-        entropy = loss == "bce"
-        run = (
-            numba_kernels.cross_entropy_delta if entropy else numba_kernels.OUTPUT_DELTA[activation]
-        )
+        own, number, columns = LOSSES[loss], z.dtype.type, z.shape[1]
         self._run(
-            run, z, bias, target, row_loss_factor(loss, columns), factor, total, bias_gradient
+            numba_kernels.output_delta(activation, loss),
+            z,
+            bias,
+            target,
+            own.value_factor(columns),
+            number(own.delta_factor(columns) / rows_of_step),
+            number(parameter),
+            total,
+            bias_gradient,
         )
 
     def kl_slope(
@@ -219,7 +228,7 @@ class NumbaOps(NumpyOps):
         slope: Matrix,
         total: Matrix,
     ) -> None:
-        signed = activation == "tanh"
+        signed = ACTIVATIONS[activation].signed
         self._run(numba_kernels.kl_slope, code_sums, rows_of_step, rho, beta, signed, slope, total)
 
     def hidden_delta(
@@ -232,29 +241,63 @@ class NumbaOps(NumpyOps):
         activation: Activation,
         bias_gradient: Matrix,
         accumulate: bool,
+        preactivation: Matrix | None = None,
     ) -> None:
         if not accumulate:
             self.fill(bias_gradient, 0)
+        z = a if preactivation is None else preactivation
         penalty = delta.dtype.type(l1) if l1 else None
-        self._run(
-            numba_kernels.HIDDEN_DELTA[activation], delta, a, mask, slope, penalty, bias_gradient
-        )
+        run = numba_kernels.hidden_delta(activation)
+        self._run(run, delta, z, a, mask, slope, penalty, bias_gradient)
 
-    def total_gradient(
+    def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
+        self._run(numba_parameters.sum_lanes, lanes, place.start, out)
+
+    def topk(self, a: Matrix, k: int, indices: Matrix, values: Matrix) -> None:
+        self._run(numba_sparse.topk, a, *_words(a), indices, values)
+
+    def sparse_product(self, indices: Matrix, values: Matrix, w: Matrix, out: Matrix) -> None:
+        self._run(numba_sparse.product, indices, values, w, out)
+
+    def sparse_delta(self, indices: Matrix, delta_next: Matrix, w: Matrix, out: Matrix) -> None:
+        self._run(numba_sparse.delta, indices, delta_next, w, out)
+
+    def sparse_hidden_delta(
         self,
-        lanes: Matrix,
-        part: slice,
-        parameters: Matrix,
-        weight_decay: float,
-        n_weights: int,
-        out: Matrix,
+        delta: Matrix,
+        a: Matrix,
+        indices: Matrix,
+        activation: Activation,
+        bias_gradient: Matrix,
+        accumulate: bool,
     ) -> None:
-        decay = out.dtype.type(weight_decay)
-        weights = max(0, min(part.stop, n_weights) - part.start)
-        decayed = weights if weight_decay else 0
-        self._run(
-            numba_parameters.total_gradient, lanes, part.start, parameters, decay, decayed, out
-        )
+        if not accumulate:
+            self.fill(bias_gradient, 0)
+        self._run(numba_sparse.hidden_delta(activation), delta, a, indices, bias_gradient)
+
+    def sparse_outer_rows(
+        self,
+        indices: Matrix,
+        values: Matrix,
+        delta_next: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        run = numba_sparse.outer_rows
+        self._run(run, indices, values, delta_next, rows.start, out, accumulate)
+
+    def sparse_outer_columns(
+        self,
+        inputs: Matrix,
+        indices: Matrix,
+        delta: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        run = numba_sparse.outer_columns
+        self._run(run, inputs, indices, delta, rows.start, out, accumulate)
 
     def adam(
         self,
@@ -306,11 +349,11 @@ class NumbaOps(NumpyOps):
 
 
 class KernelRecorder(NumbaOps):
-    """Writes down calls of kernels for compiled code to make."""
+    """Records calls of kernels for compiled code to make."""
 
-    def __init__(self, threads: int, meeting: Matrix) -> None:
+    def __init__(self, threads: int, counters: Matrix) -> None:
         super().__init__()
-        self._threads, self._meeting = threads, meeting
+        self._threads, self._counters = threads, counters
         self._calls: list[tuple[Any, tuple[Any, ...]]] = []
 
     @property
@@ -318,12 +361,11 @@ class KernelRecorder(NumbaOps):
         """Itself."""
         return self
 
-    def meet(self) -> None:
-        """Write down a meeting."""
+    def barrier(self) -> None:
+        """Record a barrier."""
         if self._threads > 1:
-            self._run(
-                numba_program.meet, self._meeting, self._threads, numba_program.yield_address()
-            )
+            give_way = numba_program.yield_address()
+            self._run(numba_program.wait_at_barrier, self._counters, self._threads, give_way)
 
     def take(self) -> numba_program.Program:
         """Return the calls since the last time."""
@@ -354,6 +396,13 @@ def _frozen(source: Matrix) -> Matrix:
     view = source.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def _words(a: Matrix) -> tuple[Matrix, Any, Any]:
+    """Return a's bits as signed integers, the lowest of these, and the bits of infinity."""
+    kind = np.dtype(f"i{a.itemsize}")
+    infinity = a.dtype.type(np.inf).view(kind)
+    return a.view(kind), kind.type(np.iinfo(kind).min), infinity
 
 
 def _scaling(scaling: Scaling) -> tuple[Matrix, Matrix, Any, Any]:

@@ -11,18 +11,14 @@ from gpuae.backends.ops import ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, START, ST
 
 
 @kernel
-def total_gradient(
-    lanes: Any, start: int, parameters: Any, decay: Any, decayed: int, out: Any
-) -> None:
-    """Sum lanes in their order, from `start` on; add decay·w on the first `decayed` entries."""
+def sum_lanes(lanes: Any, start: int, out: Any) -> None:
+    """Sum lanes in their order, from column `start` on."""
     stop = start + out.size
     out[:] = lanes[0, start:stop]
     for lane in range(1, lanes.shape[0]):
         own = lanes[lane, start:stop]
         for i in range(out.size):
             out[i] += own[i]
-    for i in range(decayed):
-        out[i] += decay * parameters[start + i]
 
 
 @kernel

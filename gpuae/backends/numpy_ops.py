@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from gpuae.backends import philox
@@ -17,7 +16,6 @@ from gpuae.backends.ops import (
     ADAM_BETA_2,
     ADAM_EPSILON,
     EPOCH,
-    LEAKY_SLOPE,
     RHO_FLOOR,
     ROW_BASE,
     START,
@@ -30,26 +28,10 @@ from gpuae.backends.ops import (
 )
 from gpuae.backends.python_program import PythonRecorder
 from gpuae.config import Activation, Loss
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
 
 Matrix = NDArray[Any]
-
-ACTIVATIONS: dict[str, Callable[[Matrix], Matrix]] = {
-    "sigmoid": expit,
-    "tanh": np.tanh,
-    "relu": lambda z: np.maximum(z, 0),
-    "leaky_relu": lambda z: np.where(z > 0, z, z.dtype.type(LEAKY_SLOPE) * z),
-    "identity": lambda z: z,
-}
-"""f(z) of each activation."""
-
-DERIVATIVES: dict[str, Callable[[Matrix], Matrix]] = {
-    "sigmoid": lambda a: a * (1 - a),
-    "tanh": lambda a: 1 - a * a,
-    "relu": lambda a: (a > 0).astype(a.dtype),
-    "leaky_relu": lambda a: np.where(a > 0, 1, LEAKY_SLOPE).astype(a.dtype),
-    "identity": np.ones_like,
-}
-"""f′(z), written in terms of a = f(z)."""
 
 
 class NumpyOps:
@@ -57,8 +39,8 @@ class NumpyOps:
 
     name = "numpy"
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
-        return [PythonRecorder(self, meet) for _ in range(threads)]
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
+        return [PythonRecorder(self, barrier) for _ in range(threads)]
 
     def session(self) -> AbstractContextManager[object]:
         """Keep BLAS to one thread, so that results do not depend on their number."""
@@ -127,8 +109,13 @@ class NumpyOps:
     def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
         out[...] = x / scaling.factor + scaling.center
 
-    def bias_activation(self, z: Matrix, bias: Matrix, activation: Activation) -> None:
-        z[...] = ACTIVATIONS[activation](z + bias)
+    def bias_activation(
+        self, z: Matrix, bias: Matrix, activation: Activation, preactivation: Matrix | None = None
+    ) -> None:
+        shifted = z + bias
+        z[...] = ACTIVATIONS[activation].value(shifted)
+        if preactivation is not None:
+            preactivation[...] = shifted
 
     def bias_activation_dropout(
         self,
@@ -141,15 +128,15 @@ class NumpyOps:
         seed: int,
         mask: Matrix,
         out: Matrix,
+        preactivation: Matrix | None = None,
     ) -> None:
-        self.bias_activation(z, bias, activation)
+        self.bias_activation(z, bias, activation, preactivation)
         self.dropout_mask(rows, layer, rate, seed, mask, combine=False)
         self.multiply(z, mask, out)
 
     def topk_mask(self, a: Matrix, k: int, mask: Matrix) -> None:
-        largest_first = np.argsort(-a, axis=1, kind="stable")
         mask.fill(0)
-        np.put_along_axis(mask, largest_first[:, :k], 1, axis=1)
+        np.put_along_axis(mask, _largest(a, k), 1, axis=1)
 
     def dropout_mask(
         self, rows: Rows, layer: int, rate: float, seed: int, mask: Matrix, combine: bool
@@ -180,10 +167,11 @@ class NumpyOps:
         activation: Activation,
         loss: Loss,
         total: Matrix,
+        parameter: float = 0.0,
     ) -> None:
-        logits = z + bias
-        z[...] = ACTIVATIONS[activation](logits)
-        total += _loss_sum(logits, z, target, loss)
+        shifted = z + bias
+        z[...] = ACTIVATIONS[activation].value(shifted)
+        total += LOSSES[loss].value(shifted, z, target, parameter)
 
     def output_delta(
         self,
@@ -196,11 +184,13 @@ class NumpyOps:
         total: Matrix,
         bias_gradient: Matrix,
         accumulate: bool,
+        parameter: float = 0.0,
     ) -> None:
-        self.output_loss(z, bias, target, activation, loss, total)
-        factor = z.dtype.type(loss_factor(loss, z.shape[1]) / rows_of_step)
-        slope = 1 if loss == "bce" else DERIVATIVES[activation](z)
-        z[...] = (z - target) * slope * factor
+        own, shifted = LOSSES[loss], z + bias
+        self.output_loss(z, bias, target, activation, loss, total, parameter)
+        factor = z.dtype.type(own.delta_factor(z.shape[1]) / rows_of_step)
+        slope = 1 if own.output else ACTIVATIONS[activation].derivative(shifted, z)
+        z[...] = own.errors(z, target, parameter) * slope * factor
         _add_bias_gradient(z, bias_gradient, accumulate)
 
     def kl_slope(
@@ -214,9 +204,10 @@ class NumpyOps:
         total: Matrix,
     ) -> None:
         mean = code_sums / rows_of_step
-        rho_hat = (mean + 1) / 2 if activation == "tanh" else mean
+        signed = ACTIVATIONS[activation].signed
+        rho_hat = (mean + 1) / 2 if signed else mean
         rho_hat = np.clip(rho_hat, RHO_FLOOR, 1 - RHO_FLOOR)
-        unit = 0.5 if activation == "tanh" else 1.0
+        unit = 0.5 if signed else 1.0
         slope[...] = unit * beta * (-rho / rho_hat + (1 - rho) / (1 - rho_hat)) / rows_of_step
         divergence = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
         total += rows_of_step * beta * divergence.sum()
@@ -231,6 +222,7 @@ class NumpyOps:
         activation: Activation,
         bias_gradient: Matrix,
         accumulate: bool,
+        preactivation: Matrix | None = None,
     ) -> None:
         if mask is not None:
             delta *= mask
@@ -238,23 +230,70 @@ class NumpyOps:
             delta += slope
         if l1:
             delta += delta.dtype.type(l1) * np.sign(a)
-        delta *= DERIVATIVES[activation](a)
+        delta *= ACTIVATIONS[activation].derivative(
+            a if preactivation is None else preactivation, a
+        )
         _add_bias_gradient(delta, bias_gradient, accumulate)
 
-    def total_gradient(
-        self,
-        lanes: Matrix,
-        part: slice,
-        parameters: Matrix,
-        weight_decay: float,
-        n_weights: int,
-        out: Matrix,
-    ) -> None:
-        out[...] = lanes[0, part]
+    def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
+        out[...] = lanes[0, place]
         for lane in lanes[1:]:
-            out += lane[part]
-        decayed = parameters[part][: max(0, n_weights - part.start)]
-        out[: len(decayed)] += out.dtype.type(weight_decay) * decayed
+            out += lane[place]
+
+    def topk(self, a: Matrix, k: int, indices: Matrix, values: Matrix) -> None:
+        indices[...] = np.sort(_largest(a, k), axis=1)
+        values[...] = np.take_along_axis(a, indices, axis=1)
+
+    def sparse_product(self, indices: Matrix, values: Matrix, w: Matrix, out: Matrix) -> None:
+        for own, value, row in zip(indices, values, out, strict=True):
+            row[...] = value @ w[own]
+
+    def sparse_delta(self, indices: Matrix, delta_next: Matrix, w: Matrix, out: Matrix) -> None:
+        for own, delta, row in zip(indices, delta_next, out, strict=True):
+            row[...] = w[own] @ delta
+
+    def sparse_hidden_delta(
+        self,
+        delta: Matrix,
+        a: Matrix,
+        indices: Matrix,
+        activation: Activation,
+        bias_gradient: Matrix,
+        accumulate: bool,
+    ) -> None:
+        delta *= ACTIVATIONS[activation].derivative(a, a)
+        if not accumulate:
+            bias_gradient.fill(0)
+        np.add.at(bias_gradient, indices, delta)
+
+    def sparse_outer_rows(
+        self,
+        indices: Matrix,
+        values: Matrix,
+        delta_next: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            out.fill(0)
+        for own, value, delta in zip(indices, values, delta_next, strict=True):
+            here = (own >= rows.start) & (own < rows.stop)
+            out[own[here] - rows.start] += np.outer(value[here], delta)
+
+    def sparse_outer_columns(
+        self,
+        inputs: Matrix,
+        indices: Matrix,
+        delta: Matrix,
+        rows: slice,
+        out: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            out.fill(0)
+        for own, value, row in zip(indices, delta, inputs, strict=True):
+            out[:, own] += np.outer(row[rows], value)
 
     def add_squares(self, x: Matrix, factor: float, total: Matrix) -> None:
         total += factor * self.dot(x, x)
@@ -311,22 +350,10 @@ class NumpyOps:
         y[...] = alpha * x + beta * y if beta else alpha * x
 
 
-def loss_factor(loss: Loss, columns: int) -> float:
-    """Return c in δ = c·(x̂ − x)∘f′/m: 1 for sse, 2/d for mse, 1/d for bce (there without f′)."""
-    return {"sse": 1.0, "mse": 2.0 / columns, "bce": 1.0 / columns}[loss]
-
-
-def row_loss_factor(loss: Loss, columns: int) -> float:
-    """Return what Σ(x̂ − x)² or the summed cross-entropy of a row is multiplied by."""
-    return 0.5 if loss == "sse" else 1.0 / columns
-
-
-def _loss_sum(logits: Matrix, output: Matrix, target: Matrix, loss: Loss) -> float:
-    if loss == "bce":
-        terms = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
-        return float(terms.sum(dtype=np.float64) / target.shape[1])
-    squares = ((output - target) ** 2).sum(dtype=np.float64)
-    return float(squares / 2 if loss == "sse" else squares / target.shape[1])
+def _largest(a: Matrix, k: int) -> NDArray[np.int64]:
+    """Return the columns of the k largest of each row, largest first and of equals the lower."""
+    columns: NDArray[np.int64] = np.argsort(-a, axis=1, kind="stable")[:, :k]
+    return columns
 
 
 def _add_bias_gradient(delta: Matrix, bias_gradient: Matrix, accumulate: bool) -> None:

@@ -26,7 +26,6 @@ from gpuae.config import Activation, Loss, Noise
 Array: TypeAlias = Any
 """An array of the backend: NumPy's on the CPU, CuPy's on a GPU."""
 
-LEAKY_SLOPE = 0.01
 ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 RHO_FLOOR = 1e-6
 """The mean activation of a code unit is kept this far away from 0 and 1."""
@@ -92,8 +91,16 @@ class Corruption:
     high: Array
 
 
+SPARSE_SHARE = 1 / 8
+
+
+def sparse_pays(k: int, units: int) -> bool:
+    """Whether products with k active of so many units are faster than those with all of them."""
+    return k <= SPARSE_SHARE * units
+
+
 class Program(Protocol):
-    """Operations that were written down, ready to be carried out again and again."""
+    """Operations that were recorded, ready to be carried out again and again."""
 
     def replay(self, times: int) -> None:
         """Carry them out in their order, so many times."""
@@ -101,19 +108,19 @@ class Program(Protocol):
 
 
 class Recorder(Protocol):
-    """Writes down what one thread does."""
+    """Records what one thread does."""
 
     @property
     def ops(self) -> Ops:
-        """Operations whose calls are written down, not carried out."""
+        """Operations whose calls are recorded, not carried out."""
         ...
 
-    def meet(self) -> None:
-        """Write down that the thread waits for all others of its group to come to the same call."""
+    def barrier(self) -> None:
+        """Record that the thread waits for all others of its group to come to the same call."""
         ...
 
     def take(self) -> Program:
-        """Return what was written down since the last time."""
+        """Return what was recorded since the last time."""
         ...
 
 
@@ -122,10 +129,10 @@ class Ops(Protocol):
 
     name: str
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
         """Return a recorder for each of a group of threads.
 
-        `meet` is how they wait for each other in the interpreter, where a backend has no better
+        `barrier` is how they wait for each other in the interpreter, where a backend has no better
         way. All of them must be replaying before one may wait.
         """
         ...
@@ -210,8 +217,10 @@ class Ops(Protocol):
 
     # Forward
 
-    def bias_activation(self, z: Array, bias: Array, activation: Activation) -> None:
-        """Replace z (m, n) by f(z + bias)."""
+    def bias_activation(
+        self, z: Array, bias: Array, activation: Activation, preactivation: Array | None = None
+    ) -> None:
+        """Replace z (m, n) by f(z + bias), and keep z + bias if there is a place."""
         ...
 
     def bias_activation_dropout(
@@ -225,8 +234,9 @@ class Ops(Protocol):
         seed: int,
         mask: Array,
         out: Array,
+        preactivation: Array | None = None,
     ) -> None:
-        """Replace z by a = f(z + bias), draw `dropout_mask` into mask and write a ∘ mask to out."""
+        """Do `bias_activation`, draw `dropout_mask` into mask and write a ∘ mask to out."""
         ...
 
     def topk_mask(self, a: Array, k: int, mask: Array) -> None:
@@ -258,9 +268,19 @@ class Ops(Protocol):
     # Objective and backward
 
     def output_loss(
-        self, z: Array, bias: Array, target: Array, activation: Activation, loss: Loss, total: Array
+        self,
+        z: Array,
+        bias: Array,
+        target: Array,
+        activation: Activation,
+        loss: Loss,
+        total: Array,
+        parameter: float = 0.0,
     ) -> None:
-        """Replace the last layer's products z by x̂ = f(z + bias); add Σ_rows loss to total (1,)."""
+        """Replace the last layer's products z by x̂ = f(z + bias); add Σ_rows loss to total (1,).
+
+        `parameter` is that of the loss, if it has one.
+        """
         ...
 
     def output_delta(
@@ -274,6 +294,7 @@ class Ops(Protocol):
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        parameter: float = 0.0,
     ) -> None:
         """Replace z by the delta ∂J/∂(z + bias) of the output layer.
 
@@ -308,29 +329,87 @@ class Ops(Protocol):
         activation: Activation,
         bias_gradient: Array,
         accumulate: bool,
+        preactivation: Array | None = None,
     ) -> None:
         """Turn δ_next·Wᵀ in `delta` into this layer's delta.
 
-        delta = (mask ∘ delta + slope + l1·sign(a)) ∘ f′, f′ from the activation a before the mask.
+        delta = (mask ∘ delta + slope + l1·sign(a)) ∘ f′, f′ from the activation a before the mask
+        and, where f′ needs it, the preactivation that `bias_activation` kept.
         The column sums go to bias_gradient as in `output_delta`.
+        """
+        ...
+
+    # A code of which k of h units are active in each row
+    #
+    # As `indices` (m, k), int32, the units, each once and ascending in a row, and `values` (m, k).
+    # What is not among them is never read of a weight and counts as 0 exactly.
+
+    def topk(self, a: Array, k: int, indices: Array, values: Array) -> None:
+        """Write the k largest of each row of a (m, h), as `topk_mask` chooses them."""
+        ...
+
+    def sparse_product(self, indices: Array, values: Array, w: Array, out: Array) -> None:
+        """Compute out (m, d) = code·w, w (h, d)."""
+        ...
+
+    def sparse_delta(self, indices: Array, delta_next: Array, w: Array, out: Array) -> None:
+        """Write the entries of delta_next·wᵀ at the indices into out (m, k).
+
+        delta_next is (m, d), w (h, d).
+        """
+        ...
+
+    def sparse_hidden_delta(
+        self,
+        delta: Array,
+        a: Array,
+        indices: Array,
+        activation: Activation,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        """Multiply delta (m, k) by f′, from the activations a (m, k) before dropout.
+
+        The sums over the rows of each unit go to bias_gradient (h,) as in `output_delta`.
+        """
+        ...
+
+    def sparse_outer_rows(
+        self,
+        indices: Array,
+        values: Array,
+        delta_next: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        """Write (or add) some rows of codeᵀ·delta_next, the gradient of the weight after the code.
+
+        delta_next is (m, d), out (rows, d); of an inactive unit it is 0. Sums are in the order of
+        the rows of the code.
+        """
+        ...
+
+    def sparse_outer_columns(
+        self,
+        inputs: Array,
+        indices: Array,
+        delta: Array,
+        rows: slice,
+        out: Array,
+        accumulate: bool,
+    ) -> None:
+        """Write (or add) some rows of inputsᵀ·δ, the gradient of the weight before the code.
+
+        inputs is (m, n), delta (m, k) what δ (m, h) has at the indices, out (rows, h). Sums are in
+        the order of the rows of the code.
         """
         ...
 
     # Parameters
 
-    def total_gradient(
-        self,
-        lanes: Array,
-        part: slice,
-        parameters: Array,
-        weight_decay: float,
-        n_weights: int,
-        out: Array,
-    ) -> None:
-        """Sum one part of the lanes (l, p) in their order into out, which is as long as the part.
-
-        λ·w is added on what the part has of the first `n_weights` parameters.
-        """
+    def sum_lanes(self, lanes: Array, place: slice, out: Array) -> None:
+        """Sum some columns of the lanes (l, p), in their order, into out, as long as the place."""
         ...
 
     def add_squares(self, x: Array, factor: float, total: Array) -> None:

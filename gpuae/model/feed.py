@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,21 @@ from gpuae.backends.ops import Array, Corruption, Ops, Rows, Scaling
 from gpuae.config import Config
 from gpuae.model.preprocess import Preprocess
 from gpuae.model.tile import Tile
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What outputs should be, all of it on the device; `scaling` leaves it as it is."""
+
+    source: Array
+    scaling: Scaling
+
+    @classmethod
+    def create(cls, ops: Ops, targets: NDArray[Any], config: Config) -> Targets:
+        """Bring targets (n, outputs), of any real type, to the device."""
+        columns, number = targets.shape[1], np.result_type(targets.dtype, config.dtype)
+        zeros, ones = (ops.asarray(own(columns, number)) for own in (np.zeros, np.ones))
+        return cls(ops.asarray(targets), Scaling(zeros, ones, -math.inf, math.inf))
 
 
 @dataclass(frozen=True)
@@ -25,12 +41,24 @@ class Feed:
     shift: Array | None
     """What is left to add to scaled rows before they are whitened, (d,)."""
     noise: Corruption | None
+    targets: Targets | None = None
+    """Where rows have targets of their own."""
 
     @classmethod
     def create(
-        cls, ops: Ops, source: NDArray[Any], preprocess: Preprocess, config: Config, *, noisy: bool
+        cls,
+        ops: Ops,
+        source: NDArray[Any],
+        preprocess: Preprocess,
+        config: Config,
+        *,
+        noisy: bool,
+        targets: NDArray[Any] | None = None,
     ) -> Feed:
-        """Prepare to load rows of `source` (n, d), of any real type, on the device."""
+        """Prepare to load rows of `source` (n, d), of any real type, on the device.
+
+        `targets` (n, outputs) are taken as they are; without them a row is its own target.
+        """
 
         def vector(values: NDArray[Any]) -> Array:
             return ops.asarray(values.astype(config.dtype))
@@ -46,10 +74,14 @@ class Feed:
             whiten=vector(whitening.forward) if whitening else None,
             shift=vector(-preprocess.centers()[1]) if whitening else None,
             noise=noise,
+            targets=None if targets is None else Targets.create(ops, targets, config),
         )
 
     def load(self, tile: Tile, rows: Rows) -> None:
-        """Fill the tile's clean and noisy rows."""
+        """Fill the tile's clean and noisy rows and their targets."""
+        if self.targets is not None:
+            own = replace(rows, places=None)  # targets are all there, at the rows' numbers
+            self.ops.gather(own, self.targets.source, self.targets.scaling, tile.target)
         if self.whiten is None and self.noise is not None:
             self.ops.gather_corrupt(
                 rows, self.source, self.scaling, self.noise, tile.clean, tile.noisy

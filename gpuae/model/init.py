@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gpuae.backends import philox
 from gpuae.config import Config
+from gpuae.functions.activations import ACTIVATIONS
 from gpuae.model.network import Layer, Network
 from gpuae.model.pca import PrincipalAxes
 from gpuae.model.pca_start import pca_start
@@ -58,7 +59,7 @@ def _weight(
 ) -> NDArray[np.float64]:
     if config.init == "distance":
         return _distance_weight(layer, network.columns, image_shape)
-    rectifier = layer.activation in ("relu", "leaky_relu")
+    rectifier = ACTIVATIONS[layer.activation].rectifier
     if config.init == "pca":
         he = rectifier
     else:

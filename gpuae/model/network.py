@@ -21,7 +21,7 @@ class Kind(Enum):
     BIAS = "bias"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ParameterGroup:
     """Parameters that are stored together; two layers that share them have the same group.
 
@@ -121,7 +121,8 @@ class Network:
     def groups(self) -> tuple[ParameterGroup, ...]:
         """All parameters once, in the order of the flat vector."""
         used = (group for own in self.layers for group in (own.weight, own.bias))
-        return tuple(sorted(dict.fromkeys(used), key=lambda group: group.place.start))
+        by_place = {group.place.start: group for group in used}
+        return tuple(by_place[start] for start in sorted(by_place))
 
     @property
     def size(self) -> int:
@@ -133,9 +134,15 @@ class Network:
         """How many leading entries of the flat vector are weights; the rest are biases."""
         return int(max(layer.weight.place.stop for layer in self.layers))
 
+    @property
+    def lowest_trained(self) -> int:
+        """Index of the first layer that training moves: nothing goes back further."""
+        trained = (own.weight.trained or own.bias.trained for own in self.layers)
+        return next((i for i, moved in enumerate(trained) if moved), len(self.layers))
+
     def users(self, weight: ParameterGroup) -> list[int]:
         """Return the indices of the layers that use a weight, the last one first."""
-        return [i for i in reversed(range(len(self.layers))) if self.layers[i].weight is weight]
+        return [i for i in reversed(range(len(self.layers))) if self.layers[i].weight == weight]
 
     def biases(self, flat: Array) -> tuple[Array, ...]:
         """Return each layer's part of a vector of all biases, without copying."""

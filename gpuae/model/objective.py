@@ -17,25 +17,23 @@ class Totals:
         How many rows.
     loss
         Σ_rows loss(x̂, x).
-    absolute_code
-        Σ|a| of the code, for l1.
+    code
+        What the rule for the code adds up row by row, such as Σ|a|.
     squared_weights
         Σ_rows Σ_W ‖W‖², for weight decay.
-    kl
-        Σ_rows β Σ_j KL(ρ‖ρ̂_j).
+    penalty
+        Σ_rows of a penalty on the code that depends on all rows of a step.
     """
 
     rows: int
     loss: float
-    absolute_code: float
+    code: float
     squared_weights: float
-    kl: float
+    penalty: float
 
 
 def objective(totals: Totals, config: Config) -> float:
     """Return J, weighted by rows: (1/m) Σ_rows loss + (λ/2) Σ_W ‖W‖² + the penalty on the code."""
     decay = config.weight_decay / 2 * totals.squared_weights
-    sparsity = totals.kl
-    if config.sparsity == "l1":
-        sparsity = config.resolved("l1") * totals.absolute_code
-    return (totals.loss + decay + sparsity) / totals.rows
+    on_code = config.code_rule.penalty(config, totals.code, totals.penalty)
+    return (totals.loss + decay + on_code) / totals.rows

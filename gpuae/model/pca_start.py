@@ -3,10 +3,11 @@
 The scores of the rows along their leading principal axes are carried from layer to layer: each
 layer computes them from what the layer before it makes of them, as far as its activation is linear.
 Rectifiers carry a score s exactly by a pair of units, f(s) and f(−s), or, where units are short, by
-f(s + shift) with a shift that keeps nearly all rows above zero; tanh and sigmoid carry it
-scaled down to where they are nearly linear. The code has the first k scores and the output layer
-undoes it all, so that the network starts as PCA with k axes. Units that are left over are drawn at
-random and nothing reads them yet: training finds what they are good for.
+f(s + shift) with a shift that keeps nearly all rows where f is straight; tanh and sigmoid carry it
+scaled down to where they are nearly linear (`carries` in the records of the activations). The code
+has the first k scores and the output layer undoes it all, so that the network starts as PCA with k
+axes. Units that are left over are drawn at random and nothing reads them yet: training finds what
+they are good for.
 
 For the idea: H. Bourlard, Y. Kamp, "Auto-association by multilayer perceptrons and singular value
 decomposition", 1988; P. Baldi, K. Hornik, "Neural networks and principal component analysis", 1989.
@@ -19,8 +20,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends.ops import LEAKY_SLOPE
-from gpuae.config import Activation, Config
+from gpuae.config import Config
+from gpuae.functions.activations import ACTIVATIONS, Activation, Nearly, Pairs
 from gpuae.model.network import Layer, Network, Parameters
 from gpuae.model.pca import PrincipalAxes
 from gpuae.model.statistics import Vector
@@ -28,11 +29,9 @@ from gpuae.model.statistics import Vector
 NEARLY_LINEAR = 0.1
 """Deviation of what tanh is given of a score: its cubic term is then a thousandth of it."""
 SHIFT = 4.0
-"""Deviations that a score is shifted by where one rectifier has to carry it."""
+"""Deviations that a score is shifted by where one unit has to carry what needs a pair."""
 SMALLEST_SHARE = 1e-3
 """A score's deviation counts as at least this share of the largest one."""
-OUTPUT_MARGIN = 0.02
-"""Column means are kept so far away from where the output's activation saturates."""
 READ_AT_ONCE = 1e-3
 """Share of their random weights that left-over units of a tied network, which are read, get."""
 
@@ -67,7 +66,7 @@ def pca_start(network: Network, config: Config, pca: PrincipalAxes, flat: Vector
     """Turn flat (network.size,), which holds random weights, into the start that is PCA.
 
     A decoder that shares the encoder's weights, or starts with them, is PCA's where the activations
-    are relu or identity, and near it otherwise.
+    are undone by that (relu, identity), and near it otherwise.
     """
     mirrored = config.decoder != "untied"
     unit = 1.0 if mirrored else _typical_deviation(pca, network.code_size)
@@ -84,7 +83,7 @@ def pca_start(network: Network, config: Config, pca: PrincipalAxes, flat: Vector
         return
     for layer, own in zip(network.decoder[:-1], views[network.depth :], strict=False):
         scores = _carry(layer, own, scores, network.code_size, mirrored)
-    start, slope = _inverse(network.layers[-1].activation, pca.mean)
+    start, slope = ACTIVATIONS[network.layers[-1].activation].inverse(pca.mean)
     count = len(scores.deviations)
     views[-1].weight[...] = scores.read @ (unit * pca.axes[:, :count].T) / slope
     views[-1].bias[:] = start - scores.middle @ views[-1].weight
@@ -101,7 +100,7 @@ def _carry(layer: Layer, own: Parameters, scores: Scores, needed: int, mirrored:
 
     At least `needed` scores are carried, if there are units enough.
     """
-    units = _units(layer.activation, layer.n_out, scores.deviations, needed, mirrored)
+    units = _units(ACTIVATIONS[layer.activation], layer.n_out, scores.deviations, needed, mirrored)
     count, used = units.send.shape
     own.weight[:, :used] = scores.read[:, :count] @ units.send
     if mirrored:
@@ -130,7 +129,8 @@ def _mirror(
             own.bias[:] = before.shift - middle @ weight
             middle = before.middle
         else:
-            own.bias[:] = _inverse(layer.activation, pca.mean)[0] - middle @ weight
+            start, _ = ACTIVATIONS[layer.activation].inverse(pca.mean)
+            own.bias[:] = start - middle @ weight
 
 
 @dataclass(frozen=True)
@@ -150,19 +150,19 @@ def _units(
     activation: Activation, room: int, deviations: Vector, needed: int, mirrored: bool
 ) -> _Units:
     """Choose how `room` units carry scores of these deviations."""
-    available = len(deviations)
-    if activation in ("relu", "leaky_relu"):
+    own, available = activation.carries, len(deviations)
+    if isinstance(own, Pairs):
         needed = min(needed, available, room)
         count = min(available, room // 2) if room // 2 >= needed else needed
-        return _rectifiers(activation, room, deviations[:count])
+        return _pairs(activation, own, room, deviations[:count])
     count = min(available, room)
-    nothing = np.zeros(count)
-    if activation == "identity":
-        return _Units(np.eye(count), nothing, nothing, np.eye(count))
-    # sigmoid(z) = (1 + tanh(z/2))/2, so it is given twice as much and is read twice as strongly
-    twice, middle = (1.0, 0.0) if activation == "tanh" else (2.0, 0.5)
-    small = np.ones(count) if mirrored else _small(deviations[:count])
-    return _Units(np.diag(twice * small), nothing, nothing + middle, np.diag(twice / small))
+    shift = np.zeros(count)
+    if isinstance(own, Nearly):
+        small = np.ones(count) if mirrored else _small(deviations[:count])
+        send, receive = own.reach * small, 1 / (own.slope * own.reach) / small
+    else:
+        send = receive = np.ones(count)
+    return _Units(np.diag(send), shift, activation.value(shift), np.diag(receive))
 
 
 def _small(deviations: Vector) -> Vector:
@@ -171,27 +171,14 @@ def _small(deviations: Vector) -> Vector:
     return NEARLY_LINEAR / np.maximum(deviations, least or 1.0)
 
 
-def _rectifiers(activation: Activation, room: int, deviations: Vector) -> _Units:
+def _pairs(activation: Activation, own: Pairs, room: int, deviations: Vector) -> _Units:
     """Carry as many scores as there is room for by pairs, and the last of them by one unit each."""
     count = len(deviations)
     pairs = min(count, room - count)
     one = np.eye(count)
     send = np.hstack([one[:, :pairs], -one[:, :pairs], one[:, pairs:]])
-    shift = np.concatenate([np.zeros(2 * pairs), SHIFT * deviations[pairs:]])
+    above = SHIFT * deviations[pairs:] + own.straight_from
+    shift = np.concatenate([np.zeros(2 * pairs), above])
     receive = send.T.copy()
-    receive[: 2 * pairs] /= 1 + (LEAKY_SLOPE if activation == "leaky_relu" else 0.0)
-    return _Units(send, shift, shift, receive)
-
-
-def _inverse(activation: Activation, mean: Vector) -> tuple[Vector, Vector]:
-    """Return z with f(z) = mean, as far as f reaches it, and f′ there."""
-    if activation == "sigmoid":
-        inside = np.clip(mean, OUTPUT_MARGIN, 1 - OUTPUT_MARGIN)
-        return np.log(inside / (1 - inside)), inside * (1 - inside)
-    if activation == "tanh":
-        inside = np.clip(mean, OUTPUT_MARGIN - 1, 1 - OUTPUT_MARGIN)
-        return np.arctanh(inside), 1 - inside**2
-    if activation == "leaky_relu":
-        slope = np.where(mean < 0, LEAKY_SLOPE, 1.0)
-        return mean / slope, slope
-    return mean, np.ones(len(mean))
+    receive[: 2 * pairs] /= own.gain
+    return _Units(send, shift, activation.value(shift), receive)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from gpuae.backends.ops import Array, Ops, Rows
 from gpuae.config import Config
+from gpuae.functions.losses import LOSSES
 from gpuae.model.network import Network, ParameterGroup, Parameters
-from gpuae.model.tile import Tile
+from gpuae.model.tile import SparseCode, Tile
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,15 @@ class Sums:
     ----------
     loss
         Σ_rows loss(x̂, x), (1,).
-    absolute_code
-        Σ|a| of the code, (1,).
     code
-        Σ_rows a of each code unit, (k,).
+        What the rule for the code adds up row by row, (1,).
+    units
+        Σ_rows a of each code unit, (k,), where the rule needs it.
     """
 
     loss: Array
-    absolute_code: Array
     code: Array
+    units: Array
 
     @classmethod
     def allocate(cls, ops: Ops, network: Network) -> Sums:
@@ -39,7 +40,7 @@ class Sums:
 
     def clear(self, ops: Ops) -> None:
         """Set all sums to zero."""
-        for array in (self.loss, self.absolute_code, self.code):
+        for array in (self.loss, self.code, self.units):
             ops.fill(array, 0.0)
 
 
@@ -65,7 +66,8 @@ class Propagation:
         for index in range(self.network.depth):
             self._hidden(index, tile, dropout_of)
         if sums is not None:
-            self._add_code(tile, sums)
+            code = tile.activations[self.network.code]
+            self.config.code_rule.add(self.ops, code, sums.units, sums.code)
 
     def decode(self, tile: Tile, dropout_of: Rows | None) -> None:
         """Bring a tile from the code to the last layer's products, which await bias and f."""
@@ -86,17 +88,18 @@ class Propagation:
         self.ops.output_loss(
             tile.activations[-1],
             self.parameters[-1].bias,
-            tile.clean,
+            tile.target,
             self.network.layers[-1].activation,
             self.config.loss,
             sums.loss,
+            LOSSES[self.config.loss].parameter_of(self.config),
         )
 
-    def add_kl(self, code_sums: Array, rows_of_step: int, slope: Array, total: Array) -> None:
-        """Write the KL penalty's derivative by a code unit (k,); add m·penalty to total (1,)."""
+    def code_slope(self, units: Array, rows: int, slope: Array, total: Array) -> None:
+        """Write the penalty's derivative by a code unit (k,); add m·penalty to total (1,)."""
         activation = self.network.layers[self.network.code].activation
-        rho, beta = self.config.rho, self.config.resolved("beta")
-        self.ops.kl_slope(code_sums, rows_of_step, rho, beta, activation, slope, total)
+        rule = self.config.code_rule
+        rule.slope(self.ops, self.config, units, rows, activation, slope, total)
 
     def backward(
         self,
@@ -114,7 +117,7 @@ class Propagation:
         rows_of_step
             m of the formulas: rows of the whole step, of which the tile may be a part.
         slope
-            The KL penalty's derivative by a code unit, (k,), where there is one.
+            The derivative by a code unit, (k,), of a penalty on all rows of the step, if any.
         bias_gradients
             For each layer, (n_out,); added to if `accumulate`.
         """
@@ -122,15 +125,16 @@ class Propagation:
         self.ops.output_delta(
             tile.activations[-1],
             self.parameters[-1].bias,
-            tile.clean,
+            tile.target,
             self.network.layers[-1].activation,
             self.config.loss,
             rows_of_step,
             sums.loss,
             bias_gradients[-1],
             accumulate,
+            LOSSES[self.config.loss].parameter_of(self.config),
         )
-        for index in reversed(range(last)):
+        for index in reversed(range(self.network.lowest_trained, last)):
             self._hidden_delta(index, tile, rows_of_step, slope, bias_gradients[index], accumulate)
 
     def weight_gradient(
@@ -141,13 +145,32 @@ class Propagation:
         W is the weight as it is stored; it may be used by several layers.
         """
         for user in self.network.users(weight):
+            if tile.sparse is not None and user - self.network.code in (0, 1):
+                self._sparse_gradient(user, tile, tile.sparse, rows, out, accumulate)
+                accumulate = True
+                continue
             across, along = tile.inputs(user), tile.delta(user)
             if self.network.layers[user].transposed:
                 across, along = along, across
             self.ops.gemm(across[:, rows], along, out, transpose_a=True, accumulate=accumulate)
             accumulate = True
 
+    def _sparse_gradient(
+        self, user: int, tile: Tile, code: SparseCode, rows: slice, out: Array, accumulate: bool
+    ) -> None:
+        """Do it for the weight before the code or after it, of which few units are active."""
+        if user == self.network.code:
+            own = (tile.inputs(user), code.indices, code.delta)
+            self.ops.sparse_outer_columns(*own, rows, out, accumulate)
+        else:
+            own = (code.indices, code.values, tile.delta(user))
+            self.ops.sparse_outer_rows(*own, rows, out, accumulate)
+
     def _product(self, index: int, tile: Tile) -> None:
+        if tile.sparse is not None and index == self.network.code + 1:
+            code, weight = tile.sparse, self.parameters[index].weight
+            self.ops.sparse_product(code.indices, code.values, weight, tile.activations[index])
+            return
         self.ops.gemm(
             tile.inputs(index),
             self.parameters[index].weight,
@@ -158,27 +181,27 @@ class Propagation:
     def _hidden(self, index: int, tile: Tile, dropout_of: Rows | None) -> None:
         layer, bias = self.network.layers[index], self.parameters[index].bias
         activation, mask, out = tile.activations[index], tile.masks[index], tile.outputs[index]
+        z = tile.preactivations[index]
         rate, seed = self.config.dropout, self.config.seed
         self._product(index, tile)
-        if self.config.sparsity == "topk" and index == self.network.code:
+        if tile.sparse is not None and index == self.network.code:
+            code = tile.sparse
             self.ops.bias_activation(activation, bias, layer.activation)
-            self.ops.topk_mask(activation, self.config.k, mask)
+            own = (activation, code.indices, code.values)
+            self.config.code_rule.select_sparse(self.ops, self.config, *own)
+        elif self.config.code_rule.selects and index == self.network.code:
+            self.ops.bias_activation(activation, bias, layer.activation, z)
+            self.config.code_rule.select(self.ops, self.config, activation, mask)
             if dropout_of is not None and rate:
                 self.ops.dropout_mask(dropout_of, layer.number, rate, seed, mask, combine=True)
             self.ops.multiply(activation, mask, out)
         elif dropout_of is not None and rate:
+            drawn = (layer.number, rate, seed, mask, out)
             self.ops.bias_activation_dropout(
-                dropout_of, activation, bias, layer.activation, layer.number, rate, seed, mask, out
+                dropout_of, activation, bias, layer.activation, *drawn, z
             )
         else:
-            self.ops.bias_activation(activation, bias, layer.activation)
-
-    def _add_code(self, tile: Tile, sums: Sums) -> None:
-        code = tile.activations[self.network.code]
-        if self.config.sparsity == "kl":
-            self.ops.add_column_sums(code, sums.code)
-        elif self.config.sparsity == "l1":
-            self.ops.add_absolute_sum(code, sums.absolute_code)
+            self.ops.bias_activation(activation, bias, layer.activation, z)
 
     def _hidden_delta(
         self,
@@ -191,19 +214,26 @@ class Propagation:
     ) -> None:
         following = self.network.layers[index + 1]
         weight = self.parameters[index + 1].weight
+        if tile.sparse is not None and index == self.network.code:
+            own, activation = tile.sparse, self.network.layers[index].activation
+            self.ops.sparse_delta(own.indices, tile.delta(index + 1), weight, own.delta)
+            self.ops.sparse_hidden_delta(
+                own.delta, own.values, own.indices, activation, bias_gradient, accumulate
+            )
+            return
         delta = tile.deltas[index]
         self.ops.gemm(tile.delta(index + 1), weight, delta, transpose_b=not following.transposed)
         at_code = index == self.network.code
-        l1 = 0.0
-        if at_code and self.config.sparsity == "l1":
-            l1 = self.config.resolved("l1") / rows_of_step
+        rule = self.config.code_rule
+        absolute = rule.absolute_weight(self.config, rows_of_step) if at_code else 0.0
         self.ops.hidden_delta(
             delta,
             tile.activations[index],
             tile.masks[index],
             slope if at_code else None,
-            l1,
+            absolute,
             self.network.layers[index].activation,
             bias_gradient,
             accumulate,
+            tile.preactivations[index],
         )

@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
-from gpuae.backends.ops import Array, Ops
+from gpuae.backends.ops import Array, Ops, sparse_pays
 from gpuae.config import Config
-from gpuae.model.network import Network
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.model.network import Layer, Network
+
+
+@dataclass(frozen=True)
+class SparseCode:
+    """The units of a code that stay in each row; all others are 0.
+
+    Attributes
+    ----------
+    indices
+        Of the units, ascending, (m, k), int32.
+    values
+        Their activations, (m, k).
+    delta
+        ∂J/∂z of the same, (m, k).
+    """
+
+    indices: Array
+    values: Array
+    delta: Array
+
+    @classmethod
+    def allocate(cls, ops: Ops, rows: int, k: int, dtype: str) -> SparseCode:
+        """Allocate for up to `rows` rows."""
+        shape = (rows, k)
+        return cls(ops.empty(shape, "int32"), ops.empty(shape, dtype), ops.empty(shape, dtype))
 
 
 @dataclass(frozen=True)
@@ -18,28 +45,48 @@ class Tile:
     scaled
         Rows before whitening, (m, d).
     clean, noisy
-        The target and the network's input, (m, d); the same buffer when there is no noise.
+        Rows as they are and the network's input, (m, d); the same buffer when there is no noise.
+    target
+        What the output should be, (m, outputs): clean, unless rows have targets of their own.
     activations
         f of each layer before any mask; of the last layer first the products, then x̂ or the delta.
+    preactivations
+        z of each hidden layer, in training, where f′ needs it.
     masks, outputs
         What topk and dropout leave of a hidden activation, and the product of the two.
     deltas
         ∂J/∂z of each hidden layer; empty outside training.
+    sparse
+        The code in training, where few of its units stay: it takes the place of the code's mask,
+        output and delta.
     """
 
     scaled: Array | None
     clean: Array
     noisy: Array
+    target: Array
     activations: tuple[Array, ...]
+    preactivations: tuple[Array | None, ...]
     masks: tuple[Array | None, ...]
     outputs: tuple[Array, ...]
-    deltas: tuple[Array, ...]
+    deltas: tuple[Array | None, ...]
+    sparse: SparseCode | None = None
 
     @classmethod
     def allocate(
-        cls, ops: Ops, network: Network, config: Config, rows: int, *, training: bool
+        cls,
+        ops: Ops,
+        network: Network,
+        config: Config,
+        rows: int,
+        *,
+        training: bool,
+        targets: bool = False,
     ) -> Tile:
-        """Allocate what a configuration needs for up to `rows` rows."""
+        """Allocate what a configuration needs for up to `rows` rows.
+
+        `targets` says that rows have targets of their own.
+        """
 
         def matrix(columns: int) -> Array:
             return ops.empty((rows, columns), config.dtype)
@@ -47,18 +94,33 @@ class Tile:
         clean = matrix(network.columns)
         activations = tuple(matrix(layer.n_out) for layer in network.layers)
         hidden = network.layers[:-1]
-        masked = [_is_masked(config, network, i, training) for i in range(len(hidden))]
+        sparse = training and has_sparse_code(network, config)
+        masked = [
+            not (sparse and i == network.code) and _is_masked(config, network, i, training)
+            for i in range(len(hidden))
+        ]
         masks = tuple(matrix(hidden[i].n_out) if masked[i] else None for i in range(len(hidden)))
         return cls(
             scaled=matrix(network.columns) if config.whiten != "none" else None,
             clean=clean,
             noisy=matrix(network.columns) if training and config.noise != "none" else clean,
+            target=matrix(network.outputs) if targets else clean,
             activations=activations,
+            preactivations=tuple(
+                matrix(layer.n_out) if training and keeps_preactivation(layer) else None
+                for layer in hidden
+            ),
             masks=masks,
             outputs=tuple(
                 matrix(hidden[i].n_out) if masked[i] else activations[i] for i in range(len(hidden))
             ),
-            deltas=tuple(matrix(layer.n_out) for layer in hidden) if training else (),
+            deltas=tuple(
+                None if sparse and i == network.code else matrix(layer.n_out)
+                for i, layer in enumerate(hidden)
+            )
+            if training
+            else (),
+            sparse=SparseCode.allocate(ops, rows, config.k, config.dtype) if sparse else None,
         )
 
     @property
@@ -95,12 +157,34 @@ class Tile:
         return self.deltas[layer] if layer < len(self.deltas) else self.activations[layer]
 
 
+def keeps_preactivation(layer: Layer) -> bool:
+    """Whether the backward pass needs a hidden layer's z."""
+    return ACTIVATIONS[layer.activation].needs_z
+
+
+def has_sparse_code(network: Network, config: Config) -> bool:
+    """Whether training takes only those units of a code that stay, rather than all of them.
+
+    Only where that is faster, and where the code is the first layer and the one after it reads its
+    weight by rows.
+    """
+    rule, own = config.code_rule, network.layers[network.code]
+    alone = network.code == 0 and not network.layers[1].transposed
+    masked = config.dropout > 0 or keeps_preactivation(own)
+    return rule.selects and alone and not masked and sparse_pays(config.k, own.n_out)
+
+
 def _is_masked(config: Config, network: Network, layer: int, training: bool) -> bool:
-    at_code = config.sparsity == "topk" and layer == network.code
+    at_code = config.code_rule.selects and layer == network.code
     return at_code or (training and config.dropout > 0)
 
 
-def _rows_between(value: Array | tuple[Array, ...] | None, start: int, stop: int) -> Array:
+def _rows_between(
+    value: Array | SparseCode | tuple[Array, ...] | None, start: int, stop: int
+) -> Any:
+    if isinstance(value, SparseCode):
+        own = (value.indices, value.values, value.delta)
+        return SparseCode(*(entry[start:stop] for entry in own))
     if isinstance(value, tuple):
         return tuple(_rows_between(entry, start, stop) for entry in value)
     return None if value is None else value[start:stop]

@@ -6,6 +6,7 @@ import numpy as np
 
 from gpuae.config import Config
 from gpuae.model.network import Network
+from gpuae.model.tile import keeps_preactivation
 from gpuae.training.lbfgs import MEMORY
 
 
@@ -14,9 +15,10 @@ def bytes_needed(network: Network, config: Config, rows_held: int) -> int:
 
     Beside the parameters there are their gradient, the optimizer's state and a copy to go back to,
     and they are copied at the end: six vectors of that size, and with lbfgs more. And each row has
-    its input, activations and deltas.
+    its input, activations and deltas, and preactivations where they are kept.
     """
     vectors = 7 + 2 * (MEMORY + 1) if config.full_batch else 6
     widths = 2 * network.columns + 2 * sum(layer.n_out for layer in network.layers)
+    widths += sum(layer.n_out for layer in network.layers if keeps_preactivation(layer))
     numbers = vectors * network.size + rows_held * widths
     return numbers * np.dtype(config.dtype).itemsize

@@ -1,36 +1,25 @@
-"""How a step is shared out: rows to lanes, and the flat vector to parts.
+"""How the rows of a step are shared out.
 
 A block of rows is cut into tiles, one for each lane. A thread computes whole tiles, forward and
-back; a lane has sums of its own, which are added up in the order of the lanes. The gradient of the
-weights is a sum over all rows of the block, so it is cut the other way: into parts of each weight
-matrix, every one computed from the whole block by one thread, which then moves the parameters. What
-lanes and parts there are follows from the network and the configuration. So no sum depends on the
-number of threads.
+back; a lane has sums of its own, which are added up in the order of the lanes. What lanes there are
+follows from the network and the configuration, so no sum depends on the number of threads. A GPU
+has one lane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from gpuae.backends.ops import STEP, Array, Clock, Ops
+from gpuae.backends.ops import Array, Ops
 from gpuae.config import Config
 from gpuae.model.network import Network
 from gpuae.model.propagation import Sums
-from gpuae.model.tile import Tile
-from gpuae.training.batches import choose_lanes, choose_tile_rows
+from gpuae.model.tile import Tile, keeps_preactivation
 
-SMALLEST_PART = 1 << 12
-"""A weight matrix is not cut into parts with fewer entries."""
-ALIGNED_ROWS = 4
-"""Parts start at multiples of what the products' inner loops take at once."""
 KEPT_BYTES = 256 << 20
 """What the encoder's activations of a whole step may take, where they are needed twice."""
-EVALUATION_ROWS = 256
-"""Rows of a tile in evaluation, where small steps would only cost time."""
 
 
 @dataclass(frozen=True)
@@ -50,32 +39,67 @@ class Block:
     start: int
     stop: int
 
+    @property
+    def rows(self) -> int:
+        """How many they are."""
+        return self.stop - self.start
+
 
 class Lanes:
     """All lanes, and the buffers of a block.
+
+    Parameters
+    ----------
+    batch
+        Rows of a whole step.
+    tile_rows, count
+        Rows that a lane has of a block at most, and how many lanes there are.
+    gradient
+        The team's, which has the biases' of a lane that is alone.
+    targets
+        Whether rows have targets of their own.
 
     Attributes
     ----------
     bias_gradients
         (lanes, biases).
+    totals
+        What each lane adds up of the loss and of the code, (lanes, 2), float64.
     keeps_codes
         Whether what the encoder makes of a step's rows lasts until their deltas are computed: for a
-        step of one block always, for a longer one with a KL penalty if it does not take too much.
+        step of one block always, for a longer one whose rule for the code asks for it if it does
+        not take too much.
     """
 
-    def __init__(self, ops: Ops, network: Network, config: Config, batch: int) -> None:
-        self.tile_rows = choose_tile_rows(config, network, batch)
-        self.count = choose_lanes(config, batch, self.tile_rows)
-        self._block_rows = min(self.count * self.tile_rows, batch)
-        self._buffers = Tile.allocate(ops, network, config, self._block_rows, training=True)
+    def __init__(
+        self,
+        ops: Ops,
+        network: Network,
+        config: Config,
+        batch: int,
+        tile_rows: int,
+        count: int,
+        gradient: Array,
+        *,
+        targets: bool = False,
+    ) -> None:
+        self.tile_rows, self.count = tile_rows, count
+        self._block_rows = min(count * tile_rows, batch)
+        self._buffers = Tile.allocate(
+            ops, network, config, self._block_rows, training=True, targets=targets
+        )
         self._kept = _kept_activations(ops, network, config, batch, self._block_rows)
         self.keeps_codes = batch <= self._block_rows or bool(self._kept)
-        n_biases = network.size - network.n_weights
-        self.bias_gradients = ops.empty((self.count, n_biases), config.dtype)
-        self.all = [
-            Lane(index, Sums.allocate(ops, network), network.biases(self.bias_gradients[index]))
-            for index in range(self.count)
-        ]
+        own = gradient[network.n_weights :].reshape(1, -1)
+        self.bias_gradients = own if count == 1 else ops.empty((count, own.size), config.dtype)
+        self.totals = ops.zeros((count, 2), "float64")
+        self.all = [self._lane(ops, network, index) for index in range(count)]
+
+    def _lane(self, ops: Ops, network: Network, index: int) -> Lane:
+        units = ops.zeros((network.code_size,), "float64")
+        own = self.totals[index]
+        sums = Sums(loss=own[0:1], code=own[1:2], units=units)
+        return Lane(index, sums, network.biases(self.bias_gradients[index]))
 
     def blocks(self, rows: int) -> list[Block]:
         """Cut a step."""
@@ -103,91 +127,13 @@ class Lanes:
 def _kept_activations(
     ops: Ops, network: Network, config: Config, batch: int, block_rows: int
 ) -> tuple[Array, ...]:
-    """Allocate the encoder's activations (batch, n_out) of a whole step, if they are to be kept."""
+    """Allocate the encoder's activations (batch, n_out) of a whole step, if they are to be kept.
+
+    Not where they alone are not enough for the backward pass.
+    """
     widths = [layer.n_out for layer in network.encoder]
     size = batch * sum(widths) * np.dtype(config.dtype).itemsize
-    wanted = config.sparsity == "kl" and not config.dropout and batch > block_rows
-    if not wanted or size > KEPT_BYTES:
+    wanted = config.code_rule.reduces and not config.dropout and batch > block_rows
+    if not wanted or size > KEPT_BYTES or any(map(keeps_preactivation, network.encoder)):
         return ()
     return tuple(ops.empty((batch, width), config.dtype) for width in widths)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some rows of a layer's weight as it is stored, or all biases.
-
-    Attributes
-    ----------
-    layer
-        Index of the layer, or None for the biases.
-    rows
-        Of the weight.
-    place
-        In the flat vector.
-    """
-
-    layer: int | None
-    rows: slice
-    place: slice
-
-    @property
-    def size(self) -> int:
-        """Number of entries."""
-        return int(self.place.stop - self.place.start)
-
-
-def cut_into_parts(network: Network, lanes: int) -> list[Part]:
-    """Cut each weight into half as many parts as there are lanes, but two if there are two lanes.
-
-    There are two weights or more (unless they are tied), so all threads have work; and fewer parts
-    mean fewer times that a product copies its other factor into the order it needs.
-    """
-    count = max(min(lanes, 2), lanes // 2)
-    parts = [part for index in range(len(network.layers)) for part in _parts(network, index, count)]
-    return [*parts, Part(None, slice(0, 0), slice(network.n_weights, network.size))]
-
-
-def _parts(network: Network, index: int, most: int) -> Iterator[Part]:
-    layer = network.layers[index]
-    if layer.transposed:
-        return
-    rows, columns = layer.weight.shape
-    units = -(-rows // ALIGNED_ROWS)
-    count = max(1, min(most, units, rows * columns // SMALLEST_PART))
-    cuts = [min(ALIGNED_ROWS * (units * i // count), rows) for i in range(count + 1)]
-    first = layer.weight.place.start
-    for low, high in pairwise(cuts):
-        yield Part(index, slice(low, high), slice(first + low * columns, first + high * columns))
-
-
-@dataclass(frozen=True)
-class Worker:
-    """What one thread keeps to itself. Every worker counts steps on its own clock, all alike."""
-
-    clock: Clock
-    gradient: Array
-    """Of one part of the flat vector: it stays in the cache from its sum to the optimizer."""
-    code_sums: Array
-    slope: Array
-    kl: Array
-    still: Tile
-    """For evaluation."""
-    still_clock: Clock
-    """Where evaluation stands, which takes no steps."""
-
-
-def new_worker(
-    ops: Ops, network: Network, config: Config, parts: list[Part], steps_done: int
-) -> Worker:
-    """Allocate what a thread keeps to itself; its clock has counted so many steps."""
-    counters = np.zeros(4, np.int64)
-    counters[STEP] = steps_done
-    return Worker(
-        clock=Clock(ops.asarray(counters), ops.zeros((1,), "float64")),
-        gradient=ops.empty((max(part.size for part in parts),), config.dtype),
-        code_sums=ops.zeros((network.code_size,), "float64"),
-        slope=ops.empty((network.code_size,), config.dtype),
-        kl=ops.zeros((1,), "float64"),
-        still=Tile.allocate(ops, network, config, EVALUATION_ROWS, training=False),
-        still_clock=Clock(ops.zeros((4,), "int64"), ops.zeros((1,), "float64")),
-    )

@@ -19,12 +19,11 @@ from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.statistics import ColumnStatistics, Vector, share_one_range
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
-from gpuae.training.crew import available_cores
 from gpuae.training.footprint import bytes_needed
-from gpuae.training.gpu_team import GpuTeam
-from gpuae.training.lanes import EVALUATION_ROWS
-from gpuae.training.team import Team
-from gpuae.training.thread_team import ThreadTeam
+from gpuae.training.gpu_team import gpu_team
+from gpuae.training.team import Job, Team
+from gpuae.training.thread_pool import available_cores
+from gpuae.training.thread_team import EVALUATION_ROWS, thread_team
 
 
 @dataclass(frozen=True)
@@ -93,15 +92,27 @@ def new_team(
     parameters: Any,
     rows: int,
     steps_done: int = 0,
+    targets: NDArray[Any] | None = None,
 ) -> Team:
-    """Gather the threads, or the GPU, that will train `parameters` on so many rows of x."""
+    """Gather the threads, or the GPU, that will train `parameters` on so many rows of x (n, d).
+
+    The rows are what the network is to rebuild, unless there are `targets` (n, outputs).
+    """
     config = prepared.config
-    batch = _step_rows(config, rows)
-    work = (network, config, prepared.preprocess, x, parameters)
+    job = Job(
+        ops,
+        network,
+        config,
+        prepared.preprocess,
+        x,
+        parameters,
+        batch=_step_rows(config, rows),
+        steps_done=steps_done,
+        targets=targets,
+    )
     if isinstance(ops, DeviceOps):
-        return GpuTeam(ops, *work, batch=batch, steps_done=steps_done)
-    threads = config.threads or available_cores()
-    return ThreadTeam(ops, *work, batch=batch, threads=threads, steps_done=steps_done)
+        return gpu_team(ops, job)
+    return thread_team(job, config.threads or available_cores())
 
 
 def _step_rows(config: Config, rows: int) -> int:

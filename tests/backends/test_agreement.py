@@ -4,16 +4,23 @@ import itertools
 
 import numpy as np
 import pytest
+from pairwise import pairwise
 
 from gpuae.backends import philox
 from gpuae.backends.ops import Corruption, Scaling
+from gpuae.functions import activations
+from gpuae.functions.losses import LOSSES
 
-ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity"]
-OUTPUTS = [*itertools.product(ACTIVATIONS, ["mse", "sse"]), ("sigmoid", "bce")]
+ACTIVATIONS = list(activations.ACTIVATIONS)
+OUTPUTS = [
+    pair for pair in itertools.product(ACTIVATIONS, LOSSES) if LOSSES[pair[1]].takes(pair[0])
+]
 SHAPES = [(1, 1), (1, 7), (7, 1), (3, 5), (5, 8), (17, 33), (64, 31), (41, 132), (0, 5)]
 """Rows and columns: empty, single, odd, whole groups of four, and beyond a tile of 128 columns."""
 
-each_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
+TYPES = ["float32", "float64"]
+
+each_type = pytest.mark.parametrize("dtype", TYPES)
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape[0]}x{shape[1]}")
 
 
@@ -25,22 +32,24 @@ def uniform(shape, dtype, seed=0):
     return np.random.default_rng(seed).random(shape).astype(dtype)
 
 
-@each_type
-@pytest.mark.parametrize(("m", "n", "k"), [(1, 1, 1), (3, 5, 7), (33, 17, 65), (128, 9, 31)])
-@pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=3)))
-def test_gemm(assert_agree, m, n, k, flags, dtype):
+@pairwise(
+    sizes=[(1, 1, 1), (3, 5, 7), (33, 17, 65), (128, 9, 31)],
+    flags=list(itertools.product([False, True], repeat=3)),
+    dtype=TYPES,
+)
+def test_gemm(assert_agree, sizes, flags, dtype):
+    m, n, k = sizes
     a = normal((k, m) if flags[0] else (m, k), dtype)
     b = normal((n, k) if flags[1] else (k, n), dtype, 1)
     out = normal((m, n), dtype, 2)
     assert_agree(lambda ops, a, b, out: ops.gemm(a, b, out, *flags), a=a, b=b, out=out)
 
 
-@each_type
-@pytest.mark.parametrize(
-    "source",
-    [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)] + ["float32", "float64"],
+@pairwise(
+    source=[*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), *TYPES],
+    dtype=TYPES,
+    finer=[False, True],
 )
-@pytest.mark.parametrize("finer", [False, True])
 def test_gather(assert_agree, rows_at, source, dtype, finer):
     random = np.random.default_rng(3)
     if source.startswith("f"):
@@ -67,9 +76,7 @@ def test_unscale(assert_agree, shape, dtype):
     )
 
 
-@each_type
-@each_shape
-@pytest.mark.parametrize("kind", ["masking", "salt_pepper"])
+@pairwise(shape=SHAPES, dtype=TYPES, kind=["masking", "salt_pepper"])
 def test_masks_of_noise_are_equal_bit_for_bit(fast_ops, rows_at, shape, dtype, kind):
     from gpuae.backends.numpy_ops import NumpyOps
 
@@ -86,10 +93,7 @@ def test_masks_of_noise_are_equal_bit_for_bit(fast_ops, rows_at, shape, dtype, k
         np.testing.assert_array_equal(left[0], own)
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, (500, 333)], ids=lambda own: f"{own[0]}x{own[1]}")
-@pytest.mark.parametrize("rate", [0.1, 0.5])
-@pytest.mark.parametrize("combine", [False, True])
-@each_type
+@pairwise(shape=[*SHAPES, (500, 333)], rate=[0.1, 0.5], combine=[False, True], dtype=TYPES)
 def test_dropout_masks_are_equal_bit_for_bit(fast_ops, rows_at, shape, rate, combine, dtype):
     from gpuae.backends.numpy_ops import NumpyOps
 
@@ -153,11 +157,13 @@ def test_normals_agree_to_a_hundred_thousandth(fast_ops, rows_at, dtype):
         assert difference.max() <= (2.5e-4 if dtype == "float32" else 1e-12)
 
 
-@each_type
-@each_shape
-@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_pepper"])
-@pytest.mark.parametrize("elsewhere", [False, True])
-@pytest.mark.parametrize("source", ["uint8", "int32", "float32", "float64"])
+@pairwise(
+    shape=SHAPES,
+    dtype=TYPES,
+    kind=["gaussian", "masking", "salt_pepper"],
+    elsewhere=[False, True],
+    source=["uint8", "int32", "float32", "float64"],
+)
 def test_gathering_and_corrupting_at_once(
     assert_agree, rows_at, shape, dtype, kind, elsewhere, source
 ):
@@ -178,9 +184,7 @@ def test_gathering_and_corrupting_at_once(
     assert_agree(call, 1e-5 if dtype == "float32" else 1e-12, x=x, out=empty, noisy=empty)
 
 
-@each_type
-@each_shape
-@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_pepper"])
+@pairwise(shape=SHAPES, dtype=TYPES, kind=["gaussian", "masking", "salt_pepper"])
 def test_corrupting(assert_agree, rows_at, shape, dtype, kind):
     low, high = normal(shape[1], dtype, 7), normal(shape[1], dtype, 8)
     rows = rows_at(np.arange(shape[0] + 3), start=1, first=2, count=shape[0], epoch=1, row_base=4)
@@ -193,9 +197,7 @@ def test_corrupting(assert_agree, rows_at, shape, dtype, kind):
     )
 
 
-@each_type
-@each_shape
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pairwise(shape=SHAPES, dtype=TYPES, activation=ACTIVATIONS)
 def test_bias_activation_dropout(assert_agree, rows_at, shape, dtype, activation):
     rows = rows_at(np.arange(shape[0] + 3), start=1, first=2, count=shape[0], epoch=1, row_base=4)
     assert_agree(
@@ -209,9 +211,7 @@ def test_bias_activation_dropout(assert_agree, rows_at, shape, dtype, activation
     )
 
 
-@each_type
-@each_shape
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pairwise(shape=SHAPES, dtype=TYPES, activation=ACTIVATIONS)
 def test_bias_activation(assert_agree, shape, dtype, activation):
     assert_agree(
         lambda ops, z, bias: ops.bias_activation(z, bias, activation),
@@ -220,18 +220,30 @@ def test_bias_activation(assert_agree, shape, dtype, activation):
     )
 
 
-@each_type
-@each_shape
-@pytest.mark.parametrize("k", [1, 2, 5])
+@pairwise(shape=SHAPES, dtype=TYPES, dropout=[False, True])
+def test_bias_activation_keeps_z(assert_agree, rows_at, shape, dtype, dropout):
+    rows = rows_at(np.arange(shape[0]))
+
+    def call(ops, z, bias, mask, out, preactivation):
+        if dropout:
+            drawn = (3, 0.3, 2**33 + 1, mask, out)
+            ops.bias_activation_dropout(rows, z, bias, "tanh", *drawn, preactivation)
+        else:
+            ops.bias_activation(z, bias, "tanh", preactivation)
+
+    names = ("mask", "out", "preactivation")
+    empty = {name: np.full(shape, 7, dtype) for name in names}
+    assert_agree(call, z=normal(shape, dtype), bias=normal(shape[1], dtype, 1), **empty)
+
+
+@pairwise(shape=SHAPES, dtype=TYPES, k=[1, 2, 5])
 def test_topk_mask(assert_agree, shape, dtype, k):
     k = min(k, shape[1])
     a = np.random.default_rng(k).integers(-2, 3, shape).astype(dtype)
     assert_agree(lambda ops, a, mask: ops.topk_mask(a, k, mask), a=a, mask=np.full(shape, 7, dtype))
 
 
-@each_type
-@pytest.mark.parametrize("around", [0.0, 1.0, -3.0])
-@pytest.mark.parametrize("k", [1, 7, 40, 41, 77])
+@pairwise(dtype=TYPES, around=[0.0, 1.0, -3.0], k=[1, 7, 40, 41, 77])
 def test_topk_mask_tells_neighbouring_numbers_apart(assert_agree, dtype, around, k):
     row = [np.dtype(dtype).type(around)]
     for _ in range(20):
@@ -261,10 +273,9 @@ def test_elementwise_products_and_sums(assert_agree, shape, dtype):
     )
 
 
-@each_type
-@each_shape
-@pytest.mark.parametrize(("activation", "loss"), OUTPUTS)
-def test_output_loss(assert_agree, shape, dtype, activation, loss):
+@pairwise(shape=SHAPES, dtype=TYPES, output=OUTPUTS)
+def test_output_loss(assert_agree, shape, dtype, output):
+    activation, loss = output
     assert_agree(
         lambda ops, z, bias, target, total: ops.output_loss(
             z, bias, target, activation, loss, total
@@ -276,11 +287,9 @@ def test_output_loss(assert_agree, shape, dtype, activation, loss):
     )
 
 
-@each_type
-@each_shape
-@pytest.mark.parametrize(("activation", "loss"), OUTPUTS)
-@pytest.mark.parametrize("accumulate", [False, True])
-def test_output_delta(assert_agree, shape, dtype, activation, loss, accumulate):
+@pairwise(shape=SHAPES, dtype=TYPES, output=OUTPUTS, accumulate=[False, True])
+def test_output_delta(assert_agree, shape, dtype, output, accumulate):
+    activation, loss = output
     assert_agree(
         lambda ops, z, bias, target, total, sums: ops.output_delta(
             z, bias, target, activation, loss, 100, total, sums, accumulate
@@ -293,9 +302,7 @@ def test_output_delta(assert_agree, shape, dtype, activation, loss, accumulate):
     )
 
 
-@each_type
-@pytest.mark.parametrize("units", [1, 3, 65])
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@pairwise(dtype=TYPES, units=[1, 3, 65], activation=["sigmoid", "tanh"])
 def test_kl_slope(assert_agree, units, dtype, activation):
     sums = 20 * uniform(units, "float64")
     sums[0] = 0.0  # its mean activation is clamped, and the last one's at the other end
@@ -308,17 +315,21 @@ def test_kl_slope(assert_agree, units, dtype, activation):
     )
 
 
-@each_type
-@each_shape
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("l1", [0.0, 0.25, 1.0])
-@pytest.mark.parametrize("slope", [False, True])
-@pytest.mark.parametrize("mask", [False, True])
+@pairwise(
+    shape=SHAPES,
+    dtype=TYPES,
+    activation=ACTIVATIONS,
+    l1=[0.0, 0.25, 1.0],
+    slope=[False, True],
+    mask=[False, True],
+)
 def test_hidden_delta(assert_agree, shape, dtype, activation, l1, slope, mask):
-    def call(ops, delta, a, sums, mask=None, slope=None):
-        ops.hidden_delta(delta, a, mask, slope, l1, activation, sums, l1 == 0.25)
+    def call(ops, delta, a, sums, mask=None, slope=None, z=None):
+        ops.hidden_delta(delta, a, mask, slope, l1, activation, sums, l1 == 0.25, z)
 
     optional = {}
+    if activations.ACTIVATIONS[activation].needs_z or mask:
+        optional["z"] = normal(shape, dtype, 4)
     if mask:
         optional["mask"] = 2 * (uniform(shape, dtype, 1) > 0.5).astype(dtype)
     if slope:
@@ -336,28 +347,24 @@ def test_hidden_delta(assert_agree, shape, dtype, activation, l1, slope, mask):
 
 def zero_point(activation):
     """Activations of a sigmoid are positive, the others' have both signs."""
-    return 0.0 if activation == "sigmoid" else 0.5
+    own = activations.ACTIVATIONS[activation]
+    return 0.0 if own.bounded and not own.signed else 0.5
 
 
-@each_type
-@pytest.mark.parametrize("lanes", [1, 2, 5])
-@pytest.mark.parametrize("part", [slice(0, 40), slice(13, 31), slice(30, 40), slice(7, 8)])
-@pytest.mark.parametrize("decay", [0.0, 0.3])
-def test_total_gradient(assert_agree, lanes, part, decay, dtype):
+@pairwise(
+    dtype=TYPES,
+    lanes=[1, 2, 5],
+    place=[slice(0, 40), slice(13, 31), slice(30, 40), slice(7, 8)],
+)
+def test_sum_lanes(assert_agree, lanes, place, dtype):
     assert_agree(
-        lambda ops, lanes, parameters, out: ops.total_gradient(
-            lanes, part, parameters, decay, 30, out
-        ),
+        lambda ops, lanes, out: ops.sum_lanes(lanes, place, out),
         lanes=normal((lanes, 40), dtype),
-        parameters=normal(40, dtype, 1),
-        out=np.zeros(part.stop - part.start, dtype),
+        out=np.zeros(place.stop - place.start, dtype),
     )
 
 
-@each_type
-@pytest.mark.parametrize("size", [0, 1, 3, 1000, 5001])
-@pytest.mark.parametrize("steps", [0, 1, 10_000])
-@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pairwise(dtype=TYPES, size=[0, 1, 3, 1000, 5001], steps=[0, 1, 10_000], decay=[0.0, 0.1])
 def test_optimizer_steps(assert_agree, rows_at, size, steps, decay, dtype):
     clock = rows_at([0], step=steps, rate=0.01).clock
 
@@ -375,9 +382,7 @@ def test_optimizer_steps(assert_agree, rows_at, size, steps, decay, dtype):
     )
 
 
-@each_type
-@pytest.mark.parametrize("size", [0, 1, 3, 1000, 5001])
-@pytest.mark.parametrize("beta", [0.0, 1.0, -0.3])
+@pairwise(dtype=TYPES, size=[0, 1, 3, 1000, 5001], beta=[0.0, 1.0, -0.3])
 def test_vector_operations(assert_agree, size, beta, dtype):
     def call(ops, x, y, filled, total):
         total[0] += ops.dot(x, y)

@@ -12,7 +12,7 @@ from gpuae.backends.ops import Clock, Rows, Scaling
 from gpuae.config import Config
 from gpuae.encoding import encode, into
 from gpuae.errors import DeviceError
-from gpuae.training import gpu_team, supply
+from gpuae.training import gpu_team, loader
 from gpuae.training.fitting import fit
 
 MAIN, COPIES = 0, 1
@@ -42,9 +42,9 @@ def stand_in(libraries, monkeypatch):
 
 
 def streamed(monkeypatch):
-    monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
+    monkeypatch.setattr(gpu_team, "EVALUATION_ROWS", 32)
     monkeypatch.setattr(gpu_team, "BLOCK_ROWS", 48)
-    monkeypatch.setattr(supply, "SLOT_BYTES", 1)
+    monkeypatch.setattr(loader, "SLOT_BYTES", 1)
     monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)
 
 
@@ -57,7 +57,7 @@ def test_a_fit_is_what_it_is_without_streams(
     config = Config.parse(SETTINGS | settings)
     if slots:
         streamed(monkeypatch)
-        monkeypatch.setattr(supply, "SLOTS", slots)
+        monkeypatch.setattr(loader, "SLOTS", slots)
     with cupy.nothing_left():
         ours = fit(x, config)
     stand_in(kernel_libraries, monkeypatch)

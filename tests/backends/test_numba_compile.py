@@ -1,8 +1,19 @@
 """Numba's cache saves time and is never a reason to fail."""
 
+import ast
+import importlib
+import shutil
+
 import pytest
 
-from gpuae.backends.numba_compile import kernel
+from gpuae.backends import ops
+from gpuae.backends.numba_compile import (
+    PACKAGE,
+    compiled_constants,
+    compiled_sources,
+    kernel,
+    state,
+)
 
 
 @pytest.fixture
@@ -55,3 +66,68 @@ def test_numba_without_its_compiler_is_told(run_python):
         "except DeviceError as error: print(error)\n"
     )
     assert said.startswith("NUMBA_DISABLE_JIT is set")
+
+
+# What the cache is keyed by
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """A function that returns the key before and after a file of the package gets a new line."""
+    copy = shutil.copytree(
+        PACKAGE, tmp_path / "gpuae", ignore=shutil.ignore_patterns("__pycache__")
+    )
+
+    def keys(file):
+        before = state(copy)
+        (copy / file).parent.mkdir(exist_ok=True)
+        with (copy / file).open("a") as source:
+            source.write("# another line\n")
+        return before, state(copy)
+
+    return keys
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["backends/numba_math.py", "backends/numba_kernels.py", "functions/softplus.py"],
+)
+def test_an_edit_of_what_kernels_are_compiled_from_changes_the_key(edited, file):
+    before, after = edited(file)
+    assert before != after
+
+
+@pytest.mark.parametrize("file", ["cupy_ops.py", "numba_ops.py", "numpy_ops.py", "ops.py"])
+def test_an_edit_of_anything_else_leaves_the_key(edited, file):
+    before, after = edited(f"backends/{file}")
+    assert before == after
+
+
+@pytest.mark.parametrize("name", ["RHO_FLOOR", "ADAM_BETA_1"])
+def test_another_constant_changes_the_key(monkeypatch, name):
+    before = state()
+    monkeypatch.setattr(ops, name, 0.5)
+    assert state() != before
+
+
+def test_kernels_have_nothing_from_elsewhere():
+    """What a hashed file imports is hashed as well: its file, or the number that it is."""
+    hashed = {source.stem for source in compiled_sources(PACKAGE)}
+    numbers = compiled_constants()
+    assert {"numba_kernels", "numba_math", "numba_rows", "numba_parameters"} <= hashed
+    for source in compiled_sources(PACKAGE):
+        for module, name in imported_names(source):
+            value = getattr(importlib.import_module(module), name)
+            known = module.split(".")[-1] in hashed or f"{module}.{name}" in numbers
+            assert known or issubclass(value, Exception), f"{source.name}: {module}.{name}"
+
+
+def imported_names(source):
+    """Yield what a file imports from this package when it is loaded, but for modules."""
+    for node in ast.parse(source.read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("gpuae."):
+            for alias in node.names:
+                if not (
+                    PACKAGE.parent / node.module.replace(".", "/") / f"{alias.name}.py"
+                ).exists():
+                    yield node.module, alias.name

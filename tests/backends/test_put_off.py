@@ -101,7 +101,7 @@ def test_a_program_leaves_what_its_calls_would_on_cuda(cuda, seed):
 
 
 def launches_of_a_step(ops, gpu, widths, *, sparse):
-    """Write down a step of an autoencoder of these widths and return the launches of a replay."""
+    """Record a step of an autoencoder of these widths and return the launches of a replay."""
     (recorder,) = ops.recorders(1, lambda: None)
     own, random = recorder.ops, np.random.default_rng(0)
     weights = [random.random(pair).astype("f4") for pair in pairwise(widths)]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 
 def imported_by(*arguments: str) -> set[str]:
     script = f"import sys; from gpuae.cli import run; run({list(arguments)!r}); print(*sys.modules)"
@@ -20,6 +22,7 @@ def test_help_imports_nothing_heavy():
     assert not loaded & {"numpy", "h5py", "numba", "scipy", "sklearn", "pydantic", "rich"}
 
 
+@pytest.mark.alone
 def test_help_answers_in_a_quarter_of_a_second():
     def seconds() -> float:
         began = time.perf_counter()

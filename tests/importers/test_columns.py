@@ -70,12 +70,12 @@ def test_names_and_numbers_can_be_told_apart():
 
 def test_many_names_are_found_within_a_second():
     names = tuple(f"n{number}" for number in range(20_000))
-    start = time.perf_counter()
+    start = time.process_time()
     assert columns(",".join(names), Titles("t", len(names), names)) == list(range(20_000))
     with pytest.raises(InputError, match="all named 'n'") as caught:
         columns("n", Titles("t", 30_000, ("n",) * 30_000))
     assert len(str(caught.value)) < 200
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_columns_in_a_range_are_not_asked_for_singly():

@@ -224,9 +224,9 @@ def test_labels_are_not_guessed_among_several_columns(written):
 
 
 def test_real_spectra_are_read_within_a_second(shared_data):
-    start = time.perf_counter()
+    start = time.process_time()
     dataset = table.load(shared_data / "spectra" / "milk.csv")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert dataset.x.shape == (450, 601)
     assert dataset.x[0, 0] == 2.39752603
     assert sorted(set(dataset.y.tolist())) == list(range(1, 10))

@@ -338,6 +338,13 @@ UNWATCHED T shuffle(T value, int lane_mask, int line) {
     return value;
 }
 
+template <typename T>
+UNWATCHED T from_lane(T value, int source, int line) {
+    const char(*lanes)[8] = exchanged(&value, sizeof value, line);
+    std::memcpy(&value, lanes[source % WARP], sizeof value);
+    return value;
+}
+
 UNWATCHED inline unsigned ballot(bool vote, int line) {
     const char(*lanes)[8] = exchanged(&vote, sizeof vote, line);
     unsigned votes = 0;
@@ -353,8 +360,18 @@ UNWATCHED inline unsigned ballot(bool vote, int line) {
 #define gridDim on_cpu::grid_size()
 #define __syncthreads() on_cpu::meet(__LINE__)
 #define __shfl_xor_sync(mask, value, lane_mask) on_cpu::shuffle(value, lane_mask, __LINE__)
+#define __shfl_sync(mask, value, source) on_cpu::from_lane(value, source, __LINE__)
+#define __syncwarp() on_cpu::ballot(true, __LINE__)
 #define __ballot_sync(mask, vote) on_cpu::ballot(vote, __LINE__)
 #define __popc(word) __builtin_popcount(word)
+
+inline unsigned atomicAdd(unsigned* to, unsigned value) {
+    return __atomic_fetch_add(to, value, __ATOMIC_RELAXED);
+}
+
+inline unsigned atomicOr(unsigned* to, unsigned value) {
+    return __atomic_fetch_or(to, value, __ATOMIC_RELAXED);
+}
 
 inline unsigned __float_as_uint(float value) {
     unsigned bits;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -84,18 +85,24 @@ def compiled(name, text, folder, sanitizer):
     """
     known = hashlib.sha256((text + HEADER.read_text() + str(FLAGS)).encode()).hexdigest()[:16]
     library = Path(folder) / f"{name}-{sanitizer or 'plain'}-{known}.so"
-    if not library.exists():
-        unit = library.with_suffix(f".{os.getpid()}.cpp")
-        made = unit.with_suffix(".so")
-        unit.write_text(text)
-        flags = [*FLAGS, *SANITIZERS[sanitizer], "-shared", "-fPIC"]
-        command = ["g++", *flags, str(unit), "-o", str(made)]
-        environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr)
-        made.replace(library)
+    with library.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits and finds it
+        if not library.exists():
+            _compile(text, library, sanitizer)
     return library
+
+
+def _compile(text, library, sanitizer):
+    unit = library.with_suffix(f".{os.getpid()}.cpp")
+    made = unit.with_suffix(".so")
+    unit.write_text(text)
+    flags = [*FLAGS, *SANITIZERS[sanitizer], "-shared", "-fPIC"]
+    command = ["g++", *flags, str(unit), "-o", str(made)]
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    made.replace(library)
 
 
 class Libraries:

@@ -41,9 +41,10 @@ OF_FILE = {
     "forward.cu": "bias_activation or topk or elementwise or every_activation or row_errors"
     " or threshold",
     "backward.cu": "output_ or kl_ or hidden_delta or every_loss",
-    "sums.cu": "sums or output_delta or hidden_delta or vector or total_gradient",
+    "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes",
     "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby",
     "activations.cuh": "activation or output_ or hidden_delta or optimizer or every_",
+    "losses.cuh": "output_ or every_loss or cross_entropy or squared_losses",
     "philox.cuh": "noise or masks or normals or dropout or corrupt",
     "device.cuh": "bias_activation or elementwise or output_ or hidden_delta or vector or unscale"
     " or optimizer or clock or masks or topk or kl_ or place_of",

@@ -10,7 +10,9 @@ from gpuae.backends.cuda_kernel import DTYPES
 from gpuae.backends.cuda_kernels import KERNELS
 from gpuae.backends.cuda_module import OPTIONS, unit
 
-ARCHITECTURES = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]
+OLDEST, NEWEST = "sm_75", "sm_120"
+BETWEEN = ["sm_80", "sm_86", "sm_89", "sm_90", "sm_100"]
+ARCHITECTURES = [OLDEST, NEWEST, *(pytest.param(own, marks=pytest.mark.long) for own in BETWEEN)]
 BYTES = {"bool": 1} | {
     c_type: int(re.sub(r"\D", "", dtype) or 8) // 8 for c_type, dtype in DTYPES.items()
 }

@@ -94,7 +94,15 @@ def test_wrong_arguments_are_refused(changed, error, says):
 
 def test_a_pointer_may_be_null_where_the_table_says_so():
     delta = np.zeros((2, 3))
-    arguments = {"delta": delta, "a": delta, "mask": None, "slope": None, "l1": 0.0, "strip": 16}
+    arguments = {
+        "delta": delta,
+        "z": delta,
+        "a": delta,
+        "mask": None,
+        "slope": None,
+        "l1": 0.0,
+        "strip": 16,
+    }
     arguments |= {"column_sums": np.zeros(3), "rows": 2, "columns": 3}
     checked_arguments(KERNELS["hidden_delta"], ("double", "Relu"), arguments)
 

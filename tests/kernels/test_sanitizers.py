@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,21 @@ AGREEMENT = "tests/backends/test_agreement.py"
 SOME_SHAPES = "cuda and (41x132 or 17x33 or 5x8) and float32 and not gathering"
 
 
+@pytest.fixture(scope="session")
+def libraries(common_folder):
+    """Folder where what is compiled for one run is kept for the next."""
+    return common_folder("sanitized")
+
+
 @pytest.fixture
-def checked(missing):
+def checked(missing, libraries):
     """A function that runs chosen tests of the kernels under a sanitizer."""
     if shutil.which("g++") is None:
         missing("g++ is not installed")
-    return _checked
+    return partial(_checked, libraries)
 
 
-def _checked(sanitizer, chosen, kernels=KERNELS):
+def _checked(libraries, sanitizer, chosen, kernels=KERNELS, marked="long or not long"):
     name = {"address": "libasan.so", "thread": "libtsan.so"}[sanitizer]
     command = ["g++", f"-print-file-name={name}"]
     library = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -31,12 +38,13 @@ def _checked(sanitizer, chosen, kernels=KERNELS):
         "LD_PRELOAD": library,
         "GPUAE_SANITIZER": sanitizer,
         "GPUAE_KERNELS": str(kernels),
+        "GPUAE_LIBRARIES": str(libraries),
         "ASAN_OPTIONS": "detect_leaks=0",
         "TSAN_OPTIONS": "exitcode=66",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider"]
     return subprocess.run(
-        [*command, AGREEMENT, "-k", chosen],
+        [*command, AGREEMENT, "-k", chosen, "-m", marked],
         capture_output=True,
         text=True,
         check=False,
@@ -55,14 +63,23 @@ def planted(folder, file, right, wrong):
     return folder
 
 
-@pytest.mark.parametrize("sanitizer", ["address", "thread"])
-def test_nothing_is_found_in_the_kernels(checked, sanitizer):
-    done = checked(sanitizer, SOME_SHAPES)
+def assert_clean(done):
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert "Sanitizer" not in done.stdout + done.stderr
     assert "runtime error" not in done.stdout + done.stderr
 
 
+def test_nothing_is_found_in_the_kernels(checked):
+    assert_clean(checked("address", SOME_SHAPES, marked="not long"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("sanitizer", ["address", "thread"])
+def test_nothing_is_found_in_any_combination(checked, sanitizer):
+    assert_clean(checked(sanitizer, SOME_SHAPES))
+
+
+@pytest.mark.long
 def test_an_access_beyond_the_end_is_found(checked, tmp_path):
     right = "i < quads_of(rows, columns)"
     kernels = planted(tmp_path / "kernels", "forward.cu", right, right.replace("<", "<="))
@@ -71,6 +88,7 @@ def test_an_access_beyond_the_end_is_found(checked, tmp_path):
     assert "AddressSanitizer: heap-buffer-overflow" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_an_access_beyond_the_launchs_shared_memory_is_found(checked, tmp_path):
     right = "shared[warp() * TILE_COLUMNS"
     wrong = "shared[4 * warp() * TILE_COLUMNS"
@@ -80,14 +98,16 @@ def test_an_access_beyond_the_launchs_shared_memory_is_found(checked, tmp_path):
     assert "AddressSanitizer" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_shift_by_all_bits_is_found(checked, tmp_path):
     right, wrong = "(1u << lane()) - 1", "(1u << (lane() + 1)) - 1"
-    kernels = planted(tmp_path / "kernels", "forward.cu", right, wrong)
+    kernels = planted(tmp_path / "kernels", "sparse.cu", right, wrong)
     done = checked("address", "cuda and test_topk_mask and 5x8 and float32", kernels)
     assert done.returncode != 0
     assert "runtime error: shift exponent 32" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_missing_barrier_is_found(checked, tmp_path):
     right = "__syncthreads();\n    const Index first"
     kernels = planted(tmp_path / "kernels", "device.cuh", right, "const Index first")
@@ -96,6 +116,7 @@ def test_a_missing_barrier_is_found(checked, tmp_path):
     assert "ThreadSanitizer: data race" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_barrier_that_not_all_threads_reach_is_found(checked, tmp_path):
     right = "__syncthreads();\n    const Index first"
     wrong = "if (threadIdx.x < 100) __syncthreads();\n    const Index first"

@@ -10,7 +10,7 @@ from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
-from gpuae.training import gpu_team, supply
+from gpuae.training import gpu_team, loader
 from gpuae.training.fitting import fit
 from gpuae.training.optimizers import create_optimizer
 from gpuae.training.preparation import new_team, prepare
@@ -61,9 +61,9 @@ def test_training_is_that_of_the_cpu_within_rounding(name, low_rank, relative):
     x = rows_for(name, low_rank)
     ours = fit(x, config_of(name, epochs=3))
     cpu = fit(x, config_of(name, epochs=3, device="cpu"))
-    losses = [own.course.history.arrays()["loss"] for own in (ours, cpu)]
+    losses = [own.result.history.arrays()["loss"] for own in (ours, cpu)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
-    losses = [own.course.history.arrays()["val_loss"] for own in (ours, cpu)]
+    losses = [own.result.history.arrays()["val_loss"] for own in (ours, cpu)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
     assert relative(ours.model.parameters, cpu.model.parameters) < 1e-3
 
@@ -98,15 +98,15 @@ def team_of(config, x, device):
 @each_kind
 def test_rows_that_do_not_fit_are_streamed_to_the_same_bits(name, low_rank, monkeypatch):
     x = rows_for(name, low_rank)
-    monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
+    monkeypatch.setattr(gpu_team, "EVALUATION_ROWS", 32)
     monkeypatch.setattr(gpu_team, "BLOCK_ROWS", 48)
     resident = fit(x, config_of(name))
-    monkeypatch.setattr(supply, "SLOT_BYTES", 1)
-    monkeypatch.setattr(supply, "SLOTS", 2)
+    monkeypatch.setattr(loader, "SLOT_BYTES", 1)
+    monkeypatch.setattr(loader, "SLOTS", 2)
     monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)
     streamed = fit(x, config_of(name))
     np.testing.assert_array_equal(streamed.model.parameters, resident.model.parameters)
-    losses = [own.course.history.arrays()["val_loss"] for own in (resident, streamed)]
+    losses = [own.result.history.arrays()["val_loss"] for own in (resident, streamed)]
     np.testing.assert_array_equal(*losses)
 
 
@@ -114,8 +114,8 @@ def test_rows_that_do_not_fit_are_streamed_to_the_same_bits(name, low_rank, monk
 def test_streamed_rows_go_on_from_where_an_epoch_stood(low_rank, monkeypatch, steps):
     x = rows_for("denoising", low_rank)
     config = config_of("denoising", init="glorot")
-    monkeypatch.setattr(gpu_team, "STILL_ROWS", 32)
-    monkeypatch.setattr(supply, "SLOT_BYTES", 1)
+    monkeypatch.setattr(gpu_team, "EVALUATION_ROWS", 32)
+    monkeypatch.setattr(loader, "SLOT_BYTES", 1)
     monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)
     order, sizes = np.random.default_rng(0).permutation(len(x)), [32, 32, 32, 32, 22]
     ops, network, team = team_of(config, x, "cuda")

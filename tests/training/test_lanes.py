@@ -1,8 +1,7 @@
-"""How a step is shared out: every row to one lane, every parameter to one part."""
+"""How the rows of a step are shared out: every one to one lane."""
 
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuae.backends.numpy_ops import NumpyOps
@@ -11,7 +10,7 @@ from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.training import lanes
 from gpuae.training.batches import MAX_LANES, choose_lanes, choose_tile_rows
 from gpuae.training.fitting import fit
-from gpuae.training.lanes import Lanes, cut_into_parts
+from gpuae.training.lanes import Lanes
 
 WIDTHS = st.lists(st.integers(1, 60), min_size=1, max_size=3).map(tuple)
 
@@ -25,41 +24,11 @@ def network_of(columns, hidden, **more):
     )
 
 
-@given(
-    st.integers(1, 300), WIDTHS, st.sampled_from(["untied", "tied"]), st.integers(1, 20),
-    st.integers(1, 5000),
-)  # fmt: skip
-def test_parts_hold_every_parameter_once(columns, hidden, decoder, count, smallest):
-    network = network_of(columns, hidden, decoder=decoder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lanes, "SMALLEST_PART", smallest)
-        parts = cut_into_parts(network, count)
-    seen = np.zeros(network.size, int)
-    for part in parts:
-        seen[part.place] += 1
-        if part.layer is None:
-            continue
-        layer = network.layers[part.layer]
-        rows, wide = layer.weight.shape
-        assert 0 <= part.rows.start < part.rows.stop <= rows
-        assert part.place.start == layer.weight.place.start + part.rows.start * wide
-        assert part.size == (part.rows.stop - part.rows.start) * wide
-    assert (seen == 1).all()
-
-
-def test_parts_of_a_weight_are_alike():
-    parts = cut_into_parts(network_of(784, (200,)), 2)
-    assert [part.rows for part in parts[:4]] == [
-        slice(0, 392),
-        slice(392, 784),
-        slice(0, 100),
-        slice(100, 200),
-    ]
-    assert parts[4].layer is None
-
-
-def test_small_weights_are_not_cut():
-    assert len(cut_into_parts(network_of(64, (25,)), 16)) == 3
+def lanes_of(network, config, batch):
+    tile_rows = choose_tile_rows(config, network, batch)
+    count = choose_lanes(config, batch, tile_rows)
+    gradient = np.zeros(network.size, np.float32)
+    return Lanes(NumpyOps(), network, config, batch, tile_rows, count, gradient)
 
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "lbfgs", "batch_size": None}])
@@ -69,7 +38,7 @@ def test_tiles_hold_every_row_of_a_step_once(settings, tile_rows, batch):
     shape = {"hidden": (2,), "activation": "sigmoid", "output_activation": "identity"}
     config = Config(**shape, tile_rows=tile_rows, **settings)
     network = mirrored_autoencoder(config, 3)
-    shared = Lanes(NumpyOps(), network, config, batch)
+    shared = lanes_of(network, config, batch)
     assert shared.count <= MAX_LANES
     for rows in {batch, max(1, batch - 1), 1}:
         seen = np.zeros(rows, int)
@@ -93,10 +62,10 @@ def test_kept_codes_do_not_change_a_bit(device, low_rank, monkeypatch):
     settings |= {"scale": "minmax", "beta": 3.0, "batch_size": None}
     config = Config.parse(settings | {"tile_rows": 8, "epochs": 4, "device": device})
     network = mirrored_autoencoder(config.model_copy(update={"output_activation": "sigmoid"}), 6)
-    assert Lanes(NumpyOps(), network, config, 150).keeps_codes
+    assert lanes_of(network, config, 150).keeps_codes
     kept = fit(x, config).model.parameters
     monkeypatch.setattr(lanes, "KEPT_BYTES", 0)
-    assert not Lanes(NumpyOps(), network, config, 150).keeps_codes
+    assert not lanes_of(network, config, 150).keeps_codes
     np.testing.assert_array_equal(fit(x, config).model.parameters, kept)
 
 

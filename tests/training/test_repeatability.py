@@ -9,7 +9,7 @@ from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
-from gpuae.training import lanes
+from gpuae.training import slices
 from gpuae.training.fitting import fit
 from gpuae.training.preparation import new_team, prepare
 
@@ -61,7 +61,7 @@ def test_another_seed_gives_another_model(x, name):
 @each_setting
 def test_the_number_of_threads_does_not_change_a_bit(device, x, name, monkeypatch):
     """500 rows make 7 tiles a step, or 29 on 16 lanes; the vector is moved in several parts."""
-    monkeypatch.setattr(lanes, "SMALLEST_PART", 50)
+    monkeypatch.setattr(slices, "SMALLEST_SLICE", 50)
     alone = fit(x, config_of(name, device=device, threads=1))
     for threads in (2, 3, 16):
         assert_same(fit(x, config_of(name, device=device, threads=threads)), alone)

@@ -105,7 +105,7 @@ def objective(config: Config, depth: int, parameters: Any, x: Array, key: Array)
         loss = entropy.mean()
     else:
         loss = ((jax.nn.sigmoid(z) - x) ** 2).sum() / (2 * len(x))
-    if config.sparsity == "kl":
+    if config.code_rule.reduces:
         rho, mean = config.rho, code.mean(0)
         kl = rho * jnp.log(rho / mean) + (1 - rho) * jnp.log((1 - rho) / (1 - mean))
         loss += config.resolved("beta") * kl.sum()

@@ -89,7 +89,7 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
             loss = torch.nn.functional.binary_cross_entropy_with_logits(z, x)
         else:
             loss = ((torch.sigmoid(z) - x) ** 2).sum() / (2 * len(x))
-        if config.sparsity == "kl":
+        if config.code_rule.reduces:
             rho, mean = config.rho, code.mean(0)
             kl = rho * torch.log(rho / mean) + (1 - rho) * torch.log((1 - rho) / (1 - mean))
             loss = loss + config.resolved("beta") * kl.sum()

@@ -1,8 +1,8 @@
-"""How rows reach the device: all of them at once, or block by block ahead of the work on them."""
+"""How rows reach those who compute: they are there, or brought ahead of the work on them."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ SLOTS = 4
 SLOT_BYTES = 64 << 20
 
 
-class Supply(Protocol):
-    """Rows of one matrix, in the order of an epoch.
+class Loader(Protocol):
+    """Rows of one matrix, in the order of an epoch; a context manager.
 
     Attributes
     ----------
@@ -29,6 +29,10 @@ class Supply(Protocol):
     source: Array
     places: Array | None
 
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
     def start(self, order: Order, position: int = 0) -> None:
         """Begin with the row at this position of an order."""
         ...
@@ -38,24 +42,45 @@ class Supply(Protocol):
         ...
 
 
-class Resident:
-    """All rows are on the device."""
+class ResidentLoader:
+    """All rows are there.
+
+    Parameters
+    ----------
+    rows_at_once
+        Of a large memory map: after so many rows what was read of it is let go. None: it all stays.
+    """
 
     places = None
 
-    def __init__(self, ops: Ops, x: NDArray[Any]) -> None:
+    def __init__(self, ops: Ops, x: NDArray[Any], rows_at_once: int | None = None) -> None:
         self.source = ops.asarray(x)
+        self._x, self._rows_at_once = x, rows_at_once
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing was begun."""
 
     def start(self, order: Order, position: int = 0) -> None:
         """Nothing has to be brought."""
 
     def replay(self, program: Program, rows: int, times: int) -> None:
-        """Replay."""
-        program.replay(times)
+        """Replay, as often at once as the memory map allows."""
+        if self._rows_at_once is None:
+            program.replay(times)
+            return
+        most = max(1, self._rows_at_once // rows)
+        while times:
+            now = min(times, most)
+            program.replay(now)
+            hand_back(self._x)
+            times -= now
 
 
-class Streamed:
-    """Rows go through a ring of slots; a slot holds whole steps.
+class StreamedLoader:
+    """Rows are copied to a device through a ring of slots; a slot holds whole steps.
 
     Parameters
     ----------
@@ -70,6 +95,12 @@ class Streamed:
         self.source = self._ring.rows
         self.places = ops.asarray(np.arange(len(x)) % len(self._ring.rows))
         self._position = self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the ring to the queue."""
 
     def start(self, order: Order, position: int = 0) -> None:
         """Forget where the last order stood."""
@@ -91,9 +122,9 @@ class Streamed:
                 hand_back(self._x)
 
 
-def supply(ops: DeviceOps, x: NDArray[Any], *, unit: int, reserve: int) -> Supply:
+def device_loader(ops: DeviceOps, x: NDArray[Any], *, unit: int, reserve: int) -> Loader:
     """Keep the rows of x (n, d) on the device if there is room, else bring them as they are needed.
 
     What is computed does not depend on it. `reserve` bytes are left for training itself.
     """
-    return Resident(ops, x) if ops.holds(x, reserve) else Streamed(ops, x, unit)
+    return ResidentLoader(ops, x) if ops.holds(x, reserve) else StreamedLoader(ops, x, unit)

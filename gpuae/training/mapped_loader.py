@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends.ops import Program
+from gpuae.backends.ops import Array, Program
 from gpuae.storage.pages import hand_back
 from gpuae.training.batches import WINDOW_ROWS, Order
 
@@ -24,8 +24,8 @@ PAGE_BYTES = 2 << 20
 """Of a file so much may become part of the process with the first byte that is touched."""
 
 
-class Windows:
-    """A `Supply` of rows that are copied from a mapped matrix, a window of the order at a time.
+class MappedLoader:
+    """Rows that are copied from a mapped matrix, a window of the order at a time.
 
     With shuffle=block a window is the same rows in another order, so they are read as the blocks
     they lie in.
@@ -53,8 +53,9 @@ class Windows:
         self._slot_rows = max(batch, min(WINDOW_ROWS, slot_bytes // row_bytes))
         self._room = self._slot_rows + self._slot_rows // SPARE
         self._x, self._gap = x, GAP_BYTES // row_bytes
-        self.source = np.empty((SLOTS * self._room, x.shape[1]), x.dtype)
-        self.places = np.zeros(len(x), np.int64)
+        self.source: Array = np.empty((SLOTS * self._room, x.shape[1]), x.dtype)
+        self._places = np.zeros(len(x), np.int64)
+        self.places: Array | None = self._places
         self._order: Order = np.zeros(0, np.int64)
         self._position = self._asked = 0
         self._reading: dict[int, Future[None]] = {}
@@ -94,7 +95,7 @@ class Windows:
         slots = -(-len(self._order) // self._slot_rows)
         while self._asked < min(slots, self._position // self._slot_rows + SLOTS):
             if self._reader is None:
-                raise RuntimeError("Windows must be entered before rows are read")
+                raise RuntimeError("a loader must be entered before rows are read")
             self._reading[self._asked] = self._reader.submit(self._read, self._asked)
             self._asked += 1
 
@@ -114,7 +115,7 @@ class Windows:
         self._copy(starts.tolist(), lengths.tolist(), first)
         run = np.searchsorted(starts, wanted, side="right") - 1
         places = first + (ends - lengths)[run] + wanted - starts[run]
-        self.places[begin : begin + len(wanted)] = places
+        self._places[begin : begin + len(wanted)] = places
 
     def _copy(self, starts: list[int], lengths: list[int], first: int) -> None:
         """Copy runs of rows into the source, one after the other from `first` on."""

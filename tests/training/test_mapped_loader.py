@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from gpuae.config import Config
-from gpuae.training import windows
+from gpuae.training import mapped_loader
 from gpuae.training.batches import epoch_order
 from gpuae.training.fitting import fit
-from gpuae.training.windows import Windows
+from gpuae.training.mapped_loader import MappedLoader
 
 
 @pytest.fixture
@@ -23,13 +23,13 @@ def mapped(tmp_path):
 class Reads:
     """A program that notes which rows it finds where the next ones should be."""
 
-    def __init__(self, supply, rows):
-        self.supply, self.rows, self.position, self.found = supply, rows, 0, []
+    def __init__(self, loader, rows):
+        self.loader, self.rows, self.position, self.found = loader, rows, 0, []
 
     def replay(self, times):
         for _ in range(times):
-            places = self.supply.places[self.position : self.position + self.rows]
-            self.found.append(self.supply.source[places].copy())
+            places = self.loader.places[self.position : self.position + self.rows]
+            self.found.append(self.loader.source[places].copy())
             self.position += self.rows
 
 
@@ -38,17 +38,17 @@ class Reads:
 @pytest.mark.parametrize("rows_in_order", [1, 640, 1000])
 def test_every_step_finds_its_rows(mapped, monkeypatch, shuffle, batch, rows_in_order):
     x = mapped((1200, 3))
-    monkeypatch.setattr(windows, "WINDOW_ROWS", 100)
+    monkeypatch.setattr(mapped_loader, "WINDOW_ROWS", 100)
     rows = np.sort(np.random.default_rng(1).permutation(1200)[:rows_in_order])
-    with Windows(x, batch, 1 << 20) as supply:
+    with MappedLoader(x, batch, 1 << 20) as loader:
         for epoch in range(2):
             order = epoch_order(rows, 3, epoch, shuffle)
-            supply.start(order)
-            reads = Reads(supply, batch)
+            loader.start(order)
+            reads = Reads(loader, batch)
             steps = len(order) // batch
             for times in (1, 2, 5, steps):
                 fitting = min(times, steps - len(reads.found))
-                supply.replay(reads, batch, fitting)
+                loader.replay(reads, batch, fitting)
             np.testing.assert_array_equal(
                 np.concatenate([np.empty((0, 3), np.float32), *reads.found]),
                 x[order[: steps * batch]],
@@ -57,22 +57,22 @@ def test_every_step_finds_its_rows(mapped, monkeypatch, shuffle, batch, rows_in_
 
 def test_an_epoch_can_be_begun_within(mapped, monkeypatch):
     x = mapped((1200, 3))
-    monkeypatch.setattr(windows, "WINDOW_ROWS", 100)
+    monkeypatch.setattr(mapped_loader, "WINDOW_ROWS", 100)
     order = epoch_order(np.arange(1200), 0, 0, "block")
-    with Windows(x, 8, 1 << 20) as supply:
-        supply.start(order, 328)
-        reads = Reads(supply, 8)
+    with MappedLoader(x, 8, 1 << 20) as loader:
+        loader.start(order, 328)
+        reads = Reads(loader, 8)
         reads.position = 328
-        supply.replay(reads, 8, 20)
+        loader.replay(reads, 8, 20)
         np.testing.assert_array_equal(np.concatenate(reads.found), x[order[328:488]])
 
 
 def test_rows_that_cannot_be_read_end_training(mapped):
     x = mapped((300, 3))
-    with Windows(x, 8, 1 << 20) as supply:
-        supply.start(np.array([5, 400]))
+    with MappedLoader(x, 8, 1 << 20) as loader:
+        loader.start(np.array([5, 400]))
         with pytest.raises((IndexError, ValueError)):
-            supply.replay(Reads(supply, 2), 2, 1)
+            loader.replay(Reads(loader, 2), 2, 1)
 
 
 SETTINGS = [
@@ -89,7 +89,7 @@ def test_a_model_does_not_depend_on_the_memory_for_data(
     device, mapped, monkeypatch, dtype, settings
 ):
     x = mapped((700, 9), dtype)
-    monkeypatch.setattr(windows, "WINDOW_ROWS", 128)
+    monkeypatch.setattr(mapped_loader, "WINDOW_ROWS", 128)
     monkeypatch.setattr("gpuae.training.thread_team.STRETCH_BYTES", 500)
     monkeypatch.setattr("gpuae.training.lanes.KEPT_BYTES", 0)
     usual = {"hidden": (5, 2), "epochs": 2, "device": device}

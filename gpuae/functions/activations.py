@@ -1,0 +1,295 @@
+"""Activations: one record each; its CUDA struct is in kernels/activations.cuh.
+
+Derivatives are functions of z and of a = f(z), so that each is told from what costs least. Only
+where one needs z is z kept from the forward to the backward pass; else it may be given as a.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from gpuae.functions.deferred import Deferred
+from gpuae.functions.elementary import exp, tanh
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from scipy import special
+
+    Matrix: TypeAlias = NDArray[Any]
+else:
+    np, special = Deferred("numpy"), Deferred("scipy.special")
+
+LEAKY_SLOPE = 0.01
+OUTPUT_MARGIN = 0.02
+"""Column means are kept so far away from where the output's activation saturates."""
+
+
+# How scores are carried through a layer, so that it starts as PCA (`gpuae.model.pca_start`)
+
+
+@dataclass(frozen=True)
+class Straight:
+    """f(z) = z: a unit carries a score as it is."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """f(z) − f(−z) = gain·z for all z: two units carry a score without loss.
+
+    Attributes
+    ----------
+    straight_from
+        The z from which f(z) is z, or all but: one unit carries a score that stays above it.
+    """
+
+    gain: float = 1.0
+    straight_from: float = 0.0
+
+
+@dataclass(frozen=True)
+class Nearly:
+    """Near 0 f is nearly straight, with this slope: a unit carries a score that is made small.
+
+    Attributes
+    ----------
+    reach
+        Times as far as tanh it is as straight as tanh.
+    """
+
+    slope: float = 1.0
+    reach: float = 1.0
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation f and all that is asked about it.
+
+    Attributes
+    ----------
+    formula, derivative_formula
+        f(z), and f′ by z and a = f(z), for documents.
+    value, derivative
+        The definition: f of a matrix, and f′ from the matrices of z and a.
+    compiled_value, compiled_derivative
+        The same of one element, for compiled loops.
+    struct
+        Name of the CUDA struct.
+    needs_z
+        Whether f′ cannot be told from a alone.
+    range
+        Bounds of f.
+    carries
+        How its units carry a score.
+    inverse
+        For means of output columns (d,): z with f(z) = mean, as far as f reaches it, and the slope
+        there.
+    rectifier
+        Whether weights of `init=he` suit it.
+    """
+
+    name: str
+    formula: str
+    derivative_formula: str
+    value: Callable[[Matrix], Matrix]
+    derivative: Callable[[Matrix, Matrix], Matrix]
+    compiled_value: Callable[[Any], Any]
+    compiled_derivative: Callable[[Any, Any], Any]
+    struct: str
+    range: tuple[float, float]
+    carries: Straight | Pairs | Nearly
+    inverse: Callable[[Matrix], tuple[Matrix, Matrix]]
+    needs_z: bool = False
+    rectifier: bool = False
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a mean activation has bounds, between which a penalty may want it."""
+        return all(map(math.isfinite, self.range))
+
+    @property
+    def signed(self) -> bool:
+        """Whether it is negative, too; where it is bounded, from −1 to 1."""
+        return self.range[0] < 0
+
+    @property
+    def undone_by_transpose(self) -> bool:
+        """Whether a decoder with the encoder's weights gives back what units of it carry."""
+        pairs = isinstance(self.carries, Pairs) and self.carries.gain == 1
+        return pairs or isinstance(self.carries, Straight)
+
+
+# sigmoid
+
+
+def _expit(z: Matrix) -> Matrix:
+    return np.asarray(special.expit(z))
+
+
+def _sigmoid(z: Any) -> Any:
+    """Return 1/(1 + e⁻ᶻ)."""
+    return type(z)(1) / (type(z)(1) + exp(-z))
+
+
+def _sigmoid_derivative(_z: Any, a: Any) -> Any:
+    """Return a(1 − a)."""
+    return a * (type(a)(1) - a)
+
+
+def _logit(mean: Matrix) -> tuple[Matrix, Matrix]:
+    inside = np.clip(mean, OUTPUT_MARGIN, 1 - OUTPUT_MARGIN)
+    return np.log(inside / (1 - inside)), inside * (1 - inside)
+
+
+SIGMOID = Activation(
+    name="sigmoid",
+    formula="1/(1 + e⁻ᶻ)",
+    derivative_formula="a(1 − a)",
+    value=_expit,
+    derivative=lambda z, a: a * (1 - a),
+    compiled_value=_sigmoid,
+    compiled_derivative=_sigmoid_derivative,
+    struct="Sigmoid",
+    range=(0.0, 1.0),
+    carries=Nearly(slope=0.25, reach=2.0),  # it is (1 + tanh(z/2))/2
+    inverse=_logit,
+)
+
+
+# tanh
+
+
+def _tanh(z: Matrix) -> Matrix:
+    return np.tanh(z)
+
+
+def _hyperbolic_tangent(z: Any) -> Any:
+    """Return tanh z."""
+    return tanh(z)
+
+
+def _tanh_derivative(_z: Any, a: Any) -> Any:
+    """Return 1 − a²."""
+    return type(a)(1) - a * a
+
+
+def _artanh(mean: Matrix) -> tuple[Matrix, Matrix]:
+    inside = np.clip(mean, OUTPUT_MARGIN - 1, 1 - OUTPUT_MARGIN)
+    return np.arctanh(inside), 1 - inside**2
+
+
+TANH = Activation(
+    name="tanh",
+    formula="tanh z",
+    derivative_formula="1 − a²",
+    value=_tanh,
+    derivative=lambda z, a: 1 - a * a,
+    compiled_value=_hyperbolic_tangent,
+    compiled_derivative=_tanh_derivative,
+    struct="Tanh",
+    range=(-1.0, 1.0),
+    carries=Nearly(),
+    inverse=_artanh,
+)
+
+
+# relu
+
+
+def _relu(z: Any) -> Any:
+    """Return max(z, 0); NaN stays NaN."""
+    return type(z)(0) if z < 0 else z
+
+
+def _relu_derivative(_z: Any, a: Any) -> Any:
+    """Return 1 where a > 0."""
+    return type(a)(1) if a > 0 else type(a)(0)
+
+
+def _same(mean: Matrix) -> tuple[Matrix, Matrix]:
+    return mean, np.ones(len(mean))
+
+
+RELU = Activation(
+    name="relu",
+    formula="max(z, 0)",
+    derivative_formula="1 where a > 0, else 0",
+    value=lambda z: np.maximum(z, 0),
+    derivative=lambda z, a: (a > 0).astype(a.dtype),
+    compiled_value=_relu,
+    compiled_derivative=_relu_derivative,
+    struct="Relu",
+    range=(0.0, math.inf),
+    carries=Pairs(),
+    inverse=_same,
+    rectifier=True,
+)
+
+
+# leaky_relu
+
+
+def _leaky_relu(z: Any) -> Any:
+    """Return z where z > 0, else 0.01·z."""
+    return z if z > 0 else type(z)(LEAKY_SLOPE) * z
+
+
+def _leaky_relu_derivative(_z: Any, a: Any) -> Any:
+    """Return 1 where a > 0, else 0.01."""
+    return type(a)(1) if a > 0 else type(a)(LEAKY_SLOPE)
+
+
+def _leaky_inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+    slope = np.where(mean < 0, LEAKY_SLOPE, 1.0)
+    return mean / slope, slope
+
+
+LEAKY_RELU = Activation(
+    name="leaky_relu",
+    formula="z where z > 0, else 0.01 z",
+    derivative_formula="1 where a > 0, else 0.01",
+    value=lambda z: np.where(z > 0, z, z.dtype.type(LEAKY_SLOPE) * z),
+    derivative=lambda z, a: np.where(a > 0, 1, LEAKY_SLOPE).astype(a.dtype),
+    compiled_value=_leaky_relu,
+    compiled_derivative=_leaky_relu_derivative,
+    struct="LeakyRelu",
+    range=(-math.inf, math.inf),
+    carries=Pairs(gain=1 + LEAKY_SLOPE),
+    inverse=_leaky_inverse,
+    rectifier=True,
+)
+
+
+# identity
+
+
+def _identity(z: Any) -> Any:
+    """Return z."""
+    return z
+
+
+def _identity_derivative(_z: Any, a: Any) -> Any:
+    """Return 1."""
+    return type(a)(1)
+
+
+IDENTITY = Activation(
+    name="identity",
+    formula="z",
+    derivative_formula="1",
+    value=lambda z: z,
+    derivative=lambda z, a: np.ones_like(a),
+    compiled_value=_identity,
+    compiled_derivative=_identity_derivative,
+    struct="Identity",
+    range=(-math.inf, math.inf),
+    carries=Straight(),
+    inverse=_same,
+)
+
+
+ACTIVATIONS = {own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY)}
+"""All activations by name."""

@@ -1,0 +1,208 @@
+"""Losses of the reconstruction: one record each; its CUDA struct is in kernels/losses.cuh.
+
+A loss of a row is a weighted sum of terms over its columns. Its derivative by z is an error times
+f′, or the difference x̂ − x alone where the loss is of the logit that belongs to an activation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from gpuae.functions.activations import SIGMOID, Activation
+from gpuae.functions.deferred import Deferred
+from gpuae.functions.elementary import exp, log1p_unit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix: TypeAlias = NDArray[Any]
+else:
+    np = Deferred("numpy")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What preprocessed rows have to be for a loss to make sense of them.
+
+    Attributes
+    ----------
+    words
+        As a sentence says it: targets …
+    lowest, highest
+        Their bounds.
+    remedy
+        What to do with data that are not so.
+    """
+
+    words: str
+    lowest: float
+    highest: float
+    remedy: str
+
+    def include(self, lowest: float, highest: float) -> bool:
+        """Whether all targets between two numbers are so."""
+        return self.lowest <= lowest and highest <= self.highest
+
+
+ANY_TARGETS = Targets("of any size", -math.inf, math.inf, "")
+UNIT_TARGETS = Targets("in [0, 1]", 0.0, 1.0, "use scale=minmax or scale=unit")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss and all that is asked about it.
+
+    Attributes
+    ----------
+    formula
+        Of one row, for documents,
+    sentence
+        and in words, for help.
+    weight, delta_weight
+        What the sum of the terms, and the errors, are multiplied by,
+    averaged
+        and whether they are divided by the number of columns d, too.
+    terms, errors
+        The definition: from the matrices z, x̂ and x the terms of the sum, and from x̂ and x what is
+        multiplied by f′. Their last argument, as that of all others, is the loss's parameter.
+    compiled_term, compiled_error
+        The same of one element, as functions of x̂ − x, for compiled loops.
+    compiled_outcome
+        Instead, where the loss has an output activation of its own: x̂ and the term, from z and x.
+    parameter
+        Name of the setting that is the parameter; None: there is none.
+    struct
+        Name of the CUDA struct, a template of the activation's where the loss has none of its own.
+    output
+        The activation that the loss has of its own; f′ and the errors then make x̂ − x.
+    reason
+        Why, to be said to who gives another one.
+    targets
+        What rows have to be.
+    """
+
+    name: str
+    formula: str
+    sentence: str
+    struct: str
+    terms: Callable[[Matrix, Matrix, Matrix, float], Matrix]
+    errors: Callable[[Matrix, Matrix, float], Matrix]
+    weight: float = 1.0
+    delta_weight: float = 1.0
+    averaged: bool = True
+    compiled_term: Callable[[Any, Any], Any] | None = None
+    compiled_error: Callable[[Any, Any], Any] | None = None
+    compiled_outcome: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
+    parameter: str | None = None
+    output: Activation | None = None
+    reason: str = ""
+    targets: Targets = ANY_TARGETS
+
+    def takes(self, activation: str) -> bool:
+        """Whether the output may have this activation."""
+        return self.output is None or self.output.name == activation
+
+    def parameter_of(self, settings: object) -> float:
+        """Return the parameter that settings have; 0 where there is none."""
+        return float(getattr(settings, self.parameter)) if self.parameter else 0.0
+
+    def value_factor(self, columns: int) -> float:
+        """Return what the sum of a row's terms is multiplied by."""
+        return self.weight / self._divisor(columns)
+
+    def delta_factor(self, columns: int) -> float:
+        """Return what errors are multiplied by, beside 1/m."""
+        return self.delta_weight / self._divisor(columns)
+
+    def value(self, z: Matrix, output: Matrix, target: Matrix, parameter: float) -> float:
+        """Return the sum over rows, from z, x̂ and x (m, d)."""
+        total = self.terms(z, output, target, parameter).sum(dtype=np.float64)
+        return float(self.weight * total / self._divisor(target.shape[1]))
+
+    def _divisor(self, columns: int) -> int:
+        return columns if self.averaged else 1
+
+
+# mse, sse
+
+
+def _squares(_z: Matrix, output: Matrix, target: Matrix, _parameter: float) -> Matrix:
+    return np.asarray((output - target) ** 2)
+
+
+def _difference(output: Matrix, target: Matrix, _parameter: float) -> Matrix:
+    return output - target
+
+
+def _square(error: Any, _parameter: Any) -> Any:
+    """Return e²."""
+    return error * error
+
+
+def _error(error: Any, _parameter: Any) -> Any:
+    """Return e."""
+    return error
+
+
+MSE = Loss(
+    name="mse",
+    formula="(1/d) Σ (x̂ − x)²",
+    sentence="squared error, mean over columns",
+    struct="SquaredError",
+    terms=_squares,
+    errors=_difference,
+    compiled_term=_square,
+    compiled_error=_error,
+    delta_weight=2.0,
+)
+
+SSE = Loss(
+    name="sse",
+    formula="½ Σ (x̂ − x)²",
+    sentence="half the sum of squared errors",
+    struct="SquaredError",
+    terms=_squares,
+    errors=_difference,
+    compiled_term=_square,
+    compiled_error=_error,
+    weight=0.5,
+    averaged=False,
+)
+
+
+# bce
+
+
+def _entropies(z: Matrix, _output: Matrix, target: Matrix, _parameter: float) -> Matrix:
+    return np.asarray(np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z))))
+
+
+def _cross_entropy(logit: Any, target: Any, _parameter: Any) -> Any:
+    """Return σ(z) and its cross-entropy with x, max(z, 0) − z·x + ln(1 + e⁻|ᶻ|), from one eˣ."""
+    one = type(logit)(1)
+    small = exp(-abs(logit))
+    probability = (one if logit > 0 else small) / (one + small)
+    positive = type(logit)(0) if logit < 0 else logit
+    return probability, positive - logit * target + log1p_unit(small)
+
+
+BCE = Loss(
+    name="bce",
+    formula="(1/d) Σ max(z, 0) − z x + ln(1 + e⁻|ᶻ|), z the logit of x̂",
+    sentence="cross-entropy, of targets in [0, 1]",
+    struct="CrossEntropy",
+    terms=_entropies,
+    errors=_difference,
+    compiled_outcome=_cross_entropy,
+    output=SIGMOID,
+    reason="the cross-entropy is of probabilities",
+    targets=UNIT_TARGETS,
+)
+
+
+LOSSES = {own.name: own for own in (MSE, SSE, BCE)}
+"""All losses by name."""

@@ -1,0 +1,33 @@
+// Losses of an output from its z = product + bias: what they add to a row's sum, and their errors.
+//
+// An error is the term's derivative by z, up to the loss's factor: of the output times f', or where
+// the loss has an activation of its own output - target.
+#pragma once
+#include "activations.cuh"
+
+template <typename Real>
+struct Outcome {
+    Real output, term, error;
+};
+
+// (x' - x)^2 for the losses mse and sse.
+template <typename F>
+struct SquaredError {
+    template <typename Real>
+    __device__ static Outcome<Real> of(Real z, Real target, Real) {
+        const Real output = F::value(z), error = output - target;
+        return {output, error * error, error * F::slope(z, output)};
+    }
+};
+
+// Binary cross-entropy of a sigmoid output, from the logit: max(z, 0) - z x + log(1 + e^-|z|).
+struct CrossEntropy {
+    template <typename Real>
+    __device__ static Outcome<Real> of(Real z, Real target, Real) {
+        const Real e = exponential(-magnitude(z));
+        const Real large = Real(1) / (Real(1) + e);
+        const Real positive = z < Real(0) ? Real(0) : z;  // keeps NaN
+        const Real output = z < Real(0) ? e * large : large;
+        return {output, positive - z * target + log_of_one_plus(e), output - target};
+    }
+};

@@ -1,0 +1,44 @@
+"""The documents and the help say of the functions what their records do."""
+
+import re
+from pathlib import Path
+
+from gpuae.config import Config
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.losses import LOSSES
+
+ROOT = Path(__file__).parents[2]
+MATHEMATICS = (ROOT / "docs" / "mathematics.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def table(heading):
+    """Return the rows of the table of docs/mathematics.md that begins with this line."""
+    lines = MATHEMATICS.split("\n")
+    first = lines.index(heading) + 2
+    last = next(i for i in range(first, len(lines)) if not lines[i].startswith("|"))
+    return lines[first:last]
+
+
+def test_the_table_of_activations_is_that_of_the_records():
+    assert table("| activation | f(z) | f′ by z and a = f(z) |") == [
+        f"| `{own.name}` | {own.formula} | {own.derivative_formula} |"
+        for own in ACTIVATIONS.values()
+    ]
+
+
+def test_the_table_of_losses_is_that_of_the_records():
+    assert table("| loss | of one row |") == [
+        f"| `{own.name}` | {own.formula} |" for own in LOSSES.values()
+    ]
+
+
+def test_the_table_of_settings_names_all_functions():
+    for setting, registry in (("activation", ACTIVATIONS), ("loss", LOSSES)):
+        (row,) = re.findall(rf"^\| `{setting}` \|([^|]*)\|", README, re.MULTILINE)
+        assert re.findall(r"`(\w+)`", row) == list(registry)
+
+
+def test_the_help_says_what_each_loss_is():
+    description = Config.model_fields["loss"].description
+    assert all(f"{own.name}: {own.sentence}" in description for own in LOSSES.values())
