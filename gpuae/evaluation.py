@@ -112,8 +112,7 @@ def evaluate(
     """
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
-    rows, columns = x.shape
-    code_size = model.network.code_size
+    rows, code_size = len(x), model.network.code_size
     sums = _BlockSums.allocate(-(-rows // BLOCK_ROWS), code_size)
     unlike = Unlike.of(model, rows)
 
@@ -126,7 +125,18 @@ def evaluate(
     pca = model.pca
     if pca is None and learn_pca:
         pca = principal_axes(x, None, model.preprocess, code_size)
-    spread = _measure_spread(x, model.preprocess, pca)
+    return _evaluation(model, sums, _measure_spread(x, model.preprocess, pca), pca, x.shape)
+
+
+def _evaluation(
+    model: Model,
+    sums: _BlockSums,
+    spread: _Spread,
+    pca: PrincipalAxes | None,
+    shape: tuple[int, ...],
+) -> Evaluation:
+    """Put the figures together from sums over rows."""
+    (rows, columns), code_size = shape, model.network.code_size
     mse = float(sums.squares.sum()) / (rows * columns)
     preprocessed_mse = float(sums.preprocessed_squares.sum()) / (rows * columns)
     return Evaluation(

@@ -30,13 +30,14 @@ def _name(value):
     return str(value)
 
 
-def covering(sizes):
+def covering(sizes, allowed=None):
     """Return index tuples in which every two indices below two of the sizes occur together.
 
-    Each is the one with the most pairs that had been missing.
+    Each is the one with the most pairs that had been missing. `allowed` are the tuples there are.
     """
-    every = np.indices(sizes).reshape(len(sizes), -1)
+    every = np.indices(sizes).reshape(len(sizes), -1) if allowed is None else np.transpose(allowed)
     pairs, missing = _numbered_pairs(every, sizes)
+    missing[np.setdiff1d(np.arange(len(missing)), pairs)] = False
     found = []
     while missing.any():
         best = missing[pairs].sum(axis=0).argmax()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpuae.functions.deferred import Deferred
-from gpuae.functions.elementary import exp, tanh
+from gpuae.functions.elementary import exp, normal_cdf, tanh
 
 if TYPE_CHECKING:
     import numpy as np
@@ -291,5 +291,68 @@ IDENTITY = Activation(
 )
 
 
-ACTIVATIONS = {own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY)}
+# gelu (D. Hendrycks, K. Gimpel: Gaussian error linear units, 2016), exact
+
+FLAT_BELOW = -12.5
+"""Below it gelu keeps its value, −5·10⁻³⁵, so that z = −∞ is no product of it and 0."""
+NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
+
+
+def _normal_mean(z: Matrix) -> Matrix:
+    z = np.maximum(z, FLAT_BELOW)
+    return np.asarray(z * special.ndtr(z))
+
+
+def _normal_mean_derivative(z: Matrix, _a: Matrix) -> Matrix:
+    z = np.clip(z, FLAT_BELOW, -FLAT_BELOW)
+    return np.asarray(special.ndtr(z) + z * (NORMAL_PEAK * np.exp(-0.5 * z * z)))
+
+
+def _gelu(z: Any) -> Any:
+    """Return z·Φ(z)."""
+    z = type(z)(FLAT_BELOW) if z < FLAT_BELOW else z
+    return z * normal_cdf(z)
+
+
+def _gelu_derivative(z: Any, _a: Any) -> Any:
+    """Return Φ(z) + z·φ(z)."""
+    number = type(z)
+    z = number(FLAT_BELOW) if z < FLAT_BELOW else number(-FLAT_BELOW) if z > -FLAT_BELOW else z
+    return normal_cdf(z) + z * (number(NORMAL_PEAK) * exp(number(-0.5) * z * z))
+
+
+def _rising(
+    value: Callable[[Matrix], Matrix], derivative: Callable[[Matrix, Matrix], Matrix], least: float
+) -> Callable[[Matrix], tuple[Matrix, Matrix]]:
+    """Return the inverse of what rises from z = `least` on and is above z − 2, by bisection."""
+
+    def inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+        low, high = np.full(len(mean), least), np.maximum(mean, 0) + 2
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = value(middle) < mean
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return low, derivative(low, value(low))
+
+    return inverse
+
+
+GELU = Activation(
+    name="gelu",
+    formula="z Φ(z), Φ of the normal distribution",
+    derivative_formula="Φ(z) + z e^(−z²/2)/√(2π)",
+    value=_normal_mean,
+    derivative=_normal_mean_derivative,
+    compiled_value=_gelu,
+    compiled_derivative=_gelu_derivative,
+    struct="Gelu",
+    range=(-0.17, math.inf),
+    carries=Pairs(straight_from=2.5),
+    inverse=_rising(_normal_mean, _normal_mean_derivative, least=-0.5),
+    needs_z=True,
+    rectifier=True,
+)
+
+
+ACTIVATIONS = {own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU)}
 """All activations by name."""

@@ -28,6 +28,11 @@ def log1p_unit(x: float) -> float:
     return math.log1p(x)
 
 
+def normal_cdf(x: float) -> float:
+    """Return the normal distribution's Φ(x); in float32 it keeps its value beyond ±12.5."""
+    return 0.5 * math.erfc(-math.sqrt(0.5) * x)
+
+
 def cos_turn(x: float) -> float:
     """Return cos 2πx for x in [0, 1]."""
     return math.cos(2.0 * math.pi * x)

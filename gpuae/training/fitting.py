@@ -161,22 +161,35 @@ def fit(
     first = job.model(start, TrainingResult())
     if ready is not None:
         ready(first)
+    model, result, trials = _train(job, start, first, (rows, validation_rows), watcher, checkpoints)
+    return _with_facts(Fit(model, result, device, x, rows, trials))
+
+
+def _train(
+    job: _Job,
+    start: Start,
+    first: Model,
+    parts: tuple[Order, Order],
+    watcher: Observer,
+    checkpoints: Checkpoints | None,
+) -> tuple[Model, TrainingResult, tuple[Trial, ...]]:
+    """Train from `first`, with folds before where there are to be some."""
+    rows, validation_rows = parts
     saver = state = None
     if checkpoints is not None:
         state = checkpoints.load(first)
         saver = CheckpointSaver(checkpoints, partial(job.model, start), watcher)
     try:
-        validated, trials = job.cross_validate(prepared, rows, watcher)
+        validated, trials = job.cross_validate(start.prepared, rows, watcher)
     except (_Stopped, KeyboardInterrupt) as stopped:
-        result = TrainingResult(ending=Ending.INTERRUPTED)
         trials = stopped.trials if isinstance(stopped, _Stopped) else ()
         model = trials[0].model if trials else first
-        return _with_facts(Fit(model, result, device, x, rows, trials))
+        return model, TrainingResult(ending=Ending.INTERRUPTED), trials
     result = job.train(start, rows, validation_rows, watcher, saver, validated, state)
     model = job.model(start, result)
     if len(validation_rows):
         trials = (Trial(model, validation_rows),)
-    return _with_facts(Fit(model, result, device, x, rows, trials))
+    return model, result, trials
 
 
 def _with_facts(fitted: Fit) -> Fit:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Self, TypeVar
 
@@ -50,6 +50,8 @@ class Job:
         Steps that the optimizer has taken before.
     targets
         What the outputs for rows should be, (n, outputs); None: the rows themselves.
+    reducer
+        Completes sums over rows of a step that are computed elsewhere.
     """
 
     ops: Ops
@@ -61,6 +63,7 @@ class Job:
     batch: int
     steps_done: int = 0
     targets: NDArray[Any] | None = None
+    reducer: Reducer = field(default_factory=LocalReducer)
 
 
 @dataclass(frozen=True)
@@ -103,17 +106,10 @@ class Team:
         The flat gradient of the last `full_gradient`.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        layout: Layout,
-        loader: Loader,
-        evaluation_loader: Loader,
-        reducer: Reducer | None = None,
-    ) -> None:
+    def __init__(self, job: Job, layout: Layout, loader: Loader, evaluation_loader: Loader) -> None:
         self._ops, self._config, self._layout = job.ops, job.config, layout
         self._loader, self._evaluation_loader = loader, evaluation_loader
-        self._reducer = reducer or LocalReducer()
+        self._reducer = job.reducer
         self.network, self.parameters = job.network, job.parameters
         self.gradient = job.ops.zeros((job.network.size,), job.config.dtype)
         self._shared = self._share(job)

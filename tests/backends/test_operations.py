@@ -1,6 +1,7 @@
 """What each operation does, in figures worked out by hand, on every backend of the CPU."""
 
 import itertools
+import math
 import warnings
 
 import numpy as np
@@ -310,6 +311,7 @@ BY_HAND = {
     "relu": [0, 0, 0, 0.5, 2],
     "leaky_relu": [-0.02, -0.005, 0, 0.5, 2],
     "identity": VALUES,
+    "gelu": [z * (1 + math.erf(z / math.sqrt(2))) / 2 for z in VALUES],
 }
 
 
@@ -544,7 +546,7 @@ def test_nan_comes_through_every_hidden_delta(ops, activation):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_infinities_do_no_harm_to_their_neighbours(ops, activation, dtype):
-    limits = {"sigmoid": (1, 0), "tanh": (1, -1), "relu": (np.inf, 0)}
+    limits = {"sigmoid": (1, 0), "tanh": (1, -1), "relu": (np.inf, 0), "gelu": (np.inf, 0)}
     z = np.array([[np.inf, 0.5, -np.inf]], dtype)
     ops.bias_activation(z, np.zeros(3, dtype), activation)
     np.testing.assert_allclose(

@@ -6,6 +6,7 @@ import pytest
 from gpuae.config import Config
 from gpuae.defaults import DataFacts, held_out, resolve
 from gpuae.encoding import into, reconstruct
+from gpuae.functions.activations import ACTIVATIONS, Pairs, Straight
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.model import Model
@@ -50,15 +51,19 @@ def rebuilt(model, x):
     return out
 
 
+PAIRED = [own.name for own in ACTIVATIONS.values() if isinstance(own.carries, Pairs)]
+UNDONE = [own.name for own in ACTIVATIONS.values() if own.undone_by_transpose]
+BENT = [own.name for own in ACTIVATIONS.values() if not isinstance(own.carries, Straight)]
+LINEAR = {"code_activation": "identity"}
 EXACT = [
     {"hidden": CODE},
     {"hidden": (64, CODE)},
     {"hidden": (7, CODE)},  # two pairs, and the last score shifted
     {"hidden": (30, 12, CODE)},
-    {"hidden": (20, CODE), "activation": "leaky_relu", "code_activation": "identity"},
+    *({"hidden": (20, CODE), "activation": name, **LINEAR} for name in PAIRED),
+    *({"hidden": (20, CODE), "activation": name, "decoder": "tied", **LINEAR} for name in UNDONE),
     {"hidden": (5, 4, CODE), "activation": "identity"},
     {"hidden": CODE, "activation": "identity"},
-    {"hidden": (20, CODE), "decoder": "tied"},
     {"hidden": (20, 14, CODE), "decoder": "transpose"},
     {"hidden": (20, CODE), "whiten": "zca"},
 ]
@@ -79,11 +84,9 @@ def test_rectifiers_and_linear_units_begin_as_pca_exactly(x, settings):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"hidden": CODE, "activation": "tanh"},
-        {"hidden": CODE, "activation": "sigmoid"},
+        *({"hidden": CODE, "activation": name} for name in BENT),
         {"hidden": (16, CODE), "activation": "tanh"},
         {"hidden": (16, 9, CODE), "activation": "sigmoid"},
-        {"hidden": CODE, "activation": "relu"},
         {"hidden": (20, CODE), "activation": "leaky_relu", "decoder": "tied"},
     ],
     ids=str,
@@ -93,7 +96,7 @@ def test_bent_units_begin_near_pca(x, settings):
     assert (away / x.std(axis=0)).std() < 0.05
 
 
-@pytest.mark.parametrize("output", ["sigmoid", "tanh", "relu", "leaky_relu"])
+@pytest.mark.parametrize("output", BENT)
 def test_a_bent_output_begins_at_the_means_of_the_columns(x, output):
     model = started(x, hidden=(20, CODE), output_activation=output, scale="minmax")
     away = rebuilt(model, x) - x

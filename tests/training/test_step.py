@@ -15,6 +15,7 @@ from gpuae.model.statistics import column_statistics
 from gpuae.training.loader import ResidentLoader
 from gpuae.training.optimizers import create_optimizer
 from gpuae.training.preparation import new_team, prepare
+from gpuae.training.reducer import LocalReducer
 from gpuae.training.team import Job, Layout, Team
 
 ROWS, COLUMNS, OUTPUTS = 20, 6, 3
@@ -145,14 +146,15 @@ class Half:
         return Totals(2 * own.rows, loss, code, own.squared_weights, own.penalty)
 
 
-def train(x, prepared, order, reducer=None):
+def train(x, prepared, order, reducer):
     """Take two steps of ten rows each; return the parameters and J."""
     ops, network = Exchange(), mirrored_autoencoder(prepared.config, COLUMNS)
     parameters, loader = random_parameters(network), ResidentLoader(NumpyOps(), x)
-    job = Job(ops, network, prepared.config, prepared.preprocess, x, parameters, batch=len(order))
+    own = (ops, network, prepared.config, prepared.preprocess, x, parameters)
+    job = Job(*own, batch=len(order), reducer=reducer)
     layout = Layout(1, 1, len(order), len(order), len(order), moves_by_slice=False)
     rows = len(order) // 2
-    with Team(job, layout, loader, loader, reducer) as team:
+    with Team(job, layout, loader, loader) as team:
         team.start_epoch(order, 0, 0.01)
         team.run([rows, rows], create_optimizer(ops, network.size, prepared.config))
         return parameters, objective(team.totals(len(order)), prepared.config)
@@ -162,7 +164,7 @@ def train(x, prepared, order, reducer=None):
 def test_two_halves_of_a_step_are_the_whole(x, rule):
     prepared = prepared_for(x, **rule)
     order = np.arange(ROWS)
-    expected, value = train(x, prepared, order)
+    expected, value = train(x, prepared, order, LocalReducer())
     # each half has five of the ten rows of either step
     orders = [np.concatenate([order[:5], order[10:15]]), np.concatenate([order[5:10], order[15:]])]
     barrier, given, done = threading.Barrier(2, timeout=20), [None, None], {}

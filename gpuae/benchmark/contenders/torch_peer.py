@@ -82,6 +82,7 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
             a = f(layer(a))
             if i == depth - 1:
                 code = a
+                a = _largest(a, config.k) if config.sparsity == "topk" else a
             if config.dropout:
                 a = dropout(a, config.dropout)
         z = layers[-1](a)
@@ -99,6 +100,12 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
         return loss
 
     return objective
+
+
+def _largest(a: Tensor, k: int) -> Tensor:
+    """Return a (m, h) with zeros in place of all but the k largest of each row."""
+    values, columns = a.topk(k, dim=1, sorted=False)
+    return torch.zeros_like(a).scatter(1, columns, values)
 
 
 def _captured(step: Step, optimizer: Any, layers: Any, batch: int, device: Any) -> Step:
