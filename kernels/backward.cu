@@ -9,7 +9,8 @@
 //                  total += m beta sum KL(rho || rho'); for tanh rho' is of (a + 1)/2 and s = 1/2
 //
 // Shapes: z, target, delta, a, mask (m, n); bias, slope, sums (n,); losses (tiles,), double; columns
-// (strips, n), which `finish` adds up. mask and slope may be null.
+// (strips, n), which `finish_*` add up. mask and slope may be null, and so may kl_slope's partials
+// (strips, n), which are what `column_sums` leaves: their sum becomes, or is added to, `sums`.
 // One pass over memory: the output is never written when its delta is wanted, and the bias gradient
 // is summed while the delta is in registers.
 #include "device.cuh"
@@ -113,13 +114,17 @@ __global__ void hidden_delta(
 // One block. The mean activation is kept 1e-6 away from 0 and 1.
 template <typename Real>
 __global__ void kl_slope(
-    const double* sums, double rows, double rho, double beta, bool signed_units, Real* slope,
-    double* total, Index columns
+    const double* partials, Index strips, bool add_to_sums, double* sums, double rows, double rho,
+    double beta, bool signed_units, Real* slope, double* total, Index columns
 ) {
     constexpr double FLOOR = 1e-6;
     if (blockIdx.x > 0) return;
     double divergence = 0.0;
     for (Index i = threadIdx.x; i < columns; i += blockDim.x) {
+        if (partials != nullptr) {
+            const double sum = sum_of_strips(partials + i, strips, columns);
+            sums[i] = add_to_sums ? sums[i] + sum : sum;
+        }
         double mean = sums[i] / rows;
         if (signed_units) mean = (mean + 1.0) / 2.0;
         mean = mean < FLOOR ? FLOOR : mean > 1.0 - FLOOR ? 1.0 - FLOOR : mean;

@@ -2,7 +2,7 @@
 //
 // The rules they keep, so that the same text runs on any GPU and, for tests, on a CPU:
 //   - no system headers; 64-bit indices; right for any number of blocks of BLOCK threads;
-//   - a sum goes to a partial of its tile first and `finish` adds these in a fixed order, so
+//   - a sum goes to a partial of its tile first and `finish_*` add these in a fixed order, so
 //     results do not depend on the number of blocks and no floating-point atomics are needed;
 //   - shared memory is the launch's, as many bytes as the table of kernels says.
 #pragma once
@@ -116,6 +116,19 @@ __device__ inline Tile tile_of(Index number, Index rows, Index columns, Index st
     const Index column = (number - down * across) * TILE_COLUMNS + lane() * QUAD;
     const Index left = column < columns ? columns - column : 0;
     return {down, down * strip + warp(), smaller(rows, (down + 1) * strip), column, left};
+}
+
+// Return the sum of a column's partials, `stride` apart, in the order in which `finish_columns` adds
+// them: each warp's strips, then the warps.
+template <typename T>
+__device__ inline T sum_of_strips(const T* partials, Index strips, Index stride) {
+    T total = 0;
+    for (Index first = 0; first < WARPS; ++first) {
+        T sum = 0;
+        for (Index strip = first; strip < strips; strip += WARPS) sum += partials[strip * stride];
+        total = first == 0 ? sum : total + sum;
+    }
+    return total;
 }
 
 // Add what the warps have of a tile's column sums and write them to row `strip` of the partials

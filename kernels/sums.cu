@@ -1,14 +1,17 @@
 // Sums, in two passes: partials of tiles, then these in a fixed order.
 //
-//   column_sums   partials[s, c] = sum over the rows of strip s of a[r, c], in double
-//   sum_of        partials[t] = sum over tile t of |x|, x^2 or x y, in double
-//   finish        out[c] = (out[c] +) sum over s of columns[s, c], and
-//                 total = (total +) factor * sum over t of partials[t]
+//   column_sums     partials[s, c] = sum over the rows of strip s of a[r, c], in double
+//   sum_of          partials[t] = sum over tile t of |x|, x^2 or x y, in double
+//   finish_columns  out[c] = (out[c] +) sum over s of columns[s, c]
+//   finish_total    total = (total +) factor * sum over t of partials[t]
+//   finish_all      several of these, and of clocks that advance, in one launch
 //
-// Shapes: a (m, n); columns (strips, n) with rows `stride` apart; out (n,); partials (tiles,).
-// `finish` does both at once because a delta leaves both: a launch less in every layer.
+// Shapes: a (m, n); columns (strips, n) with rows `stride` apart; out (n,); partials (tiles,). The
+// table of `finish_all` is an array of Work, whose groups (LANES columns, or a whole total or clock)
+// are shared out to the blocks. No two of its works write the same memory.
 #include "device.cuh"
 #include "activations.cuh"
+#include "clock.cuh"
 
 constexpr Index SUM_TILE = BLOCK * QUAD * 4;  // elements
 
@@ -52,31 +55,90 @@ __global__ void sum_of(const Real* x, const Real* y, double* partials, Index cou
     }
 }
 
-// A block adds the strips of LANES columns, each warp every WARPS-th; one more adds the partials.
+// Add the strips of the LANES columns of a group, each warp every WARPS-th strip. All threads of the
+// block must come here.
 template <typename T>
-__global__ void finish(
-    const T* columns, Index strips, Index stride, T* out, bool add_to_out, Index width,
-    const double* partials, Index tiles, double factor, double* total, bool add_to_total
+__device__ inline void add_strips(
+    const T* columns, Index strips, Index stride, T* out, bool add_to_out, Index width, Index group
 ) {
     T* shared = reinterpret_cast<T*>(shared_memory);
-    const Index groups = groups_of(width, LANES);
-    for (Index i = blockIdx.x; i < groups; i += gridDim.x) {
-        const Index column = i * LANES + lane();
-        T sum = 0;
-        for (Index strip = warp(); strip < strips && column < width; strip += WARPS) {
-            sum += columns[strip * stride + column];
-        }
-        shared[threadIdx.x] = sum;
-        __syncthreads();
-        if (warp() == 0 && column < width) {
-            for (int j = 1; j < WARPS; ++j) sum += shared[j * LANES + lane()];
-            out[column] = add_to_out ? out[column] + sum : sum;
-        }
-        __syncthreads();  // before shared memory is used again
+    const Index column = group * LANES + lane();
+    T sum = 0;
+    for (Index strip = warp(); strip < strips && column < width; strip += WARPS) {
+        sum += columns[strip * stride + column];
     }
-    if (total == nullptr || blockIdx.x != gridDim.x - 1) return;
+    shared[threadIdx.x] = sum;
+    __syncthreads();
+    if (warp() == 0 && column < width) {
+        for (int j = 1; j < WARPS; ++j) sum += shared[j * LANES + lane()];
+        out[column] = add_to_out ? out[column] + sum : sum;
+    }
+    __syncthreads();  // before shared memory is used again
+}
+
+// Add the partial sums of tiles. All threads of the block must come here.
+__device__ inline void add_tiles(
+    const double* partials, Index tiles, double factor, double* total, bool add_to_total
+) {
     double sum = 0.0;
     for (Index i = threadIdx.x; i < tiles; i += blockDim.x) sum += partials[i];
     sum = block_sum(sum) * factor;
     if (threadIdx.x == 0) *total = add_to_total ? *total + sum : sum;
+}
+
+template <typename T>
+__global__ void finish_columns(
+    const T* columns, Index strips, Index stride, T* out, bool add_to_out, Index width
+) {
+    for (Index i = blockIdx.x; i < groups_of(width, LANES); i += gridDim.x) {
+        add_strips(columns, strips, stride, out, add_to_out, width, i);
+    }
+}
+
+__global__ void finish_total(
+    const double* partials, Index tiles, double factor, double* total, bool add_to_total
+) {
+    if (blockIdx.x > 0) return;
+    add_tiles(partials, tiles, factor, total, add_to_total);
+}
+
+// A piece of work of `finish_all`, in fields of 8 bytes; `cuda_deferred` writes the table.
+enum Kind : Index { FLOAT_COLUMNS, DOUBLE_COLUMNS, TOTAL, CLOCK };
+
+struct Work {
+    Index kind, first_group;
+    void* from;
+    void* to;
+    Index strips, stride, width, adds;
+    double factor;
+
+    template <typename T>
+    __device__ void add_columns(Index group) const {
+        add_strips(
+            static_cast<const T*>(from), strips, stride, static_cast<T*>(to), adds != 0, width,
+            group
+        );
+    }
+};
+
+__global__ void finish_all(const Index* table, Index works, Index groups) {
+    const Work* all = reinterpret_cast<const Work*>(table);
+    for (Index i = blockIdx.x; i < groups; i += gridDim.x) {
+        Index number = works - 1;
+        while (all[number].first_group > i) --number;
+        const Work& work = all[number];
+        const Index group = i - work.first_group;
+        if (work.kind == FLOAT_COLUMNS) {
+            work.add_columns<float>(group);
+        } else if (work.kind == DOUBLE_COLUMNS) {
+            work.add_columns<double>(group);
+        } else if (work.kind == TOTAL) {
+            const double* partials = static_cast<const double*>(work.from);
+            double* total = static_cast<double*>(work.to);
+            add_tiles(partials, work.width, work.factor, total, work.adds != 0);
+        } else {
+            double* corrections = static_cast<double*>(work.from);
+            advance_clock(static_cast<Index*>(work.to), work.width, corrections);
+        }
+    }
 }

@@ -74,6 +74,8 @@ _DROPOUT = (
     "Real kept",
 )
 
+_MOVING = ("Real decay", "Index decayed", "double*? squares (*)", "Index tile", "Index count")
+
 KERNELS = {
     kernel.name: kernel
     for kernel in (
@@ -367,7 +369,10 @@ KERNELS = {
             ("Real",),
             REALS,
             (
-                "const double* sums (columns)",
+                "const double*? partials (*)",
+                "Index strips",
+                "bool add_to_sums",
+                "double* sums (columns)",
                 "double rows",
                 "double rho",
                 "double beta",
@@ -400,23 +405,40 @@ KERNELS = {
             shared=_BLOCK_SUM_BYTES,
         ),
         Kernel(
-            "finish",
+            "finish_columns",
             "sums.cu",
             ("T",),
             REALS,
             (
-                "const T*? columns (*)",
+                "const T* columns (*)",
                 "Index strips",
                 "Index stride",
-                "T*? out (width)",
+                "T* out (width)",
                 "bool add_to_out",
                 "Index width",
-                "const double*? partials (*)",
+            ),
+            shared=BLOCK * 8,
+        ),
+        Kernel(
+            "finish_total",
+            "sums.cu",
+            (),
+            ((),),
+            (
+                "const double* partials (tiles)",
                 "Index tiles",
                 "double factor",
-                "double*? total (*)",
+                "double* total (*)",
                 "bool add_to_total",
             ),
+            shared=_BLOCK_SUM_BYTES,
+        ),
+        Kernel(
+            "finish_all",
+            "sums.cu",
+            (),
+            ((),),
+            ("const Index* table (*)", "Index works", "Index groups"),
             shared=BLOCK * 8,
         ),
         Kernel(
@@ -431,10 +453,10 @@ KERNELS = {
                 "Real* second (count)",
                 "const Index* counters (*)",
                 "const double* rate (*)",
-                "Real decay",
-                "Index count",
+                "const double*? known (*)",
+                *_MOVING,
             ),
-            shared=2 * 8,
+            shared=_BLOCK_SUM_BYTES + 2 * 8,
         ),
         Kernel(
             "sgd",
@@ -447,9 +469,9 @@ KERNELS = {
                 "Real* velocity (count)",
                 "const double* rate (*)",
                 "Real momentum",
-                "Real decay",
-                "Index count",
+                *_MOVING,
             ),
+            shared=_BLOCK_SUM_BYTES,
         ),
         Kernel(
             "axpby",
@@ -478,7 +500,13 @@ KERNELS = {
                 "double new_rate",
             ),
         ),
-        Kernel("advance", "parameters.cu", (), ((),), ("Index* counters (*)", "Index rows")),
+        Kernel(
+            "advance",
+            "parameters.cu",
+            (),
+            ((),),
+            ("Index* counters (*)", "Index rows", "double*? corrections (*)"),
+        ),
     )
 }
 """All kernels by name."""

@@ -123,6 +123,10 @@ class CupyGpu:
             host: NDArray[Any] = array.get(stream=self.stream)
         return host
 
+    def address(self, array: Array) -> int:
+        """Return where an array begins."""
+        return int(array.data.ptr)
+
     def room(self) -> int:
         """Return how many bytes can still be allocated."""
         gc.collect()  # arrays in cycles of objects that nobody uses any more

@@ -6,14 +6,26 @@ Everything is put into the device's queue and nothing waits for it, but for `to_
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends import philox
+from gpuae.backends.cuda_deferred import (
+    Advance,
+    Columns,
+    Total,
+    Work,
+    arrays_among,
+    overlap,
+    table_of,
+)
 from gpuae.backends.cuda_kernel import BLOCK, instance_of, known_to_kernels
 from gpuae.backends.cuda_kernels import (
     KERNELS,
@@ -34,6 +46,13 @@ MOST_STRIPS = 256
 SMALLEST_STRIP = 16
 WARPS = 8
 """Column sums: a strip of rows for each partial sum, which is a block's work in 128 columns."""
+MOVED_AT_ONCE = 4 * BLOCK
+MOST_MOVED_TILES = 1024
+"""Of an optimizer's step: no more partial sums of squares."""
+MOST_IN_ONE_BLOCK = 1 << 14
+"""Partial sums of the code that `kl_slope`, which is one block, adds up itself."""
+CORRECTIONS = "corrections"
+"""Scratch for what `advance` leaves for Adam's next step."""
 
 
 class CupyOps:
@@ -87,7 +106,7 @@ class CupyOps:
         )
 
     def advance(self, clock: Clock, count: int) -> None:
-        self._launch("advance", 1, {}, counters=clock.counters, rows=count)
+        self._do(Advance(clock.counters, count, self._scratch.get(CORRECTIONS)))
 
     # Matrix products
 
@@ -104,6 +123,7 @@ class CupyOps:
             raise ValueError("a product needs matrices whose rows are contiguous")
         if out.size == 0:
             return
+        self._about_to_use(a, b, out)
         if a.size == 0:
             if not accumulate:
                 self.fill(out, 0.0)
@@ -307,10 +327,14 @@ class CupyOps:
         slope: Array,
         total: Array,
     ) -> None:
+        unfinished = self._unfinished(code_sums)
         self._launch(
             "kl_slope",
             1,
             {"Real": slope.dtype.name},
+            partials=unfinished and unfinished.columns,
+            strips=unfinished.strips if unfinished else 0,
+            add_to_sums=bool(unfinished and unfinished.add_to_out),
             sums=code_sums,
             rows=rows_of_step,
             rho=rho,
@@ -474,19 +498,13 @@ class CupyOps:
         second: Array,
         clock: Clock,
         weight_decay: float = 0.0,
+        decayed: int | None = None,
+        squares: Array | None = None,
+        factor: float = 1.0,
     ) -> None:
-        self._flat(
-            "adam",
-            parameters.size,
-            {"Real": parameters.dtype.name},
-            w=parameters,
-            g=gradient,
-            first=first,
-            second=second,
-            counters=clock.counters,
-            rate=clock.rate,
-            decay=weight_decay,
-        )
+        own = {"g": gradient, "first": first, "second": second, "counters": clock.counters}
+        own |= {"rate": clock.rate, "known": self._corrections()}
+        self._move("adam", parameters, own, weight_decay, decayed, squares, factor)
 
     def sgd(
         self,
@@ -496,18 +514,43 @@ class CupyOps:
         momentum: float,
         clock: Clock,
         weight_decay: float = 0.0,
+        decayed: int | None = None,
+        squares: Array | None = None,
+        factor: float = 1.0,
     ) -> None:
-        self._flat(
-            "sgd",
-            parameters.size,
-            {"Real": parameters.dtype.name},
-            w=parameters,
-            g=gradient,
-            velocity=velocity,
-            rate=clock.rate,
-            momentum=momentum,
-            decay=weight_decay,
-        )
+        own = {"g": gradient, "velocity": velocity, "rate": clock.rate, "momentum": momentum}
+        self._move("sgd", parameters, own, weight_decay, decayed, squares, factor)
+
+    def _move(
+        self,
+        name: str,
+        w: Array,
+        own: dict[str, Any],
+        weight_decay: float,
+        decayed: int | None,
+        squares: Array | None,
+        factor: float,
+    ) -> None:
+        """Launch an optimizer's step, which leaves partial sums of squares if they are wanted."""
+        count, tile = w.size, moved_tile(w.size)
+        tiles, partials = -(-count // tile), None
+        if squares is not None:
+            partials = self._scratch_of("losses", "float64", tiles)
+        if count:
+            self._launch(
+                name,
+                tiles,
+                {"Real": w.dtype.name},
+                w=w,
+                **own,
+                decay=weight_decay,
+                decayed=count if decayed is None else decayed,
+                squares=partials,
+                tile=tile,
+                count=count,
+            )
+        if count and partials is not None:
+            self._do(Total(partials, factor, squares, add_to_total=True))
 
     def dot(self, x: Array, y: Array) -> float:
         total = self.gpu.empty((1,), "float64")
@@ -536,6 +579,7 @@ class CupyOps:
     # Launches
 
     def _launch(self, name: str, blocks: int, types: dict[str, str], **arguments: Any) -> None:
+        self._about_to_use(*arrays_among(arguments.values()))
         kernel = KERNELS[name]
         blocks = max(1, min(blocks, self.gpu.blocks))
         instance = instance_of(kernel, **types)
@@ -597,26 +641,56 @@ class CupyOps:
 
         `strips` and `stride` say where the rows of `columns` are, if it is flat.
         """
-        width = 0 if out is None else len(out)
-        if columns is not None and strips is None:
-            strips, stride = columns.shape
-        dtype = "float64" if out is None else out.dtype.name
-        self._launch(
-            "finish",
-            -(-width // 32) + (total is not None),
-            {"T": dtype},
-            columns=columns,
-            strips=strips or 0,
-            stride=stride or 0,
-            out=out,
-            add_to_out=add_to_out,
-            width=width,
-            partials=partials,
-            tiles=0 if partials is None else len(partials),
-            factor=factor,
-            total=total,
-            add_to_total=add_to_total,
-        )
+        if columns is not None and out is not None:
+            if strips is None or stride is None:
+                strips, stride = columns.shape
+            self._do(Columns(columns.reshape(-1), strips, stride, out, add_to_out))
+        if partials is not None and total is not None:
+            self._do(Total(partials, factor, total, add_to_total))
+
+    def _do(self, work: Work) -> None:
+        """Launch a small work; a recorder may put it off."""
+        match work:
+            case Columns(columns, strips, stride, out, add_to_out):
+                self._launch(
+                    "finish_columns",
+                    work.groups,
+                    {"T": out.dtype.name},
+                    columns=columns,
+                    strips=strips,
+                    stride=stride,
+                    out=out,
+                    add_to_out=add_to_out,
+                    width=len(out),
+                )
+            case Total(partials, factor, total, add_to_total):
+                self._launch(
+                    "finish_total",
+                    1,
+                    {},
+                    partials=partials,
+                    tiles=len(partials),
+                    factor=factor,
+                    total=total,
+                    add_to_total=add_to_total,
+                )
+            case Advance(counters, rows, corrections):
+                self._launch(
+                    "advance", 1, {}, counters=counters, rows=rows, corrections=corrections
+                )
+
+    def _unfinished(self, sums: Array) -> Columns | None:
+        """Return the work that would write sums, which is then the caller's, if it was put off."""
+        return None
+
+    def _about_to_use(self, *arrays: Array) -> None:
+        """Do what was put off and concerns these arrays."""
+
+    def _corrections(self) -> Array:
+        """Return where `advance` leaves what Adam divides by; no step has the number 0."""
+        if CORRECTIONS not in self._scratch:
+            self._scratch[CORRECTIONS] = self.zeros((3,), "float64")
+        return self._scratch[CORRECTIONS]
 
     def _partials(self, matrix: Array, dtype: str) -> Array:
         """Return a buffer (strips, n) for partial column sums of a matrix (m, n)."""
@@ -652,11 +726,18 @@ class CupyOps:
 
 
 class QueueRecorder(CupyOps):
-    """Records calls, of which the device makes a program."""
+    """Records calls, of which the device makes a program.
+
+    Small works are put off until what they write is used, or the program ends; zeros that the first
+    of them overwrites are not written at all.
+    """
 
     def __init__(self, gpu: Gpu) -> None:
         super().__init__(gpu)
         self._calls: list[Call] = []
+        self._works: list[Work] = []
+        self._zeros: list[Array] = []
+        self._taken: Counter[str] = Counter()
 
     @property
     def ops(self) -> Ops:
@@ -668,11 +749,99 @@ class QueueRecorder(CupyOps):
 
     def take(self) -> Program:
         """Return the calls since the last time."""
+        self._catch_up()
+        self._taken.clear()
         calls, self._calls = self._calls, []
         return self.gpu.program(calls)
 
+    def fill(self, array: Array, value: float) -> None:
+        if value == 0 and array.size:
+            self._about_to_use(array)
+            self._zeros.append(array)
+        else:
+            super().fill(array, value)
+
     def _submit(self, call: Call) -> None:
         self._calls.append(call)
+
+    def _do(self, work: Work) -> None:
+        zeros = self._zeros_of(work.writes)
+        if zeros is not None and isinstance(work, Columns) and work.add_to_out:
+            self._forget(zeros)
+            work = replace(work, add_to_out=False)
+        self._about_to_use(work.writes)
+        self._works.append(work)
+
+    def _unfinished(self, sums: Array) -> Columns | None:
+        for number, work in enumerate(self._works):
+            if isinstance(work, Columns) and _same(self.gpu, work.out, sums):
+                if work.columns.size > MOST_IN_ONE_BLOCK or work.stride != len(sums):
+                    return None
+                del self._works[number]
+                return work
+        return None
+
+    def _about_to_use(self, *arrays: Array) -> None:
+        for zeros in [own for own in self._zeros if _any_overlaps(self.gpu, own, arrays)]:
+            self._write_zeros(zeros)
+        if any(_any_overlaps(self.gpu, work.writes, arrays) for work in self._works):
+            self._do_works()
+
+    def _catch_up(self) -> None:
+        """Record all that was put off."""
+        for zeros in list(self._zeros):
+            self._write_zeros(zeros)
+        self._do_works()
+
+    def _write_zeros(self, zeros: Array) -> None:
+        self._forget(zeros)
+        super().fill(zeros, 0.0)
+
+    def _zeros_of(self, array: Array) -> Array | None:
+        return next((own for own in self._zeros if _same(self.gpu, own, array)), None)
+
+    def _forget(self, zeros: Array) -> None:
+        self._zeros = [own for own in self._zeros if own is not zeros]
+
+    def _do_works(self) -> None:
+        """Record all works that were put off, as one launch."""
+        works, self._works = self._works, []
+        if len(works) == 1:
+            super()._do(works[0])
+        elif works:
+            table, groups = table_of(self.gpu, works)
+            uploaded = self.gpu.upload(table)
+            self._launch("finish_all", groups, {}, table=uploaded, works=len(works), groups=groups)
+            self._calls[-1] = partial(_call, self._calls[-1], works)
+
+    def _scratch_of(self, use: str, dtype: str, size: int) -> Array:
+        """Return a buffer that nothing else in the program uses: what is put off still needs it."""
+        key = f"{use} {dtype}"
+        first, end = self._taken[key], self._taken[key] + size
+        if key not in self._scratch or len(self._scratch[key]) < end:
+            self._scratch[key] = self.gpu.empty((max(2 * end, 1),), dtype)
+        self._taken[key] = end
+        return self._scratch[key][first:end]
+
+
+def _call(call: Call, kept: object) -> None:
+    """Make a call that needs memory of which its arguments have the address only."""
+    call()
+
+
+def _any_overlaps(gpu: Gpu, one: Array, others: Iterable[Array]) -> bool:
+    return any(overlap(gpu, one, other) for other in others)
+
+
+def _same(gpu: Gpu, one: Array, other: Array) -> bool:
+    """Whether two arrays are the same memory, seen alike."""
+    seen_alike = (one.shape, one.dtype) == (other.shape, other.dtype)
+    return seen_alike and gpu.address(one) == gpu.address(other)
+
+
+def moved_tile(count: int) -> int:
+    """Return how many of so many parameters a block moves at once, whose squares it adds up."""
+    return MOVED_AT_ONCE * max(1, -(-count // (MOVED_AT_ONCE * MOST_MOVED_TILES)))
 
 
 def strip_rows(rows: int) -> int:

@@ -45,6 +45,10 @@ class Gpu(Protocol):
         """Wait for all work and copy an array to the host."""
         ...
 
+    def address(self, array: Array) -> int:
+        """Return where an array begins."""
+        ...
+
     def room(self) -> int:
         """Return how many bytes can still be allocated."""
         ...

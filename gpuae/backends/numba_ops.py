@@ -307,18 +307,15 @@ class NumbaOps(NumpyOps):
         second: Matrix,
         clock: Clock,
         weight_decay: float = 0.0,
+        decayed: int | None = None,
+        squares: Matrix | None = None,
+        factor: float = 1.0,
     ) -> None:
-        decay = parameters.dtype.type(weight_decay) if weight_decay else None
-        self._run(
-            numba_parameters.adam,
-            parameters,
-            gradient,
-            first,
-            second,
-            clock.counters,
-            clock.rate,
-            decay,
-        )
+        if squares is not None:
+            self.add_squares(parameters[:decayed], factor, squares)
+        for part, decay in _by_decay(parameters, weight_decay, decayed):
+            vectors = (own[part] for own in (parameters, gradient, first, second))
+            self._run(numba_parameters.adam, *vectors, clock.counters, clock.rate, decay)
 
     def add_squares(self, x: Matrix, factor: float, total: Matrix) -> None:
         self._run(numba_parameters.add_squares, x, factor, total)
@@ -331,9 +328,15 @@ class NumbaOps(NumpyOps):
         momentum: float,
         clock: Clock,
         weight_decay: float = 0.0,
+        decayed: int | None = None,
+        squares: Matrix | None = None,
+        factor: float = 1.0,
     ) -> None:
-        decay = parameters.dtype.type(weight_decay) if weight_decay else None
-        self._run(numba_parameters.sgd, parameters, gradient, velocity, momentum, clock.rate, decay)
+        if squares is not None:
+            self.add_squares(parameters[:decayed], factor, squares)
+        for part, decay in _by_decay(parameters, weight_decay, decayed):
+            vectors = (own[part] for own in (parameters, gradient, velocity))
+            self._run(numba_parameters.sgd, *vectors, momentum, clock.rate, decay)
 
     def dot(self, x: Matrix, y: Matrix) -> float:
         return float(numba_parameters.dot(x, y))
@@ -371,6 +374,18 @@ class KernelRecorder(NumbaOps):
 
     def _run(self, kernel: Any, *arguments: Any) -> None:
         self._calls.append((kernel, arguments))
+
+
+def _by_decay(
+    parameters: Matrix, weight_decay: float, decayed: int | None
+) -> list[tuple[slice, Any]]:
+    """Return the parts of the parameters that are moved alike, each with its λ, if it has one."""
+    if not weight_decay:
+        return [(slice(None), None)]
+    decay, stop = parameters.dtype.type(weight_decay), len(parameters)
+    cut = stop if decayed is None else decayed
+    parts = [(slice(0, cut), decay), (slice(cut, stop), None)]
+    return [own for own in parts if own[0].start < own[0].stop]
 
 
 _NOISE = philox.stream(philox.Purpose.NOISE, layer=0)

@@ -306,8 +306,15 @@ class NumpyOps:
         second: Matrix,
         clock: Clock,
         weight_decay: float = 0.0,
+        decayed: int | None = None,
+        squares: Matrix | None = None,
+        factor: float = 1.0,
     ) -> None:
-        gradient = gradient + gradient.dtype.type(weight_decay) * parameters
+        weights = parameters[:decayed]
+        if squares is not None:
+            self.add_squares(weights, factor, squares)
+        gradient = gradient.copy()
+        gradient[:decayed] += gradient.dtype.type(weight_decay) * weights
         step = int(clock.counters[STEP]) + 1
         rate = float(clock.rate[0])
         first[...] = ADAM_BETA_1 * first + (1 - ADAM_BETA_1) * gradient
@@ -324,8 +331,15 @@ class NumpyOps:
         momentum: float,
         clock: Clock,
         weight_decay: float = 0.0,
+        decayed: int | None = None,
+        squares: Matrix | None = None,
+        factor: float = 1.0,
     ) -> None:
-        gradient = gradient + gradient.dtype.type(weight_decay) * parameters
+        weights = parameters[:decayed]
+        if squares is not None:
+            self.add_squares(weights, factor, squares)
+        gradient = gradient.copy()
+        gradient[:decayed] += gradient.dtype.type(weight_decay) * weights
         velocity[...] = momentum * velocity - float(clock.rate[0]) * gradient
         parameters += velocity
 

@@ -424,10 +424,15 @@ class Ops(Protocol):
         second: Array,
         clock: Clock,
         weight_decay: float = 0.0,
+        decayed: int | None = None,
+        squares: Array | None = None,
+        factor: float = 1.0,
     ) -> None:
         """Make one Adam step by gradient + λ·parameters, in place.
 
-        The clock counts the steps before this one.
+        The clock counts the steps before this one. λ acts on the first `decayed` parameters, by
+        default on all; factor·Σw² of these, before they move, is added to squares (1,), float64, if
+        it is given.
         """
         ...
 
@@ -439,8 +444,14 @@ class Ops(Protocol):
         momentum: float,
         clock: Clock,
         weight_decay: float = 0.0,
+        decayed: int | None = None,
+        squares: Array | None = None,
+        factor: float = 1.0,
     ) -> None:
-        """Make one step with velocity = momentum·velocity − rate·(gradient + λ·parameters)."""
+        """Make one step with velocity = momentum·velocity − rate·(gradient + λ·parameters).
+
+        λ and the squares are as for `adam`.
+        """
         ...
 
     def dot(self, x: Array, y: Array) -> float:

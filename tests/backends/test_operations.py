@@ -478,6 +478,28 @@ def test_sgd_makes_a_step_with_momentum(ops, rows_at):
     np.testing.assert_allclose(w, [1.35, 1.3], rtol=1e-14)
 
 
+@pytest.mark.parametrize("decayed", [None, 0, 1, 1301, 2500])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_an_optimizer_step_may_decay_some_and_add_their_squares(ops, rows_at, optimizer, decayed):
+    vectors = np.random.default_rng(4).random((4, 2500)).astype(np.float32)
+    clock, total = rows_at([0], step=3, rate=0.01).clock, array(7.0)
+    stop = 2500 if decayed is None else decayed
+    expected = 7 + 0.5 * float((vectors[0, :stop].astype(float) ** 2).sum())
+    in_parts = vectors.copy()
+
+    def step(own, *decay):
+        if optimizer == "adam":
+            ops.adam(*own, clock, *decay)
+        else:
+            ops.sgd(*own[:3], 0.9, clock, *decay)
+
+    step(vectors, 0.1, decayed, total, 0.5)
+    step([own[:stop] for own in in_parts], 0.1)
+    step([own[stop:] for own in in_parts], 0.0)
+    np.testing.assert_array_equal(vectors, in_parts)
+    assert total[0] == pytest.approx(expected, rel=1e-6 if ops.name == "cpu" else 1e-12)
+
+
 def test_axpby_and_dot(ops):
     x, y = array(1, 2, dtype="float32"), array(10, 20, dtype="float32")
     ops.axpby(2.0, x, 0.5, y)

@@ -394,3 +394,5 @@ inline void sincospi(double x, double* sine, double* cosine) {
     *sine = std::sin(M_PI * x);
     *cosine = std::cos(M_PI * x);
 }
+
+inline double __dadd_rn(double a, double b) { return a + b; }

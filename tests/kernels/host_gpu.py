@@ -158,6 +158,9 @@ class HostGpu:
     def read(self, array):
         return array.copy()
 
+    def address(self, array):
+        return array.ctypes.data
+
     def room(self):
         return self.bytes
 

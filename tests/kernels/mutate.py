@@ -30,6 +30,7 @@ EXPLAINED = Path(__file__).with_name("equivalent.toml")
 TESTS = [
     "tests/backends/test_agreement.py",
     "tests/backends/test_operations.py",
+    "tests/backends/test_put_off.py",
     "tests/kernels/test_device_functions.py",
 ]
 PYTEST = ["-q", "-x", "-p", "no:cacheprovider", *TESTS]
@@ -40,14 +41,15 @@ OF_FILE = {
     " or threshold",
     "forward.cu": "bias_activation or topk or elementwise or every_activation or row_errors"
     " or threshold",
-    "backward.cu": "output_ or kl_ or hidden_delta or every_loss",
-    "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes",
-    "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby",
+    "backward.cu": "output_ or kl_ or hidden_delta or every_loss or put_off",
+    "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes or put_off",
+    "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby or put_off",
+    "clock.cuh": "clock or adam or optimizer or put_off",
     "activations.cuh": "activation or output_ or hidden_delta or optimizer or every_",
     "losses.cuh": "output_ or every_loss or cross_entropy or squared_losses",
     "philox.cuh": "noise or masks or normals or dropout or corrupt",
     "device.cuh": "bias_activation or elementwise or output_ or hidden_delta or vector or unscale"
-    " or optimizer or clock or masks or topk or kl_ or place_of",
+    " or optimizer or clock or masks or topk or kl_ or place_of or put_off",
 }
 """The tests of the kernels in a file."""
 TELLING = ("17x33", "5x8", "5001")

@@ -153,8 +153,8 @@ def test_a_unit_names_the_instances_with_their_parameters():
     last = cuda_module.unit(KERNELS["adam"], (("float",),)).strip().splitlines()[-1]
     assert last == (
         "template __global__ void adam<float>(float*, const float*, float*, float*, const Index*, "
-        "const double*, float, Index);"
+        "const double*, const double*, float, Index, double*, Index, Index);"
     )
     assert (
-        cuda_module.unit(ADVANCE, ((),)).strip().endswith("__global__ void advance(Index*, Index);")
+        cuda_module.unit(ADVANCE, ((),)).strip().endswith("void advance(Index*, Index, double*);")
     )
