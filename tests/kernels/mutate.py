@@ -39,8 +39,7 @@ NOT_EXPLAINED = "NOT EXPLAINED"
 OF_FILE = {
     "rows.cu": "gather or corrupt or noise or mask_ or masks or normals or unscale or dropout"
     " or threshold",
-    "forward.cu": "bias_activation or elementwise or every_activation or row_errors"
-    " or threshold",
+    "forward.cu": "bias_activation or elementwise or every_activation or row_errors or threshold",
     "backward.cu": "output_ or kl_ or hidden_delta or every_loss",
     "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes",
     "sparse.cu": "test_sparse or topk",
@@ -54,7 +53,9 @@ OF_FILE = {
 """The tests of the kernels in a file."""
 TELLING = ("17x33", "5x8", "5001", "33-70-132-9", "700-20")
 """Sizes at which most mistakes show: these go first."""
-SANITIZED = "(41x132 or 17x33 or 5x8 or 5001 or 33-70-132-9 or 700-20) and float32 and not gathering"
+SANITIZED = (
+    "(41x132 or 17x33 or 5x8 or 5001 or 33-70-132-9 or 700-20) and float32 and not gathering"
+)
 SECONDS = 120
 """Of computing, after which tests that have not ended have noticed: the kernel runs for ever."""
 WAITING = 1800
