@@ -287,6 +287,16 @@ def _check_available(config: Config) -> None:
         raise ValueError("pretrain is not available in this version; leave it out")
 
 
+def _check_activations(config: Config) -> None:
+    for setting in ("activation", "code_activation"):
+        name = getattr(config, setting)
+        if name and ACTIVATIONS[name].output_only:
+            raise ValueError(
+                f"{setting}={name} would grow beyond all bounds from layer to layer: it is for "
+                "output_activation; use softplus, say"
+            )
+
+
 def _check_loss(config: Config) -> None:
     loss = LOSSES[config.loss]
     targets, output = loss.targets, config.output_activation
@@ -379,6 +389,7 @@ def _check_full_batch(config: Config) -> None:
 
 _CHECKS = (
     _check_available,
+    _check_activations,
     _check_loss,
     _check_shape,
     _check_sparsity,

@@ -106,6 +106,8 @@ SENSELESS = [
     ({"sparsity": "kl", "activation": "relu"}, "sparsity=kl .*activation"),
     ({"sparsity": "kl", "activation": "leaky_relu"}, "sparsity=kl .*activation"),
     ({"sparsity": "kl", "activation": "identity"}, "sparsity=kl .*activation"),
+    ({"activation": "exponential"}, "activation=exponential .*output_activation"),
+    ({"code_activation": "exponential"}, "code_activation=exponential .*softplus"),
     ({"sparsity": "topk", "k": 9, "hidden": (20, 8)}, "k=9 .*8"),
     ({"sparsity": "topk", "hidden": 16}, "k=32 .*16"),
     ({"noise": "gaussian"}, "noise_level"),

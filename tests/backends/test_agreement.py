@@ -348,7 +348,7 @@ def test_hidden_delta(assert_agree, shape, dtype, activation, l1, slope, mask):
 
 
 def rounding(activation, dtype):
-    """Where f′ is a difference of terms with z, or f′·f a square, less is left of the last digits."""
+    """Where f′ is a difference of terms with z, or f′·f a square, fewer digits are left."""
     less = activations.ACTIVATIONS[activation].needs_z or activation == "exponential"
     return 3e-6 if less and dtype == "float32" else None
 
