@@ -70,7 +70,7 @@ def epochs(rounds: int, folder: Path) -> dict[str, float]:
     settings = {**EVERY, **case.settings, "epochs": 3, "shuffle": "block"}
 
     def seconds(x: np.ndarray, memory: str) -> float:
-        course = fit(x, Config.parse({**settings, "memory": memory})).course
+        course = fit(x, Config.parse({**settings, "memory": memory})).result
         return min(record.seconds for record in course.history.records[1:])
 
     file, memory = in_turns(

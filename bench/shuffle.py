@@ -43,7 +43,7 @@ def main() -> None:
         order = epoch_order(np.arange(len(rows)), 0, 0, shuffle)
         settings = {**EVERY, **PLAIN, "hidden": 32, "epochs": 5, "validation": 0.1}
         runs = [
-            fit(rows, Config.parse({**settings, "shuffle": shuffle, "seed": seed})).course.history
+            fit(rows, Config.parse({**settings, "shuffle": shuffle, "seed": seed})).result.history
             for seed in SEEDS
         ]
         loss, val_loss = (

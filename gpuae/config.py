@@ -115,7 +115,12 @@ class Config(BaseModel):
         "mse", description="; ".join(f"{own.name}: {own.sentence}" for own in LOSSES.values())
     )
     weight_decay: float = Field(0.0, ge=0, description="λ of (λ/2)·Σ‖W‖²")
-    sparsity: Sparsity = Field("none", description="penalty on the code")
+    sparsity: Sparsity = Field(
+        "none",
+        description="; ".join(
+            f"{rule.name}: {rule.sentence}" for rule in CODE_RULES.values() if rule.constrains
+        ),
+    )
     rho: float = Field(0.05, gt=0, lt=1, description="kl: wanted mean activation of a code unit")
     beta: float | None = Field(
         None, ge=0, description="kl: weight of the penalty [3 for sse, the same of a mean]"

@@ -146,7 +146,7 @@ class _Choices:
 
 def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
     config = choices.config
-    sparse = config.sparsity != "none"
+    sparse = config.code_rule.constrains
     one_layer = sparse or config.activation is not None
     if config.code_rule.bounded:
         choices.choose("activation", "sigmoid", f"{config.sparsity} needs bounded units")
@@ -257,7 +257,7 @@ def _choose_objective(choices: _Choices, facts: DataFacts) -> None:
         choices.choose(name, beside_sum * share, reason)
 
 
-# The course of training
+# Training
 
 
 def _choose_course(choices: _Choices, facts: DataFacts) -> None:

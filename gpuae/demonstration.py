@@ -106,7 +106,7 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
     return Demonstration(
         files=files,
         train_rows=len(train.x),
-        seconds=fitted.course.seconds,
+        seconds=fitted.result.seconds,
         evaluation=evaluate(model, test.x, device=device),
         raw_accuracy=_accuracy(train, test),
         code_accuracy=_accuracy(

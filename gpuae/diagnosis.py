@@ -12,7 +12,7 @@ from pathlib import Path
 from gpuae.backends import blas, resolve_device
 from gpuae.backends.cuda_driver import ask_driver, why_not
 from gpuae.backends.rate import numpy_rate, own_rate, rate_with
-from gpuae.training.crew import available_cores
+from gpuae.training.thread_pool import available_cores
 
 
 def diagnose() -> dict[str, str]:

@@ -28,7 +28,7 @@ from gpuae.model.unlike import Unlike
 from gpuae.storage import arrays
 from gpuae.storage.matrix import Source
 from gpuae.storage.pages import is_large
-from gpuae.training.crew import Crew, available_cores
+from gpuae.training.thread_pool import ThreadPool, available_cores
 
 BLOCK_ROWS = 256
 GPU_BLOCK_ROWS = 16 * BLOCK_ROWS
@@ -42,7 +42,7 @@ Comparison: TypeAlias = Callable[[int, NDArray[Any], NDArray[Any], NDArray[Any]]
 """Takes the number of a block's first row, its rows as they are, preprocessed, and rebuilt."""
 
 
-class Workbench:
+class InferenceBuffers:
     """One thread's buffers: a tile and what brings rows into it and out of it."""
 
     def __init__(self, model: Model, ops: Ops, dtype: np.dtype[Any], block_rows: int) -> None:
@@ -88,7 +88,7 @@ class Workbench:
         return self.ops.to_host(restored)
 
 
-Work: TypeAlias = Callable[[Workbench, int, NDArray[Any]], None]
+Work: TypeAlias = Callable[[InferenceBuffers, int, NDArray[Any]], None]
 """Is given the number of a block's first row and its rows."""
 
 
@@ -102,7 +102,7 @@ def for_each_block(
     memory: int | None = None,
     start: int = 0,
 ) -> None:
-    """Call work(bench, first, rows) for all blocks of rows of x, on several threads.
+    """Call work(buffers, first, rows) for all blocks of rows of x, on several threads.
 
     A block starts at a multiple of BLOCK_ROWS. On a GPU one thread fills the queue.
 
@@ -116,21 +116,21 @@ def for_each_block(
     chosen = resolve_device(device)
     block_rows = GPU_BLOCK_ROWS if chosen.is_gpu else BLOCK_ROWS
     blocks = -(-len(x) // block_rows)
-    crew = Crew(1 if chosen.is_gpu else max(1, min(threads or available_cores(), blocks)))
-    size = crew.size
+    pool = ThreadPool(1 if chosen.is_gpu else max(1, min(threads or available_cores(), blocks)))
+    size = pool.size
     held = max(1, min(block_rows, len(x)))
-    benches = [Workbench(model, get_ops(chosen), x.dtype, held) for _ in range(size)]
+    buffers = [InferenceBuffers(model, get_ops(chosen), x.dtype, held) for _ in range(size)]
 
     def share(offset: int, rows: NDArray[Any], index: int) -> None:
         for first in range(index * block_rows, len(rows), size * block_rows):
-            work(benches[index], offset + first, rows[first : first + block_rows])
-            if crew.stopping:
+            work(buffers[index], offset + first, rows[first : first + block_rows])
+            if pool.stopping:
                 return
 
     most = data_memory(None) if memory is None else memory
-    with benches[0].ops.session(), crew:
+    with buffers[0].ops.session(), pool:
         for offset, rows in _stretches(x, start - start % block_rows, most):
-            crew.run(partial(share, offset, rows))
+            pool.run(partial(share, offset, rows))
 
 
 def _stretches(x: Source, start: int, memory: int) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -171,11 +171,11 @@ def encode(
     x = filled(x, model.preprocess.fill)
     unlike = Unlike.of(model, len(x))
 
-    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
-        tile = bench.encode(rows)
+    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
+        tile = buffers.encode(rows)
         if note is not None:
             unlike.look_at(start, rows)
-        _hand_over(sink, start, bench.ops.to_host(tile.outputs[index]))
+        _hand_over(sink, start, buffers.ops.to_host(tile.outputs[index]))
 
     for_each_block(model, x, work, device, threads, memory=memory, start=start)
     unlike.tell(note)
@@ -195,12 +195,12 @@ def decode(
     if codes.shape[1] != code_size:
         raise InputError(f"the codes have {codes.shape[1]} columns and the model's {code_size}")
 
-    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
-        tile = bench.tile.rows_between(0, len(rows))
+    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
+        tile = buffers.tile.rows_between(0, len(rows))
         code = tile.outputs[model.network.code]
-        bench.ops.assign(code, rows.astype(code.dtype))
-        bench.propagation.decode(tile, None)
-        _hand_over(sink, start, bench.restore(tile, bench.propagation.reconstruct(tile)))
+        buffers.ops.assign(code, rows.astype(code.dtype))
+        buffers.propagation.decode(tile, None)
+        _hand_over(sink, start, buffers.restore(tile, buffers.propagation.reconstruct(tile)))
 
     for_each_block(model, codes, work, device, threads, memory=memory)
 
@@ -218,8 +218,8 @@ def reconstruct(
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 
-    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
-        _hand_over(sink, start, bench.restore(*bench.rebuild(rows)))
+    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
+        _hand_over(sink, start, buffers.restore(*buffers.rebuild(rows)))
 
     for_each_block(model, x, work, device, threads, memory=memory)
 
@@ -237,9 +237,9 @@ def compare(
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 
-    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
-        tile, rebuilt = bench.rebuild(rows)
-        take(start, rows, bench.ops.to_host(tile.clean), bench.ops.to_host(rebuilt))
+    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
+        tile, rebuilt = buffers.rebuild(rows)
+        take(start, rows, buffers.ops.to_host(tile.clean), buffers.ops.to_host(rebuilt))
 
     for_each_block(model, x, work, device, threads, memory=memory)
 
@@ -347,12 +347,12 @@ def row_errors(
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 
-    def work(bench: Workbench, start: int, rows: NDArray[Any]) -> None:
-        tile = bench.encode(rows)
-        bench.propagation.decode(tile, None)
-        errors = bench.errors[: len(rows)]
-        bench.ops.row_errors(bench.propagation.reconstruct(tile), tile.clean, errors)
-        take(start, rows, bench.ops.to_host(errors))
+    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
+        tile = buffers.encode(rows)
+        buffers.propagation.decode(tile, None)
+        errors = buffers.errors[: len(rows)]
+        buffers.ops.row_errors(buffers.propagation.reconstruct(tile), tile.clean, errors)
+        take(start, rows, buffers.ops.to_host(errors))
 
     for_each_block(model, x, work, device, threads, memory=memory)
 

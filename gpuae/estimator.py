@@ -209,14 +209,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         )
         self._rows_seen = len(rows)
         self._set_model(fitted.model)
-        self.n_iter_ = fitted.course.epochs
-        self.loss_ = fitted.course.kept_loss
+        self.n_iter_ = fitted.result.epochs
+        self.loss_ = fitted.result.kept_loss
         for note in listener.notes:
             _warn(note)
         self._judge(fitted)
         fitted.raise_if_diverged()
-        if fitted.course.ending is Ending.INTERRUPTED:
-            message = f"interrupted: the weights of epoch {fitted.course.best_epoch} were kept"
+        if fitted.result.ending is Ending.INTERRUPTED:
+            message = f"interrupted: the weights of epoch {fitted.result.best_epoch} were kept"
             _warn(message, ConvergenceWarning)
         return self
 
@@ -337,7 +337,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _judge(self, fitted: Fit) -> None:
         self.verdict_ = judge(fitted)
-        if self.verdict_ and self.verdict_.advice and fitted.course.ending is not Ending.DIVERGED:
+        if self.verdict_ and self.verdict_.advice and fitted.result.ending is not Ending.DIVERGED:
             _warn(f"the model {self.verdict_}: {self.verdict_.advice}")
 
     def _set_model(self, model: Model) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.encoding import BLOCK_ROWS, Workbench, check_columns, for_each_block
+from gpuae.encoding import BLOCK_ROWS, InferenceBuffers, check_columns, for_each_block
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.pca import PrincipalAxes, principal_axes
@@ -112,21 +112,31 @@ def evaluate(
     """
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
-    rows, columns = x.shape
-    code_size = model.network.code_size
+    rows, code_size = len(x), model.network.code_size
     sums = _BlockSums.allocate(-(-rows // BLOCK_ROWS), code_size)
     unlike = Unlike.of(model, rows)
 
-    def work(bench: Workbench, start: int, own: NDArray[Any]) -> None:
+    def work(buffers: InferenceBuffers, start: int, own: NDArray[Any]) -> None:
         unlike.look_at(start, own)
-        unlike.hear_errors(_measure_block(bench, own, start // BLOCK_ROWS, sums))
+        unlike.hear_errors(_measure_block(buffers, own, start // BLOCK_ROWS, sums))
 
     for_each_block(model, x, work, device, threads, memory=memory)
     unlike.tell(note)
     pca = model.pca
     if pca is None and learn_pca:
         pca = principal_axes(x, None, model.preprocess, code_size)
-    spread = _measure_spread(x, model.preprocess, pca)
+    return _evaluation(model, sums, _measure_spread(x, model.preprocess, pca), pca, x.shape)
+
+
+def _evaluation(
+    model: Model,
+    sums: _BlockSums,
+    spread: _Spread,
+    pca: PrincipalAxes | None,
+    shape: tuple[int, ...],
+) -> Evaluation:
+    """Put the figures together from sums over rows."""
+    (rows, columns), code_size = shape, model.network.code_size
     mse = float(sums.squares.sum()) / (rows * columns)
     preprocessed_mse = float(sums.preprocessed_squares.sum()) / (rows * columns)
     return Evaluation(
@@ -166,25 +176,25 @@ def explained(mse: float, variance: float) -> float:
 
 
 def _measure_block(
-    bench: Workbench, rows: NDArray[Any], block: int, sums: _BlockSums
+    buffers: InferenceBuffers, rows: NDArray[Any], block: int, sums: _BlockSums
 ) -> NDArray[np.float64]:
     """Add a block's sums, and return the errors of its rows (m,) in preprocessed units."""
-    ops = bench.ops
-    tile = bench.encode(rows)
-    code = ops.to_host(tile.outputs[bench.model.network.code]).astype(np.float64)
-    ops.fill(bench.sums.loss, 0.0)
-    bench.propagation.decode(tile, None)
-    bench.propagation.add_loss(tile, bench.sums)
-    sums.loss[block] = ops.to_host(bench.sums.loss)[0]
-    error = bench.restore(tile, tile.activations[-1]).astype(np.float64) - rows
+    ops = buffers.ops
+    tile = buffers.encode(rows)
+    code = ops.to_host(tile.outputs[buffers.model.network.code]).astype(np.float64)
+    ops.fill(buffers.sums.loss, 0.0)
+    buffers.propagation.decode(tile, None)
+    buffers.propagation.add_loss(tile, buffers.sums)
+    sums.loss[block] = ops.to_host(buffers.sums.loss)[0]
+    error = buffers.restore(tile, tile.activations[-1]).astype(np.float64) - rows
     sums.squares[block] = np.vdot(error, error)
-    ops.row_errors(tile.activations[-1], tile.clean, bench.errors[: len(rows)])
-    errors = np.array(ops.to_host(bench.errors[: len(rows)]))
+    ops.row_errors(tile.activations[-1], tile.clean, buffers.errors[: len(rows)])
+    errors = np.array(ops.to_host(buffers.errors[: len(rows)]))
     sums.preprocessed_squares[block] = errors.sum() * rows.shape[1]
     size = np.abs(code)
     sums.code[block] = code.sum()
     # where a sigmoid is saturated backends differ between 0 and what is below normal numbers
-    sums.zeros[block] = (size < np.finfo(bench.model.config.dtype).tiny).sum()
+    sums.zeros[block] = (size < np.finfo(buffers.model.config.dtype).tiny).sum()
     sums.active[block] = (size > ACTIVE).sum()
     sums.seen[block] = (size > ACTIVE).any(axis=0)
     return errors

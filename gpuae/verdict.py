@@ -153,9 +153,9 @@ def _advice(fit: Fit, figures: Figures) -> str | None:
 
 def _remedies(fit: Fit) -> Iterator[str]:
     """Yield what to change, the likeliest first."""
-    config, course = fit.model.config, fit.course
-    epochs = len(course.history.records)
-    if course.ending is Ending.FINISHED and course.best_epoch == epochs:
+    config, result = fit.model.config, fit.result
+    epochs = len(result.history.records)
+    if result.ending is Ending.FINISHED and result.best_epoch == epochs:
         yield f"more epochs (it was still improving after {epochs})"
     yield from _constraints(config)
     batch = config.batch_size or 0

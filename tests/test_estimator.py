@@ -257,7 +257,7 @@ def test_a_fed_estimator_survives_a_pickle_into_another_process(x, tmp_path, run
     )
 
 
-# Portions
+# ProgressChunks
 
 
 def test_feeding_learns_from_each_portion(x):

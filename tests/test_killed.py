@@ -30,7 +30,7 @@ def in_small_pieces(folder, arguments):
 
     from gpuae.cli import main
     from gpuae.storage import atomic
-    from gpuae.training.portions import Portions
+    from gpuae.training.progress_chunks import ProgressChunks
 
     os.chdir(folder)
     os.dup2(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
@@ -48,7 +48,7 @@ def in_small_pieces(folder, arguments):
         return (steps[i : i + 8] for steps in stretches for i in range(0, len(steps), 8))
 
     atomic.RowsOutput.write = slowly
-    Portions.of = small
+    ProgressChunks.of = small
     main(arguments)
 
 

@@ -26,7 +26,7 @@ def mnist(shared_data):
 def trained(x, **settings):
     """The model and J over the last epoch, after all epochs on all rows."""
     fitted = fit(x, Config.parse({**CLASSICAL, **settings}))
-    return fitted.model, fitted.course.kept_loss
+    return fitted.model, fitted.result.kept_loss
 
 
 def test_a_relu_code_of_32_reaches_a_test_loss_of_0_092(mnist):

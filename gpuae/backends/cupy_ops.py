@@ -45,7 +45,7 @@ class CupyOps:
         self.gpu = gpu
         self._scratch: dict[str, Array] = {}
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
         if threads != 1:
             raise ValueError("a GPU has one queue: one thread fills it")
         return [QueueRecorder(self.gpu)]
@@ -652,7 +652,7 @@ class CupyOps:
 
 
 class QueueRecorder(CupyOps):
-    """Writes down calls, of which the device makes a program."""
+    """Records calls, of which the device makes a program."""
 
     def __init__(self, gpu: Gpu) -> None:
         super().__init__(gpu)
@@ -663,7 +663,7 @@ class QueueRecorder(CupyOps):
         """Itself."""
         return self
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Nothing: there is nobody else."""
 
     def take(self) -> Program:

@@ -47,9 +47,9 @@ class NumbaOps(NumpyOps):
         # the products' addresses hold in this process only
         return type(self), ()
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
-        meeting = numba_program.new_meeting()
-        return [KernelRecorder(threads, meeting) for _ in range(threads)]
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
+        counters = numba_program.new_barrier()
+        return [KernelRecorder(threads, counters) for _ in range(threads)]
 
     def session(self) -> AbstractContextManager[object]:
         """Keep our BLAS to the calling thread."""
@@ -346,11 +346,11 @@ class NumbaOps(NumpyOps):
 
 
 class KernelRecorder(NumbaOps):
-    """Writes down calls of kernels for compiled code to make."""
+    """Records calls of kernels for compiled code to make."""
 
-    def __init__(self, threads: int, meeting: Matrix) -> None:
+    def __init__(self, threads: int, counters: Matrix) -> None:
         super().__init__()
-        self._threads, self._meeting = threads, meeting
+        self._threads, self._counters = threads, counters
         self._calls: list[tuple[Any, tuple[Any, ...]]] = []
 
     @property
@@ -358,12 +358,11 @@ class KernelRecorder(NumbaOps):
         """Itself."""
         return self
 
-    def meet(self) -> None:
-        """Write down a meeting."""
+    def barrier(self) -> None:
+        """Record a barrier."""
         if self._threads > 1:
-            self._run(
-                numba_program.meet, self._meeting, self._threads, numba_program.yield_address()
-            )
+            give_way = numba_program.yield_address()
+            self._run(numba_program.wait_at_barrier, self._counters, self._threads, give_way)
 
     def take(self) -> numba_program.Program:
         """Return the calls since the last time."""

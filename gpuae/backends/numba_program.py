@@ -1,11 +1,11 @@
-"""A step's calls of kernels, written down once and replayed without the interpreter.
+"""A step's calls of kernels, recorded once and replayed without the interpreter.
 
 A call is two addresses: of an entry, a C function that is compiled for a kernel and the types of
 its arguments, and of the arguments themselves, laid out as 64-bit words. A program is a list of
 calls. Replaying it costs a few nanoseconds a call and holds no lock.
 
-Threads that replay side by side meet by spinning: compiled code cannot wait for a Python barrier,
-and a wait of microseconds is too short to sleep through.
+Threads that replay side by side wait for each other by spinning: compiled code cannot wait for a
+Python barrier, and a wait of microseconds is too short to sleep through.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from gpuae.backends.numba_compile import kernel, use_cache
 
 _WORD = ir.IntType(64)
 _SPINS = 4096
-"""Looks at a meeting (some ten microseconds) before the core is offered to others."""
+"""Looks at a barrier (some ten microseconds) before the core is offered to others."""
 _ARRIVED, _GENERATION = 0, 8
-"""Places of a meeting's counters, in cache lines of their own."""
+"""Places of a barrier's counters, in cache lines of their own."""
 
 
 class Program:
@@ -197,8 +197,8 @@ def _replay(entries: Any, places: Any, times: int) -> None:
 # Meetings
 
 
-def new_meeting() -> NDArray[np.int64]:
-    """Return the counters of a meeting."""
+def new_barrier() -> NDArray[np.int64]:
+    """Return the counters of a barrier."""
     return np.zeros(2 * _GENERATION, np.int64)
 
 
@@ -230,7 +230,7 @@ _set: Any = _atomic(_store)
 
 
 @kernel
-def meet(counters: Any, size: int, give_way: int) -> None:
+def wait_at_barrier(counters: Any, size: int, give_way: int) -> None:
     """Wait until `size` threads are here; `give_way` is the address of `yield_address`."""
     generation = _load(counters, _GENERATION, 0)
     if _add(counters, _ARRIVED, 1) + 1 == size:

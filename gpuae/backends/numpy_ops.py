@@ -39,8 +39,8 @@ class NumpyOps:
 
     name = "numpy"
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
-        return [PythonRecorder(self, meet) for _ in range(threads)]
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
+        return [PythonRecorder(self, barrier) for _ in range(threads)]
 
     def session(self) -> AbstractContextManager[object]:
         """Keep BLAS to one thread, so that results do not depend on their number."""

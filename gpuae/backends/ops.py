@@ -100,7 +100,7 @@ def sparse_pays(k: int, units: int) -> bool:
 
 
 class Program(Protocol):
-    """Operations that were written down, ready to be carried out again and again."""
+    """Operations that were recorded, ready to be carried out again and again."""
 
     def replay(self, times: int) -> None:
         """Carry them out in their order, so many times."""
@@ -108,19 +108,19 @@ class Program(Protocol):
 
 
 class Recorder(Protocol):
-    """Writes down what one thread does."""
+    """Records what one thread does."""
 
     @property
     def ops(self) -> Ops:
-        """Operations whose calls are written down, not carried out."""
+        """Operations whose calls are recorded, not carried out."""
         ...
 
-    def meet(self) -> None:
-        """Write down that the thread waits for all others of its group to come to the same call."""
+    def barrier(self) -> None:
+        """Record that the thread waits for all others of its group to come to the same call."""
         ...
 
     def take(self) -> Program:
-        """Return what was written down since the last time."""
+        """Return what was recorded since the last time."""
         ...
 
 
@@ -129,10 +129,10 @@ class Ops(Protocol):
 
     name: str
 
-    def recorders(self, threads: int, meet: Callable[[], object]) -> list[Recorder]:
+    def recorders(self, threads: int, barrier: Callable[[], object]) -> list[Recorder]:
         """Return a recorder for each of a group of threads.
 
-        `meet` is how they wait for each other in the interpreter, where a backend has no better
+        `barrier` is how they wait for each other in the interpreter, where a backend has no better
         way. All of them must be replaying before one may wait.
         """
         ...

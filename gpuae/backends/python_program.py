@@ -1,4 +1,4 @@
-"""Operations written down as calls of Python functions, for backends that know no better way."""
+"""Operations recorded as calls of Python functions, for backends that know no better way."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class PythonProgram:
 
 
 class PythonRecorder:
-    """Writes down calls of another object's methods, whatever they are."""
+    """Records calls of another object's methods, whatever they are."""
 
-    def __init__(self, ops: object, meet: Callable[[], object]) -> None:
-        self._target, self._meet = ops, meet
+    def __init__(self, ops: object, barrier: Callable[[], object]) -> None:
+        self._target, self._barrier = ops, barrier
         self._calls: list[Callable[[], object]] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -38,9 +38,9 @@ class PythonRecorder:
         """Itself, as it takes all calls there are."""
         return cast("Ops", self)
 
-    def meet(self) -> None:
-        """Write down a meeting."""
-        self._calls.append(self._meet)
+    def barrier(self) -> None:
+        """Record a barrier."""
+        self._calls.append(self._barrier)
 
     def take(self) -> PythonProgram:
         """Return the calls since the last time."""

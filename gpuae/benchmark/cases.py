@@ -1,4 +1,4 @@
-"""What is timed: five autoencoders trained by mini-batches, on images that are made up."""
+"""What is timed: six autoencoders trained by mini-batches, on images that are made up."""
 
 from __future__ import annotations
 
@@ -131,6 +131,13 @@ CASES = {
             64,
             8_000,
             {"hidden": (25,), "batch_size": 32, **SPARSE},
+        ),
+        Case(
+            "topk",
+            "784-4096-784, relu, bce, 32 units of a row stay, batch 1024",
+            784,
+            8_192,
+            {"hidden": (4096,), "batch_size": 1024, "sparsity": "topk", "k": 32, **PLAIN},
         ),
     )
 }

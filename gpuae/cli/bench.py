@@ -27,7 +27,7 @@ WIDTH = 100
     "cases",
     multiple=True,
     metavar="NAME",
-    help="sparse, deep, denoise, big or small; may be repeated [default: all].",
+    help="sparse, deep, denoise, big, small or topk; may be repeated [default: all].",
 )
 @click.option(
     "--device",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -72,32 +72,22 @@ def command(
         return 0 if resume else 4 * width
 
     job = Job.open(model_path, data, output, reading, memory=memory, row_bytes=row_bytes)
-    index = layer_index(job.model, layer)
-    shape = (len(job.x), job.model.network.layers[index].n_out)
-    prefix = "code" if index + 1 == job.model.network.depth else f"layer{index + 1}"
-    attributes = job.attributes("encode", device, layer=index + 1) | {"layer": index + 1}
+    number = layer_index(job.model, layer) + 1
+    shape = (len(job.x), job.model.network.layers[number - 1].n_out)
     out = features_output(
         output,
         shape,
         force=force,
         **job.labels,
-        prefix=prefix,
-        attributes=attributes,
+        prefix="code" if number == job.model.network.depth else f"layer{number}",
+        attributes=job.attributes("encode", device, layer=number) | {"layer": number},
         resume=resume,
     )
 
     def compute(sink: Sink) -> None:
-        encode(
-            job.model,
-            job.x,
-            in_float32(sink),
-            layer=layer,
-            device=device,
-            threads=threads,
-            memory=memory,
-            start=out.start,
-            note=note,
-        )
+        machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
+        own = in_float32(sink)
+        encode(job.model, job.x, own, layer=layer, start=out.start, note=note, **machine)
 
     try:
         write_rows(job, out, output, compute, f"{shape[0]} codes of {shape[1]} units")

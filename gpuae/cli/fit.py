@@ -273,9 +273,9 @@ def _end(result: Fit, output: Path, changed: Path | None) -> None:
 
 def _stop_to_go_on(result: Fit) -> None:
     """End an interrupted run without a model, unless its checkpoint could not be written."""
-    if result.course.saved:
+    if result.result.saved:
         say("to go on from here, give the same command with --resume")
-    if result.course.saved or not result.course.epochs:
+    if result.result.saved or not result.result.epochs:
         raise KeyboardInterrupt
 
 
@@ -296,17 +296,17 @@ def _unhashed(model: Model) -> Model:
 
 
 def _summary(result: Fit, output: Path) -> dict[str, Any]:
-    history = result.course.history.records
-    best = result.course.best_epoch
+    history = result.result.history.records
+    best = result.result.best_epoch
     kept = history[best - 1] if best else None
     return {
         "model": str(output),
-        "ending": result.course.ending.value,
-        "epochs": result.course.epochs,
+        "ending": result.result.ending.value,
+        "epochs": result.result.epochs,
         "best_epoch": best,
         "loss": kept.loss if kept else None,
         "val_loss": kept.val_loss if kept and not isnan(kept.val_loss) else None,
-        "seconds": result.course.seconds,
+        "seconds": result.result.seconds,
         "device": result.device.name,
         "config": result.model.config.stored(),
     }

@@ -48,6 +48,11 @@ class CodeRule:
     reduces: bool = False
     selects: bool = False
 
+    @property
+    def constrains(self) -> bool:
+        """Whether it asks anything of the code."""
+        return bool(self.settings)
+
     def select(self, ops: Operations, config: Settings, code: Array, mask: Array) -> None:
         """Set mask (m, k) to 1 where a unit stays, else 0."""
         raise NotImplementedError
@@ -145,7 +150,7 @@ CODE_RULES: dict[str, CodeRule] = {
         CodeRule("none", "nothing"),
         KullbackLeibler(
             "kl",
-            "β·Σ KL(ρ‖ρ̂): a unit is seldom active, on average over the rows of a step",
+            "a unit is active as often as rho says, by β·Σ KL(ρ‖ρ̂)",
             settings=("rho", "beta"),
             weight=("beta", 3.0),
             weaker="lower beta",
@@ -154,14 +159,14 @@ CODE_RULES: dict[str, CodeRule] = {
         ),
         AbsoluteValue(
             "l1",
-            "λ₁·Σ|a|: a row has few active units",
+            "a row has few active units, by λ₁·Σ|a|",
             settings=("l1",),
             weight=("l1", 0.1),
             weaker="lower l1",
         ),
         LargestUnits(
             "topk",
-            "the k largest units of a row stay, the others are 0",
+            "the k largest units of a row stay",
             settings=("k",),
             weaker="larger k",
             selects=True,

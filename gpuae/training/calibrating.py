@@ -49,7 +49,7 @@ def fit_calibrated(
         return calibrated(fitting.fit(x, config, observer=observer, **options))
     once = config.model_copy(update={"folds": 1})  # to find the outliers is worth one training
     first = calibrated(fitting.fit(x, once, observer=observer, **options))
-    if first.course.ending not in ENDED or first.model.calibration is None:
+    if first.result.ending not in ENDED or first.model.calibration is None:
         untrimmed = first.model.config.model_copy(update={"trim": 0.0})
         return replace(first, model=replace(first.model, config=untrimmed))
     usual = _usual_rows(first, config.trim)
@@ -74,7 +74,7 @@ def calibrated(fitted: Fit, left_out: Order | None = None) -> Fit:
         Those of the rows left out as outliers that would have been held out: a sample of all rows
         has them too.
     """
-    if fitted.course.ending is Ending.DIVERGED:
+    if fitted.result.ending is Ending.DIVERGED:
         return fitted
     extra = np.zeros(0, np.int64) if left_out is None else left_out
     try:

@@ -22,7 +22,7 @@ from gpuae.storage.provenance import Record
 from gpuae.storage.temporary import check_output
 from gpuae.training.history import Observer
 from gpuae.training.state import State
-from gpuae.training.trainer import Course
+from gpuae.training.trainer import TrainingResult
 
 _INTERVAL = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(s|min|h|epochs?)")
 _LENGTH = ("epochs", "patience")
@@ -131,11 +131,11 @@ class CheckpointSaver:
     Parameters
     ----------
     build
-        Returns the model of a course and some weights.
+        Returns the model of a result and some weights.
     """
 
     def __init__(
-        self, plan: Checkpoints, build: Callable[[Course, Array], Model], observer: Observer
+        self, plan: Checkpoints, build: Callable[[TrainingResult, Array], Model], observer: Observer
     ) -> None:
         self._plan, self._build, self._observer = plan, build, observer
         self._written: tuple[float, int] | None = None
@@ -151,7 +151,7 @@ class CheckpointSaver:
             return epochs - then >= every.epochs
         return every.seconds is not None and time.monotonic() - when >= every.seconds
 
-    def save(self, kept: Array, course: Course, state: State) -> bool:
+    def save(self, kept: Array, result: TrainingResult, state: State) -> bool:
         """Write a checkpoint and return whether it could be.
 
         If a later one than the first cannot be, training goes on all the same.
@@ -162,9 +162,9 @@ class CheckpointSaver:
             When the first one cannot be written.
         """
         first = self._written is None
-        self._written = (time.monotonic(), len(course.history.records))
+        self._written = (time.monotonic(), len(result.history.records))
         try:
-            contents = self._build(course, kept).contents()
+            contents = self._build(result, kept).contents()
             write_checkpoint(self._plan.path, contents, state)
         except (GpuaeError, OSError, RuntimeError, MemoryError) as error:
             if first:

@@ -37,7 +37,7 @@ from gpuae.training.partition import partition
 from gpuae.training.preparation import Prepared, new_team, prepare
 from gpuae.training.state import State
 from gpuae.training.team import Team
-from gpuae.training.trainer import Course, Ending, Trainer
+from gpuae.training.trainer import Ending, Trainer, TrainingResult
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Fit:
     """What `fit` gives: the model and how it came about."""
 
     model: Model
-    course: Course
+    result: TrainingResult
     device: Device
     x: NDArray[Any]
     """All rows (n, d) without missing values; validation rows of their own follow the others."""
@@ -78,18 +78,18 @@ class Fit:
     @property
     def interrupted(self) -> bool:
         """Whether it was asked to stop."""
-        return self.course.ending is Ending.INTERRUPTED
+        return self.result.ending is Ending.INTERRUPTED
 
     def _kept(self) -> str:
-        return f"epoch {self.course.best_epoch}" if self.course.best_epoch else "the start"
+        return f"epoch {self.result.best_epoch}" if self.result.best_epoch else "the start"
 
     def raise_if_diverged(self) -> None:
         """Raise what a person should be told when the loss stopped being finite."""
-        if self.course.ending is not Ending.DIVERGED:
+        if self.result.ending is not Ending.DIVERGED:
             return
         raise DivergedError(
             "the loss, a weight or a mean of the optimizer was no finite number in epoch "
-            f"{self.course.lost_epoch}: {_remedy(self.model.config)}; "
+            f"{self.result.lost_epoch}: {_remedy(self.model.config)}; "
             f"the weights of {self._kept()} were kept"
         )
 
@@ -158,25 +158,38 @@ def fit(
         image_shape=image_shape,
     )
     start = job.start(prepared, rows)
-    first = job.model(start, Course())
+    first = job.model(start, TrainingResult())
     if ready is not None:
         ready(first)
+    model, result, trials = _train(job, start, first, (rows, validation_rows), watcher, checkpoints)
+    return _with_facts(Fit(model, result, device, x, rows, trials))
+
+
+def _train(
+    job: _Job,
+    start: Start,
+    first: Model,
+    parts: tuple[Order, Order],
+    watcher: Observer,
+    checkpoints: Checkpoints | None,
+) -> tuple[Model, TrainingResult, tuple[Trial, ...]]:
+    """Train from `first`, with folds before where there are to be some."""
+    rows, validation_rows = parts
     saver = state = None
     if checkpoints is not None:
         state = checkpoints.load(first)
         saver = CheckpointSaver(checkpoints, partial(job.model, start), watcher)
     try:
-        validated, trials = job.cross_validate(prepared, rows, watcher)
+        validated, trials = job.cross_validate(start.prepared, rows, watcher)
     except (_Stopped, KeyboardInterrupt) as stopped:
-        course = Course(ending=Ending.INTERRUPTED)
         trials = stopped.trials if isinstance(stopped, _Stopped) else ()
         model = trials[0].model if trials else first
-        return _with_facts(Fit(model, course, device, x, rows, trials))
-    course = job.train(start, rows, validation_rows, watcher, saver, validated, state)
-    model = job.model(start, course)
+        return model, TrainingResult(ending=Ending.INTERRUPTED), trials
+    result = job.train(start, rows, validation_rows, watcher, saver, validated, state)
+    model = job.model(start, result)
     if len(validation_rows):
         trials = (Trial(model, validation_rows),)
-    return _with_facts(Fit(model, course, device, x, rows, trials))
+    return model, result, trials
 
 
 def _with_facts(fitted: Fit) -> Fit:
@@ -239,14 +252,14 @@ class _Job:
         self.ops.assign(parameters, host)
         return Start(prepared, parameters, reference(axes, prepared.config, self.network))
 
-    def model(self, start: Start, course: Course, parameters: Any = None) -> Model:
+    def model(self, start: Start, result: TrainingResult, parameters: Any = None) -> Model:
         """Return what the weights, or others of the same training, come to."""
         return Model(
             config=start.prepared.config,
             parameters=self.ops.to_host(start.parameters if parameters is None else parameters),
             preprocess=start.prepared.preprocess,
-            history=course.history.arrays(),
-            attributes={**self.attributes, "best_epoch": course.best_epoch},
+            history=result.history.arrays(),
+            attributes={**self.attributes, "best_epoch": result.best_epoch},
             feature_names=self.feature_names,
             image_shape=self.image_shape,
             pca=start.pca,
@@ -285,15 +298,15 @@ class _Job:
                 raise _Stopped(self._first_of(folds, starts)) from None
         pairs = zip(starts, folds, strict=True)
         return validated, tuple(
-            Trial(self.model(start, Course()), fold.held_out) for start, fold in pairs
+            Trial(self.model(start, TrainingResult()), fold.held_out) for start, fold in pairs
         )
 
     def _first_of(self, folds: Sequence[Fold], starts: Sequence[Start]) -> tuple[Trial, ...]:
         """Return what the first fold has learnt so far, if anything was gained."""
-        if not folds[0].keeper.epoch:
+        if not folds[0].best.epoch:
             return ()
-        folds[0].keeper.put_back()
-        return (Trial(self.model(starts[0], Course()), folds[0].held_out),)
+        folds[0].best.put_back()
+        return (Trial(self.model(starts[0], TrainingResult()), folds[0].held_out),)
 
     def train(
         self,
@@ -304,28 +317,28 @@ class _Job:
         saver: CheckpointSaver | None,
         validated: Validated | None,
         state: State | None,
-    ) -> Course:
+    ) -> TrainingResult:
         """Train the model's weights, in place."""
         config = start.prepared.config
         losses = validated.losses if validated else None
         with self.team(start, rows) as team:
-            course = Trainer(
+            result = Trainer(
                 self.ops, team, config, rows, validation_rows, watcher, saver, losses
             ).train(state)
         if validated:
-            course.epochs_validated = validated.epochs
-            course.seconds_validated = validated.seconds
-            if course.ending is Ending.FINISHED:
-                _end_as_the_folds(course, validated)
-        return course
+            result.epochs_validated = validated.epochs
+            result.seconds_validated = validated.seconds
+            if result.ending is Ending.FINISHED:
+                _end_as_the_folds(result, validated)
+        return result
 
 
-def _end_as_the_folds(course: Course, validated: Validated) -> None:
-    """Let a course that went as far as the folds say how these ended."""
+def _end_as_the_folds(result: TrainingResult, validated: Validated) -> None:
+    """Let a result that went as far as the folds say how these ended."""
     if validated.diverged:
-        course.ending, course.lost_epoch = Ending.DIVERGED, validated.epochs
+        result.ending, result.lost_epoch = Ending.DIVERGED, validated.epochs
     elif validated.stopped_early:
-        course.ending = Ending.EARLY
+        result.ending = Ending.EARLY
 
 
 def _starting_point(
@@ -370,7 +383,7 @@ def _notes(
     highest = int(np.max(statistics.highest))
     if config.scale == "unit" and x.dtype == np.uint8 and highest <= PIXEL_BYTES:
         yield f"no byte is above {highest} and all are scaled as 0 to 255; see scale=minmax"
-    if config.sparsity == "none" and 1 < rows <= config.code_size:
+    if not config.code_rule.constrains and 1 < rows <= config.code_size:
         yield (
             f"a code of {config.code_size} units has room for each of the {rows} training rows "
             "by itself: give more rows, or fewer units"

@@ -24,7 +24,7 @@ from gpuae.training.batches import Order, permutation
 from gpuae.training.history import Observer, Silence
 from gpuae.training.interruption import Interruption
 from gpuae.training.team import Team
-from gpuae.training.trainer import BatchEpochs, Keeper
+from gpuae.training.trainer import BatchEpochs, BestWeights
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Fold:
     def __init__(self, ops: Ops, team: Team, config: Config, rows: Order, held_out: Order) -> None:
         self.team, self.held_out, self._config = team, held_out, config
         self._epochs = BatchEpochs(ops, team, config, rows)
-        self.keeper = Keeper(ops, team.parameters)
+        self.best = BestWeights(ops, team.parameters)
 
     def train(self, epoch: int, observer: Observer, pause: Callable[[], None]) -> None:
         """Take an epoch's steps."""
@@ -113,11 +113,11 @@ def cross_validate(folds: Sequence[Fold], config: Config, observer: Observer) ->
             if losses[-1] < min(losses[0], lowest):
                 best, lowest = epoch + 1, losses[-1]
                 for fold in folds:
-                    fold.keeper.keep(best, lowest)
+                    fold.best.keep(best, lowest)
             if patience and epoch + 1 - best >= patience:
                 break
     for fold in folds:
-        fold.keeper.put_back()
+        fold.best.put_back()
     tried = len(losses) - 1
     return Validated(
         losses=tuple(losses[1 : best + 1]),

@@ -7,7 +7,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from gpuae.training.crew import INTERRUPTING
+from gpuae.training.thread_pool import INTERRUPTING
 
 
 class Interrupted(Exception):  # noqa: N818 it is no error

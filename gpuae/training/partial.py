@@ -22,8 +22,8 @@ from gpuae.model.reference import learn_axes
 from gpuae.model.statistics import column_statistics
 from gpuae.training.batches import step_sizes
 from gpuae.training.optimizers import all_finite, create_optimizer
-from gpuae.training.portions import Portions
 from gpuae.training.preparation import Prepared, new_team, prepare
+from gpuae.training.progress_chunks import ProgressChunks
 
 
 class PartialFit:
@@ -74,7 +74,7 @@ class PartialFit:
         self._memory = (self._parameters, *self._optimizer.vectors.values())
         self._before = [self._ops.empty(own.shape, str(own.dtype)) for own in self._memory]
         self._rate: float = self._prepared.config.resolved("learning_rate")
-        self._portions = Portions()
+        self._chunks = ProgressChunks()
         self._rows_seen = rows_seen
         self._steps_done = 0
         self.loss = math.nan
@@ -106,7 +106,7 @@ class PartialFit:
         )
         with team:
             team.start_epoch(np.arange(count), 0, self._rate, self._rows_seen)
-            for portion in self._portions.of([steps]):
+            for portion in self._chunks.of([steps]):
                 team.run(portion, self._optimizer)
             loss = objective(team.totals(count), config)
         if not (math.isfinite(loss) and all_finite(self._ops, self._memory)):

@@ -19,10 +19,10 @@ from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.statistics import ColumnStatistics, Vector, share_one_range
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
-from gpuae.training.crew import available_cores
 from gpuae.training.footprint import bytes_needed
 from gpuae.training.gpu_team import gpu_team
 from gpuae.training.team import Job, Team
+from gpuae.training.thread_pool import available_cores
 from gpuae.training.thread_team import EVALUATION_ROWS, thread_team
 
 

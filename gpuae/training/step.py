@@ -147,7 +147,7 @@ class Step:
 
         self._gradient_of(rows, move, _Pieces(self._recorder))
         self._ops.advance(self.clock, rows)
-        self._recorder.meet()
+        self._recorder.barrier()
         return self._recorder.take()
 
     def full_batch(self, rows: int, rows_at_once: int) -> list[Piece]:
@@ -219,7 +219,7 @@ class Step:
                 if not reduces or not self._lanes.keeps_codes:
                     self._pass.encode(tile, own, None if reduces else lane.sums)
                 self._backward(lane, tile, own, rows, more=block is not blocks[0])
-            self._recorder.meet()
+            self._recorder.barrier()
             last = block is blocks[-1]
             for number, (own_slice, gradient) in enumerate(self._own_gradients(private)):
                 self._add_gradient(own_slice, rows, block, gradient, last=last)
@@ -229,7 +229,7 @@ class Step:
                 for index, region in self._own_regions:
                     finish(index, region, self._shared.gradient[region.place])
             if not last:
-                self._recorder.meet()
+                self._recorder.barrier()
             pieces.passed(block)
 
     def _forward_all(self, rows: int, blocks: list[Block], pieces: _Pieces) -> None:
@@ -244,7 +244,7 @@ class Step:
                 pieces.passed(block)
         if len(blocks) > 1:
             pieces.end_pass()
-        self._recorder.meet()
+        self._recorder.barrier()
         self._reduce_code(rows)
 
     def _backward(self, lane: Lane, tile: Tile, own: Rows, rows: int, *, more: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Self, TypeVar
 
@@ -22,7 +22,6 @@ from gpuae.model.network import Network
 from gpuae.model.objective import Totals
 from gpuae.model.preprocess import Preprocess
 from gpuae.training.batches import Order, step_sizes
-from gpuae.training.crew import Crew
 from gpuae.training.lanes import Lanes
 from gpuae.training.loader import Loader
 from gpuae.training.optimizers import Optimizer
@@ -30,6 +29,7 @@ from gpuae.training.reducer import LocalReducer, Reducer
 from gpuae.training.slices import gradient_slices, joined_regions, regions_of
 from gpuae.training.state import State
 from gpuae.training.step import Piece, Shared, Step
+from gpuae.training.thread_pool import ThreadPool
 
 T = TypeVar("T")
 
@@ -50,6 +50,8 @@ class Job:
         Steps that the optimizer has taken before.
     targets
         What the outputs for rows should be, (n, outputs); None: the rows themselves.
+    reducer
+        Completes sums over rows of a step that are computed elsewhere.
     """
 
     ops: Ops
@@ -61,6 +63,7 @@ class Job:
     batch: int
     steps_done: int = 0
     targets: NDArray[Any] | None = None
+    reducer: Reducer = field(default_factory=LocalReducer)
 
 
 @dataclass(frozen=True)
@@ -103,25 +106,18 @@ class Team:
         The flat gradient of the last `full_gradient`.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        layout: Layout,
-        loader: Loader,
-        evaluation_loader: Loader,
-        reducer: Reducer | None = None,
-    ) -> None:
+    def __init__(self, job: Job, layout: Layout, loader: Loader, evaluation_loader: Loader) -> None:
         self._ops, self._config, self._layout = job.ops, job.config, layout
         self._loader, self._evaluation_loader = loader, evaluation_loader
-        self._reducer = reducer or LocalReducer()
+        self._reducer = job.reducer
         self.network, self.parameters = job.network, job.parameters
         self.gradient = job.ops.zeros((job.network.size,), job.config.dtype)
         self._shared = self._share(job)
-        self._crew = Crew(max(1, min(layout.threads, layout.lanes)))
-        size = self._crew.size
+        self._pool = ThreadPool(max(1, min(layout.threads, layout.lanes)))
+        size = self._pool.size
         self._steps = [
             Step(self._shared, recorder, index, size, job.steps_done)
-            for index, recorder in enumerate(job.ops.recorders(size, self._crew.meet))
+            for index, recorder in enumerate(job.ops.recorders(size, self._pool.barrier))
         ]
         self._programs: dict[tuple[object, ...], list[Any]] = {}
         self._contexts = ExitStack()
@@ -165,7 +161,7 @@ class Team:
 
     def __enter__(self) -> Self:
         self._contexts.enter_context(self._ops.session())
-        self._contexts.enter_context(self._crew)
+        self._contexts.enter_context(self._pool)
         self._contexts.enter_context(self._loader)
         return self
 
@@ -195,7 +191,7 @@ class Team:
         """
         for rows, run in groupby(steps):
             programs = self._programs_of(Step.minibatch, rows, optimizer)
-            self._loader.replay(_Together(self._crew, programs), rows, len(list(run)))
+            self._loader.replay(_Together(self._pool, programs), rows, len(list(run)))
 
     def state(self) -> State:
         """Return where the epoch stands, and what was added up in it."""
@@ -258,7 +254,7 @@ class Team:
         self._evaluation_loader.start(order)
         for count, run in groupby(step_sizes(rows, layout.lanes * layout.evaluation_rows)):
             programs = self._programs_of(Step.evaluation, count)
-            together = _Together(self._crew, programs)
+            together = _Together(self._pool, programs)
             self._evaluation_loader.replay(together, count, len(list(run)))
         if self._config.weight_decay or self._config.code_rule.reduces:
             self._steps[0].penalties(rows).replay(1)
@@ -280,7 +276,7 @@ class Team:
     def _pass_piece(self, order: Order, pieces: Sequence[Piece]) -> None:
         if pieces[0].restarts:
             self._loader.start(order)
-        together = _Together(self._crew, [own.program for own in pieces])
+        together = _Together(self._pool, [own.program for own in pieces])
         self._loader.replay(together, pieces[0].rows, 1)
 
     def _programs_of(self, record: Callable[..., T], *arguments: object) -> list[T]:
@@ -295,9 +291,9 @@ class Team:
 class _Together:
     """The programs of all threads."""
 
-    crew: Crew
+    pool: ThreadPool
     programs: Sequence[Program]
 
     def replay(self, times: int) -> None:
         """Let every thread replay its own."""
-        self.crew.run(lambda index: self.programs[index].replay(times))
+        self.pool.run(lambda index: self.programs[index].replay(times))

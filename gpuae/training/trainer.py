@@ -1,4 +1,4 @@
-"""The course of training: epochs, validation, early stopping, and what happens when it fails."""
+"""Training: epochs, validation, early stopping, and what happens when it fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gpuae.training.history import EpochRecord, History, Observer
 from gpuae.training.interruption import Interrupted, Interruption
 from gpuae.training.lbfgs import LBFGS
 from gpuae.training.optimizers import LearningRate, all_finite, create_optimizer
-from gpuae.training.portions import Portions
+from gpuae.training.progress_chunks import ProgressChunks
 from gpuae.training.state import State, check_fits, damaged, part_of, under
 from gpuae.training.team import Team
 
@@ -35,7 +35,7 @@ class Ending(Enum):
 
 
 @dataclass
-class Course:
+class TrainingResult:
     """How a training run went.
 
     Attributes
@@ -82,7 +82,7 @@ class Saver(Protocol):
         """Whether it is time to, after so many epochs."""
         ...
 
-    def save(self, kept: Array, course: Course, state: State) -> bool:
+    def save(self, kept: Array, result: TrainingResult, state: State) -> bool:
         """Keep a state, and the weights that would be the model if training ended here.
 
         Returns whether it could.
@@ -138,7 +138,7 @@ class BatchEpochs:
         self._batch = config.batch_size or len(rows)
         self._epoch_steps = -(-len(rows) // self._batch)
         self._rate = LearningRate(config, self._epoch_steps)
-        self._portions = Portions()
+        self._chunks = ProgressChunks()
         self._done = 0
         """Rows of the epoch; 0 between epochs."""
 
@@ -148,7 +148,7 @@ class BatchEpochs:
         if not self._done:
             self._team.start_epoch(self._order(epoch), epoch, self._rate.of(first_step)[0])
         sizes = step_sizes(len(self._rows), self._batch)
-        for steps in self._portions.of(self._stretches(first_step, sizes)):
+        for steps in self._chunks.of(self._stretches(first_step, sizes)):
             self._team.run(steps, self._optimizer)
             self._done += sum(steps)
             observer.rows_done(epoch + 1, self._done)
@@ -249,7 +249,7 @@ class FullBatchEpochs:
         return objective(self._team.full_gradient(self._rows), self._config)
 
 
-class Keeper:
+class BestWeights:
     """A copy of the weights to go back to: the best by validation, or else the last good ones."""
 
     def __init__(self, ops: Ops, parameters: Array) -> None:
@@ -317,11 +317,11 @@ class Trainer:
         self._early_stopping = len(validation_rows) > 0 and self._patience > 0
         kind = FullBatchEpochs if config.full_batch else BatchEpochs
         self._epochs: Epochs = kind(ops, team, config, rows)
-        self._keeper = Keeper(ops, team.parameters)
-        self._course = Course()
+        self._best = BestWeights(ops, team.parameters)
+        self._result = TrainingResult()
         self._began = 0.0
 
-    def train(self, state: State | None = None) -> Course:
+    def train(self, state: State | None = None) -> TrainingResult:
         """Train for the configured epochs, or until something ends it sooner.
 
         However it ends, the parameters are those of the best epoch by validation, or without
@@ -332,37 +332,37 @@ class Trainer:
         state
             What a saver was given, to go on from.
         """
-        course = self._course
+        result = self._result
         ahead = self._config.model_copy(update={"epochs": self._length})
         self._observer.training_starts(ahead, self._team.network.columns, len(self._rows))
         self._began = time.perf_counter()
         if state is not None:
             self._restore(state)
         elif self._early_stopping:
-            self._keeper.keep(0, self._validation_loss())
+            self._best.keep(0, self._validation_loss())
         with Interruption() as interruption:
             try:
-                course.ending = self._train(interruption)
+                result.ending = self._train(interruption)
             except (Interrupted, KeyboardInterrupt) as interrupted:
-                course.ending = Ending.INTERRUPTED
+                result.ending = Ending.INTERRUPTED
                 resumable = isinstance(interrupted, Interrupted)
             else:
-                resumable = course.ending is not Ending.DIVERGED
+                resumable = result.ending is not Ending.DIVERGED
             if resumable:
-                course.saved = self._save()
+                result.saved = self._save()
         if not self._keeps_partial_epoch():
-            self._keeper.put_back()
-        course.best_epoch = self._keeper.epoch
-        return course
+            self._best.put_back()
+        result.best_epoch = self._best.epoch
+        return result
 
     def _keeps_partial_epoch(self) -> bool:
         """Whether the first epoch was interrupted and its steps are all there is."""
-        course = self._course
-        interrupted = course.ending is Ending.INTERRUPTED and not course.history.records
+        result = self._result
+        interrupted = result.ending is Ending.INTERRUPTED and not result.history.records
         return interrupted and not self._config.full_batch and self._weights_are_finite()
 
     def _train(self, interruption: Interruption) -> Ending:
-        records, keeper = self._course.history.records, self._keeper
+        records, best = self._result.history.records, self._best
 
         def pause() -> None:
             if self._saver and self._saver.due(len(records)):
@@ -373,21 +373,21 @@ class Trainer:
         while (ending := self._ending()) is None:
             record = self._epoch(len(records), pause)
             if not self._is_good(record):
-                self._course.lost_epoch = record.epoch
+                self._result.lost_epoch = record.epoch
                 return Ending.DIVERGED
             records.append(record)
             self._observer.epoch_done(record)
-            if not self._early_stopping or record.val_loss < keeper.score:
-                keeper.keep(record.epoch, record.val_loss)
+            if not self._early_stopping or record.val_loss < best.score:
+                best.keep(record.epoch, record.val_loss)
             pause()
         return ending
 
     def _ending(self) -> Ending | None:
         """Return why there is no further epoch; None where there is."""
-        epochs = len(self._course.history.records)
+        epochs = len(self._result.history.records)
         if self._epochs.converged:
             return Ending.CONVERGED
-        if self._early_stopping and epochs - self._keeper.epoch >= self._patience:
+        if self._early_stopping and epochs - self._best.epoch >= self._patience:
             return Ending.EARLY
         return Ending.FINISHED if epochs >= self._length else None
 
@@ -419,15 +419,15 @@ class Trainer:
     def _save(self) -> bool:
         if self._saver is None:
             return False
-        self._course.best_epoch = self._keeper.epoch
-        return self._saver.save(self._keeper.copy, self._course, self._state())
+        self._result.best_epoch = self._best.epoch
+        return self._saver.save(self._best.copy, self._result, self._state())
 
     def _state(self) -> State:
         return {
             "parameters": self._ops.to_host(self._team.parameters),
             "seconds": np.array(time.perf_counter() - self._began),
-            **under("kept", self._keeper.state()),
-            **under("history", self._course.history.arrays()),
+            **under("kept", self._best.state()),
+            **under("history", self._result.history.arrays()),
             **self._epochs.state(),
         }
 
@@ -439,7 +439,7 @@ class Trainer:
         if not np.isfinite(state["kept/parameters"]).all():
             raise damaged("kept/parameters holds NaN or infinite values")
         self._ops.assign(self._team.parameters, state["parameters"])
-        self._keeper.restore(part_of(state, "kept"))
-        self._course.history.restore(part_of(state, "history"))
-        self._epochs.restore(state, len(self._course.history.records))
+        self._best.restore(part_of(state, "kept"))
+        self._result.history.restore(part_of(state, "history"))
+        self._epochs.restore(state, len(self._result.history.records))
         self._began = time.perf_counter() - float(state["seconds"])

@@ -134,10 +134,10 @@ def test_threads_that_meet_see_what_the_others_did_before(ops, size):
     one = np.ones(1)
     for own, recorder in enumerate(ops.recorders(size, barrier.wait)):
         recorder.ops.axpby(1.0, one, 1.0, turns[own])
-        recorder.meet()
+        recorder.barrier()
         for other in range(size):
             recorder.ops.axpby(1.0, turns[other], 1.0, sums[own])
-        recorder.meet()
+        recorder.barrier()
         programs.append(recorder.take())
     threads = [
         threading.Thread(target=program.replay, args=(times,), daemon=True) for program in programs

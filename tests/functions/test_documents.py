@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gpuae.config import Config
 from gpuae.functions.activations import ACTIVATIONS
+from gpuae.functions.code_rules import CODE_RULES
 from gpuae.functions.losses import LOSSES
 
 ROOT = Path(__file__).parents[2]
@@ -34,11 +35,27 @@ def test_the_table_of_losses_is_that_of_the_records():
 
 
 def test_the_table_of_settings_names_all_functions():
-    for setting, registry in (("activation", ACTIVATIONS), ("loss", LOSSES)):
+    for setting, registry in (
+        ("activation", ACTIVATIONS),
+        ("loss", LOSSES),
+        ("sparsity", CODE_RULES),
+    ):
         (row,) = re.findall(rf"^\| `{setting}` \|([^|]*)\|", README, re.MULTILINE)
         assert re.findall(r"`(\w+)`", row) == list(registry)
 
 
-def test_the_help_says_what_each_loss_is():
-    description = Config.model_fields["loss"].description
-    assert all(f"{own.name}: {own.sentence}" in description for own in LOSSES.values())
+def test_the_table_of_code_rules_is_that_of_the_records():
+    rules = [rule for rule in CODE_RULES.values() if rule.constrains]
+    rows = table("| sparsity | on the code | settings |")
+    for rule, row in zip(rules, rows, strict=True):
+        settings = ", ".join(f"`{name}`" for name in rule.settings)
+        assert row.replace(r"\|", "|").startswith(f"| `{rule.name}` | {rule.sentence}")
+        assert row.endswith(f" | {settings} |")
+
+
+def test_the_help_says_what_each_loss_and_rule_is():
+    for setting, registry in (("loss", LOSSES), ("sparsity", CODE_RULES)):
+        description = Config.model_fields[setting].description
+        named = [own for own in registry.values() if own.name != "none"]
+        assert named
+        assert all(f"{own.name}: {own.sentence}" in description for own in named)

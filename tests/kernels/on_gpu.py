@@ -28,7 +28,7 @@ class OnGpu:
 
             cupy.cuda.set_allocator(None)
 
-    def recorders(self, threads, meet):
+    def recorders(self, threads, barrier):
         pytest.skip("what is recorded works on arrays of the GPU")
 
     def session(self):

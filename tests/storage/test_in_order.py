@@ -77,9 +77,9 @@ def test_threads_that_take_turns_lose_nothing(threads):
         for start in range(7 * index, 1000, 7 * threads):
             blocks.put(start, ROWS[start : start + 7])
 
-    crew = [threading.Thread(target=member, args=(index,)) for index in range(threads)]
-    for one in crew:
+    pool = [threading.Thread(target=member, args=(index,)) for index in range(threads)]
+    for one in pool:
         one.start()
-    for one in crew:
+    for one in pool:
         one.join(20)
     assert taken.values == ROWS.tolist()

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from h5py import h5o
+from pairwise import pairwise
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError, OutputError
@@ -16,7 +17,7 @@ from gpuae.training import checkpoint
 from gpuae.training.checkpoint import Checkpoints, Interval
 from gpuae.training.fitting import fit
 from gpuae.training.history import Silence
-from gpuae.training.portions import Portions
+from gpuae.training.progress_chunks import ProgressChunks
 from gpuae.training.trainer import Ending
 
 KINDS = {
@@ -68,12 +69,13 @@ class StopsAfter(Silence):
 @pytest.fixture
 def short_portions(monkeypatch):
     monkeypatch.setattr(
-        Portions, "of", lambda _, stretches: ([own] for steps in stretches for own in steps)
+        ProgressChunks, "of", lambda _, stretches: ([own] for steps in stretches for own in steps)
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("times", [1, 4, 9, 13])
+@pairwise(
+    device=["numpy", "cpu", "cuda"], kind=list(KINDS), times=[1, 4, 9, 13], indirect=["device"]
+)
 def test_a_run_that_was_stopped_anywhere_ends_in_the_same_bits(
     device, x, tmp_path, kind, times, short_portions
 ):
@@ -82,12 +84,12 @@ def test_a_run_that_was_stopped_anywhere_ends_in_the_same_bits(
     whole = fit(x, config)
     stopped = fit(x, config, checkpoints=plan, observer=StopsAfter(times))
     if times > config.epochs and kind == "lbfgs":
-        assert stopped.course.ending is Ending.FINISHED
+        assert stopped.result.ending is Ending.FINISHED
     else:
         assert stopped.interrupted
     again = fit(x, config, checkpoints=plan)
     assert_same(again.model, whole.model)
-    assert again.course.ending is whole.course.ending
+    assert again.result.ending is whole.result.ending
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -116,9 +118,9 @@ def test_a_run_that_stopped_early_does_not_go_on(x, tmp_path):
     config = config_of(epochs=40, patience=1, learning_rate=0.5)
     plan = Checkpoints(tmp_path / "run.h5", resume=True)
     first = fit(x, config, checkpoints=plan)
-    assert first.course.ending is Ending.EARLY
+    assert first.result.ending is Ending.EARLY
     again = fit(x, config, checkpoints=plan)
-    assert again.course.ending is Ending.EARLY
+    assert again.result.ending is Ending.EARLY
     assert_same(again.model, first.model)
 
 
@@ -189,7 +191,7 @@ def test_fewer_epochs_than_are_done_cannot_be_gone_on_to(x, tmp_path):
         fit(x, config_of(epochs=3, **constant), checkpoints=plan)
     assert plan.path.read_bytes() == content
     done = fit(x, config_of(epochs=4, **constant), checkpoints=plan)
-    assert len(done.course.history.records) == 4
+    assert len(done.result.history.records) == 4
 
 
 def test_a_checkpoint_that_is_there_is_not_overwritten_unasked(x, tmp_path):
@@ -325,7 +327,7 @@ def test_training_goes_on_when_a_later_checkpoint_cannot_be_written(x, tmp_path,
     monkeypatch.setattr(checkpoint, "write_checkpoint", fails_later)
     plan = Checkpoints(tmp_path / "run.h5", Interval(None, 1))
     done = fit(x, config_of(epochs=2), checkpoints=plan, observer=Notes())
-    assert done.course.ending is Ending.FINISHED
+    assert done.result.ending is Ending.FINISHED
     assert any("No space left" in note and "still there" in note for note in notes)
 
 

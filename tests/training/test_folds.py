@@ -36,8 +36,8 @@ def test_the_last_training_is_of_all_rows_for_as_many_epochs_as_are_best():
     x = curved(200)
     found = fit(x, Config.parse({**SETTINGS, "steps": 600, "folds": 3}))
     losses = found.model.history["val_loss"]
-    assert found.course.best_epoch == len(losses) == np.argmin(losses) + 1
-    assert found.course.epochs >= len(losses)
+    assert found.result.best_epoch == len(losses) == np.argmin(losses) + 1
+    assert found.result.epochs >= len(losses)
     config = found.model.config
     alone = {**config.model_dump(), "folds": 1, "validation": 0, "tile_rows": None}
     same_rate = {**alone, "patience": 0}
@@ -63,8 +63,8 @@ def test_each_trial_was_not_trained_on_its_rows_and_is_worth_more_than_pca():
 def test_where_nothing_is_gained_the_model_is_pca_of_all_rows():
     x = np.random.default_rng(1).normal(size=(40, 6))
     found = fit(x, Config.parse({**SETTINGS, "steps": 300}))
-    assert found.course.best_epoch == 0
-    assert found.course.ending is Ending.EARLY
+    assert found.result.best_epoch == 0
+    assert found.result.ending is Ending.EARLY
     figures = evaluate(found.model, x)
     scaled = (x - x.mean(axis=0)) / x.std(axis=0)
     left = np.linalg.svd(scaled, compute_uv=False)[2:] ** 2
@@ -74,15 +74,15 @@ def test_where_nothing_is_gained_the_model_is_pca_of_all_rows():
 def test_the_start_is_kept_where_rows_are_held_out_once():
     x = np.random.default_rng(1).normal(size=(40, 6))
     found = fit(x, Config.parse({**SETTINGS, "validation": 0.3, "learning_rate": 0.5}))
-    assert found.course.best_epoch == 0
-    assert found.course.ending is Ending.EARLY
+    assert found.result.best_epoch == 0
+    assert found.result.ending is Ending.EARLY
 
 
 def test_a_divergence_among_the_folds_is_no_early_end():
     wild = {"scale": "none", "learning_rate": 1e30, "schedule": "constant"}
     found = fit(curved(100), Config.parse({**SETTINGS, "epochs": 4, **wild}))
-    assert found.course.ending is Ending.DIVERGED
-    assert (found.course.best_epoch, found.course.lost_epoch) == (0, 1)
+    assert found.result.ending is Ending.DIVERGED
+    assert (found.result.best_epoch, found.result.lost_epoch) == (0, 1)
     assert np.isfinite(found.model.parameters).all()
 
 
@@ -94,7 +94,7 @@ def test_ctrl_c_among_the_folds_keeps_the_start():
     x = curved(100)
     found = fit(x, Config.parse(SETTINGS), observer=Stop())
     assert found.interrupted
-    assert found.course.best_epoch == 0
+    assert found.result.best_epoch == 0
     assert evaluate(found.model, x).explained_variance > 0.3
 
 

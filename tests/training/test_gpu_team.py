@@ -61,9 +61,9 @@ def test_training_is_that_of_the_cpu_within_rounding(name, low_rank, relative):
     x = rows_for(name, low_rank)
     ours = fit(x, config_of(name, epochs=3))
     cpu = fit(x, config_of(name, epochs=3, device="cpu"))
-    losses = [own.course.history.arrays()["loss"] for own in (ours, cpu)]
+    losses = [own.result.history.arrays()["loss"] for own in (ours, cpu)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
-    losses = [own.course.history.arrays()["val_loss"] for own in (ours, cpu)]
+    losses = [own.result.history.arrays()["val_loss"] for own in (ours, cpu)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
     assert relative(ours.model.parameters, cpu.model.parameters) < 1e-3
 
@@ -106,7 +106,7 @@ def test_rows_that_do_not_fit_are_streamed_to_the_same_bits(name, low_rank, monk
     monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)
     streamed = fit(x, config_of(name))
     np.testing.assert_array_equal(streamed.model.parameters, resident.model.parameters)
-    losses = [own.course.history.arrays()["val_loss"] for own in (resident, streamed)]
+    losses = [own.result.history.arrays()["val_loss"] for own in (resident, streamed)]
     np.testing.assert_array_equal(*losses)
 
 

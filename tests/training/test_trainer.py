@@ -52,7 +52,7 @@ def test_the_history_has_a_value_for_each_epoch(x):
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     assert (history["learning_rate"] == 0.01).all()
     assert (history["seconds"] > 0).all()
-    assert fitted.course.ending is Ending.FINISHED
+    assert fitted.result.ending is Ending.FINISHED
     fitted.raise_if_diverged()
 
 
@@ -112,7 +112,7 @@ def test_schedules_reach_the_history(x):
 def test_the_best_epoch_by_validation_is_returned(x):
     """A rate this high makes the validation loss rise and fall."""
     fitted = trained(x, learning_rate=0.5, epochs=25, validation=0.25, patience=100)
-    history, best = fitted.model.history["val_loss"], fitted.course.best_epoch
+    history, best = fitted.model.history["val_loss"], fitted.result.best_epoch
     assert best == 1 + np.argmin(history)
     assert best < 25
     again = trained(x, learning_rate=0.5, epochs=best, validation=0.25, patience=100)
@@ -123,9 +123,9 @@ def test_the_best_epoch_by_validation_is_returned(x):
 def test_early_stopping_waits_for_its_patience_and_goes_back(x):
     fitted = trained(x, learning_rate=0.5, epochs=200, validation=0.25, patience=3)
     history = fitted.model.history["val_loss"]
-    assert fitted.course.ending is Ending.EARLY
-    assert len(history) == fitted.course.best_epoch + 3
-    assert np.argmin(history) == fitted.course.best_epoch - 1
+    assert fitted.result.ending is Ending.EARLY
+    assert len(history) == fitted.result.best_epoch + 3
+    assert np.argmin(history) == fitted.result.best_epoch - 1
     from gpuae.training.batches import split_rows
 
     measured = evaluate(fitted.model, x[split_rows(120, 0.25, 0)[1]]).loss
@@ -135,8 +135,8 @@ def test_early_stopping_waits_for_its_patience_and_goes_back(x):
 @pytest.mark.parametrize("off", [{"patience": 0}, {"validation": 0, "patience": 3}])
 def test_without_patience_or_validation_the_last_epoch_is_kept(x, off):
     fitted = trained(x, **{"learning_rate": 0.5, "epochs": 25, "validation": 0.25, **off})
-    assert fitted.course.ending is Ending.FINISHED
-    assert fitted.course.best_epoch == 25
+    assert fitted.result.ending is Ending.FINISHED
+    assert fitted.result.best_epoch == 25
     if off.get("validation") == 0:
         assert np.isnan(fitted.model.history["val_loss"]).all()
 
@@ -148,8 +148,8 @@ def test_no_epochs_give_the_initial_model(x):
         fitted = trained(x, epochs=0, **own)
         start = initial_parameters(fitted.model.network, fitted.model.config)
         np.testing.assert_array_equal(fitted.model.parameters, start.astype(np.float32))
-        assert fitted.course.ending is Ending.FINISHED
-        assert fitted.course.best_epoch == 0
+        assert fitted.result.ending is Ending.FINISHED
+        assert fitted.result.best_epoch == 0
         assert len(fitted.model.history["loss"]) == 0
 
 
@@ -244,17 +244,17 @@ def test_an_interrupted_training_keeps_the_epochs_that_are_done(device, x, optim
     if optimizer == "lbfgs":
         own |= {"optimizer": "lbfgs", "batch_size": None, "learning_rate": 1e-3}
     fitted = trained(x, Interrupting(4), **own)
-    assert fitted.course.ending is Ending.INTERRUPTED
+    assert fitted.result.ending is Ending.INTERRUPTED
     assert len(fitted.model.history["loss"]) == 3
     whole = trained(x, **(own | {"epochs": 3}))
     np.testing.assert_array_equal(fitted.model.parameters, whole.model.parameters)
-    assert fitted.course.best_epoch == whole.course.best_epoch
+    assert fitted.result.best_epoch == whole.result.best_epoch
 
 
 def test_an_interrupted_first_epoch_keeps_its_steps(x):
     fitted = trained(x, Interrupting(1))
     start = trained(x, epochs=0).model.parameters
-    assert fitted.course.ending is Ending.INTERRUPTED
+    assert fitted.result.ending is Ending.INTERRUPTED
     assert len(fitted.model.history["loss"]) == 0
     assert np.isfinite(fitted.model.parameters).all()
     assert not np.array_equal(fitted.model.parameters, start)
@@ -294,11 +294,11 @@ def test_a_real_ctrl_c_stops_between_two_steps(low_rank, watch, optimizer, threa
     watch.epoch_done = arm
     fitted = fit(low_rank(4000, 64).astype(np.float32), config, observer=watch)
     armed[0].join()
-    assert fitted.course.ending is Ending.INTERRUPTED
+    assert fitted.result.ending is Ending.INTERRUPTED
     assert 1 <= len(fitted.model.history["loss"]) < 5000
     assert np.isfinite(fitted.model.parameters).all()
     assert threading.active_count() == before
-    done = fitted.course.best_epoch
+    done = fitted.result.best_epoch
     assert done == len(fitted.model.history["loss"]) == len(watch.records)
     again = fit(low_rank(4000, 64).astype(np.float32), config.model_copy(update={"epochs": done}))
     np.testing.assert_array_equal(again.model.parameters, fitted.model.parameters)
@@ -322,11 +322,11 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_last_good_weight
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of overflows, from NumPy
         fitted = fit(x, Config.parse(settings))
-    assert fitted.course.ending is Ending.DIVERGED
-    assert len(fitted.course.history.records) < 50
+    assert fitted.result.ending is Ending.DIVERGED
+    assert len(fitted.result.history.records) < 50
     assert np.isfinite(fitted.model.parameters).all()
     assert np.isfinite(fitted.model.history["loss"]).all()
-    assert fitted.course.best_epoch == len(fitted.course.history.records)
+    assert fitted.result.best_epoch == len(fitted.result.history.records)
     with pytest.raises(DivergedError, match=r"learning_rate .*scale=minmax.* were kept") as told:
         fitted.raise_if_diverged()
     assert told.value.exit_code == 1
@@ -352,8 +352,8 @@ def test_a_diverged_lbfgs_is_told_what_it_has(low_rank, settings, advice):
         {"hidden": (2,), "optimizer": "lbfgs", "activation": "sigmoid"} | settings
     )
     result = fit(low_rank(30, 4), config.model_copy(update={"epochs": 0}))
-    course = replace(result.course, ending=Ending.DIVERGED, lost_epoch=1)
-    diverged = replace(result, course=course)
+    course = replace(result.result, ending=Ending.DIVERGED, lost_epoch=1)
+    diverged = replace(result, result=course)
     with pytest.raises(DivergedError, match=advice):
         diverged.raise_if_diverged()
 
@@ -370,8 +370,8 @@ def test_rows_that_cannot_be_squared_are_refused_before_any_work(low_rank, scale
 def test_a_full_batch_ends_when_it_has_converged(low_rank):
     config = Config(hidden=(1,), optimizer="lbfgs", epochs=5000, weight_decay=0.5, validation=0)
     fitted = fit(low_rank(30, 3), config)
-    assert fitted.course.ending is Ending.CONVERGED
-    assert len(fitted.course.history.records) < 1000
+    assert fitted.result.ending is Ending.CONVERGED
+    assert len(fitted.result.history.records) < 1000
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])

@@ -94,6 +94,7 @@ def objective(config: Config, depth: int, parameters: Any, x: Array, key: Array)
         a = f(a @ w + b)
         if i == depth - 1:
             code = a
+            a = largest(a, config.k) if config.sparsity == "topk" else a
         if config.dropout:
             key, own = random.split(key)
             kept = 1 - config.dropout
@@ -105,13 +106,19 @@ def objective(config: Config, depth: int, parameters: Any, x: Array, key: Array)
         loss = entropy.mean()
     else:
         loss = ((jax.nn.sigmoid(z) - x) ** 2).sum() / (2 * len(x))
-    if config.sparsity == "kl":
+    if config.code_rule.reduces:
         rho, mean = config.rho, code.mean(0)
         kl = rho * jnp.log(rho / mean) + (1 - rho) * jnp.log((1 - rho) / (1 - mean))
         loss += config.resolved("beta") * kl.sum()
     if config.weight_decay:
         loss += config.weight_decay / 2 * sum((w**2).sum() for w, _ in parameters)
     return loss
+
+
+def largest(a: Array, k: int) -> Array:
+    """Return a (m, h) with zeros in place of all but the k largest of each row."""
+    values, columns = lax.top_k(a, k)
+    return jnp.zeros_like(a).at[jnp.arange(len(a))[:, None], columns].set(values)
 
 
 def adam(rate: float, state: State, gradient: Any) -> State:

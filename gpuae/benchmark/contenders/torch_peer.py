@@ -82,6 +82,7 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
             a = f(layer(a))
             if i == depth - 1:
                 code = a
+                a = _largest(a, config.k) if config.sparsity == "topk" else a
             if config.dropout:
                 a = dropout(a, config.dropout)
         z = layers[-1](a)
@@ -89,7 +90,7 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
             loss = torch.nn.functional.binary_cross_entropy_with_logits(z, x)
         else:
             loss = ((torch.sigmoid(z) - x) ** 2).sum() / (2 * len(x))
-        if config.sparsity == "kl":
+        if config.code_rule.reduces:
             rho, mean = config.rho, code.mean(0)
             kl = rho * torch.log(rho / mean) + (1 - rho) * torch.log((1 - rho) / (1 - mean))
             loss = loss + config.resolved("beta") * kl.sum()
@@ -99,6 +100,12 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
         return loss
 
     return objective
+
+
+def _largest(a: Tensor, k: int) -> Tensor:
+    """Return a (m, h) with zeros in place of all but the k largest of each row."""
+    values, columns = a.topk(k, dim=1, sorted=False)
+    return torch.zeros_like(a).scatter(1, columns, values)
 
 
 def _captured(step: Step, optimizer: Any, layers: Any, batch: int, device: Any) -> Step:

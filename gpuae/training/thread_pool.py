@@ -1,4 +1,4 @@
-"""Threads that do one piece of work side by side, and meet."""
+"""Threads that do one piece of work side by side."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INTERRUPTING = tuple(
 )
 
 READERS = 1
-"""Threads that may be needed beside a crew: one reads ahead."""
+"""Threads that may be needed beside a pool: one reads ahead."""
 
 
 def available_cores() -> int:
@@ -44,11 +44,11 @@ def _quota() -> float:
         return math.inf
 
 
-class Crew:
+class ThreadPool:
     """A fixed number of threads: as many as are asked for, or fewer where the system has no more.
 
-    Ctrl-C is heard by the thread that waits for the crew. It lets the members finish: all they have
-    been given, or up to a meeting at which they look whether to stop, which all of them do at the
+    Ctrl-C is heard by the thread that waits for the pool. It lets the threads finish: all they have
+    been given, or up to a barrier at which they look whether to stop, which all of them do at the
     same one.
     """
 
@@ -57,7 +57,7 @@ class Crew:
         self._executor = ThreadPoolExecutor(self.size, thread_name_prefix="gpuae")
         self._stop_asked = False
         self._stopping = False
-        self._meeting = self._new_meeting()
+        self._barrier = self._new_barrier()
 
     def __enter__(self) -> Self:
         return self
@@ -67,22 +67,22 @@ class Crew:
             self._executor.shutdown()
 
     def run(self, work: Callable[[int], None]) -> None:
-        """Let every member call work(member) and wait for all of them.
+        """Let every thread call work(thread) and wait for all of them.
 
-        All members start or none: what they do may wait for the others in a way that cannot be
+        All threads start or none: what they do may wait for the others in a way that cannot be
         called off.
 
         Raises
         ------
         KeyboardInterrupt
-            After the crew has come to a stop.
+            After the pool has come to a stop.
         InputError
             When rows that they have read turned out to be lost.
         Exception
-            The first one that a member raised.
+            The first one that a thread raised.
         """
         self._stop_asked = self._stopping = False
-        self._meeting = self._new_meeting()
+        self._barrier = self._new_barrier()
         with _signals_held(self._ask_to_stop):
             futures = [self._work_alone(work)] if self.size == 1 else self._work_done(work)
         self._raise_first(futures)
@@ -90,36 +90,36 @@ class Crew:
 
     @property
     def stopping(self) -> bool:
-        """Whether work without meetings should end: Ctrl-C was heard or a member has failed."""
-        return self._stop_asked or self._meeting.broken
+        """Whether work without barriers should end: Ctrl-C was heard or a thread has failed."""
+        return self._stop_asked or self._barrier.broken
 
-    def meet(self) -> bool:
-        """Wait for all members; return whether they stop here."""
-        self._meeting.wait()
+    def barrier(self) -> bool:
+        """Wait for all threads; return whether they stop here."""
+        self._barrier.wait()
         return self._stopping
 
     def _ask_to_stop(self) -> None:
         self._stop_asked = True
 
     def _work_alone(self, work: Callable[[int], None]) -> Future[None]:
-        """Do the work of the only member here: to wake a thread takes longer than a small step."""
+        """Do the work of the only thread here: to wake a thread takes longer than a small step."""
         future: Future[None] = Future()
         try:
             work(0)
         except BaseException as error:
-            self._meeting.abort()
+            self._barrier.abort()
             future.set_exception(error)
         else:
             future.set_result(None)
         return future
 
     def _work_done(self, work: Callable[[int], None]) -> list[Future[None]]:
-        """Send all members to work and wait until they have ended."""
+        """Send all threads to work and wait until they have ended."""
         start = _Start()
         futures: list[Future[None]] = []
         try:
             for index in range(self.size):
-                futures.append(self._executor.submit(self._member, start, work, index))
+                futures.append(self._executor.submit(self._do_share, start, work, index))
             start.give(go=True)
             wait(futures)
         except BaseException:
@@ -129,7 +129,7 @@ class Crew:
         return futures
 
     def _wait_out(self, start: _Start, futures: list[Future[None]]) -> None:
-        """Send members that have not started home and wait for the rest, whatever comes.
+        """Send threads that have not started home and wait for the rest, whatever comes.
 
         Nobody may touch what they work on before they have ended, however often Ctrl-C is pressed.
         """
@@ -141,19 +141,19 @@ class Crew:
                 continue
             return
 
-    def _new_meeting(self) -> threading.Barrier:
+    def _new_barrier(self) -> threading.Barrier:
         return threading.Barrier(self.size, action=self._decide)
 
     def _decide(self) -> None:
         self._stopping = self._stop_asked
 
-    def _member(self, start: _Start, work: Callable[[int], None], index: int) -> None:
+    def _do_share(self, start: _Start, work: Callable[[int], None], index: int) -> None:
         if not start.wait():
             return
         try:
             work(index)
         except BaseException:
-            self._meeting.abort()
+            self._barrier.abort()
             raise
 
     def _raise_first(self, futures: list[Future[None]]) -> None:
@@ -189,7 +189,7 @@ def _startable(size: int) -> int:
 
 
 class _Start:
-    """Tells all members the same: to go, or not to. The first word counts."""
+    """Tells all threads the same: to go, or not to. The first word counts."""
 
     def __init__(self) -> None:
         self._given = threading.Event()

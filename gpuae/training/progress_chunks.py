@@ -9,7 +9,7 @@ REPORT_SECONDS = 0.2
 """About how often rows are reported and Ctrl-C is noticed within an epoch."""
 
 
-class Portions:
+class ProgressChunks:
     """Cuts epochs into portions of steps that take about REPORT_SECONDS each, as it has learnt."""
 
     def __init__(self) -> None:
