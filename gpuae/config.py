@@ -342,6 +342,10 @@ def _check_switched_off(config: Config) -> None:
         idle = (Config.model_fields[name].default, _ONCE_DEFAULT.get(name))
         if config.sparsity != owner and getattr(config, name) not in idle:
             raise ValueError(f"{name} has no effect without sparsity={owner}")
+    parameters = ((own.parameter[0], own.name) for own in LOSSES.values() if own.parameter)
+    for name, owner in parameters:
+        if config.loss != owner and getattr(config, name) is not None:
+            raise ValueError(f"{name} has no effect without loss={owner}")
     if config.momentum and config.optimizer != "sgd":
         raise ValueError("momentum belongs to optimizer=sgd")
     if config.precision == "tf32" and config.dtype != "float32":

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 else:
     np = Deferred("numpy")
 
+Settings: TypeAlias = Any
+"""A resolved `gpuae.config.Config`."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -74,7 +77,7 @@ class Loss:
     compiled_outcome
         Instead, where the loss has an output activation of its own: x̂ and the term, from z and x.
     parameter
-        Name of the setting that is the parameter; None: there is none.
+        Name of the setting that is the parameter, and its default; None: there is none.
     struct
         Name of the CUDA struct, a template of the activation's where the loss has none of its own.
     output
@@ -97,7 +100,7 @@ class Loss:
     compiled_term: Callable[[Any, Any], Any] | None = None
     compiled_error: Callable[[Any, Any], Any] | None = None
     compiled_outcome: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
-    parameter: str | None = None
+    parameter: tuple[str, float] | None = None
     output: Activation | None = None
     reason: str = ""
     targets: Targets = ANY_TARGETS
@@ -106,9 +109,9 @@ class Loss:
         """Whether the output may have this activation."""
         return self.output is None or self.output.name == activation
 
-    def parameter_of(self, settings: object) -> float:
+    def parameter_of(self, settings: Settings) -> float:
         """Return the parameter that settings have; 0 where there is none."""
-        return float(getattr(settings, self.parameter)) if self.parameter else 0.0
+        return float(settings.resolved(self.parameter[0])) if self.parameter else 0.0
 
     def value_factor(self, columns: int) -> float:
         """Return what the sum of a row's terms is multiplied by."""
