@@ -114,6 +114,9 @@ class Config(BaseModel):
     loss: Loss = Field(
         "mse", description="; ".join(f"{own.name}: {own.sentence}" for own in LOSSES.values())
     )
+    huber_delta: float | None = Field(
+        None, gt=0, description="huber: where errors begin to count linearly [1]"
+    )
     weight_decay: float = Field(0.0, ge=0, description="λ of (λ/2)·Σ‖W‖²")
     sparsity: Sparsity = Field(
         "none",

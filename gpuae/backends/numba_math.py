@@ -205,7 +205,7 @@ def _normal_cdf(x: Any) -> Any:
         c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 = _TAIL
         p = ((((c0 * s + c1) * s + c2) * s + c3) * s + c4) * s + c5
         p = (((p * s + c6) * s + c7) * s + c8) * s + c9
-        tail = p * exp(_f(-0.5) * size * size)  # type: ignore[arg-type]
+        tail = p * exp(_f(-0.5) * size * size)
         return tail if x < _f(0) else _f(1) - tail
 
     return single if _single(x) else double

@@ -78,7 +78,7 @@ class Activation:
     value, derivative
         The definition: f of a matrix, and f′ from the matrices of z and a.
     compiled_value, compiled_derivative
-        The same of one element, for compiled loops.
+        The same of one element, for compiled loops; they may call elementary functions alone.
     struct
         Name of the CUDA struct.
     needs_z

@@ -73,7 +73,8 @@ class Loss:
         The definition: from the matrices z, x̂ and x the terms of the sum, and from x̂ and x what is
         multiplied by f′. Their last argument, as that of all others, is the loss's parameter.
     compiled_term, compiled_error
-        The same of one element, as functions of x̂ − x, for compiled loops.
+        The same of one element, as functions of x̂ − x, for compiled loops; they may call elementary
+        functions alone.
     compiled_outcome
         Instead, where the loss has an output activation of its own: x̂ and the term, from z and x.
     parameter
@@ -207,5 +208,41 @@ BCE = Loss(
 )
 
 
-LOSSES = {own.name: own for own in (MSE, SSE, BCE)}
+# huber (P. Huber: Robust estimation of a location parameter, 1964, equation 3.6)
+
+
+def _huber_terms(_z: Matrix, output: Matrix, target: Matrix, delta: float) -> Matrix:
+    error, inside = output - target, _within(output, target, delta)
+    return np.asarray(inside * (error - inside / 2))
+
+
+def _within(output: Matrix, target: Matrix, delta: float) -> Matrix:
+    return np.asarray(np.clip(output - target, -delta, delta))
+
+
+def _huber_term(error: Any, delta: Any) -> Any:
+    """Return e²/2 where |e| ≤ δ, else δ(|e| − δ/2)."""
+    inside = -delta if error < -delta else delta if error > delta else error
+    return inside * (error - inside * type(error)(0.5))
+
+
+def _clipped(error: Any, delta: Any) -> Any:
+    """Return e within ±δ."""
+    return -delta if error < -delta else delta if error > delta else error
+
+
+HUBER = Loss(
+    name="huber",
+    formula="(1/d) Σ c e − c²/2, e = x̂ − x, c = e kept within ±δ; δ is `huber_delta`",
+    sentence="half the squared error, but errors above huber_delta count linearly; mean",
+    struct="Huber",
+    terms=_huber_terms,
+    errors=_within,
+    compiled_term=_huber_term,
+    compiled_error=_clipped,
+    parameter=("huber_delta", 1.0),
+)
+
+
+LOSSES = {own.name: own for own in (MSE, SSE, BCE, HUBER)}
 """All losses by name."""
