@@ -15,7 +15,7 @@ ROWS, WIDTH, CODE = 37, 40, 35
 """Of a step: three strips of rows, more columns than one group has."""
 
 
-@pytest.fixture(params=[(3, 0), (1, 7)], ids=["three blocks", "one block, shuffled"])
+@pytest.fixture(params=[(3, 0), (1, 7)], ids=["cuda, three blocks", "cuda, one block"])
 def cuda(request, kernel_libraries):
     from host_gpu import HostGpu
 
@@ -86,7 +86,7 @@ def chosen(random):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_program_leaves_what_its_calls_would_on_cuda(cuda, seed):
+def test_a_program_leaves_what_its_calls_would(cuda, seed):
     random = np.random.default_rng(seed)
     calls = [chosen(random) for _ in range(25)]
     at_once, recorded = Buffers(), Buffers()
@@ -154,7 +154,7 @@ def launches_of_a_step(ops, gpu, widths, *, sparse):
     ],
     ids=["plain", "sparse", "deep"],
 )
-def test_a_step_is_this_few_launches_on_cuda(cuda, widths, sparse, launches):
+def test_a_step_is_this_few_launches(cuda, widths, sparse, launches):
     found = launches_of_a_step(cuda, cuda.gpu, widths, sparse=sparse)
     assert len(found) == launches, found
     assert found.count("product") == 3 * (len(widths) - 1) - 1
@@ -203,19 +203,21 @@ def test_adam_finds_its_corrections_where_the_clock_left_them_or_computes_them(c
 
 def test_adam_takes_the_corrections_of_its_step_from_the_clock(cuda):
     (recorder,) = cuda.recorders(1, lambda: None)
+    memory = np.zeros(8)
+    left = recorder._scratch[CORRECTIONS] = memory[:3]
     w, g, first, second = np.random.default_rng(3).random((4, 50))
     clock = Clock(np.zeros(4, np.int64), np.full(1, 0.01))
     recorder.ops.adam(w, g, first, second, clock)
     recorder.ops.advance(clock, 8)
     program = recorder.take()
     program.replay(3)
-    left = recorder._scratch[CORRECTIONS]
     np.testing.assert_allclose(left, [4, 1 - 0.9**4, 1 - 0.999**4], rtol=1e-14)
     left[1:] = 1
     before = w.copy()
     program.replay(1)
     np.testing.assert_allclose(w, before - 0.01 * first / (np.sqrt(second) + 1e-8), rtol=1e-12)
     assert left[0] == 5
+    assert not memory[3:].any()
 
 
 def test_corrections_of_another_step_are_not_taken(cuda):
