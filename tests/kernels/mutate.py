@@ -55,7 +55,10 @@ OF_FILE = {
 """The tests of the kernels in a file."""
 TELLING = ("17x33", "5x8", "5001", "33-70-170-9", "700-20")
 """Sizes at which most mistakes show: these go first."""
-SANITIZED = "(41x132 or 17x33 or 5x8 or 5001 or 33-70-170-9 or 40-2085 or 700-20) and float32 and not gathering"
+SANITIZED = (
+    "(41x132 or 17x33 or 5x8 or 5001 or 33-70-170-9 or 40-2085 or 700-20) and float32"
+    " and not gathering"
+)
 SECONDS = 120
 """Of computing, after which tests that have not ended have noticed: the kernel runs for ever."""
 WAITING = 1800
