@@ -39,12 +39,15 @@ class Targets:
         Their bounds.
     remedy
         What to do with data that are not so.
+    scale
+        The `scale` that suits them, where that does not depend on the data.
     """
 
     words: str
     lowest: float
     highest: float
     remedy: str
+    scale: str | None = None
 
     def include(self, lowest: float, highest: float) -> bool:
         """Whether all targets between two numbers are so."""
@@ -53,6 +56,9 @@ class Targets:
 
 ANY_TARGETS = Targets("of any size", -math.inf, math.inf, "")
 UNIT_TARGETS = Targets("in [0, 1]", 0.0, 1.0, "use scale=minmax or scale=unit")
+COUNTS = Targets(
+    "of 0 or more", 0.0, math.inf, "use scale=none for counts, or another loss", "none"
+)
 
 
 @dataclass(frozen=True)
