@@ -5,6 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 READY_DEV := .venv/ready-dev
 READY_BENCH := .venv/ready-bench
+# A few tests at once; those that send signals or measure time (marked `alone`) run by themselves.
 SIDE_BY_SIDE := $(BIN)/pytest --numprocesses auto --dist worksteal
 
 .PHONY: demo test test-long long check bench panel gpu-kit gpu-check mutate-kernels install clean
