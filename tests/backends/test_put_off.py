@@ -111,8 +111,9 @@ def launches_of_a_step(ops, gpu, widths, *, sparse):
     bias = np.ones(WIDTH, np.float32)
     clock = Clock(np.zeros(4, np.int64), np.ones(1))
     units, slope, totals = np.zeros(CODE), np.zeros(CODE, np.float32), np.zeros(3)
-    scaling = Scaling(active[0][0], active[0][0], -1, 1)
-    own.gather(Rows(np.arange(ROWS), clock, 0, ROWS), active[0], scaling, active[0])
+    scaling = Scaling(np.ones(WIDTH, np.float32), np.ones(WIDTH, np.float32), -1, 1)
+    rows, source = Rows(np.arange(ROWS), clock, 0, ROWS), active[0].copy()
+    own.gather(rows, source, scaling, active[0])
     if sparse:
         own.fill(units, 0.0)
     for index, weight in enumerate(weights):
