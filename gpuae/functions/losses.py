@@ -57,7 +57,7 @@ class Targets:
 ANY_TARGETS = Targets("of any size", -math.inf, math.inf, "")
 UNIT_TARGETS = Targets("in [0, 1]", 0.0, 1.0, "use scale=minmax or scale=unit")
 COUNTS = Targets(
-    "of 0 or more", 0.0, math.inf, "use scale=none for counts, or another loss", "none"
+    "of 0 or more", 0.0, math.inf, "give counts with scale=none, or take another loss", "none"
 )
 
 
