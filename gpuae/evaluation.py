@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.encoding import BLOCK_ROWS, InferenceBuffers, check_columns, for_each_block
+from gpuae.functions.losses import LOSSES
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.pca import PrincipalAxes, principal_axes
-from gpuae.model.preprocess import Preprocess
 from gpuae.model.statistics import blocks, column_statistics, mean_variance
 from gpuae.model.unlike import Unlike
 from gpuae.storage.matrix import Source
@@ -38,6 +38,8 @@ class Evaluation:
     columns: int
     code_size: int
     loss: float
+    explained_loss: float | None
+    """Where the loss is no squared error: what is gained on the mean of these rows; else None."""
     mse: float
     variance: float
     explained_variance: float
@@ -84,6 +86,8 @@ class _Spread:
     preprocessed_variance: float
     pca_mse: float
     preprocessed_pca_mse: float
+    mean_loss: float | None
+    """Loss of the mean row in place of every row; None for squared errors, where it is known."""
 
 
 def evaluate(
@@ -125,7 +129,7 @@ def evaluate(
     pca = model.pca
     if pca is None and learn_pca:
         pca = principal_axes(x, None, model.preprocess, code_size)
-    return _evaluation(model, sums, _measure_spread(x, model.preprocess, pca), pca, x.shape)
+    return _evaluation(model, sums, _measure_spread(x, model, pca), pca, x.shape)
 
 
 def _evaluation(
@@ -137,13 +141,15 @@ def _evaluation(
 ) -> Evaluation:
     """Put the figures together from sums over rows."""
     (rows, columns), code_size = shape, model.network.code_size
+    loss, mean_loss = float(sums.loss.sum()) / rows, spread.mean_loss
     mse = float(sums.squares.sum()) / (rows * columns)
     preprocessed_mse = float(sums.preprocessed_squares.sum()) / (rows * columns)
     return Evaluation(
         rows=rows,
         columns=columns,
         code_size=code_size,
-        loss=float(sums.loss.sum()) / rows,
+        loss=loss,
+        explained_loss=None if mean_loss is None else explained(loss, mean_loss),
         mse=mse,
         variance=spread.variance,
         explained_variance=explained(mse, spread.variance),
@@ -169,7 +175,10 @@ def _evaluation(
 
 
 def explained(mse: float, variance: float) -> float:
-    """Return 1 − mse/variance; for data without variance 1 if rebuilt exactly, else 0."""
+    """Return 1 − mse/variance; for data without variance 1 if rebuilt exactly, else 0.
+
+    Or of losses: that of the model and that of the mean.
+    """
     if variance > 0:
         return 1.0 - mse / variance
     return 1.0 if mse == 0 else 0.0
@@ -200,9 +209,9 @@ def _measure_block(
     return errors
 
 
-def _measure_spread(x: Source, preprocess: Preprocess, pca: PrincipalAxes | None) -> _Spread:
+def _measure_spread(x: Source, model: Model, pca: PrincipalAxes | None) -> _Spread:
     """Measure the variance of the rows of x (n, d) about their own mean, and the error of PCA."""
-    statistics = column_statistics(x)
+    preprocess, statistics = model.preprocess, column_statistics(x)
     about = preprocess.forward(statistics.mean[None])
     moved, squares = np.zeros(x.shape[1]), 0.0
     own_error = preprocessed_error = 0.0 if pca else math.nan
@@ -223,4 +232,15 @@ def _measure_spread(x: Source, preprocess: Preprocess, pca: PrincipalAxes | None
         preprocessed_variance=max(0.0, preprocessed) if variance else 0.0,
         pca_mse=own_error / values,
         preprocessed_pca_mse=preprocessed_error / values,
+        mean_loss=_mean_loss(x, model, about),
     )
+
+
+def _mean_loss(x: Source, model: Model, mean: NDArray[Any]) -> float | None:
+    """Return the loss of a preprocessed mean (1, d) in place of each row of x (n, d)."""
+    loss = LOSSES[model.config.loss]
+    if not loss.share_of:
+        return None
+    parameter = loss.parameter_of(model.config)
+    prepared = (model.preprocess.forward(block) for block in blocks(x))
+    return sum(loss.between(mean, block, parameter) for block in prepared) / len(x)

@@ -66,18 +66,26 @@ class Verdict:
     preprocessed: Figures
     advice: str | None = None
     """What to try, as a sentence; None where the model is good enough."""
+    share_of: str = ""
+    """What the loss is called, where it is no squared error."""
+    explained_loss: float | None = None
+    """The share of it that is explained."""
 
     def __str__(self) -> str:
         if self.constant:
             return f"the {self.rows} unseen rows are all but the same: no variance to explain"
-        seen = self.preprocessed
-        text = (
-            f"explains {percent(seen.explained_variance)} of the variance of "
-            f"{self.rows} unseen rows"
-        )
+        seen, rows = self.preprocessed, f"{self.rows} unseen rows"
+        variance = percent(seen.explained_variance)
+        if self.explained_loss is not None:
+            share = percent(self.explained_loss)
+            text = f"explains {share} of the {self.share_of} of {rows}, and {variance} of their "
+            text += "variance"
+        else:
+            text = f"explains {variance} of the variance of {rows}"
         if seen.pca_explained_variance is not None:
             share = percent(seen.pca_explained_variance)
-            text += f"; PCA with {self.pca_components} components {share}"
+            fitted = ", which is fitted to that," if self.share_of else ""
+            text += f"; PCA with {self.pca_components} components{fitted} {share}"
         return f"{text}{self._other_units()}"
 
     __repr__ = __str__
@@ -86,7 +94,8 @@ class Verdict:
         """Return the figures under the names that they have in `evaluate`."""
         own = vars(self.own_units)
         preprocessed = {f"preprocessed_{name}": v for name, v in vars(self.preprocessed).items()}
-        return {**own, **preprocessed, "measured_rows": self.rows}
+        loss = {"explained_loss": self.explained_loss} if self.share_of else {}
+        return {**own, **preprocessed, **loss, "measured_rows": self.rows}
 
     def _other_units(self) -> str:
         """Word the figures in the data's own units where that makes a difference."""
@@ -107,14 +116,26 @@ def judge(fit: Fit) -> Verdict | None:
         return None
     preprocessed = Figures.of(figures, "preprocessed_")
     constant = not any(part.variance for part in figures)
+    loss = _explained_loss(figures)
     return Verdict(
         rows=sum(part.rows for part in figures),
         pca_components=max(part.pca_components for part in figures),
         constant=constant,
         own_units=Figures.of(figures, ""),
         preprocessed=preprocessed,
-        advice=None if constant else _advice(fit, preprocessed),
+        advice=None if constant else _advice(fit, preprocessed, loss),
+        share_of=LOSSES[fit.model.config.loss].share_of,
+        explained_loss=loss,
     )
+
+
+def _explained_loss(parts: Sequence[Evaluation]) -> float | None:
+    """Pool the shares of the loss that are explained, weighted by rows."""
+    shares = [part.explained_loss for part in parts if part.explained_loss is not None]
+    rows = [part.rows for part in parts if part.explained_loss is not None]
+    if not shares:
+        return None
+    return sum(own * count for own, count in zip(shares, rows, strict=True)) / sum(rows)
 
 
 def _measured(fit: Fit) -> list[Evaluation]:
@@ -138,9 +159,12 @@ def percent(share: float) -> str:
     return f"{round(share, 3) + 0.0:.1%}"  # never −0.0
 
 
-def _advice(fit: Fit, figures: Figures) -> str | None:
+def _advice(fit: Fit, figures: Figures, explained_loss: float | None) -> str | None:
+    """Say what may help a poor model; one of another loss is not held against PCA."""
     found, pca = figures.explained_variance, figures.pca_explained_variance
     enough = POOR_ALONE if pca is None else POOR_BESIDE_PCA * pca
+    if explained_loss is not None:
+        found, enough = explained_loss, NOTICEABLE
     if found >= max(0.0, enough):
         return None
     finding = "little" if pca is None else "less than PCA does"

@@ -12,10 +12,12 @@ import gpuae as package
 from gpuae.cli import run
 from gpuae.config import RUN_OPTIONS, Config
 from gpuae.errors import ConfigError
+from gpuae.functions.losses import LOSSES
 from gpuae.presets import PURPOSES, Preset, preset_names
 
 RECIPES = sorted(set(preset_names()) - set(PURPOSES))
 OF_A_SWITCH = {
+    "loss": {own.name: {own.parameter[0]} for own in LOSSES.values() if own.parameter},
     "sparsity": {"kl": {"rho", "beta"}, "l1": {"l1"}, "topk": {"k"}},
     "noise": {"gaussian": {"noise_level"}, "masking": {"noise_level"}},
     "optimizer": {

@@ -67,7 +67,7 @@ def table_rows(figures: Evaluation) -> list[tuple[str, str]]:
     k = figures.code_size
     pca = f"  of PCA with {figures.pca_components} components"
     return [
-        ("loss", f"{figures.loss:.6g}"),
+        ("loss", _loss(figures)),
         ("", "preprocessed  in the data's own units"),
         ("mean squared error", _both(figures, "mse", "{:.6g}".format)),
         (pca, _both(figures, "pca_mse", "{:.6g}".format)),
@@ -79,6 +79,15 @@ def table_rows(figures: Evaluation) -> list[tuple[str, str]]:
         ("dead units", f"{figures.dead_units} of {k}"),
         ("active units a row", f"{figures.active_per_row:.1f} of {k}"),
     ]
+
+
+def _loss(figures: Evaluation) -> str:
+    from gpuae.verdict import percent
+
+    if figures.explained_loss is None:
+        return f"{figures.loss:.6g}"
+    share = percent(figures.explained_loss)
+    return f"{figures.loss:.6g}, {share} less than with the mean of each column"
 
 
 def _both(figures: Evaluation, name: str, word: Callable[[float], str]) -> str:

@@ -57,7 +57,7 @@ class Targets:
 ANY_TARGETS = Targets("of any size", -math.inf, math.inf, "")
 UNIT_TARGETS = Targets("in [0, 1]", 0.0, 1.0, "use scale=minmax or scale=unit")
 COUNTS = Targets(
-    "of 0 or more", 0.0, math.inf, "use scale=none for counts, or another loss", "none"
+    "of 0 or more", 0.0, math.inf, "give counts with scale=none, or take another loss", "none"
 )
 
 
@@ -93,6 +93,10 @@ class Loss:
         Why, to be said to who gives another one.
     targets
         What rows have to be.
+    share_of
+        What a model explains a share of, where that is not the variance: a word for the loss.
+    logit
+        z of x̂, where the terms need it and a share is told.
     """
 
     name: str
@@ -111,6 +115,8 @@ class Loss:
     output: Activation | None = None
     reason: str = ""
     targets: Targets = ANY_TARGETS
+    share_of: str = ""
+    logit: Callable[[Matrix], Matrix] = lambda output: output
 
     def takes(self, activation: str) -> bool:
         """Whether the output may have this activation."""
@@ -132,6 +138,10 @@ class Loss:
         """Return the sum over rows, from z, x̂ and x (m, d)."""
         total = self.terms(z, output, target, parameter).sum(dtype=np.float64)
         return float(self.weight * total / self._divisor(target.shape[1]))
+
+    def between(self, output: Matrix, target: Matrix, parameter: float) -> float:
+        """Return the sum over rows, from x̂ and x (m, d) alone."""
+        return self.value(self.logit(output), output, target, parameter)
 
     def _divisor(self, columns: int) -> int:
         return columns if self.averaged else 1
@@ -277,6 +287,8 @@ POISSON = Loss(
     output=EXPONENTIAL,
     reason="the deviance is of rates",
     targets=COUNTS,
+    share_of="deviance",
+    logit=lambda rate: np.log(np.maximum(rate, np.finfo(rate.dtype).tiny)),
 )
 
 

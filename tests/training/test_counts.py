@@ -7,6 +7,7 @@ from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.evaluation import evaluate
 from gpuae.training.fitting import fit
+from gpuae.verdict import judge
 
 ROWS, SIDE = 400, 6
 
@@ -47,6 +48,23 @@ def test_rates_of_a_perfect_fit_cost_nothing(ops):
     ops.output_delta(z, np.zeros(4), x, "exponential", "poisson", 1, total, sums, False)
     np.testing.assert_allclose(total, 0, atol=1e-12)
     np.testing.assert_allclose(z, 0, atol=1e-12)
+
+
+def test_the_verdict_is_of_the_deviance_and_not_held_against_pca(counts):
+    settings = {"hidden": 2, "loss": "poisson", "folds": 1, "device": "cpu", "epochs": 20}
+    fitted = fit(counts, Config.parse(settings))
+    found, mean = judge(fitted), counts[fitted.unseen].mean(axis=0)
+    rows = counts[fitted.unseen].astype(float)
+    figures = evaluate(fitted.model, rows)
+    expected = 1 - figures.loss / half_deviance(rows, mean)
+    assert found.explained_loss == figures.explained_loss == pytest.approx(expected, rel=1e-5)
+    assert f"explains {expected:.1%} of the deviance of 40 unseen rows" in str(found)
+    assert "which is fitted to that" in str(found)
+    assert found.advice is None
+    assert found.summary()["explained_loss"] == found.explained_loss
+    worse = judge(fit(counts, Config.parse(settings | {"init": "glorot", "epochs": 0})))
+    assert "worse than the mean" in worse.advice
+    assert "pca" not in worse.advice.lower()
 
 
 @pytest.mark.parametrize(("wrong", "says"), [(np.nan, "hold NaN"), (np.inf, "too wide")])
