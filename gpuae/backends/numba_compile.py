@@ -63,7 +63,21 @@ _STATE = state()
 
 
 def kernel(function: F) -> F:
-    """Compile for speed: sums may be reordered; NaN and infinity stay what they are.
+    """Compile for speed: sums may be reordered; NaN and infinity stay what they are."""
+    return _cached(function, fastmath={"reassoc", "contract", "nsz"})
+
+
+def exact_kernel(function: F) -> F:
+    """Compile as it is written: a few operations in float64 whose last digit is to be the same.
+
+    What the compiler may reorder it can order otherwise in a program's copy of a kernel than in the
+    kernel by itself, and which of the two runs depends on what the cache on disk has.
+    """
+    return _cached(function, fastmath=False)
+
+
+def _cached(function: F, fastmath: set[str] | bool) -> F:
+    """Compile a function, or take it from the cache on disk.
 
     Numba's cache on disk would notice a change of the function's own file only, not of those whose
     functions are compiled into it. So the name that the cache knows it by has all of them in it,
@@ -74,7 +88,7 @@ def kernel(function: F) -> F:
     options: dict[str, Any] = {
         "nogil": True,
         "error_model": "numpy",
-        "fastmath": {"reassoc", "contract", "nsz"},
+        "fastmath": fastmath,
     }
     compiled: Any = njit(**options)(function)
     use_cache(compiled, function)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gpuae.backends import numba_math  # noqa: F401 what the functions of one element call
-from gpuae.backends.numba_compile import PIECE, elementwise, kernel
+from gpuae.backends.numba_compile import PIECE, elementwise, exact_kernel, kernel
 from gpuae.backends.ops import RHO_FLOOR
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.functions.losses import LOSSES
@@ -183,7 +183,7 @@ def _make_own_output_delta(outcome: Any) -> Any:
     return own_output_delta
 
 
-@kernel
+@exact_kernel
 def kl_slope(
     code_sums: Any, rows: int, rho: float, beta: float, signed: bool, slope: Any, total: Any
 ) -> None:
