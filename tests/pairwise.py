@@ -11,20 +11,25 @@ import numpy as np
 import pytest
 
 
-def pairwise(**choices):
-    """Parametrize a test: combinations without which a pair of values would be missing, at once."""
+def pairwise(*, indirect=(), **choices):
+    """Parametrize a test: combinations without which a pair of values would be missing, at once.
+
+    Values of those `indirect` are for the fixtures of these names.
+    """
     few = set(covering([len(values) for values in choices.values()]))
     parameters = []
     for places in itertools.product(*(range(len(values)) for values in choices.values())):
         values = [own[place] for own, place in zip(choices.values(), places, strict=True)]
         marks = () if places in few else pytest.mark.long
         parameters.append(pytest.param(*values, id="-".join(map(_name, values)), marks=marks))
-    return pytest.mark.parametrize(tuple(choices), parameters)
+    return pytest.mark.parametrize(tuple(choices), parameters, indirect=indirect)
 
 
 def _name(value):
     if isinstance(value, slice):
         return f"{value.start}:{value.stop}"
+    if isinstance(value, dict):
+        return "-".join(map(str, value.values()))
     if isinstance(value, tuple):
         return ("-" if isinstance(value[0], str) else "x").join(map(str, value))
     return str(value)

@@ -21,6 +21,7 @@ from numba.extending import overload, register_jitable
 from gpuae.functions.elementary import (
     cos_turn,
     exp,
+    expm1,
     log,
     log1p_unit,
     normal_cdf,
@@ -28,7 +29,7 @@ from gpuae.functions.elementary import (
     tanh,
 )
 
-__all__ = ["cos_turn", "exp", "log", "log1p_unit", "normal_cdf", "sin_turn", "tanh"]
+__all__ = ["cos_turn", "exp", "expm1", "log", "log1p_unit", "normal_cdf", "sin_turn", "tanh"]
 
 _OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract"}}
 
@@ -103,18 +104,37 @@ def _exp(x: Any) -> Any:
         return math.exp(x)
 
     def single(x: Any) -> Any:
-        x = _EXP_LOWEST if x < _EXP_LOWEST else x
-        x = _EXP_HIGHEST if x > _EXP_HIGHEST else x
-        halves = x * _LOG2_E
-        n = np.int32(halves + (_f(0.5) if halves > _f(0) else _f(-0.5)))
-        r = x - _f(n) * _LN2_HIGH
-        r = r - _f(n) * _LN2_LOW
-        c0, c1, c2, c3, c4, c5 = _EXP
-        p = ((((c0 * r + c1) * r + c2) * r + c3) * r + c4) * r + c5
-        power_of_two = np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
-        return (p * r * r + r + _f(1)) * power_of_two
+        part, power_of_two = _exp_parts(x)
+        return (part + _f(1)) * power_of_two
 
     return single if _single(x) else double
+
+
+@overload(expm1, jit_options=_OPTIONS)
+def _expm1(x: Any) -> Any:
+    def double(x: Any) -> Any:
+        return math.expm1(x)
+
+    def single(x: Any) -> Any:
+        part, power_of_two = _exp_parts(x)
+        return part * power_of_two + (power_of_two - _f(1))
+
+    return single if _single(x) else double
+
+
+@register_jitable(**_OPTIONS)
+def _exp_parts(x: Any) -> Any:
+    """Return eʳ − 1 and 2ⁿ of x = n·ln 2 + r with |r| ≤ ln(2)/2."""
+    x = _EXP_LOWEST if x < _EXP_LOWEST else x
+    x = _EXP_HIGHEST if x > _EXP_HIGHEST else x
+    halves = x * _LOG2_E
+    n = np.int32(halves + (_f(0.5) if halves > _f(0) else _f(-0.5)))
+    r = x - _f(n) * _LN2_HIGH
+    r = r - _f(n) * _LN2_LOW
+    c0, c1, c2, c3, c4, c5 = _EXP
+    p = ((((c0 * r + c1) * r + c2) * r + c3) * r + c4) * r + c5
+    power_of_two = np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
+    return p * r * r + r, power_of_two
 
 
 @overload(log, jit_options=_OPTIONS)
@@ -179,7 +199,7 @@ def _normal_cdf(x: Any) -> Any:
 
     def single(x: Any) -> Any:
         # Φ(−x) = e^(−x²/2)·q(x/(4 + x)), q fitted to erfcx(x/√2)/2: off by less than 1e-8 of it
-        size = -x if x < _f(0) else x
+        size: Any = -x if x < _f(0) else x
         size = _f(12.5) if size > _f(12.5) else size
         s = size / (_f(4) + size)
         c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 = _TAIL

@@ -91,7 +91,7 @@ class Corruption:
     high: Array
 
 
-SPARSE_SHARE = 1 / 8
+SPARSE_SHARE = 1 / 16
 
 
 def sparse_pays(k: int, units: int) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpuae.functions.deferred import Deferred
-from gpuae.functions.elementary import exp, normal_cdf, tanh
+from gpuae.functions.elementary import exp, expm1, log1p_unit, normal_cdf, tanh
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,10 +44,13 @@ class Pairs:
     ----------
     straight_from
         The z from which f(z) is z, or all but: one unit carries a score that stays above it.
+    middle
+        f(0): what a unit gives that nothing is sent to.
     """
 
     gain: float = 1.0
     straight_from: float = 0.0
+    middle: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,9 @@ class Activation:
     @property
     def undone_by_transpose(self) -> bool:
         """Whether a decoder with the encoder's weights gives back what units of it carry."""
-        pairs = isinstance(self.carries, Pairs) and self.carries.gain == 1
-        return pairs or isinstance(self.carries, Straight)
+        own = self.carries
+        pairs = isinstance(own, Pairs) and own.gain == 1 and own.middle == 0
+        return pairs or isinstance(own, Straight)
 
 
 # sigmoid
@@ -354,5 +358,166 @@ GELU = Activation(
 )
 
 
-ACTIVATIONS = {own.name: own for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU)}
+# silu, also called swish (D. Hendrycks, K. Gimpel: Gaussian error linear units, 2016)
+
+VANISHES_BELOW = -80.0
+"""Below it silu keeps its value, −10⁻³³, so that z = −∞ is no product of it and 0."""
+
+
+def _weighted(z: Matrix) -> Matrix:
+    z = np.maximum(z, VANISHES_BELOW)
+    return np.asarray(z * special.expit(z))
+
+
+def _weighted_derivative(z: Matrix, _a: Matrix) -> Matrix:
+    z = np.clip(z, VANISHES_BELOW, -VANISHES_BELOW)
+    share = special.expit(z)
+    return np.asarray(share * (1 + z * (1 - share)))
+
+
+def _silu(z: Any) -> Any:
+    """Return z·σ(z)."""
+    z = type(z)(VANISHES_BELOW) if z < VANISHES_BELOW else z
+    return z / (type(z)(1) + exp(-z))
+
+
+def _silu_derivative(z: Any, _a: Any) -> Any:
+    """Return σ(z)·(1 + z·(1 − σ(z)))."""
+    one = type(z)(1)
+    z = type(z)(VANISHES_BELOW) if z < VANISHES_BELOW else z
+    z = type(z)(-VANISHES_BELOW) if z > -VANISHES_BELOW else z
+    share = one / (one + exp(-z))
+    return share * (one + z * (one - share))
+
+
+SILU = Activation(
+    name="silu",
+    formula="z/(1 + e⁻ᶻ)",
+    derivative_formula="s(1 + z(1 − s)), s = 1/(1 + e⁻ᶻ)",
+    value=_weighted,
+    derivative=_weighted_derivative,
+    compiled_value=_silu,
+    compiled_derivative=_silu_derivative,
+    struct="Silu",
+    range=(-0.2785, math.inf),
+    carries=Pairs(straight_from=6.0),
+    inverse=_rising(_weighted, _weighted_derivative, least=-0.8),
+    needs_z=True,
+    rectifier=True,
+)
+
+
+# elu (D. Clevert, T. Unterthiner, S. Hochreiter: Fast and accurate deep network learning by
+# exponential linear units, 2016), with α = 1
+
+
+def _elu(z: Any) -> Any:
+    """Return z where z > 0, else eᶻ − 1."""
+    return z if z > 0 else expm1(z)
+
+
+def _elu_derivative(_z: Any, a: Any) -> Any:
+    """Return 1 where a > 0, else a + 1."""
+    return type(a)(1) if a > 0 else a + type(a)(1)
+
+
+def _elu_inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+    below = np.clip(mean, OUTPUT_MARGIN - 1, 0)
+    return np.where(mean > 0, mean, np.log1p(below)), below + 1
+
+
+ELU = Activation(
+    name="elu",
+    formula="z where z > 0, else eᶻ − 1",
+    derivative_formula="1 where a > 0, else a + 1",
+    value=lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    derivative=lambda z, a: np.where(a > 0, 1, a + 1).astype(a.dtype),
+    compiled_value=_elu,
+    compiled_derivative=_elu_derivative,
+    struct="Elu",
+    range=(-1.0, math.inf),
+    carries=Nearly(reach=0.2),
+    inverse=_elu_inverse,
+    rectifier=True,
+)
+
+
+# softplus (C. Dugas et al.: Incorporating second-order functional knowledge for better option
+# pricing, 2001)
+
+
+def _softplus(z: Any) -> Any:
+    """Return ln(1 + eᶻ) = max(z, 0) + ln(1 + e⁻|ᶻ|)."""
+    positive = type(z)(0) if z < 0 else z
+    return positive + log1p_unit(exp(-abs(z)))
+
+
+def _softplus_derivative(_z: Any, a: Any) -> Any:
+    """Return 1 − e⁻ᵃ."""
+    return -expm1(-a)
+
+
+def _softplus_inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+    inside = np.maximum(mean, OUTPUT_MARGIN)
+    slope = -np.expm1(-inside)
+    return inside + np.log(slope), slope
+
+
+SOFTPLUS = Activation(
+    name="softplus",
+    formula="ln(1 + eᶻ)",
+    derivative_formula="1 − e⁻ᵃ",
+    value=lambda z: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
+    derivative=lambda z, a: -np.expm1(-a),
+    compiled_value=_softplus,
+    compiled_derivative=_softplus_derivative,
+    struct="Softplus",
+    range=(0.0, math.inf),
+    carries=Pairs(straight_from=4.0, middle=math.log(2)),
+    inverse=_softplus_inverse,
+    rectifier=True,
+)
+
+
+# exponential
+
+
+def _power(z: Matrix) -> Matrix:
+    return np.exp(z)
+
+
+def _exponential(z: Any) -> Any:
+    """Return eᶻ."""
+    return exp(z)
+
+
+def _exponential_derivative(_z: Any, a: Any) -> Any:
+    """Return a."""
+    return a
+
+
+def _logarithm(mean: Matrix) -> tuple[Matrix, Matrix]:
+    inside = np.maximum(mean, OUTPUT_MARGIN)
+    return np.log(inside), inside
+
+
+EXPONENTIAL = Activation(
+    name="exponential",
+    formula="eᶻ",
+    derivative_formula="a",
+    value=_power,
+    derivative=lambda z, a: a,
+    compiled_value=_exponential,
+    compiled_derivative=_exponential_derivative,
+    struct="Exponential",
+    range=(0.0, math.inf),
+    carries=Nearly(reach=0.2),
+    inverse=_logarithm,
+)
+
+
+ACTIVATIONS = {
+    own.name: own
+    for own in (SIGMOID, TANH, RELU, LEAKY_RELU, IDENTITY, GELU, SILU, ELU, SOFTPLUS, EXPONENTIAL)
+}
 """All activations by name."""

@@ -13,6 +13,11 @@ def exp(x: float) -> float:
     return math.exp(x)
 
 
+def expm1(x: float) -> float:
+    """Return eˣ − 1; in float32 for x within [−87, 88], beyond which it keeps the end's value."""
+    return math.expm1(x)
+
+
 def log(x: float) -> float:
     """Return ln x for a normal x > 0."""
     return math.log(x)

@@ -41,6 +41,7 @@ UNIT = np.concatenate([np.zeros(1, np.float32), bit_patterns(TINY, 1.0)])
 CASES = {
     # name: numbers, truth, largest relative and largest absolute error (one of them has to hold)
     "exp": (both_signs(bit_patterns(1e-9, 87.0)), np.exp, 2.5e-7, 0.0),
+    "expm1": (both_signs(bit_patterns(1e-30, 87.0)), np.expm1, 2.5e-7, 0.0),
     "log": (bit_patterns(TINY, np.finfo(np.float32).max), np.log, 2.5e-7, 1e-7),
     "tanh": (both_signs(bit_patterns(1e-30, 20.0)), np.tanh, 2.5e-7, 0.0),
     "log1p_unit": (UNIT, np.log1p, 2.5e-7, 0.0),
@@ -92,7 +93,7 @@ def test_tanh_is_zero_at_zero_and_odd():
     np.testing.assert_array_equal(run(x), -run(-x))
 
 
-@pytest.mark.parametrize("name", ["exp", "tanh", "log1p_unit", "normal_cdf"])
+@pytest.mark.parametrize("name", ["exp", "expm1", "tanh", "log1p_unit", "normal_cdf"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_nan_stays_nan(name, dtype):
     assert np.isnan(compiled(getattr(numba_math, name), dtype)(np.array([np.nan]))).all()

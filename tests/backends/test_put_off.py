@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpuae.backends.cuda_deferred import Advance, Columns, Total, overlap
-from gpuae.backends.cupy_ops import CupyOps, moved_tile
+from gpuae.backends.cupy_ops import CORRECTIONS, CupyOps, moved_tile
 from gpuae.backends.ops import START, STEP, Clock, Rows, Scaling
 
 ROWS, WIDTH, CODE = 37, 40, 35
@@ -199,6 +199,23 @@ def test_adam_finds_its_corrections_where_the_clock_left_them_or_computes_them(c
         left.append(w)
     np.testing.assert_array_equal(left[0], left[1])
     np.testing.assert_array_equal(left[0], left[2])
+
+
+def test_adam_takes_the_corrections_of_its_step_from_the_clock(cuda):
+    (recorder,) = cuda.recorders(1, lambda: None)
+    w, g, first, second = np.random.default_rng(3).random((4, 50))
+    clock = Clock(np.zeros(4, np.int64), np.full(1, 0.01))
+    recorder.ops.adam(w, g, first, second, clock)
+    recorder.ops.advance(clock, 8)
+    program = recorder.take()
+    program.replay(3)
+    left = recorder._scratch[CORRECTIONS]
+    np.testing.assert_allclose(left, [4, 1 - 0.9**4, 1 - 0.999**4], rtol=1e-14)
+    left[1:] = 1
+    before = w.copy()
+    program.replay(1)
+    np.testing.assert_allclose(w, before - 0.01 * first / (np.sqrt(second) + 1e-8), rtol=1e-12)
+    assert left[0] == 5
 
 
 def test_corrections_of_another_step_are_not_taken(cuda):

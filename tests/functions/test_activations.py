@@ -72,6 +72,7 @@ def test_a_score_is_carried_as_it_says(own):
             np.testing.assert_array_equal(f(Z), Z)
         case Pairs():
             np.testing.assert_allclose(f(Z) - f(-Z), carries.gain * Z, rtol=1e-13)
+            assert f(np.zeros(1)) == carries.middle
             above = carries.straight_from + np.linspace(0, 20, 99)
             np.testing.assert_allclose(f(above), above, atol=0.02)
         case Nearly():

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from h5py import h5o
+from pairwise import pairwise
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError, OutputError
@@ -72,8 +73,9 @@ def short_portions(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("times", [1, 4, 9, 13])
+@pairwise(
+    device=["numpy", "cpu", "cuda"], kind=list(KINDS), times=[1, 4, 9, 13], indirect=["device"]
+)
 def test_a_run_that_was_stopped_anywhere_ends_in_the_same_bits(
     device, x, tmp_path, kind, times, short_portions
 ):

@@ -10,7 +10,7 @@ import itertools
 
 import numpy as np
 import pytest
-from pairwise import covering
+from pairwise import covering, pairwise
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError
@@ -124,8 +124,7 @@ EXTRAS = [
 ]
 
 
-@pytest.mark.parametrize("sparsity", list(OWN))
-@pytest.mark.parametrize("extra", EXTRAS, ids=lambda own: "-".join(map(str, own.values())))
+@pairwise(device=["numpy", "cpu", "cuda"], extra=EXTRAS, sparsity=list(OWN), indirect=["device"])
 def test_gradients_are_right_with_noise_dropout_and_preprocessing(device, extra, sparsity):
     for decoder, activation in (("untied", "sigmoid"), ("tied", "tanh")):
         settings = {"hidden": (4, 3), "activation": activation, "decoder": decoder}
@@ -456,10 +455,14 @@ def objective_of(config):
         return value, ops.to_host(team.gradient), flat
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_right_gradient_passes_whatever_the_seed(device, seed):
+@pairwise(
+    device=["numpy", "cpu", "cuda"],
+    seed=range(4),
+    kind=[("untied", "mse"), ("transpose", "mse"), ("tied", "bce")],
+    indirect=["device"],
+)
+def test_a_right_gradient_passes_whatever_the_seed(device, seed, kind):
     """Where gradients nearly vanish, as early in a deep sigmoid network, rounding must not fail."""
-    for decoder, loss in (("untied", "mse"), ("transpose", "mse"), ("tied", "bce")):
-        settings = {"hidden": (4, 3, 2), "sparsity": "topk", "k": 1, "weight_decay": 0.1}
-        settings |= {"decoder": decoder, "loss": loss, "seed": seed, "threads": 1}
-        assert largest_error(Config.parse(settings), device) <= LIMIT
+    settings = {"hidden": (4, 3, 2), "sparsity": "topk", "k": 1, "weight_decay": 0.1}
+    settings |= {"decoder": kind[0], "loss": kind[1], "seed": seed, "threads": 1}
+    assert largest_error(Config.parse(settings), device) <= LIMIT
