@@ -114,6 +114,9 @@ class Config(BaseModel):
     loss: Loss = Field(
         "mse", description="; ".join(f"{own.name}: {own.sentence}" for own in LOSSES.values())
     )
+    huber_delta: float | None = Field(
+        None, gt=0, description="huber: where errors begin to count linearly [1]"
+    )
     weight_decay: float = Field(0.0, ge=0, description="λ of (λ/2)·Σ‖W‖²")
     sparsity: Sparsity = Field(
         "none",
@@ -292,6 +295,16 @@ def _check_available(config: Config) -> None:
         raise ValueError("pretrain is not available in this version; leave it out")
 
 
+def _check_activations(config: Config) -> None:
+    for setting in ("activation", "code_activation"):
+        name = getattr(config, setting)
+        if name and ACTIVATIONS[name].output_only:
+            raise ValueError(
+                f"{setting}={name} would grow beyond all bounds from layer to layer: it is for "
+                "output_activation; use softplus, say"
+            )
+
+
 def _check_loss(config: Config) -> None:
     loss = LOSSES[config.loss]
     targets, output = loss.targets, config.output_activation
@@ -332,6 +345,10 @@ def _check_switched_off(config: Config) -> None:
         idle = (Config.model_fields[name].default, _ONCE_DEFAULT.get(name))
         if config.sparsity != owner and getattr(config, name) not in idle:
             raise ValueError(f"{name} has no effect without sparsity={owner}")
+    parameters = ((own.parameter[0], own.name) for own in LOSSES.values() if own.parameter)
+    for name, owner in parameters:
+        if config.loss != owner and getattr(config, name) is not None:
+            raise ValueError(f"{name} has no effect without loss={owner}")
     if config.momentum and config.optimizer != "sgd":
         raise ValueError("momentum belongs to optimizer=sgd")
     if config.precision == "tf32" and config.dtype != "float32":
@@ -384,6 +401,7 @@ def _check_full_batch(config: Config) -> None:
 
 _CHECKS = (
     _check_available,
+    _check_activations,
     _check_loss,
     _check_shape,
     _check_sparsity,

@@ -249,6 +249,9 @@ def _span_of_targets(config: Config, facts: DataFacts) -> tuple[float, float]:
 def _choose_objective(choices: _Choices, facts: DataFacts) -> None:
     """Weigh penalties as beside a sum over columns; a mean is 2/d of it."""
     config = choices.config
+    parameter = LOSSES[config.loss].parameter
+    if parameter is not None:
+        choices.choose(*parameter, "in preprocessed units")
     share, reason = 1.0, "beside a sum over columns"
     if LOSSES[config.loss].averaged:
         share, reason = 2 / facts.columns, f"beside a mean over {facts.columns} columns"

@@ -91,6 +91,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         decoder: str = "untied",
         init: str | None = None,
         loss: str = "mse",
+        huber_delta: float | None = None,
         weight_decay: float = 0.0,
         sparsity: str = "none",
         rho: float = 0.05,
@@ -134,6 +135,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.decoder = decoder
         self.init = init
         self.loss = loss
+        self.huber_delta = huber_delta
         self.weight_decay = weight_decay
         self.sparsity = sparsity
         self.rho = rho

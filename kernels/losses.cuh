@@ -31,3 +31,14 @@ struct CrossEntropy {
         return {output, positive - z * target + log_of_one_plus(e), output - target};
     }
 };
+
+// e^2 / 2 of an error within +-parameter, beyond that linear.
+template <typename F>
+struct Huber {
+    template <typename Real>
+    __device__ static Outcome<Real> of(Real z, Real target, Real parameter) {
+        const Real output = F::value(z), error = output - target;
+        const Real inside = error < -parameter ? -parameter : error > parameter ? parameter : error;
+        return {output, inside * (error - inside * Real(0.5)), inside * F::slope(z, output)};
+    }
+};

@@ -18,6 +18,7 @@ TABLE = {
     "decoder": "untied",
     "init": None,
     "loss": "mse",
+    "huber_delta": None,
     "weight_decay": 0,
     "sparsity": "none",
     "rho": 0.05,
@@ -103,9 +104,12 @@ SENSELESS = [
     ({"loss": "bce", "output_activation": "tanh"}, "loss=bce .*output_activation"),
     ({"loss": "bce", "scale": "standard"}, "loss=bce .*scale"),
     ({"loss": "bce", "whiten": "pca"}, "loss=bce .*whiten"),
+    ({"huber_delta": 2.0}, "huber_delta .*loss=huber"),
     ({"sparsity": "kl", "activation": "relu"}, "sparsity=kl .*activation"),
     ({"sparsity": "kl", "activation": "leaky_relu"}, "sparsity=kl .*activation"),
     ({"sparsity": "kl", "activation": "identity"}, "sparsity=kl .*activation"),
+    ({"activation": "exponential"}, "activation=exponential .*output_activation"),
+    ({"code_activation": "exponential"}, "code_activation=exponential .*softplus"),
     ({"sparsity": "topk", "k": 9, "hidden": (20, 8)}, "k=9 .*8"),
     ({"sparsity": "topk", "hidden": 16}, "k=32 .*16"),
     ({"noise": "gaussian"}, "noise_level"),
@@ -135,6 +139,7 @@ def test_what_makes_no_sense_is_refused_with_the_reason(settings, says):
 
 OUT_OF_RANGE = [
     *((name, -1) for name in ("weight_decay", "beta", "l1", "noise_level", "epochs", "patience")),
+    *(("huber_delta", value) for value in (0, -1, float("nan"))),
     *((name, 0) for name in ("rho", "k", "learning_rate", "batch_size", "threads", "tile_rows")),
     *((name, 1) for name in ("rho", "dropout", "momentum", "validation")),
     *((name, -0.1) for name in ("rho", "dropout", "momentum", "validation", "learning_rate")),

@@ -78,7 +78,7 @@ class Activation:
     value, derivative
         The definition: f of a matrix, and f′ from the matrices of z and a.
     compiled_value, compiled_derivative
-        The same of one element, for compiled loops.
+        The same of one element, for compiled loops; they may call elementary functions alone.
     struct
         Name of the CUDA struct.
     needs_z
@@ -92,6 +92,8 @@ class Activation:
         there.
     rectifier
         Whether weights of `init=he` suit it.
+    output_only
+        Whether hidden layers of it would make no sense.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Activation:
     inverse: Callable[[Matrix], tuple[Matrix, Matrix]]
     needs_z: bool = False
     rectifier: bool = False
+    output_only: bool = False
 
     @property
     def bounded(self) -> bool:
@@ -513,6 +516,7 @@ EXPONENTIAL = Activation(
     range=(0.0, math.inf),
     carries=Nearly(reach=0.2),
     inverse=_logarithm,
+    output_only=True,
 )
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 else:
     np = Deferred("numpy")
 
+Settings: TypeAlias = Any
+"""A resolved `gpuae.config.Config`."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -70,11 +73,12 @@ class Loss:
         The definition: from the matrices z, x̂ and x the terms of the sum, and from x̂ and x what is
         multiplied by f′. Their last argument, as that of all others, is the loss's parameter.
     compiled_term, compiled_error
-        The same of one element, as functions of x̂ − x, for compiled loops.
+        The same of one element, as functions of x̂ − x, for compiled loops; they may call elementary
+        functions alone.
     compiled_outcome
         Instead, where the loss has an output activation of its own: x̂ and the term, from z and x.
     parameter
-        Name of the setting that is the parameter; None: there is none.
+        Name of the setting that is the parameter, and its default; None: there is none.
     struct
         Name of the CUDA struct, a template of the activation's where the loss has none of its own.
     output
@@ -97,7 +101,7 @@ class Loss:
     compiled_term: Callable[[Any, Any], Any] | None = None
     compiled_error: Callable[[Any, Any], Any] | None = None
     compiled_outcome: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
-    parameter: str | None = None
+    parameter: tuple[str, float] | None = None
     output: Activation | None = None
     reason: str = ""
     targets: Targets = ANY_TARGETS
@@ -106,9 +110,9 @@ class Loss:
         """Whether the output may have this activation."""
         return self.output is None or self.output.name == activation
 
-    def parameter_of(self, settings: object) -> float:
+    def parameter_of(self, settings: Settings) -> float:
         """Return the parameter that settings have; 0 where there is none."""
-        return float(getattr(settings, self.parameter)) if self.parameter else 0.0
+        return float(settings.resolved(self.parameter[0])) if self.parameter else 0.0
 
     def value_factor(self, columns: int) -> float:
         """Return what the sum of a row's terms is multiplied by."""
@@ -204,5 +208,41 @@ BCE = Loss(
 )
 
 
-LOSSES = {own.name: own for own in (MSE, SSE, BCE)}
+# huber (P. Huber: Robust estimation of a location parameter, 1964, equation 3.6)
+
+
+def _huber_terms(_z: Matrix, output: Matrix, target: Matrix, delta: float) -> Matrix:
+    error, inside = output - target, _within(output, target, delta)
+    return np.asarray(inside * (error - inside / 2))
+
+
+def _within(output: Matrix, target: Matrix, delta: float) -> Matrix:
+    return np.asarray(np.clip(output - target, -delta, delta))
+
+
+def _huber_term(error: Any, delta: Any) -> Any:
+    """Return e²/2 where |e| ≤ δ, else δ(|e| − δ/2)."""
+    inside = -delta if error < -delta else delta if error > delta else error
+    return inside * (error - inside * type(error)(0.5))
+
+
+def _clipped(error: Any, delta: Any) -> Any:
+    """Return e within ±δ."""
+    return -delta if error < -delta else delta if error > delta else error
+
+
+HUBER = Loss(
+    name="huber",
+    formula="(1/d) Σ c e − c²/2, e = x̂ − x, c = e kept within ±δ; δ is `huber_delta`",
+    sentence="half the squared error, but errors above huber_delta count linearly; mean",
+    struct="Huber",
+    terms=_huber_terms,
+    errors=_within,
+    compiled_term=_huber_term,
+    compiled_error=_clipped,
+    parameter=("huber_delta", 1.0),
+)
+
+
+LOSSES = {own.name: own for own in (MSE, SSE, BCE, HUBER)}
 """All losses by name."""

@@ -15,6 +15,8 @@ ACTIVATIONS = list(activations.ACTIVATIONS)
 OUTPUTS = [
     pair for pair in itertools.product(ACTIVATIONS, LOSSES) if LOSSES[pair[1]].takes(pair[0])
 ]
+PARAMETER = 0.4
+"""Of losses that have one."""
 SHAPES = [(1, 1), (1, 7), (7, 1), (3, 5), (5, 8), (17, 33), (64, 31), (41, 132), (0, 5)]
 """Rows and columns: empty, single, odd, whole groups of four, and beyond a tile of 128 columns."""
 
@@ -278,7 +280,7 @@ def test_output_loss(assert_agree, shape, dtype, output):
     activation, loss = output
     assert_agree(
         lambda ops, z, bias, target, total: ops.output_loss(
-            z, bias, target, activation, loss, total
+            z, bias, target, activation, loss, total, PARAMETER
         ),
         z=normal(shape, dtype, scale=3),
         bias=normal(shape[1], dtype, 1),
@@ -292,7 +294,7 @@ def test_output_delta(assert_agree, shape, dtype, output, accumulate):
     activation, loss = output
     assert_agree(
         lambda ops, z, bias, target, total, sums: ops.output_delta(
-            z, bias, target, activation, loss, 100, total, sums, accumulate
+            z, bias, target, activation, loss, 100, total, sums, accumulate, PARAMETER
         ),
         rounding(activation, dtype),
         z=normal(shape, dtype, 8, scale=0.3),
@@ -348,7 +350,7 @@ def test_hidden_delta(assert_agree, shape, dtype, activation, l1, slope, mask):
 
 
 def rounding(activation, dtype):
-    """Where f′ is a difference of terms with z, or f′·f a square, less is left of the last digits."""
+    """Where f′ is a difference of terms with z, or f′·f a square, fewer digits are left."""
     less = activations.ACTIVATIONS[activation].needs_z or activation == "exponential"
     return 3e-6 if less and dtype == "float32" else None
 

@@ -6,6 +6,7 @@ import fake_cupy
 import numpy as np
 import pytest
 from on_gpu import OnGpu
+from pairwise import pairwise
 
 from gpuae.backends import Device, computed_by, get_ops
 from gpuae.backends.ops import Clock, Rows, Scaling
@@ -24,10 +25,13 @@ KINDS = [
 ]
 
 
-@pytest.fixture(params=[(), (MAIN,), (COPIES,)], ids=["late", "main first", "copies first"])
+EAGER = {"late": (), "main first": (MAIN,), "copies first": (COPIES,)}
+
+
+@pytest.fixture(params=list(EAGER))
 def cupy(request, monkeypatch, kernel_libraries):
     """A CuPy whose streams run as late as they may, or one of them as early."""
-    fake_cupy.install(monkeypatch, kernel_libraries, getattr(request, "param", ()))
+    fake_cupy.install(monkeypatch, kernel_libraries, EAGER[request.param])
     yield fake_cupy
     sys.modules.pop("gpuae.backends.cupy_gpu", None)
 
@@ -48,8 +52,7 @@ def streamed(monkeypatch):
     monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)
 
 
-@pytest.mark.parametrize("settings", KINDS, ids=["sparse", "tied", "lbfgs"])
-@pytest.mark.parametrize("slots", [None, 2, 3, 4])
+@pairwise(cupy=list(EAGER), settings=KINDS, slots=[None, 2, 3, 4], indirect=["cupy"])
 def test_a_fit_is_what_it_is_without_streams(
     cupy, low_rank, monkeypatch, kernel_libraries, settings, slots
 ):

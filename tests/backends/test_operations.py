@@ -369,6 +369,15 @@ def test_squared_losses_by_hand(ops, loss, expected, factor):
     np.testing.assert_allclose(bias_gradient, factor * error.sum(axis=0) / 2, rtol=1e-14)
 
 
+def test_huber_by_hand(ops):
+    error, delta = array([2.0, -0.5, 0.1, -3.0]), 0.5
+    terms = [0.5 * (2 - 0.25), 0.5 * 0.25, 0.005, 0.5 * (3 - 0.25)]
+    z, target, total, sums = error + 7, np.full((1, 4), 7.0), np.zeros(1), np.empty(4)
+    ops.output_delta(z, np.zeros(4), target, "identity", "huber", 5, total, sums, False, delta)
+    assert total[0] == pytest.approx(sum(terms) / 4, rel=1e-14)
+    np.testing.assert_allclose(z, array([0.5, -0.5, 0.1, -0.5]) / 4 / 5, rtol=1e-13)
+
+
 def test_cross_entropy_by_hand(ops):
     z, target = array([0.3, -1.2]), array([0.9, 0.2])
     probability = 1 / (1 + np.exp(-z))

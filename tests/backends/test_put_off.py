@@ -15,7 +15,7 @@ ROWS, WIDTH, CODE = 37, 40, 35
 """Of a step: three strips of rows, more columns than one group has."""
 
 
-@pytest.fixture(params=[(3, 0), (1, 7)], ids=["three blocks", "one block, shuffled"])
+@pytest.fixture(params=[(3, 0), (1, 7)], ids=["cuda, three blocks", "cuda, one block"])
 def cuda(request, kernel_libraries):
     from host_gpu import HostGpu
 
@@ -86,7 +86,7 @@ def chosen(random):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_program_leaves_what_its_calls_would_on_cuda(cuda, seed):
+def test_a_program_leaves_what_its_calls_would(cuda, seed):
     random = np.random.default_rng(seed)
     calls = [chosen(random) for _ in range(25)]
     at_once, recorded = Buffers(), Buffers()
@@ -154,7 +154,7 @@ def launches_of_a_step(ops, gpu, widths, *, sparse):
     ],
     ids=["plain", "sparse", "deep"],
 )
-def test_a_step_is_this_few_launches_on_cuda(cuda, widths, sparse, launches):
+def test_a_step_is_this_few_launches(cuda, widths, sparse, launches):
     found = launches_of_a_step(cuda, cuda.gpu, widths, sparse=sparse)
     assert len(found) == launches, found
     assert found.count("product") == 3 * (len(widths) - 1) - 1

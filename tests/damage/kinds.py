@@ -22,13 +22,15 @@ GROUPS = {
     "scores.h5": "hdf5",
     "checkpoint.h5": "checkpoint",
     "chunked.h5": "inner",
-    "cells.h5ad": "data",
-    "turned.mat": "data",
+    "cells.h5ad": "streamed",
+    "growing.h5ad": "streamed",
+    "turned.mat": "streamed",
     "words.h5": "hdf5",
     "rows.npy": "data",
     "rows.npz": "data",
     "small.npz": "data",
     "sparse.npz": "data",
+    "small-sparse.npz": "streamed",
     "rows.parquet": "data",
     "rows-idx3-ubyte": "data",
     "rows-idx3-ubyte.gz": "data",
@@ -83,22 +85,28 @@ def _write_foreign_hdf5(folder: Path) -> None:
 
 def _write_sparse(folder: Path) -> None:
     few = sparse.csr_matrix(np.where(ROWS > 0.5, ROWS, 0))
-    sparse.save_npz(folder / "sparse.npz", few)
-    with h5py.File(folder / "cells.h5ad", "w") as file:
-        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
-        matrix = file.create_group("X")
-        matrix.attrs.update({"encoding-type": "csr_matrix", "shape": few.shape})
-        for name in ("indptr", "indices", "data"):
-            matrix.create_dataset(name, data=getattr(few, name), compression="gzip")
-        for frame, names in (("obs", NAMES), ("var", list("abcdef"))):
-            file.create_group(frame).attrs["_index"] = "_index"
-            file[f"{frame}/_index"] = names
+    sparse.save_npz(folder / "sparse.npz", few, compressed=False)
+    sparse.save_npz(folder / "small-sparse.npz", few, compressed=True)
+    _write_cells(folder / "cells.h5ad", few, compression="gzip")
+    _write_cells(folder / "growing.h5ad", few, maxshape=(None,))
     with h5py.File(folder / "turned.mat", "w", userblock_size=512) as file:
         file.create_dataset("X", data=ROWS.T, compression="gzip", chunks=(6, 4))
         file["X"].attrs["MATLAB_class"] = np.bytes_("single")
     head = b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM"
     with (folder / "turned.mat").open("r+b") as file:
         file.write(head)
+
+
+def _write_cells(path: Path, few: sparse.csr_matrix, **options: object) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        matrix = file.create_group("X")
+        matrix.attrs.update({"encoding-type": "csr_matrix", "shape": few.shape})
+        for name in ("indptr", "indices", "data"):
+            matrix.create_dataset(name, data=getattr(few, name), **options)
+        for frame, names in (("obs", NAMES), ("var", list("abcdef"))):
+            file.create_group(frame).attrs["_index"] = "_index"
+            file[f"{frame}/_index"] = names
 
 
 def _write_own_hdf5(folder: Path) -> None:

@@ -39,6 +39,10 @@ COMMANDS = {
         RESUME.split(),
     ],
     "data": [["convert", "{file}", "{out}", "--force"]],
+    "streamed": [
+        ["convert", "{file}", "{out}", "--force"],
+        ["score", "{folder}/model.h5", "{file}", "-o", "{out}", "--force", "--memory", "8B"],
+    ],
     "hdf5": [
         ["inspect", "{file}"],
         ["verify", "{file}"],

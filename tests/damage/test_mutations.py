@@ -9,7 +9,7 @@ import kinds
 import pytest
 import ways
 
-SHORT, LONG = 24, 600
+SHORT, LONG = 16, 600
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ TESTS = [
     "tests/backends/test_agreement.py",
     "tests/backends/test_operations.py",
     "tests/backends/test_put_off.py",
+    "tests/backends/test_sparse.py",
     "tests/kernels/test_device_functions.py",
 ]
 PYTEST = ["-q", "-x", "-p", "no:cacheprovider", *TESTS]
@@ -39,10 +40,10 @@ NOT_EXPLAINED = "NOT EXPLAINED"
 OF_FILE = {
     "rows.cu": "gather or corrupt or noise or mask_ or masks or normals or unscale or dropout"
     " or threshold",
-    "forward.cu": "bias_activation or topk or elementwise or every_activation or row_errors"
-    " or threshold",
+    "forward.cu": "bias_activation or elementwise or every_activation or row_errors or threshold",
     "backward.cu": "output_ or kl_ or hidden_delta or every_loss or put_off",
     "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes or put_off",
+    "sparse.cu": "test_sparse or topk",
     "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby or put_off",
     "clock.cuh": "clock or adam or optimizer or put_off",
     "activations.cuh": "activation or output_ or hidden_delta or optimizer or every_",
@@ -52,9 +53,11 @@ OF_FILE = {
     " or optimizer or clock or masks or topk or kl_ or place_of or put_off",
 }
 """The tests of the kernels in a file."""
-TELLING = ("17x33", "5x8", "5001")
+TELLING = ("17x33", "5x8", "5001", "33-70-132-9", "700-20")
 """Sizes at which most mistakes show: these go first."""
-SANITIZED = "(41x132 or 17x33 or 5x8 or 5001) and float32 and not gathering"
+SANITIZED = (
+    "(41x132 or 17x33 or 5x8 or 5001 or 33-70-132-9 or 700-20) and float32 and not gathering"
+)
 SECONDS = 120
 """Of computing, after which tests that have not ended have noticed: the kernel runs for ever."""
 WAITING = 1800

@@ -11,8 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "kernels"
-AGREEMENT = "tests/backends/test_agreement.py"
-SOME_SHAPES = "cuda and (41x132 or 17x33 or 5x8) and float32 and not gathering"
+AGREEMENT = ("tests/backends/test_agreement.py", "tests/backends/test_sparse.py")
+SHAPES = "41x132 or 17x33 or 5x8 or 33-70-132-9 or 700-20"
+SOME_SHAPES = f"cuda and ({SHAPES}) and float32 and not gathering"
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +45,7 @@ def _checked(libraries, sanitizer, chosen, kernels=KERNELS, marked="long or not 
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider"]
     return subprocess.run(
-        [*command, AGREEMENT, "-k", chosen, "-m", marked],
+        [*command, *AGREEMENT, "-k", chosen, "-m", marked],
         capture_output=True,
         text=True,
         check=False,

@@ -54,6 +54,7 @@ def rebuilt(model, x):
 PAIRED = [own.name for own in ACTIVATIONS.values() if isinstance(own.carries, Pairs)]
 UNDONE = [own.name for own in ACTIVATIONS.values() if own.undone_by_transpose]
 BENT = [own.name for own in ACTIVATIONS.values() if not isinstance(own.carries, Straight)]
+INNER = [own.name for own in ACTIVATIONS.values() if not own.output_only]
 LINEAR = {"code_activation": "identity"}
 EXACT = [
     {"hidden": CODE},
@@ -84,7 +85,7 @@ def test_rectifiers_and_linear_units_begin_as_pca_exactly(x, settings):
 @pytest.mark.parametrize(
     "settings",
     [
-        *({"hidden": CODE, "activation": name} for name in BENT),
+        *({"hidden": CODE, "activation": name} for name in BENT if name in INNER),
         {"hidden": (16, CODE), "activation": "tanh"},
         {"hidden": (16, 9, CODE), "activation": "sigmoid"},
         {"hidden": (20, CODE), "activation": "leaky_relu", "decoder": "tied"},

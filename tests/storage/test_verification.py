@@ -99,8 +99,12 @@ def test_data_of_other_formats_may_be_among_the_files_when_they_are_sources(tmp_
     assert "was made from another data than" in model.problems[0]
 
 
-@pytest.mark.parametrize("kind", ["dataset", "model", "features", "scores"])
-def test_every_byte_of_the_values_counts(files, kind):
+each_kind = pytest.mark.parametrize("kind", ["dataset", "model", "features", "scores"])
+
+
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.long)])
+@each_kind
+def test_every_byte_of_the_values_counts(files, kind, step):
     path = files[kind]
     content = bytearray(path.read_bytes())
     with h5py.File(path) as file:
@@ -109,7 +113,6 @@ def test_every_byte_of_the_values_counts(files, kind):
             for name, item in tree.objects(file).items()
             if isinstance(item, h5py.Dataset)
         }
-    step = 5 if kind == "model" else 1
     for name, (offset, size) in spans.items():
         for position in range(offset, offset + size, step):
             content[position] ^= 1 << position % 8
@@ -118,13 +121,14 @@ def test_every_byte_of_the_values_counts(files, kind):
             assert problems(path), f"{name}, byte {position - offset}"
 
 
-@pytest.mark.parametrize("kind", ["dataset", "model", "features", "scores"])
-def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(files, kind):
+@pytest.mark.parametrize("flips", [50, pytest.param(1000, marks=pytest.mark.long)])
+@each_kind
+def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(files, kind, flips):
     path = files[kind]
     whole = contents(path)
     content = bytearray(path.read_bytes())
     random = np.random.default_rng(0)
-    for position in random.choice(len(content), min(300, len(content)), replace=False):
+    for position in random.choice(len(content), min(flips, len(content)), replace=False):
         bit = 1 << int(random.integers(8))
         content[position] ^= bit
         path.write_bytes(content)
