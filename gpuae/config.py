@@ -52,6 +52,8 @@ else:
 Precision: TypeAlias = Literal["float32", "tf32"]
 OutlierScore: TypeAlias = Literal["mse", "knn"]
 
+CENTRED = ("standard", "shrunk", "pooled")
+"""Scalings that move the mean of a column to 0."""
 RUN_OPTIONS = ("device", "threads", "memory")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
@@ -105,7 +107,8 @@ class Config(BaseModel):
     )
     output_activation: Literal["auto"] | Activation = Field(
         "auto",
-        description="auto: sigmoid for bce and kl where targets lie in [0, 1], else identity",
+        description="auto: what the loss needs (bce: sigmoid), else identity; "
+        "for kl sigmoid where targets lie in [0, 1]",
     )
     decoder: Decoder = Field(
         "untied", description="transpose: starts as the encoder's transpose; tied: stays so"
@@ -313,10 +316,11 @@ def _check_loss(config: Config) -> None:
             f"loss={loss.name} needs output_activation={loss.output.name}, not "
             f"{output}: {loss.reason}"
         )
-    if targets is not ANY_TARGETS and (config.scale == "standard" or config.whiten != "none"):
+    centred = config.scale if config.scale in CENTRED else None
+    if targets is not ANY_TARGETS and (centred or config.whiten != "none"):
         raise ValueError(
-            f"loss={loss.name} needs targets {targets.words}, which scale=standard and whiten do "
-            f"not give; {targets.remedy} without whitening"
+            f"loss={loss.name} needs targets {targets.words}, which scale={centred or CENTRED[0]} "
+            f"and whiten do not give; {targets.remedy} without whitening"
         )
 
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gpuae.config import Config
+from gpuae.config import CENTRED, Config
 from gpuae.errors import ConfigError
 from gpuae.functions.activations import ACTIVATIONS, SIGMOID
 from gpuae.functions.losses import ANY_TARGETS, LOSSES, UNIT_TARGETS
@@ -209,7 +209,9 @@ def _widths_to(code: int, depth: int, facts: DataFacts) -> tuple[int, ...]:
 def _choose_values(choices: _Choices, facts: DataFacts) -> None:
     config = choices.config
     targets = LOSSES[config.loss].targets
-    if targets is UNIT_TARGETS or config.output_activation == SIGMOID.name:
+    if targets.scale is not None:
+        choices.choose("scale", targets.scale, f"targets {targets.words}")
+    elif targets is UNIT_TARGETS or config.output_activation == SIGMOID.name:
         pixels = facts.dtype == "uint8" and facts.highest > PIXEL_BYTES
         scale = "unit" if pixels or (facts.one_range and "int" not in facts.dtype) else "minmax"
         choices.choose("scale", scale, f"targets {UNIT_TARGETS.words}")
@@ -238,7 +240,7 @@ def _choose_output(choices: _Choices, facts: DataFacts) -> None:
 
 def _span_of_targets(config: Config, facts: DataFacts) -> tuple[float, float]:
     """Return bounds of what the network is to make, in preprocessed units."""
-    if config.whiten != "none" or config.scale in ("standard", "shrunk", "pooled"):
+    if config.whiten != "none" or config.scale in CENTRED:
         return -math.inf, math.inf
     if config.scale == "none":
         return facts.lowest, facts.highest

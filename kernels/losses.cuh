@@ -5,6 +5,9 @@
 #pragma once
 #include "activations.cuh"
 
+__device__ inline float logarithm(float x) { return logf(x); }
+__device__ inline double logarithm(double x) { return log(x); }
+
 template <typename Real>
 struct Outcome {
     Real output, term, error;
@@ -40,5 +43,15 @@ struct Huber {
         const Real output = F::value(z), error = output - target;
         const Real inside = error < -parameter ? -parameter : error > parameter ? parameter : error;
         return {output, inside * (error - inside * Real(0.5)), inside * F::slope(z, output)};
+    }
+};
+
+// Half the Poisson deviance, from the logarithm of the rate: x (log x - z) + e^z - x, 0 log 0 = 0.
+struct HalfDeviance {
+    template <typename Real>
+    __device__ static Outcome<Real> of(Real z, Real target, Real) {
+        const Real output = exponential(z), error = output - target;
+        const Real positive = target > Real(0) ? target : Real(1);
+        return {output, target * (logarithm(positive) - z) + error, error};
     }
 };

@@ -104,6 +104,9 @@ def test_training_starts_as_pca_but_for_sparse_codes(settings, init):
         ({"loss": "bce"}, facts(dtype="uint8", lowest=0, highest=255), "unit", "sigmoid"),
         ({"loss": "bce"}, facts(dtype="uint8", lowest=0, highest=16), "minmax", "sigmoid"),
         ({"output_activation": "sigmoid"}, facts(), "minmax", "sigmoid"),
+        ({"loss": "poisson"}, facts(lowest=0), "none", "exponential"),
+        ({"loss": "poisson"}, facts(dtype="uint8", lowest=0, highest=255), "none", "exponential"),
+        ({"loss": "poisson", "scale": "unit"}, facts(), "unit", "exponential"),
         ({"sparsity": "kl", "scale": "minmax"}, facts(), "minmax", "sigmoid"),
         ({"sparsity": "kl", "scale": "none"}, facts(highest=1.01, lowest=0), "none", "identity"),
         ({"sparsity": "kl", "scale": "none"}, facts(highest=1, lowest=0), "none", "sigmoid"),
@@ -119,6 +122,11 @@ def test_scale_and_output_suit_each_other(settings, data, scale, output):
 def test_bce_is_refused_where_the_targets_are_no_probabilities(scale):
     with pytest.raises(ConfigError, match="loss: bce needs targets"):
         resolved(facts(dtype="int16", lowest=-1), scale=scale, loss="bce")
+
+
+def test_poisson_is_refused_where_the_targets_are_no_counts():
+    with pytest.raises(ConfigError, match=r"poisson needs targets of 0 or more .*\[-2, 5\]; use"):
+        resolved(facts(lowest=-2), loss="poisson")
 
 
 def test_penalties_weigh_the_same_beside_a_sum_and_a_mean():

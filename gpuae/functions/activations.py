@@ -88,8 +88,9 @@ class Activation:
     carries
         How its units carry a score.
     inverse
-        For means of output columns (d,): z with f(z) = mean, as far as f reaches it, and the slope
-        there.
+        For means and deviations of output columns (d,): z with f(z) = mean, as far as f reaches
+        it, and the slope there. Where f grows too fast for a line to stand for it, such that f of a
+        normal z has the mean.
     rectifier
         Whether weights of `init=he` suit it.
     output_only
@@ -106,7 +107,7 @@ class Activation:
     struct: str
     range: tuple[float, float]
     carries: Straight | Pairs | Nearly
-    inverse: Callable[[Matrix], tuple[Matrix, Matrix]]
+    inverse: Callable[[Matrix, Matrix], tuple[Matrix, Matrix]]
     needs_z: bool = False
     rectifier: bool = False
     output_only: bool = False
@@ -146,7 +147,7 @@ def _sigmoid_derivative(_z: Any, a: Any) -> Any:
     return a * (type(a)(1) - a)
 
 
-def _logit(mean: Matrix) -> tuple[Matrix, Matrix]:
+def _logit(mean: Matrix, _deviation: Matrix) -> tuple[Matrix, Matrix]:
     inside = np.clip(mean, OUTPUT_MARGIN, 1 - OUTPUT_MARGIN)
     return np.log(inside / (1 - inside)), inside * (1 - inside)
 
@@ -183,7 +184,7 @@ def _tanh_derivative(_z: Any, a: Any) -> Any:
     return type(a)(1) - a * a
 
 
-def _artanh(mean: Matrix) -> tuple[Matrix, Matrix]:
+def _artanh(mean: Matrix, _deviation: Matrix) -> tuple[Matrix, Matrix]:
     inside = np.clip(mean, OUTPUT_MARGIN - 1, 1 - OUTPUT_MARGIN)
     return np.arctanh(inside), 1 - inside**2
 
@@ -216,7 +217,7 @@ def _relu_derivative(_z: Any, a: Any) -> Any:
     return type(a)(1) if a > 0 else type(a)(0)
 
 
-def _same(mean: Matrix) -> tuple[Matrix, Matrix]:
+def _same(mean: Matrix, _deviation: Matrix) -> tuple[Matrix, Matrix]:
     return mean, np.ones(len(mean))
 
 
@@ -249,7 +250,7 @@ def _leaky_relu_derivative(_z: Any, a: Any) -> Any:
     return type(a)(1) if a > 0 else type(a)(LEAKY_SLOPE)
 
 
-def _leaky_inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+def _leaky_inverse(mean: Matrix, _deviation: Matrix) -> tuple[Matrix, Matrix]:
     slope = np.where(mean < 0, LEAKY_SLOPE, 1.0)
     return mean / slope, slope
 
@@ -330,10 +331,10 @@ def _gelu_derivative(z: Any, _a: Any) -> Any:
 
 def _rising(
     value: Callable[[Matrix], Matrix], derivative: Callable[[Matrix, Matrix], Matrix], least: float
-) -> Callable[[Matrix], tuple[Matrix, Matrix]]:
+) -> Callable[[Matrix, Matrix], tuple[Matrix, Matrix]]:
     """Return the inverse of what rises from z = `least` on and is above z − 2, by bisection."""
 
-    def inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+    def inverse(mean: Matrix, _deviation: Matrix) -> tuple[Matrix, Matrix]:
         low, high = np.full(len(mean), least), np.maximum(mean, 0) + 2
         for _ in range(60):
             middle = (low + high) / 2
@@ -424,7 +425,7 @@ def _elu_derivative(_z: Any, a: Any) -> Any:
     return type(a)(1) if a > 0 else a + type(a)(1)
 
 
-def _elu_inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+def _elu_inverse(mean: Matrix, _deviation: Matrix) -> tuple[Matrix, Matrix]:
     below = np.clip(mean, OUTPUT_MARGIN - 1, 0)
     return np.where(mean > 0, mean, np.log1p(below)), below + 1
 
@@ -460,7 +461,7 @@ def _softplus_derivative(_z: Any, a: Any) -> Any:
     return -expm1(-a)
 
 
-def _softplus_inverse(mean: Matrix) -> tuple[Matrix, Matrix]:
+def _softplus_inverse(mean: Matrix, _deviation: Matrix) -> tuple[Matrix, Matrix]:
     inside = np.maximum(mean, OUTPUT_MARGIN)
     slope = -np.expm1(-inside)
     return inside + np.log(slope), slope
@@ -484,6 +485,9 @@ SOFTPLUS = Activation(
 
 # exponential
 
+WIDEST_EXPONENT = 0.6
+"""Largest deviation of z that weights begin with: e to the power of larger ones has a long tail."""
+
 
 def _power(z: Matrix) -> Matrix:
     return np.exp(z)
@@ -499,9 +503,11 @@ def _exponential_derivative(_z: Any, a: Any) -> Any:
     return a
 
 
-def _logarithm(mean: Matrix) -> tuple[Matrix, Matrix]:
+def _logarithm(mean: Matrix, deviation: Matrix) -> tuple[Matrix, Matrix]:
+    """Return μ and s of a normal z = μ + (what is wanted)/s: e^(μ + v/2) is its mean."""
     inside = np.maximum(mean, OUTPUT_MARGIN)
-    return np.log(inside), inside
+    slope = np.maximum(inside, deviation / WIDEST_EXPONENT)
+    return np.log(inside) - (deviation / slope) ** 2 / 2, slope
 
 
 EXPONENTIAL = Activation(

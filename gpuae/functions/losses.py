@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from gpuae.functions.activations import SIGMOID, Activation
+from gpuae.functions.activations import EXPONENTIAL, SIGMOID, Activation
 from gpuae.functions.deferred import Deferred
-from gpuae.functions.elementary import exp, log1p_unit
+from gpuae.functions.elementary import exp, log, log1p_unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,12 +39,15 @@ class Targets:
         Their bounds.
     remedy
         What to do with data that are not so.
+    scale
+        The `scale` that suits them, where that does not depend on the data.
     """
 
     words: str
     lowest: float
     highest: float
     remedy: str
+    scale: str | None = None
 
     def include(self, lowest: float, highest: float) -> bool:
         """Whether all targets between two numbers are so."""
@@ -53,6 +56,9 @@ class Targets:
 
 ANY_TARGETS = Targets("of any size", -math.inf, math.inf, "")
 UNIT_TARGETS = Targets("in [0, 1]", 0.0, 1.0, "use scale=minmax or scale=unit")
+COUNTS = Targets(
+    "of 0 or more", 0.0, math.inf, "use scale=none for counts, or another loss", "none"
+)
 
 
 @dataclass(frozen=True)
@@ -244,5 +250,35 @@ HUBER = Loss(
 )
 
 
-LOSSES = {own.name: own for own in (MSE, SSE, BCE, HUBER)}
+# poisson: half the deviance of counts (P. McCullagh, J. Nelder: Generalized linear models, 1989,
+# table 2.1), by the logarithm z of their rate
+
+
+def _half_deviances(z: Matrix, output: Matrix, target: Matrix, _parameter: float) -> Matrix:
+    positive = np.where(target > 0, target, target.dtype.type(1))
+    return np.asarray(target * (np.log(positive) - z) + (output - target))
+
+
+def _half_deviance(z: Any, target: Any, _parameter: Any) -> Any:
+    """Return eᶻ and x·(ln x − z) + eᶻ − x, where x ln x is 0 for an x that is not positive."""
+    rate = exp(z)
+    positive = target if target > 0 else type(target)(1)
+    return rate, target * (log(positive) - z) + (rate - target)
+
+
+POISSON = Loss(
+    name="poisson",
+    formula="(1/d) Σ x (ln x − z) + eᶻ − x, z the logarithm of x̂, 0 ln 0 = 0: half the deviance",
+    sentence="half the Poisson deviance of counts, mean over columns",
+    struct="HalfDeviance",
+    terms=_half_deviances,
+    errors=_difference,
+    compiled_outcome=_half_deviance,
+    output=EXPONENTIAL,
+    reason="the deviance is of rates",
+    targets=COUNTS,
+)
+
+
+LOSSES = {own.name: own for own in (MSE, SSE, BCE, HUBER, POISSON)}
 """All losses by name."""

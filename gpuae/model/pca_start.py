@@ -83,10 +83,16 @@ def pca_start(network: Network, config: Config, pca: PrincipalAxes, flat: Vector
         return
     for layer, own in zip(network.decoder[:-1], views[network.depth :], strict=False):
         scores = _carry(layer, own, scores, network.code_size, mirrored)
-    start, slope = ACTIVATIONS[network.layers[-1].activation].inverse(pca.mean)
     count = len(scores.deviations)
+    start, slope = _inverse(network.layers[-1], pca, count)
     views[-1].weight[...] = scores.read @ (unit * pca.axes[:, :count].T) / slope
     views[-1].bias[:] = start - scores.middle @ views[-1].weight
+
+
+def _inverse(layer: Layer, pca: PrincipalAxes, count: int) -> tuple[Vector, Vector]:
+    """Return what an output layer is given for a mean row, and its slope there."""
+    deviation = np.sqrt(pca.axes[:, :count] ** 2 @ pca.variances[:count])
+    return ACTIVATIONS[layer.activation].inverse(pca.mean, deviation)
 
 
 def _typical_deviation(pca: PrincipalAxes, code_size: int) -> float:
@@ -129,7 +135,7 @@ def _mirror(
             own.bias[:] = before.shift - middle @ weight
             middle = before.middle
         else:
-            start, _ = ACTIVATIONS[layer.activation].inverse(pca.mean)
+            start, _ = _inverse(layer, pca, network.code_size)
             own.bias[:] = start - middle @ weight
 
 

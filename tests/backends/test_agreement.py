@@ -299,7 +299,7 @@ def test_output_delta(assert_agree, shape, dtype, output, accumulate):
         rounding(activation, dtype),
         z=normal(shape, dtype, 8, scale=0.3),
         bias=normal(shape[1], dtype, 5, scale=0.3),
-        target=uniform(shape, dtype, 6),
+        target=uniform(shape, dtype, 4),
         total=np.ones(1),
         sums=normal(shape[1], dtype, 7),
     )

@@ -111,8 +111,9 @@ def launches_of_a_step(ops, gpu, widths, *, sparse):
     bias = np.ones(WIDTH, np.float32)
     clock = Clock(np.zeros(4, np.int64), np.ones(1))
     units, slope, totals = np.zeros(CODE), np.zeros(CODE, np.float32), np.zeros(3)
-    scaling = Scaling(active[0][0], active[0][0], -1, 1)
-    own.gather(Rows(np.arange(ROWS), clock, 0, ROWS), active[0], scaling, active[0])
+    scaling = Scaling(np.ones(WIDTH, np.float32), np.ones(WIDTH, np.float32), -1, 1)
+    rows, source = Rows(np.arange(ROWS), clock, 0, ROWS), active[0].copy()
+    own.gather(rows, source, scaling, active[0])
     if sparse:
         own.fill(units, 0.0)
     for index, weight in enumerate(weights):
@@ -203,19 +204,21 @@ def test_adam_finds_its_corrections_where_the_clock_left_them_or_computes_them(c
 
 def test_adam_takes_the_corrections_of_its_step_from_the_clock(cuda):
     (recorder,) = cuda.recorders(1, lambda: None)
+    memory = np.zeros(8)
+    left = recorder._scratch[CORRECTIONS] = memory[:3]
     w, g, first, second = np.random.default_rng(3).random((4, 50))
     clock = Clock(np.zeros(4, np.int64), np.full(1, 0.01))
     recorder.ops.adam(w, g, first, second, clock)
     recorder.ops.advance(clock, 8)
     program = recorder.take()
     program.replay(3)
-    left = recorder._scratch[CORRECTIONS]
     np.testing.assert_allclose(left, [4, 1 - 0.9**4, 1 - 0.999**4], rtol=1e-14)
     left[1:] = 1
     before = w.copy()
     program.replay(1)
     np.testing.assert_allclose(w, before - 0.01 * first / (np.sqrt(second) + 1e-8), rtol=1e-12)
     assert left[0] == 5
+    assert not memory[3:].any()
 
 
 def test_corrections_of_another_step_are_not_taken(cuda):

@@ -13,7 +13,7 @@ from gpuae.backends.cuda_kernel import (
     instance_of,
     known_to_kernels,
 )
-from gpuae.backends.cuda_kernels import KERNELS, SUM_TILE, TILE_COLUMNS
+from gpuae.backends.cuda_kernels import KERNELS, MARKED, SUM_TILE, TILE_COLUMNS, TURNED
 from gpuae.backends.cupy_ops import WARPS, strip_rows, tile_count
 
 ENTRY = re.compile(r"^__global__ void (\w+)\(", re.MULTILINE)
@@ -45,6 +45,8 @@ def test_constants_are_those_of_the_launcher():
     assert constant("LANES") == "32"
     assert constant("WARPS") == str(WARPS) == str(BLOCK // 32)
     assert TILE_COLUMNS == 32 * 4
+    assert constant("MARKED") == str(MARKED)
+    assert constant("TURNED") == str(TURNED)
     assert constant("SUM_TILE") == "BLOCK * QUAD * 4"
     assert SUM_TILE == BLOCK * 4 * 4
     assert [constant(name) for name in ("BETA_1", "BETA_2", "EPSILON")] == ["0.9", "0.999", "1e-8"]

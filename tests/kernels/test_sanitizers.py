@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "kernels"
 AGREEMENT = ("tests/backends/test_agreement.py", "tests/backends/test_sparse.py")
-SHAPES = "41x132 or 17x33 or 5x8 or 33-70-132-9 or 700-20"
+SHAPES = "41x132 or 17x33 or 5x8 or 33-70-170-9 or 700-20"
 SOME_SHAPES = f"cuda and ({SHAPES}) and float32 and not gathering"
 
 
