@@ -182,7 +182,7 @@ def _difference(own: Model, saved: ModelContents) -> str | None:
             continue
         if here.get(name) != there.get(name):
             return f"it has {name}={there.get(name)} and this one has {here.get(name)}"
-    for name, what in (("source_sha256", "data"), ("device", "device")):
+    for name, what in (("source_sha256", "data"), ("device", "device"), ("gpu", "GPU")):
         if own.attributes.get(name) != saved.attributes.get(name):
             return f"its {what} ({saved.attributes.get(name)}) is not {own.attributes.get(name)}"
     if _origin(own) != _origin(saved):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends import Device, get_ops, resolve_device
+from gpuae.backends import Device, computed_by, get_ops, resolve_device
 from gpuae.backends.ops import Ops
 from gpuae.config import Config
 from gpuae.defaults import PIXEL_BYTES, held_out
@@ -153,7 +153,7 @@ def fit(
         network=mirrored_autoencoder(prepared.config, x.shape[1]),
         x=x,
         initial=initial,
-        attributes={"seed": config.seed, "device": device.name, **(attributes or {})},
+        attributes={"seed": config.seed, **computed_by(device), **(attributes or {})},
         feature_names=feature_names,
         image_shape=image_shape,
     )

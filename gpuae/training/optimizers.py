@@ -5,13 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from gpuae.backends.ops import Array, Clock, Ops
 from gpuae.config import Config
 from gpuae.training.state import State
+
+
+class Decay(NamedTuple):
+    """Weight decay of a part, in the order in which the operations take it.
+
+    Attributes
+    ----------
+    weight_decay
+        λ.
+    decayed
+        How many parameters of the part, the first ones, decay; None: all.
+    squares
+        (1,), float64: gets factor·Σw² of these, before they move.
+    """
+
+    weight_decay: float = 0.0
+    decayed: int | None = None
+    squares: Array | None = None
+    factor: float = 1.0
+
+
+NO_DECAY = Decay()
 
 
 class Optimizer(Protocol):
@@ -23,7 +45,7 @@ class Optimizer(Protocol):
         parameters: Array,
         gradient: Array,
         clock: Clock,
-        weight_decay: float = 0.0,
+        decay: Decay = NO_DECAY,
     ) -> None:
         """Move parameters[part] by their gradient, which is as long as the part, plus λ·w."""
         ...
@@ -52,11 +74,11 @@ class Adam:
         parameters: Array,
         gradient: Array,
         clock: Clock,
-        weight_decay: float = 0.0,
+        decay: Decay = NO_DECAY,
     ) -> None:
         """Move parameters[part]."""
         first, second = self.first[part], self.second[part]
-        self.ops.adam(parameters[part], gradient, first, second, clock, weight_decay)
+        self.ops.adam(parameters[part], gradient, first, second, clock, *decay)
 
     def through(self, ops: Ops) -> Adam:
         """Return the same with other operations."""
@@ -82,11 +104,11 @@ class SGD:
         parameters: Array,
         gradient: Array,
         clock: Clock,
-        weight_decay: float = 0.0,
+        decay: Decay = NO_DECAY,
     ) -> None:
         """Move parameters[part]."""
         velocity = self.velocity[part]
-        self.ops.sgd(parameters[part], gradient, velocity, self.momentum, clock, weight_decay)
+        self.ops.sgd(parameters[part], gradient, velocity, self.momentum, clock, *decay)
 
     def through(self, ops: Ops) -> SGD:
         """Return the same with other operations."""

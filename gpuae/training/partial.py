@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends import get_ops, resolve_device
+from gpuae.backends import computed_by, get_ops, resolve_device
 from gpuae.backends.ops import Array
 from gpuae.config import Config
 from gpuae.errors import ConfigError, DivergedError
@@ -130,7 +130,7 @@ class PartialFit:
             config=self._prepared.config,
             parameters=self._ops.to_host(self._parameters),
             preprocess=self._prepared.preprocess,
-            attributes={"seed": self._prepared.config.seed, "device": self._device.name},
+            attributes={"seed": self._prepared.config.seed, **computed_by(self._device)},
             feature_names=self._fitted.feature_names if self._fitted else None,
             image_shape=self._fitted.image_shape if self._fitted else None,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from gpuae.model.network import Kind, Network, ParameterGroup
 
@@ -45,10 +45,15 @@ class GradientSlice:
 
 @dataclass(frozen=True)
 class Region:
-    """Parameters that are moved at once; `decays` says whether weight decay acts on them."""
+    """Parameters that are moved at once; weight decay acts on the first `decayed` of them."""
 
     place: slice
-    decays: bool
+    decayed: int
+
+    def goes_on_with(self, other: Region) -> bool:
+        """Whether the other one follows, and those that decay come first in both together."""
+        follows = other.place.start == self.place.stop
+        return follows and (not other.decayed or self.decayed == self.place.stop - self.place.start)
 
 
 def gradient_slices(network: Network, lanes: int) -> list[GradientSlice]:
@@ -77,18 +82,22 @@ def _slices(weight: ParameterGroup, most: int) -> Iterator[GradientSlice]:
 
 
 def regions_of(slices: Iterable[GradientSlice], *, decay: bool) -> list[Region]:
-    """Return the parameters of each slice as a region; `decay` says whether any decays."""
-    return [Region(own.place, decay and own.weight is not None) for own in slices]
+    """Return the parameters of each slice as a region; `decay` says whether weights decay."""
+    return [
+        Region(own.place, own.size if decay and own.weight is not None else 0) for own in slices
+    ]
 
 
 def joined_regions(slices: Iterable[GradientSlice], *, decay: bool) -> list[Region]:
     """Return the same parameters in as few regions as there can be."""
-    regions = regions_of(slices, decay=decay)
-    return [
-        Region(place, decays)
-        for decays, run in groupby(regions, key=lambda region: region.decays)
-        for place in _joined(region.place for region in run)
-    ]
+    joined: list[Region] = []
+    for own in regions_of(slices, decay=decay):
+        if joined and joined[-1].goes_on_with(own):
+            place = slice(joined[-1].place.start, own.place.stop)
+            joined[-1] = Region(place, joined[-1].decayed + own.decayed)
+        else:
+            joined.append(own)
+    return joined
 
 
 def _joined(places: Iterable[slice]) -> list[slice]:

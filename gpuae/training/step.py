@@ -22,7 +22,7 @@ from gpuae.model.network import Network
 from gpuae.model.propagation import Propagation
 from gpuae.model.tile import Tile
 from gpuae.training.lanes import Block, Lane, Lanes
-from gpuae.training.optimizers import Optimizer
+from gpuae.training.optimizers import NO_DECAY, Decay, Optimizer
 from gpuae.training.reducer import Reducer
 from gpuae.training.slices import GradientSlice, Region
 
@@ -141,8 +141,7 @@ class Step:
         own = optimizer.through(self._ops)
 
         def move(index: int, region: Region, gradient: Array) -> None:
-            decay = self._config.weight_decay if region.decays else 0.0
-            self._add_squares(index, region, rows)
+            decay = self._decay(index, region, rows)
             own.update(region.place, self._shared.parameters, gradient, self.clock, decay)
 
         self._gradient_of(rows, move, _Pieces(self._recorder))
@@ -158,9 +157,10 @@ class Step:
         pieces = _Pieces(self._recorder, rows_at_once)
 
         def decay(index: int, region: Region, gradient: Array) -> None:
-            if region.decays:
-                weights = self._shared.parameters[region.place]
-                self._ops.axpby(self._config.weight_decay, weights, 1.0, gradient)
+            if region.decayed:
+                weights = self._shared.parameters[region.place][: region.decayed]
+                own = gradient[: region.decayed]
+                self._ops.axpby(self._config.weight_decay, weights, 1.0, own)
             self._add_squares(index, region, rows)
 
         self._gradient_of(rows, decay, pieces, private=False)
@@ -288,12 +288,20 @@ class Step:
         if last:
             self._shared.reducer.gradient(self._ops, gradient)
 
+    def _decay(self, index: int, region: Region, rows: int) -> Decay:
+        """Return how a region decays, with its sum, to which a move adds rows·Σw²."""
+        if not region.decayed:
+            return NO_DECAY
+        m = float(self._shared.reducer.rows(rows))
+        squares = self._shared.squares[index : index + 1]
+        return Decay(self._config.weight_decay, region.decayed, squares, m)
+
     def _add_squares(self, index: int, region: Region, rows: int) -> None:
         """Add rows·Σw² of a region to its sum, if its weights decay."""
-        if region.decays:
-            weights = self._shared.parameters[region.place]
-            m = float(self._shared.reducer.rows(rows))
-            self._ops.add_squares(weights, m, self._shared.squares[index : index + 1])
+        decay = self._decay(index, region, rows)
+        if decay.squares is not None:
+            weights = self._shared.parameters[region.place][: decay.decayed]
+            self._ops.add_squares(weights, decay.factor, decay.squares)
 
     def _load(self, tile: Tile, own: Rows) -> None:
         replace(self._shared.feed, ops=self._ops).load(tile, own)

@@ -220,7 +220,7 @@ class Team:
         """Return what was added up since the epoch started, over so many rows."""
         lanes = self._ops.to_host(self._shared.lanes.totals)
         squares, penalty = 0.0, 0.0
-        if any(region.decays for region in self._shared.regions):
+        if any(region.decayed for region in self._shared.regions):
             squares = float(self._ops.to_host(self._shared.squares).sum())
         if self._config.code_rule.reduces:
             penalty = float(self._ops.to_host(self._steps[0].penalty)[0])

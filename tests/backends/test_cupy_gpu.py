@@ -83,7 +83,8 @@ def test_another_gpu_is_used_alone(cupy, monkeypatch, low_rank):
     x = low_rank(60, 5)
     config = Config.parse(SETTINGS | {"device": "cuda:3"})
     with cupy.nothing_left():
-        assert fit(x, config).model.attributes["device"] == "cuda:3"
+        made = fit(x, config).model.attributes
+    assert (made["device"], made["gpu"]) == ("cuda:3", "NVIDIA 3, cuBLAS 13.1.2")
 
 
 @pytest.mark.parametrize(("precision", "mode"), [("float32", 0), ("tf32", 3)])

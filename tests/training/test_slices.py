@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gpuae.config import Config
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.training import slices
-from gpuae.training.slices import gradient_slices, joined_regions, regions_of
+from gpuae.training.slices import GradientSlice, gradient_slices, joined_regions, regions_of
 
 WIDTHS = st.lists(st.integers(1, 60), min_size=1, max_size=3).map(tuple)
 
@@ -45,14 +45,15 @@ def test_slices_hold_every_parameter_once(columns, hidden, decoder, count, small
     assert (seen == 1).all()
     for decay in (False, True):
         joined = joined_regions(cut, decay=decay)
-        assert len(joined) == 1 + decay
+        assert len(joined) == 1
         for regions in (regions_of(cut, decay=decay), joined):
-            covered = np.zeros(network.size, int)
+            covered, decayed = np.zeros((2, network.size), int)
             for region in regions:
                 covered[region.place] += 1
-                weights = slice(0, network.n_weights) if region.decays else region.place
-                assert weights.start <= region.place.start < region.place.stop <= weights.stop
+                decayed[region.place][: region.decayed] += 1
             assert (covered == 1).all()
+            assert (decayed[: network.n_weights] == decay).all()
+            assert not decayed[network.n_weights :].any()
 
 
 def test_slices_of_a_weight_are_alike():
@@ -78,4 +79,17 @@ def test_what_is_not_trained_is_in_no_slice():
     network = replace(network, layers=layers)
     places = [(own.place.start, own.place.stop) for own in gradient_slices(network, 1)]
     assert places == [(45, 90), (95, 104)]
+    regions = joined_regions(gradient_slices(network, 1), decay=True)
+    assert [(own.place.start, own.place.stop, own.decayed) for own in regions] == [
+        (45, 90, 45),
+        (95, 104, 0),
+    ]
     assert network.lowest_trained == 1
+
+
+def test_what_decays_comes_first_in_a_region():
+    weight = network_of(9, (5,)).layers[0].weight
+    bias, more = slice(0, 4), slice(4, 8)
+    cut = [GradientSlice(None, slice(0, 0), bias), GradientSlice(weight, slice(0, 1), more)]
+    assert len(joined_regions(cut, decay=False)) == 1
+    assert [own.decayed for own in joined_regions(cut, decay=True)] == [0, 4]
