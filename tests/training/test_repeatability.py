@@ -197,3 +197,25 @@ def test_noise_of_a_full_batch_stays_that_of_epoch_0(ops, device, monkeypatch, x
     fit(x, Config.parse(settings | {"hidden": (3,), "device": device}))
     assert {epoch for epoch, _ in spy.seen} == {0}
     assert all(np.array_equal(rows[0], row) for rows in spy.seen.values() for row in rows)
+
+
+FIRST_RUN = """
+import numpy as np
+from gpuae.config import Config
+from gpuae.training.fitting import fit
+
+random = np.random.default_rng(0)
+x = (random.random((230, 2)) @ random.random((2, 9)) + 0.1 * random.random((230, 9))) / 3
+settings = {"hidden": (6, 3), "epochs": 3, "batch_size": 32, "init": "glorot", "device": "cpu"}
+settings |= {"sparsity": "kl", "beta": 0.5, "weight_decay": 1e-3, "validation": 0.2}
+model = fit(x.astype(np.float32), Config.parse(settings)).model
+arrays = model.history["loss"], model.history["val_loss"], model.parameters.astype(np.float64)
+print([number.hex() for array in arrays for number in array.tolist()])
+"""
+
+
+@pytest.mark.long
+def test_the_first_run_compiles_and_has_the_bits_of_later_ones(run_python, tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    first, second = (run_python(FIRST_RUN, timeout=300) for _ in range(2))
+    assert first == second
