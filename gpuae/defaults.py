@@ -255,7 +255,7 @@ def _choose_objective(choices: _Choices, facts: DataFacts) -> None:
     if parameter is not None:
         choices.choose(*parameter, "in preprocessed units")
     share, reason = 1.0, "beside a sum over columns"
-    if LOSSES[config.loss].averaged:
+    if LOSSES[config.loss].keeps_size:
         share, reason = 2 / facts.columns, f"beside a mean over {facts.columns} columns"
     if config.code_rule.weight is not None:
         name, beside_sum = config.code_rule.weight

@@ -70,11 +70,17 @@ class Verdict:
     """What the loss is called, where it is no squared error."""
     explained_loss: float | None = None
     """The share of it that is explained."""
+    scale_free: bool = False
+    """Whether nobody asked for rows of the right length."""
 
     def __str__(self) -> str:
         if self.constant:
             return f"the {self.rows} unseen rows are all but the same: no variance to explain"
         seen, rows = self.preprocessed, f"{self.rows} unseen rows"
+        if self.scale_free:
+            return (
+                f"explains {percent(self.explained_loss or 0.0)} of the {self.share_of} of {rows}"
+            )
         variance = percent(seen.explained_variance)
         if self.explained_loss is not None:
             share = percent(self.explained_loss)
@@ -116,7 +122,7 @@ def judge(fit: Fit) -> Verdict | None:
         return None
     preprocessed = Figures.of(figures, "preprocessed_")
     constant = not any(part.variance for part in figures)
-    loss = _explained_loss(figures)
+    own, loss = LOSSES[fit.model.config.loss], _explained_loss(figures)
     return Verdict(
         rows=sum(part.rows for part in figures),
         pca_components=max(part.pca_components for part in figures),
@@ -124,8 +130,9 @@ def judge(fit: Fit) -> Verdict | None:
         own_units=Figures.of(figures, ""),
         preprocessed=preprocessed,
         advice=None if constant else _advice(fit, preprocessed, loss),
-        share_of=LOSSES[fit.model.config.loss].share_of,
+        share_of=own.share_of,
         explained_loss=loss,
+        scale_free=own.scale_free,
     )
 
 

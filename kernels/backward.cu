@@ -3,12 +3,16 @@
 //   output_loss    z = f(z + bias); partial sums of the loss
 //   output_delta   z = factor times the loss's error (losses.cuh); partial sums of the loss and of
 //                  the delta's columns
+//   row_loss       the same for losses of a row's products: losses, one a row, and of_target and
+//                  of_output; z = f(z + bias) if `finished`
+//   row_delta      z = factor (of_target target + of_output f(z + bias)) f'; partial sums of columns
 //   hidden_delta   delta = (mask delta + slope + l1 sign(a)) f'; partial sums of its columns. z is
 //                  read where f' needs it (else it may be a)
 //   kl_slope       slope = s beta (-rho/rho' + (1 - rho)/(1 - rho')) / m, rho' = sums / m, and
 //                  total += m beta sum KL(rho || rho'); for tanh rho' is of (a + 1)/2 and s = 1/2
 //
-// Shapes: z, target, delta, a, mask (m, n); bias, slope, sums (n,); losses (tiles,), double; columns
+// Shapes: z, target, delta, a, mask (m, n); bias, slope, sums (n,); of_target, of_output (m,); losses
+// (tiles,), or (m,) of row_loss, double; columns
 // (strips, n), which `finish_*` add up. mask and slope may be null, and so may kl_slope's partials
 // (strips, n), which are what `column_sums` leaves: their sum becomes, or is added to, `sums`.
 // One pass over memory: the output is never written when its delta is wanted, and the bias gradient
@@ -72,6 +76,62 @@ __global__ void output_delta(
         store_column_sums(sums, tile, column_sums, columns);
         loss = block_sum(loss);
         if (threadIdx.x == 0) losses[i] = loss;
+    }
+}
+
+// A warp for a row.
+template <typename Real, typename F, typename Loss>
+__global__ void row_loss(
+    Real* z, const Real* bias, const Real* target, Real parameter, bool finished, double* losses,
+    Real* of_target, Real* of_output, Index rows, Index columns
+) {
+    const Index warps = Index(gridDim.x) * WARPS;
+    for (Index r = Index(blockIdx.x) * WARPS + warp(); r < rows; r += warps) {
+        double product = 0.0, own = 0.0, size = 0.0;
+        for (Index column = lane(); column < columns; column += LANES) {
+            const Index at = r * columns + column;
+            const Real output = F::value(z[at] + bias[column]), x = target[at];
+            product += double(output) * double(x);
+            own += double(output) * double(output);
+            size += double(x) * double(x);
+            if (finished) z[at] = output;
+        }
+        for (int distance = LANES / 2; distance > 0; distance /= 2) {
+            product += __shfl_xor_sync(EVERYONE, product, distance);
+            own += __shfl_xor_sync(EVERYONE, own, distance);
+            size += __shfl_xor_sync(EVERYONE, size, distance);
+        }
+        if (lane() > 0) continue;
+        const RowOutcome outcome = Loss::of(product, own, size, parameter);
+        losses[r] = outcome.term;
+        of_target[r] = Real(outcome.of_target);
+        of_output[r] = Real(outcome.of_output);
+    }
+}
+
+template <typename Real, typename F>
+__global__ void row_delta(
+    Real* z, const Real* bias, const Real* target, const Real* of_target, const Real* of_output,
+    Real factor, Index strip, Real* column_sums, Index rows, Index columns
+) {
+    const bool whole = in_quads(columns, z, target), whole_bias = in_quads(columns, bias);
+    for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
+        const Tile tile = tile_of(i, rows, columns, strip);
+        const Quad<Real> shift = load(bias + tile.column, tile.left, whole_bias && tile.left);
+        Quad<Real> sums = {};
+        for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
+            const Index at = row * columns + tile.column;
+            Quad<Real> quad = load(z + at, tile.left, whole);
+            const Quad<Real> x = load(target + at, tile.left, whole);
+            for (int j = 0; j < QUAD; ++j) {
+                const Real shifted = quad.at[j] + shift.at[j], output = F::value(shifted);
+                const Real error = of_target[row] * x.at[j] + of_output[row] * output;
+                quad.at[j] = error * F::slope(shifted, output) * factor;
+                sums.at[j] += quad.at[j];
+            }
+            store(quad, z + at, tile.left, whole);
+        }
+        store_column_sums(sums, tile, column_sums, columns);
     }
 }
 

@@ -55,3 +55,18 @@ struct HalfDeviance {
         return {output, target * (logarithm(positive) - z) + error, error};
     }
 };
+
+// A loss of a row's products output.target, output.output and target.target, and its derivative
+// of_target target + of_output output.
+struct RowOutcome {
+    double term, of_target, of_output;
+};
+
+// 1 less the cosine between the two; rows of zeros have none, and stay where they are.
+struct CosineDistance {
+    __device__ static RowOutcome of(double product, double own, double size, double) {
+        if (own * size == 0.0) return {1.0, 0.0, 0.0};
+        const double lengths = square_root(own * size), cosine = product / lengths;
+        return {1.0 - cosine, -1.0 / lengths, cosine / own};
+    }
+};

@@ -125,7 +125,9 @@ def test_bce_is_refused_where_the_targets_are_no_probabilities(scale):
 
 
 def test_poisson_is_refused_where_the_targets_are_no_counts():
-    with pytest.raises(ConfigError, match=r"poisson needs targets of 0 or more .*\[-2, 5\]; use"):
+    with pytest.raises(
+        ConfigError, match=r"poisson needs targets of 0 or more .*\[-2, 5\]; give counts"
+    ):
         resolved(facts(lowest=-2), loss="poisson")
 
 

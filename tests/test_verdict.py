@@ -167,3 +167,11 @@ def test_noise_leaves_nothing_to_explain(x):
     found = judge(fit(noise, Config.parse({"hidden": (40,)})))
     assert abs(found.preprocessed.explained_variance) < 0.01
     assert found.advice.startswith("that is nothing; ")
+
+
+def test_a_loss_of_directions_is_told_alone(x):
+    found = judge(result_of(x, loss="cosine", activation="tanh", init="pca", epochs=20))
+    share = f"{found.explained_loss:.1%}"
+    assert str(found) == f"explains {share} of the cosine distance of {found.rows} unseen rows"
+    assert 0.05 < found.explained_loss < 1
+    assert found.advice is None

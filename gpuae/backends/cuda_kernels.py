@@ -28,8 +28,14 @@ def loss_type(loss: str, activation: str) -> str:
     return own.struct if own.output else f"{own.struct}<{ACTIVATIONS[activation].struct}>"
 
 
+_F = tuple(own.struct for own in ACTIVATIONS.values())
+_ROW_LOSSES = tuple(own.struct for own in LOSSES.values() if own.compiled_row)
 _LOSSES = tuple(
-    dict.fromkeys(loss_type(loss, activation) for loss, activation in product(LOSSES, ACTIVATIONS))
+    dict.fromkeys(
+        loss_type(name, activation)
+        for (name, own), activation in product(LOSSES.items(), ACTIVATIONS)
+        if not own.compiled_row
+    )
 )
 
 
@@ -51,7 +57,6 @@ _GATHERS = (
         for source in sources
     ),
 )
-_F = tuple(own.struct for own in ACTIVATIONS.values())
 _COLUMN_BYTES = 8 * TILE_COLUMNS * 8
 _BLOCK_SUM_BYTES = 8 * 8
 _COUNT_BYTES = 8 * 256 * 4
@@ -340,6 +345,41 @@ KERNELS = {
                 "Real parameter",
                 "Index strip",
                 "double* losses (*)",
+                "Real* column_sums (*)",
+                *_BATCH,
+            ),
+            shared=_COLUMN_BYTES,
+        ),
+        Kernel(
+            "row_loss",
+            "backward.cu",
+            ("Real", "F", "Loss"),
+            tuple((real, f, loss) for (real,), f, loss in product(REALS, _F, _ROW_LOSSES)),
+            (
+                "Real* z (rows, columns)",
+                "const Real* bias (columns)",
+                "const Real* target (rows, columns)",
+                "Real parameter",
+                "bool finished",
+                "double* losses (rows)",
+                "Real* of_target (rows)",
+                "Real* of_output (rows)",
+                *_BATCH,
+            ),
+        ),
+        Kernel(
+            "row_delta",
+            "backward.cu",
+            ("Real", "F"),
+            _with(_F),
+            (
+                "Real* z (rows, columns)",
+                "const Real* bias (columns)",
+                "const Real* target (rows, columns)",
+                "const Real* of_target (rows)",
+                "const Real* of_output (rows)",
+                "Real factor",
+                "Index strip",
                 "Real* column_sums (*)",
                 *_BATCH,
             ),

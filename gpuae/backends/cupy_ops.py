@@ -266,18 +266,20 @@ class CupyOps:
         total: Array,
         parameter: float = 0.0,
     ) -> None:
-        losses = self._losses(z)
-        self._tiles(
-            "output_loss",
-            z,
-            {"Real": z.dtype.name, "Loss": loss_type(loss, activation)},
-            z=z,
-            bias=bias,
-            target=target,
-            parameter=parameter,
-            strip=strip_rows(len(z)),
-            losses=losses,
-        )
+        given = {"z": z, "bias": bias, "target": target}
+        if LOSSES[loss].compiled_row is not None:
+            losses, _ = self._row_losses(given, activation, loss, parameter, finished=True)
+        else:
+            losses = self._losses(z)
+            self._tiles(
+                "output_loss",
+                z,
+                {"Real": z.dtype.name, "Loss": loss_type(loss, activation)},
+                **given,
+                parameter=parameter,
+                strip=strip_rows(len(z)),
+                losses=losses,
+            )
         factor = LOSSES[loss].value_factor(z.shape[1])
         self._finish(partials=losses, factor=factor, total=total)
 
@@ -294,20 +296,18 @@ class CupyOps:
         accumulate: bool,
         parameter: float = 0.0,
     ) -> None:
-        losses, columns = self._losses(z), self._partials(z, z.dtype.name)
-        self._tiles(
-            "output_delta",
-            z,
-            {"Real": z.dtype.name, "Loss": loss_type(loss, activation)},
-            z=z,
-            bias=bias,
-            target=target,
-            factor=LOSSES[loss].delta_factor(z.shape[1]) / rows_of_step,
-            parameter=parameter,
-            strip=strip_rows(len(z)),
-            losses=losses,
-            column_sums=columns,
-        )
+        given, columns = {"z": z, "bias": bias, "target": target}, self._partials(z, z.dtype.name)
+        out: dict[str, Any] = {"strip": strip_rows(len(z)), "column_sums": columns}
+        out["factor"] = LOSSES[loss].delta_factor(z.shape[1]) / rows_of_step
+        if LOSSES[loss].compiled_row is not None:
+            losses, slopes = self._row_losses(given, activation, loss, parameter, finished=False)
+            types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct}
+            self._tiles("row_delta", z, types, **given, **slopes, **out)
+        else:
+            losses = self._losses(z)
+            types = {"Real": z.dtype.name, "Loss": loss_type(loss, activation)}
+            out |= {"parameter": parameter, "losses": losses}
+            self._tiles("output_delta", z, types, **given, **out)
         self._finish(
             columns=columns,
             out=bias_gradient,
@@ -709,6 +709,33 @@ class CupyOps:
                 "mark_rows", tiles, {}, indices=indices, marks=marks, rows=rows, k=k, units=units
             )
         return marks
+
+    def _row_losses(
+        self,
+        given: dict[str, Array],
+        activation: Activation,
+        loss: Loss,
+        parameter: float,
+        *,
+        finished: bool,
+    ) -> tuple[Array, dict[str, Array]]:
+        """Compute losses (m,), and what of target and output makes their derivative, (m,) each."""
+        z = given["z"]
+        real, rows = z.dtype.name, len(z)
+        losses = self._scratch_of("losses", "float64", rows)
+        slopes = {name: self._scratch_of(name, real, rows) for name in ("of_target", "of_output")}
+        f, own = ACTIVATIONS[activation].struct, LOSSES[loss].struct
+        self._by_row(
+            "row_loss",
+            z,
+            {"Real": real, "F": f, "Loss": own},
+            **given,
+            parameter=parameter,
+            finished=finished,
+            losses=losses,
+            **slopes,
+        )
+        return losses, slopes
 
     def _losses(self, matrix: Array) -> Array:
         """Return a buffer for a partial sum of each tile of a matrix."""

@@ -183,6 +183,76 @@ def _make_own_output_delta(outcome: Any) -> Any:
     return own_output_delta
 
 
+def _make_row_output_loss(activate: Any, row: Any) -> Any:
+    @kernel
+    def row_output_loss(
+        z: Any, bias: Any, target: Any, factor: float, parameter: Any, total: Any
+    ) -> None:
+        value = 0.0
+        for i in range(z.shape[0]):
+            product = own_size = size = 0.0
+            for start in range(0, z.shape[1], PIECE):
+                columns = slice(start, start + PIECE)
+                own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
+                zero = z.dtype.type(0)
+                both, own_squares, squares = zero, zero, zero
+                for j in range(own.size):
+                    own[j] = activate(own[j] + offset[j])
+                    both += own[j] * wanted[j]
+                    own_squares += own[j] * own[j]
+                    squares += wanted[j] * wanted[j]
+                product += np.float64(both)
+                own_size += np.float64(own_squares)
+                size += np.float64(squares)
+            value += row(product, own_size, size, parameter)[0]
+        total[0] += factor * value
+
+    return row_output_loss
+
+
+def _make_row_output_delta(activate: Any, derivative: Any, row: Any) -> Any:
+    @kernel
+    def row_output_delta(
+        z: Any,
+        bias: Any,
+        target: Any,
+        loss_factor: float,
+        factor: Any,
+        parameter: Any,
+        total: Any,
+        sums: Any,
+    ) -> None:
+        number = z.dtype.type
+        value = 0.0
+        for i in range(z.shape[0]):
+            product = own_size = size = 0.0
+            for start in range(0, z.shape[1], PIECE):
+                columns = slice(start, start + PIECE)
+                own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
+                both, own_squares, squares = number(0), number(0), number(0)
+                for j in range(own.size):
+                    own[j] += offset[j]
+                    a = activate(own[j])
+                    both += a * wanted[j]
+                    own_squares += a * a
+                    squares += wanted[j] * wanted[j]
+                product += np.float64(both)
+                own_size += np.float64(own_squares)
+                size += np.float64(squares)
+            term, p, q = row(product, own_size, size, parameter)
+            value += term
+            of_target, of_output = number(p), number(q)
+            for j in range(z.shape[1]):
+                a = activate(z[i, j])
+                error = of_target * target[i, j] + of_output * a
+                delta = error * derivative(z[i, j], a) * factor
+                z[i, j] = delta
+                sums[j] += delta
+        total[0] += loss_factor * value
+
+    return row_output_delta
+
+
 @exact_kernel
 def kl_slope(
     code_sums: Any, rows: int, rho: float, beta: float, signed: bool, slope: Any, total: Any
@@ -237,6 +307,9 @@ def output_loss(activation: str, loss: str) -> Any:
     own = LOSSES[loss]
     if own.compiled_outcome is not None:
         return made_of(_make_own_output_loss, own.compiled_outcome)
+    if own.compiled_row is not None:
+        activate = ACTIVATIONS[activation].compiled_value
+        return made_of(_make_row_output_loss, activate, own.compiled_row)
     return made_of(_make_output_loss, ACTIVATIONS[activation].compiled_value, own.compiled_term)
 
 
@@ -245,8 +318,10 @@ def output_delta(activation: str, loss: str) -> Any:
     f, own = ACTIVATIONS[activation], LOSSES[loss]
     if own.compiled_outcome is not None:
         return made_of(_make_own_output_delta, own.compiled_outcome)
-    functions = (f.compiled_value, f.compiled_derivative, own.compiled_term, own.compiled_error)
-    return made_of(_make_output_delta, *functions)
+    both = f.compiled_value, f.compiled_derivative
+    if own.compiled_row is not None:
+        return made_of(_make_row_output_delta, *both, own.compiled_row)
+    return made_of(_make_output_delta, *both, own.compiled_term, own.compiled_error)
 
 
 @cache

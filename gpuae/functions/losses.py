@@ -1,7 +1,8 @@
 """Losses of the reconstruction: one record each; its CUDA struct is in kernels/losses.cuh.
 
 A loss of a row is a weighted sum of terms over its columns. Its derivative by z is an error times
-f′, or the difference x̂ − x alone where the loss is of the logit that belongs to an activation.
+f′, or the difference x̂ − x alone where the loss is of the logit that belongs to an activation. Or
+it is a function of the row's three products x̂·x, x̂·x̂ and x·x, and its error is p·x + q·x̂.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ class Loss:
         functions alone.
     compiled_outcome
         Instead, where the loss has an output activation of its own: x̂ and the term, from z and x.
+    compiled_row
+        Instead, where the loss is of the row's products: the loss, p and q, in float64.
     parameter
         Name of the setting that is the parameter, and its default; None: there is none.
     struct
@@ -97,6 +100,8 @@ class Loss:
         What a model explains a share of, where that is not the variance: a word for the loss.
     logit
         z of x̂, where the terms need it and a share is told.
+    scale_free
+        Whether a row x̂ may have any length.
     """
 
     name: str
@@ -111,12 +116,19 @@ class Loss:
     compiled_term: Callable[[Any, Any], Any] | None = None
     compiled_error: Callable[[Any, Any], Any] | None = None
     compiled_outcome: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
+    compiled_row: Callable[[Any, Any, Any, Any], tuple[Any, Any, Any]] | None = None
     parameter: tuple[str, float] | None = None
     output: Activation | None = None
     reason: str = ""
     targets: Targets = ANY_TARGETS
     share_of: str = ""
     logit: Callable[[Matrix], Matrix] = lambda output: output
+    scale_free: bool = False
+
+    @property
+    def keeps_size(self) -> bool:
+        """Whether it is of one size however many columns there are."""
+        return self.averaged or self.compiled_row is not None
 
     def takes(self, activation: str) -> bool:
         """Whether the output may have this activation."""
@@ -292,5 +304,52 @@ POISSON = Loss(
 )
 
 
-LOSSES = {own.name: own for own in (MSE, SSE, BCE, HUBER, POISSON)}
+# cosine
+
+
+def _cosine_distances(_z: Matrix, output: Matrix, target: Matrix, _parameter: float) -> Matrix:
+    return _by_products(output, target)[0]
+
+
+def _cosine_errors(output: Matrix, target: Matrix, _parameter: float) -> Matrix:
+    _, p, q = _by_products(output, target)
+    return np.asarray((p[:, None] * target + q[:, None] * output).astype(output.dtype))
+
+
+def _by_products(output: Matrix, target: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """Return 1 − cos, and p and q of its derivative p·x + q·x̂; 1, 0 and 0 for rows of zeros."""
+    product, own, size = (
+        (a * b).sum(axis=1, dtype=np.float64)
+        for a, b in ((output, target), (output, output), (target, target))
+    )
+    zero = own * size == 0
+    lengths = np.sqrt(np.where(zero, 1, own * size))
+    p, cosine = np.where(zero, 0, -1 / lengths), np.where(zero, 0, product / lengths)
+    return 1 - cosine, p, cosine / np.where(zero, 1, own)
+
+
+def _cosine(product: Any, own: Any, size: Any, _parameter: Any) -> Any:
+    """Return 1 − cos, p and q from x̂·x, x̂·x̂ and x·x."""
+    if own * size == 0:
+        return 1.0, 0.0, 0.0
+    lengths = math.sqrt(own * size)
+    cosine = product / lengths
+    return 1.0 - cosine, -1.0 / lengths, cosine / own
+
+
+COSINE = Loss(
+    name="cosine",
+    formula="1 − x̂·x/√(x̂·x̂ x·x), 1 where one of the two is all zeros",
+    sentence="1 less the cosine between the two rows",
+    struct="CosineDistance",
+    terms=_cosine_distances,
+    errors=_cosine_errors,
+    averaged=False,
+    compiled_row=_cosine,
+    share_of="cosine distance",
+    scale_free=True,
+)
+
+
+LOSSES = {own.name: own for own in (MSE, SSE, BCE, HUBER, POISSON, COSINE)}
 """All losses by name."""

@@ -292,13 +292,16 @@ def test_output_loss(assert_agree, shape, dtype, output):
 @pairwise(shape=SHAPES, dtype=TYPES, output=OUTPUTS, accumulate=[False, True])
 def test_output_delta(assert_agree, shape, dtype, output, accumulate):
     activation, loss = output
+    directed = LOSSES[loss].scale_free
+    if directed and shape[1] == 1:
+        return  # a row of one number has a sign and no direction: the delta is 0, but for rounding
     assert_agree(
         lambda ops, z, bias, target, total, sums: ops.output_delta(
             z, bias, target, activation, loss, 100, total, sums, accumulate, PARAMETER
         ),
         rounding(activation, dtype),
         z=normal(shape, dtype, 8, scale=0.3),
-        bias=normal(shape[1], dtype, 5, scale=0.3),
+        bias=normal(shape[1], dtype, 5, scale=0.3) + np.dtype(dtype).type(directed),
         target=uniform(shape, dtype, 4),
         total=np.ones(1),
         sums=normal(shape[1], dtype, 7),

@@ -48,6 +48,14 @@ def test_the_error_is_the_values_derivative(own):
 def test_the_compiled_functions_are_the_definition(own):
     f, (z, x) = output_of(own), rows(own)
     a, number = f.value(z), np.float64(PARAMETER)
+    if own.compiled_row:
+        products = [(p * q).sum(axis=1) for p, q in ((a, x), (a, a), (x, x))]
+        outcomes = [own.compiled_row(*row, number) for row in zip(*products, strict=True)]
+        terms, p, q = np.transpose(outcomes)
+        np.testing.assert_allclose(terms, own.terms(z, a, x, PARAMETER), rtol=1e-12)
+        errors = p[:, None] * x + q[:, None] * a
+        np.testing.assert_allclose(errors, own.errors(a, x, PARAMETER), rtol=1e-12)
+        return
     terms, errors = own.terms(z, a, x, PARAMETER), own.errors(a, x, PARAMETER)
     for place in np.ndindex(SHAPE):
         if own.compiled_outcome:
