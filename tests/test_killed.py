@@ -99,7 +99,7 @@ def same_but_for_seconds(one, other):
 
 @pytest.fixture
 def folder(tmp_path):
-    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((6000, 12), dtype=np.float32))
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((2000, 12), dtype=np.float32))
     return tmp_path
 
 
