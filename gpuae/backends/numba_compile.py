@@ -128,7 +128,16 @@ def compiled_before(compiled: Any) -> bool:
     return folder is not None and any(Path(folder).glob(f"*{_STATE}*.nbi"))
 
 
+_ELEMENTWISE: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+
+
 def elementwise(function: F) -> F:
     """Make a function of one element available to kernels."""
-    registered: F = register_jitable(error_model="numpy", fastmath={"contract"})(function)
+    registered: F = register_jitable(**_ELEMENTWISE)(function)
+    return registered
+
+
+def inlined(function: F) -> F:
+    """Do the same, and make its code the kernel's: a loop that calls one does not vectorise."""
+    registered: F = register_jitable(**_ELEMENTWISE, forceinline=True)(function)
     return registered

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gpuae.backends import numba_math  # noqa: F401 what the functions of one element call
-from gpuae.backends.numba_compile import PIECE, elementwise, exact_kernel, kernel
+from gpuae.backends.numba_compile import PIECE, exact_kernel, inlined, kernel
 from gpuae.backends.ops import RHO_FLOOR
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.functions.losses import LOSSES
@@ -330,4 +330,4 @@ def made_of(make: Callable[..., Any], *functions: Callable[..., Any]) -> Any:
     return make(*map(_element, functions))
 
 
-_element = cache(elementwise)
+_element = cache(inlined)

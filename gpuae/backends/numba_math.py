@@ -32,6 +32,8 @@ from gpuae.functions.elementary import (
 __all__ = ["cos_turn", "exp", "expm1", "log", "log1p_unit", "normal_cdf", "sin_turn", "tanh"]
 
 _OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract"}}
+_INLINED: Any = {**_OPTIONS, "forceinline": True}
+"""For what is so long that loops would call it, and not vectorise."""
 
 _f = np.float32
 _LOG2_E = _f(1.44269504088896341)
@@ -192,7 +194,7 @@ def _log1p_unit(x: Any) -> Any:
     return single if _single(x) else double
 
 
-@overload(normal_cdf, jit_options=_OPTIONS)
+@overload(normal_cdf, jit_options=_INLINED)
 def _normal_cdf(x: Any) -> Any:
     def double(x: Any) -> Any:
         return 0.5 * math.erfc(-math.sqrt(0.5) * x)

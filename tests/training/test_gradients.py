@@ -146,6 +146,16 @@ def test_gradients_are_right_over_several_tiles_and_lanes(device, sparsity):
     assert largest_error(full, device, rows=79, columns=4) <= LIMIT
 
 
+@pytest.mark.parametrize("sparsity", ["none", "kl", "topk"])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_gradients_that_need_z_are_right_over_several_tiles(device, sparsity, dropout):
+    """With kl the codes of a long step are not kept, since z would be needed beside them."""
+    code = "sigmoid" if sparsity == "kl" else "silu"
+    own = {"hidden": (5, 4), "activation": "gelu", "code_activation": code, "sparsity": sparsity}
+    config = Config(**own, **OWN[sparsity], dropout=dropout, tile_rows=2, threads=2)
+    assert largest_error(config, device, rows=79, columns=4) <= LIMIT
+
+
 KL, L1, TOPK = ({"sparsity": name, **OWN[name]} for name in ("kl", "l1", "topk"))
 DROPOUT, TIED = {"dropout": 0.3}, {"decoder": "tied", "hidden": (4, 3)}
 
