@@ -67,11 +67,21 @@ def entry(kernel, instance):
 
 
 def text_of(file):
-    """Return what to compile for a file of kernels."""
+    """Return what to compile for a file of kernels.
+
+    GPUAE_LEFT_OUT in the environment has beginnings of the instances that are not compiled.
+    """
     source = cuda_module.source(file)
-    kernels = [kernel for kernel in KERNELS.values() if kernel.file == file]
-    declared = [own.declaration(instance) for own in kernels for instance in own.instances]
-    entries = [entry(own, instance) for own in kernels for instance in own.instances]
+    left_out = tuple(os.environ.get("GPUAE_LEFT_OUT", "").split())
+    chosen = [
+        (kernel, instance)
+        for kernel in KERNELS.values()
+        if kernel.file == file
+        for instance in kernel.instances
+        if not kernel.expression(instance).startswith(left_out)
+    ]
+    declared = [kernel.declaration(instance) for kernel, instance in chosen]
+    entries = [entry(kernel, instance) for kernel, instance in chosen]
     return "\n".join([f'#include "{HEADER}"', source, '#line 1 "table"', *declared, *entries])
 
 
