@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from pairwise import pairwise
 
 from gpuae.backends.ops import START, STEP, Corruption, Scaling
 from gpuae.functions import activations
@@ -58,9 +59,11 @@ def test_each_activation_has_a_program_of_its_own(ops, activation, dtype):
     np.testing.assert_array_equal(recorded, called)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_pepper"])
-@pytest.mark.parametrize("source", ["uint8", "int64", "float32", "float64"])
+@pairwise(
+    dtype=["float32", "float64"],
+    kind=["gaussian", "masking", "salt_pepper"],
+    source=["uint8", "int64", "float32", "float64"],
+)
 def test_tuples_numbers_and_rows_that_may_not_be_written(ops, rows_at, kind, source, dtype):
     random = np.random.default_rng(1)
     x = (100 * random.random((9, 6))).astype(source)
