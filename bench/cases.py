@@ -47,7 +47,7 @@ TARGETS = {
         Target(CASES["denoise"], bound=1.20, peer=0.82),
         Target(CASES["big"], bound=1.08, peer=0.95),
         Target(CASES["small"], bound=2.6, peer=1.0),
-        Target(CASES["topk"], bound=0.45, peer=0.30),
+        Target(CASES["topk"], bound=0.45, peer=1 / 6),
         Target(LBFGS, bound=1.3, peer=1 / 8, kind="full_batch"),
         Target(ENCODE, bound=1.8, peer=None, kind="encode"),
     )
