@@ -8,7 +8,7 @@ from gpuae.backends.ops import Array, Ops, Rows
 from gpuae.config import Config
 from gpuae.functions.losses import LOSSES
 from gpuae.model.network import Network, ParameterGroup, Parameters
-from gpuae.model.tile import SparseCode, Tile
+from gpuae.model.tile import Tile
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,6 @@ class Sums:
             ops.zeros((1,), "float64"),
             ops.zeros((network.code_size,), "float64"),
         )
-
-    def clear(self, ops: Ops) -> None:
-        """Set all sums to zero."""
-        for array in (self.loss, self.code, self.units):
-            ops.fill(array, 0.0)
 
 
 @dataclass(frozen=True)
@@ -145,32 +140,20 @@ class Propagation:
         W is the weight as it is stored; it may be used by several layers.
         """
         for user in self.network.users(weight):
-            if tile.sparse is not None and user - self.network.code in (0, 1):
-                self._sparse_gradient(user, tile, tile.sparse, rows, out, accumulate)
-                accumulate = True
-                continue
-            across, along = tile.inputs(user), tile.delta(user)
-            if self.network.layers[user].transposed:
-                across, along = along, across
-            self.ops.gemm(across[:, rows], along, out, transpose_a=True, accumulate=accumulate)
+            self._outer_product(user, tile, rows, out, accumulate)
             accumulate = True
 
-    def _sparse_gradient(
-        self, user: int, tile: Tile, code: SparseCode, rows: slice, out: Array, accumulate: bool
+    def _outer_product(
+        self, index: int, tile: Tile, rows: slice, out: Array, accumulate: bool
     ) -> None:
-        """Do it for the weight before the code or after it, of which few units are active."""
-        if user == self.network.code:
-            own = (tile.inputs(user), code.indices, code.delta)
-            self.ops.sparse_outer_columns(*own, rows, out, accumulate)
-        else:
-            own = (code.indices, code.values, tile.delta(user))
-            self.ops.sparse_outer_rows(*own, rows, out, accumulate)
+        """Write (or add) some rows of what one layer gives to the gradient of its weight."""
+        across, along = tile.inputs(index), tile.delta(index)
+        if self.network.layers[index].transposed:
+            across, along = along, across
+        self.ops.gemm(across[:, rows], along, out, transpose_a=True, accumulate=accumulate)
 
     def _product(self, index: int, tile: Tile) -> None:
-        if tile.sparse is not None and index == self.network.code + 1:
-            code, weight = tile.sparse, self.parameters[index].weight
-            self.ops.sparse_product(code.indices, code.values, weight, tile.activations[index])
-            return
+        """Multiply a layer's inputs by its weight."""
         self.ops.gemm(
             tile.inputs(index),
             self.parameters[index].weight,
@@ -179,29 +162,39 @@ class Propagation:
         )
 
     def _hidden(self, index: int, tile: Tile, dropout_of: Rows | None) -> None:
-        layer, bias = self.network.layers[index], self.parameters[index].bias
-        activation, mask, out = tile.activations[index], tile.masks[index], tile.outputs[index]
-        z = tile.preactivations[index]
-        rate, seed = self.config.dropout, self.config.seed
+        """Bring a tile through a hidden layer."""
         self._product(index, tile)
-        if tile.sparse is not None and index == self.network.code:
-            code = tile.sparse
-            self.ops.bias_activation(activation, bias, layer.activation)
-            own = (activation, code.indices, code.values)
-            self.config.code_rule.select_sparse(self.ops, self.config, *own)
-        elif self.config.code_rule.selects and index == self.network.code:
-            self.ops.bias_activation(activation, bias, layer.activation, z)
-            self.config.code_rule.select(self.ops, self.config, activation, mask)
-            if dropout_of is not None and rate:
-                self.ops.dropout_mask(dropout_of, layer.number, rate, seed, mask, combine=True)
-            self.ops.multiply(activation, mask, out)
-        elif dropout_of is not None and rate:
-            drawn = (layer.number, rate, seed, mask, out)
-            self.ops.bias_activation_dropout(
-                dropout_of, activation, bias, layer.activation, *drawn, z
-            )
+        if self.config.code_rule.selects and index == self.network.code:
+            self._selected(index, tile, dropout_of)
+        elif dropout_of is not None and self.config.dropout:
+            self._dropped(index, tile, dropout_of)
         else:
-            self.ops.bias_activation(activation, bias, layer.activation, z)
+            self._activated(index, tile)
+
+    def _activated(self, index: int, tile: Tile) -> None:
+        own = tile.activations[index], self.parameters[index].bias
+        f, z = self.network.layers[index].activation, tile.preactivations[index]
+        self.ops.bias_activation(*own, f, z)
+
+    def _selected(self, index: int, tile: Tile, dropout_of: Rows | None) -> None:
+        activation, mask = tile.activations[index], tile.masks[index]
+        number, rate, seed = self._dropout_of(index)
+        self._activated(index, tile)
+        self.config.code_rule.select(self.ops, self.config, activation, mask)
+        if dropout_of is not None and rate:
+            self.ops.dropout_mask(dropout_of, number, rate, seed, mask, combine=True)
+        self.ops.multiply(activation, mask, tile.outputs[index])
+
+    def _dropped(self, index: int, tile: Tile, dropout_of: Rows) -> None:
+        own = tile.activations[index], self.parameters[index].bias
+        f, z = self.network.layers[index].activation, tile.preactivations[index]
+        number, rate, seed = self._dropout_of(index)
+        kept = tile.masks[index], tile.outputs[index]
+        self.ops.bias_activation_dropout(dropout_of, *own, f, number, rate, seed, *kept, z)
+
+    def _dropout_of(self, index: int) -> tuple[int, float, int]:
+        """Return what dropout of a layer is drawn by: its number, the rate and the seed."""
+        return self.network.layers[index].number, self.config.dropout, self.config.seed
 
     def _hidden_delta(
         self,
@@ -212,16 +205,9 @@ class Propagation:
         bias_gradient: Array,
         accumulate: bool,
     ) -> None:
+        """Bring the delta of the following layer to a hidden one."""
         following = self.network.layers[index + 1]
-        weight = self.parameters[index + 1].weight
-        if tile.sparse is not None and index == self.network.code:
-            own, activation = tile.sparse, self.network.layers[index].activation
-            self.ops.sparse_delta(own.indices, tile.delta(index + 1), weight, own.delta)
-            self.ops.sparse_hidden_delta(
-                own.delta, own.values, own.indices, activation, bias_gradient, accumulate
-            )
-            return
-        delta = tile.deltas[index]
+        weight, delta = self.parameters[index + 1].weight, tile.deltas[index]
         self.ops.gemm(tile.delta(index + 1), weight, delta, transpose_b=not following.transposed)
         at_code = index == self.network.code
         rule = self.config.code_rule

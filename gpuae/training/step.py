@@ -20,6 +20,7 @@ from gpuae.config import Config
 from gpuae.model.feed import Feed
 from gpuae.model.network import Network
 from gpuae.model.propagation import Propagation
+from gpuae.model.sparse_propagation import training_propagation
 from gpuae.model.tile import Tile
 from gpuae.training.lanes import Block, Lane, Lanes
 from gpuae.training.optimizers import NO_DECAY, Decay, Optimizer
@@ -103,9 +104,10 @@ class Step:
     ) -> None:
         self._shared, self._recorder = shared, recorder
         self._ops, self._config, self._lanes = recorder.ops, shared.config, shared.lanes
-        self._pass = Propagation(
-            self._ops, shared.network, shared.config, shared.network.views(shared.parameters)
-        )
+        own = (self._ops, shared.network, shared.config)
+        views = shared.network.views(shared.parameters)
+        self._pass = training_propagation(*own, views)
+        self._evaluation_pass = Propagation(*own, views)
         self._own_lanes = shared.lanes.all[index::size]
         self._own_slices = shared.slices[index::size]
         self._own_regions = list(enumerate(shared.regions))[index::size]
@@ -178,9 +180,9 @@ class Step:
                 tile = self._evaluation_tile.rows_between(0, count)
                 own = Rows(shared.order, clock, first, count, shared.evaluation_places)
                 feed.load(tile, own)
-                self._pass.encode(tile, None, lane.sums)
-                self._pass.decode(tile, None)
-                self._pass.add_loss(tile, lane.sums)
+                self._evaluation_pass.encode(tile, None, lane.sums)
+                self._evaluation_pass.decode(tile, None)
+                self._evaluation_pass.add_loss(tile, lane.sums)
         self._ops.advance(clock, rows)
         return self._recorder.take()
 
