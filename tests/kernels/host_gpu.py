@@ -20,7 +20,6 @@ from gpuae.backends.python_program import PythonProgram
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
 FLAGS = (
     "-std=c++20",
-    "-O1",
     "-ffp-contract=off",
     "-Wall",
     "-Wextra",
@@ -28,9 +27,9 @@ FLAGS = (
     "-Wno-unknown-pragmas",
 )
 SANITIZERS = {
-    "": (),
-    "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"),
-    "thread": ("-fsanitize=thread", "-g"),
+    "": ("-O1",),
+    "address": ("-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"),
+    "thread": ("-O1", "-fsanitize=thread", "-g"),
 }
 C = {
     "float32": ctypes.c_float,
@@ -93,7 +92,7 @@ def compiled(name, text, folder, sanitizer):
     RuntimeError
         With what the compiler said.
     """
-    known = hashlib.sha256((text + HEADER.read_text() + str(FLAGS)).encode()).hexdigest()[:16]
+    known = hashlib.sha256((text + HEADER.read_text() + str(FLAGS + SANITIZERS[sanitizer])).encode()).hexdigest()[:16]
     library = Path(folder) / f"{name}-{sanitizer or 'plain'}-{known}.so"
     with library.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits and finds it
