@@ -92,7 +92,9 @@ def compiled(name, text, folder, sanitizer):
     RuntimeError
         With what the compiler said.
     """
-    known = hashlib.sha256((text + HEADER.read_text() + str(FLAGS + SANITIZERS[sanitizer])).encode()).hexdigest()[:16]
+    known = hashlib.sha256(
+        (text + HEADER.read_text() + str(FLAGS + SANITIZERS[sanitizer])).encode()
+    ).hexdigest()[:16]
     library = Path(folder) / f"{name}-{sanitizer or 'plain'}-{known}.so"
     with library.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits and finds it
