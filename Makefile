@@ -8,6 +8,9 @@ READY_BENCH := .venv/ready-bench
 # A few tests at once; those that send signals or measure time (marked `alone`) run by themselves.
 SIDE_BY_SIDE := $(BIN)/pytest --numprocesses auto --dist worksteal
 
+# Hundreds of tests run the command in a process of its own, which would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-long long check bench panel gpu-kit gpu-check mutate-kernels install clean
 
 demo: $(READY)

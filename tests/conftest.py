@@ -24,8 +24,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """Return how many processes `--numprocesses auto` starts: each takes a gigabyte or two."""
-    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+    """Return how many processes `--numprocesses auto` starts: each takes a gigabyte or two.
+
+    One more than there are cores, for some tests wait for disks and other programs.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    return min(4, cores + 1)
 
 
 def pytest_collection_finish():

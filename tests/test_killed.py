@@ -11,8 +11,6 @@ import h5py
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.alone
-
 FEW, MANY = 4, 25
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["gpuae.cli.fit", "gpuae.training.fitting", "gpuae.encoding"])

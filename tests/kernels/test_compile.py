@@ -79,9 +79,11 @@ def _compile(nvrtc, kernel, architecture, instances, more=""):
 
 
 @each_kernel
-def test_a_kernel_compiles_for_the_oldest_and_the_newest_architecture(nvrtc, kernel):
-    for architecture, instances in ((OLDEST, kernel.instances), (NEWEST, kernel.instances[::-1])):
-        assert_compiles(nvrtc, kernel, architecture, covering(instances))
+def test_a_kernel_compiles_with_every_argument(nvrtc, kernel):
+    """One half of them for the oldest architecture, one for the newest."""
+    few = covering(kernel.instances)
+    assert_compiles(nvrtc, kernel, OLDEST, few[::2])
+    assert_compiles(nvrtc, kernel, NEWEST, few[1::2] or few)
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pairwise import pairwise
 
 from gpuae.backends import ops as protocol
 from gpuae.config import Config
@@ -48,8 +49,12 @@ def test_a_code_is_sparse_where_that_is_faster_and_can_be(more, sparse):
     assert is_sparse(**more) is sparse
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-@pytest.mark.parametrize("tile_rows", [None, 7])
+@pairwise(
+    device=["numpy", "cpu", "cuda"],
+    activation=["relu", "tanh"],
+    tile_rows=[None, 7],
+    indirect=["device"],
+)
 def test_the_model_is_that_of_all_units_within_rounding(
     device, low_rank, monkeypatch, relative, activation, tile_rows
 ):
