@@ -9,7 +9,7 @@ import kinds
 import pytest
 import ways
 
-SHORT, LONG = 16, 600
+SHORT, LONG = 16, 200
 
 
 @pytest.fixture(scope="module")
