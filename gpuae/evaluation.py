@@ -6,7 +6,7 @@ Every figure is defined in docs/mathematics.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from gpuae.storage.matrix import Source
 
 ACTIVE = 1e-6
 """A code unit is active in a row where its magnitude is above this."""
+SMALL_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -215,14 +216,15 @@ def _measure_spread(x: Source, model: Model, pca: PrincipalAxes | None) -> _Spre
     about = preprocess.forward(statistics.mean[None])
     moved, squares = np.zeros(x.shape[1]), 0.0
     own_error = preprocessed_error = 0.0 if pca else math.nan
-    for block in blocks(x):
+    for block in _small_blocks(x):
         prepared = preprocess.forward(block)
         if pca is not None:
             rebuilt = pca.project(prepared)
-            own_error += float(((preprocess.backward(rebuilt) - block) ** 2).sum())
-            preprocessed_error += float(((rebuilt - prepared) ** 2).sum())
-        moved += (prepared - about).sum(axis=0)
-        squares += float(((prepared - about) ** 2).sum())
+            own_error += _squared_norm(preprocess.backward(rebuilt) - block)
+            preprocessed_error += _squared_norm(rebuilt - prepared)
+        difference = prepared - about
+        moved += difference.sum(axis=0)
+        squares += _squared_norm(difference)
     values = x.shape[0] * x.shape[1]
     variance = mean_variance(statistics, x.dtype)
     # clipping moves the mean
@@ -236,11 +238,22 @@ def _measure_spread(x: Source, model: Model, pca: PrincipalAxes | None) -> _Spre
     )
 
 
+def _small_blocks(x: Source) -> Iterator[NDArray[Any]]:
+    """Yield the rows of x (n, d) in blocks small enough for half a dozen float64 copies."""
+    step = max(1, SMALL_BLOCK_BYTES // (8 * x.shape[1]))
+    for block in blocks(x):
+        yield from (block[start : start + step] for start in range(0, len(block), step))
+
+
+def _squared_norm(matrix: NDArray[Any]) -> float:
+    return float(np.vdot(matrix, matrix))
+
+
 def _mean_loss(x: Source, model: Model, mean: NDArray[Any]) -> float | None:
     """Return the loss of a preprocessed mean (1, d) in place of each row of x (n, d)."""
     loss = LOSSES[model.config.loss]
     if not loss.share_of:
         return None
     parameter = loss.parameter_of(model.config)
-    prepared = (model.preprocess.forward(block) for block in blocks(x))
+    prepared = (model.preprocess.forward(block) for block in _small_blocks(x))
     return sum(loss.between(mean, block, parameter) for block in prepared) / len(x)

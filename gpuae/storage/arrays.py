@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.storage import lost_pages
 from gpuae.storage.matrix import Matrix, Source
-from gpuae.storage.pages import hand_back
+from gpuae.storage.pages import hand_back, hand_back_free_memory
 
 BLOCK_BYTES = 32 << 20
 HELD_BYTES = 64 << 20
@@ -136,6 +136,7 @@ def _blocks_ahead(x: Matrix, first: int, rows: int) -> Iterator[tuple[int, NDArr
             if start + rows < len(x):
                 asked = ask(start + rows)
             yield start, block
+    hand_back_free_memory()
 
 
 def unit_of(together: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> int:
