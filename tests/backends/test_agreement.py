@@ -379,11 +379,13 @@ def test_sum_lanes(assert_agree, lanes, place, dtype):
 
 @pairwise(dtype=TYPES, size=[0, 1, 3, 1000, 5001], steps=[0, 1, 10_000], decay=[0.0, 0.1])
 def test_optimizer_steps(assert_agree, rows_at, size, steps, decay, dtype):
+    """With weight decay they add the squares of what decays, as a step of training asks them to."""
     clock = rows_at([0], step=steps, rate=0.01).clock
 
-    def call(ops, parameters, gradient, first, second, velocity):
-        ops.adam(parameters, gradient, first, second, clock, decay)
-        ops.sgd(parameters, gradient, velocity, 0.9, clock, decay)
+    def call(ops, parameters, gradient, first, second, velocity, total):
+        decaying = (decay, None, total, 0.5) if decay else ()
+        ops.adam(parameters, gradient, first, second, clock, *decaying)
+        ops.sgd(parameters, gradient, velocity, 0.9, clock, *decaying)
 
     assert_agree(
         call,
@@ -392,6 +394,7 @@ def test_optimizer_steps(assert_agree, rows_at, size, steps, decay, dtype):
         first=normal(size, dtype, 2),
         second=uniform(size, dtype, 3),
         velocity=normal(size, dtype, 4),
+        total=np.ones(1),
     )
 
 
