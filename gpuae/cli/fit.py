@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from gpuae.config import Config
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
+    from gpuae.storage.atomic import SmallOutput
     from gpuae.storage.dataset import Dataset
     from gpuae.storage.input_file import InputFiles
     from gpuae.training.checkpoint import Checkpoints
     from gpuae.training.fitting import Fit
+    from gpuae.training.history import Observer
     from gpuae.verdict import Verdict
 
 
@@ -87,16 +89,8 @@ def command(
     Example:
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
     """
-    from gpuae.cli.progress import watching
-    from gpuae.cli.spare import save_spare
-    from gpuae.importers import path_of
-    from gpuae.model.model import Model
-    from gpuae.storage.atomic import SmallOutput
     from gpuae.storage.dataset import check_output
-    from gpuae.storage.input_file import InputFiles
-    from gpuae.storage.mapped import in_place
     from gpuae.storage.outputs import check_hdf5_name
-    from gpuae.training.calibrating import fit_calibrated
     from gpuae.verdict import judge
 
     check_hdf5_name(output, "a model")
@@ -106,50 +100,126 @@ def command(
     config = read_settings(config_path, settings, preset, without=held_out_by_preset)
     _check_validation(config, validation_data)
     _tell_device(config)
-    held_out_path = None if validation_data is None else path_of(validation_data)
-    inputs = (path_of(data), init_from, held_out_path)
-    _check_distinct(output, checkpoint, config_path, *inputs)
-    files = InputFiles(*inputs)
-    initial = Model.load(init_from) if init_from else None
-    reading = replace(reading, missing=config.missing == "mean", wide=config.dtype == "float64")
-    dataset = _open(data, reading, config)
-    held_out = _open_like(dataset, validation_data, reading, config)
-    result = None
-    with in_place(dataset.x) as x:
-        try:
-            with (
-                checkpoints.held() if checkpoints else nullcontext(),
-                watching() as observer,
-                SmallOutput(output, force=force) as out,
-            ):
-                result = fit_calibrated(
-                    x,
-                    config,
-                    validation=None if held_out is None else held_out.x,
-                    observer=observer,
-                    initial=initial,
-                    checkpoints=checkpoints,
-                    ready=lambda model: model.rehearse(out),
-                    attributes=_provenance(dataset, held_out, init_from, reading, preset, files),
-                    feature_names=dataset.feature_names,
-                    image_shape=dataset.image_shape,
-                )
-                changed = _changed(files, x, held_out)
-                if changed is not None:
-                    result = replace(result, model=_unhashed(result.model))
-                if checkpoints is not None and result.interrupted:
-                    _stop_to_go_on(result)
-                result.model.write(out)
-        except Exception as error:
-            if result is None:
-                raise
-            raise save_spare(result.model, output, error) from error
-        summary, verdict = _summary(result, output), judge(result)
+    own_files = (output, checkpoint, config_path)
+    task = _Task.read(config, data, validation_data, init_from, reading, preset, own_files)
+    result, changed = task.fit(output, checkpoints, force=force)
+    summary, verdict = _summary(result, output), judge(result)
     if as_json:
         print_json(summary | _figures(verdict))
     else:
         _tell(summary, verdict)
     _end(result, output, changed)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is trained on: the settings, and what was read."""
+
+    config: Config
+    preset: str | None
+    reading: ReadOptions
+    dataset: Dataset
+    held_out: Dataset | None
+    init_from: Path | None
+    initial: Model | None
+    files: InputFiles
+
+    @classmethod
+    def read(
+        cls,
+        config: Config,
+        data: str,
+        validation_data: str | None,
+        init_from: Path | None,
+        reading: ReadOptions,
+        preset: str | None,
+        own_files: tuple[Path, Path | None, Path | None],
+    ) -> _Task:
+        """Open the inputs, none of which may be the output or the checkpoint."""
+        from gpuae.importers import path_of
+        from gpuae.model.model import Model
+        from gpuae.storage.input_file import InputFiles
+
+        output, checkpoint, config_path = own_files
+        held_out_path = None if validation_data is None else path_of(validation_data)
+        inputs = (path_of(data), init_from, held_out_path)
+        _check_distinct(output, checkpoint, config_path, *inputs)
+        files = InputFiles(*inputs)
+        initial = Model.load(init_from) if init_from else None
+        missing, wide = config.missing == "mean", config.dtype == "float64"
+        reading = replace(reading, missing=missing, wide=wide)
+        dataset = _open(data, reading, config)
+        held_out = _open_like(dataset, validation_data, reading, config)
+        return cls(config, preset, reading, dataset, held_out, init_from, initial, files)
+
+    def fit(
+        self, output: Path, checkpoints: Checkpoints | None, *, force: bool
+    ) -> tuple[Fit, Path | None]:
+        """Train and write the model; say with it which input has changed meanwhile, if one has."""
+        from gpuae.cli.progress import watching
+        from gpuae.cli.spare import save_spare
+        from gpuae.storage.atomic import SmallOutput
+        from gpuae.storage.mapped import in_place
+
+        result = None
+        with in_place(self.dataset.x) as x:
+            try:
+                with (
+                    checkpoints.held() if checkpoints else nullcontext(),
+                    watching() as observer,
+                    SmallOutput(output, force=force) as out,
+                ):
+                    result = self._fitted(x, observer, checkpoints, out)
+                    changed = _changed(self.files, x, self.held_out)
+                    if changed is not None:
+                        result = replace(result, model=_unhashed(result.model))
+                    if checkpoints is not None and result.interrupted:
+                        _stop_to_go_on(result)
+                    result.model.write(out)
+            except Exception as error:
+                if result is None:
+                    raise
+                raise save_spare(result.model, output, error) from error
+        return result, changed
+
+    def _fitted(
+        self,
+        x: NDArray[Any],
+        observer: Observer,
+        checkpoints: Checkpoints | None,
+        out: SmallOutput,
+    ) -> Fit:
+        from gpuae.training.calibrating import fit_calibrated
+
+        return fit_calibrated(
+            x,
+            self.config,
+            validation=None if self.held_out is None else self.held_out.x,
+            observer=observer,
+            initial=self.initial,
+            checkpoints=checkpoints,
+            ready=lambda model: model.rehearse(out),
+            attributes=self._provenance(),
+            feature_names=self.dataset.feature_names,
+            image_shape=self.dataset.image_shape,
+        )
+
+    def _provenance(self) -> dict[str, str | int | float]:
+        """Return what a model is made from: what is hashed here must still be what was read."""
+        from gpuae.storage import provenance
+
+        def source_of(name: str, own: Dataset) -> provenance.Source:
+            return provenance.source_file(name, own.source_path, own.source)
+
+        sources = [source_of("data", self.dataset)]
+        if self.held_out is not None:
+            sources.append(source_of("validation_data", self.held_out))
+        if self.init_from is not None:
+            own = provenance.source_file("init_from", self.init_from, str(self.init_from))
+            sources.append(own)
+        self.files.check()
+        told = {"preset": self.preset} if self.preset else {}
+        return provenance.attributes("fit", sources, {**told, **self.reading.said()})
 
 
 def _checkpoints(
@@ -233,28 +303,6 @@ def _open_like(
             f"{dataset.x.shape[1]}; give validation data of the same columns"
         )
     return opened
-
-
-def _provenance(
-    dataset: Dataset,
-    held_out: Dataset | None,
-    init_from: Path | None,
-    reading: ReadOptions,
-    preset: str | None,
-    files: InputFiles,
-) -> dict[str, str | int | float]:
-    """Return what a model is made from: what is hashed here must still be what was read."""
-    from gpuae.storage import provenance
-
-    sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
-    if held_out is not None:
-        own = provenance.source_file("validation_data", held_out.source_path, held_out.source)
-        sources.append(own)
-    if init_from is not None:
-        sources.append(provenance.source_file("init_from", init_from, str(init_from)))
-    files.check()
-    told = {"preset": preset} if preset else {}
-    return provenance.attributes("fit", sources, {**told, **reading.said()})
 
 
 def _end(result: Fit, output: Path, changed: Path | None) -> None:
