@@ -134,7 +134,11 @@ class Config(BaseModel):
     l1: float | None = Field(
         None, ge=0, description="l1: weight of the penalty [0.1 for sse, the same of a mean]"
     )
-    k: int = Field(32, ge=1, description="topk: code units of a row that stay")
+    k: int = Field(
+        32,
+        ge=1,
+        description="topk: code units of a row that stay, or half of a code of less than 64",
+    )
     noise: Noise = Field("none", description="on the input, in training only")
     noise_level: float = Field(
         0.0, ge=0, description="gaussian: standard deviation; others: probability"
@@ -332,7 +336,8 @@ def _check_sparsity(config: Config) -> None:
             f"sparsity={config.sparsity} needs a bounded code: use activation {bounded}, "
             f"not {code}, or sparsity=l1"
         )
-    if config.code_rule.selects and config.hidden and config.k > config.hidden[-1]:
+    given = config.hidden and "k" in config.model_fields_set
+    if config.code_rule.selects and config.hidden and given and config.k > config.hidden[-1]:
         raise ValueError(
             f"k={config.k} is larger than the code of {config.hidden[-1]} units; lower k"
         )
@@ -379,6 +384,24 @@ def _check_length(config: Config) -> None:
             raise ValueError("folds hold out rows in turn, and validation=0 none; leave one out")
 
 
+def _check_numbers(config: Config) -> None:
+    """Refuse numbers that are infinite, or a threshold that is 0, in the type of the weights."""
+    smallest, largest = _RANGES[config.dtype]
+    for name in _SIZES:
+        value = getattr(config, name) or 0.0
+        if value > largest:
+            raise ValueError(f"{name}={value:g} is more than {config.dtype} can hold; lower it")
+    if config.huber_delta is not None and config.huber_delta < smallest:
+        raise ValueError(
+            f"huber_delta={config.huber_delta:g} is as good as 0 in {config.dtype}; raise it"
+        )
+
+
+_RANGES = {"float32": (1.2e-38, 3.4e38), "float64": (2.3e-308, 1.7e308)}
+"""Smallest and largest number with all digits."""
+_SIZES = ("weight_decay", "beta", "l1", "noise_level", "huber_delta")
+
+
 def _check_noise(config: Config) -> None:
     if config.noise == "none" and config.noise_level:
         raise ValueError("noise_level has no effect without noise; add noise=gaussian, say")
@@ -411,6 +434,7 @@ _CHECKS = (
     _check_sparsity,
     _check_switched_off,
     _check_noise,
+    _check_numbers,
     _check_length,
     _check_full_batch,
 )

@@ -164,6 +164,8 @@ def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
         choices.set("hidden", (*widths, code))
         choices.reasons["hidden"] = reason
     choices.set("depth", len(choices.config.resolved_hidden))
+    if config.code_rule.selects and "k" not in config.model_fields_set:
+        _choose_active_units(choices, code)
     random = sparse or (config.decoder != "untied" and not _starts_as_pca(choices.config))
     rectifier = ACTIVATIONS[choices.config.resolved("activation")].rectifier
     if random:
@@ -201,6 +203,13 @@ def _widths_to(code: int, depth: int, facts: DataFacts) -> tuple[int, ...]:
     if rows >= MANY_ROWS and columns >= MANY_COLUMNS:
         first = WIDEST
     return tuple(max(2 * PAIRS * code, first // 2**layer) for layer in range(depth - 1))
+
+
+def _choose_active_units(choices: _Choices, code: int) -> None:
+    """Let no more than half of a code be active."""
+    if choices.config.k > code // 2:
+        choices.set("k", max(1, code // 2))
+        choices.reasons["k"] = f"half of a code of {code}"
 
 
 # Preprocessing and the objective

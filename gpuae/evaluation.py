@@ -19,6 +19,7 @@ from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.pca import PrincipalAxes, principal_axes
 from gpuae.model.statistics import blocks, column_statistics, mean_variance
+from gpuae.model.targets import unfit_targets
 from gpuae.model.unlike import Unlike
 from gpuae.storage.matrix import Source
 
@@ -40,7 +41,7 @@ class Evaluation:
     code_size: int
     loss: float
     explained_loss: float | None
-    """Where the loss is no squared error: what is gained on the mean of these rows; else None."""
+    """What is gained on the mean of these rows; None of losses without a share to tell."""
     mse: float
     variance: float
     explained_variance: float
@@ -88,7 +89,7 @@ class _Spread:
     pca_mse: float
     preprocessed_pca_mse: float
     mean_loss: float | None
-    """Loss of the mean row in place of every row; None for squared errors, where it is known."""
+    """Loss of the mean row in place of every row; None of losses without a share to tell."""
 
 
 def evaluate(
@@ -106,7 +107,8 @@ def evaluate(
     Parameters
     ----------
     note
-        Is told, in a sentence, where the rows are unlike those that the model was trained on.
+        Is told, in a sentence, where the rows are unlike those that the model was trained on, or no
+        targets of its loss.
     learn_pca
         Whether to learn PCA from these rows where the model has none of its training rows.
 
@@ -127,6 +129,9 @@ def evaluate(
 
     for_each_block(model, x, work, device, threads, memory=memory)
     unlike.tell(note)
+    wrong = unfit_targets(x, model.config)
+    if wrong is not None and note is not None:
+        note(f"the figures of the loss mean nothing: {wrong}")
     pca = model.pca
     if pca is None and learn_pca:
         pca = principal_axes(x, None, model.preprocess, code_size)

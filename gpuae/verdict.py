@@ -186,7 +186,7 @@ def _remedies(fit: Fit) -> Iterator[str]:
     """Yield what to change, the likeliest first."""
     config, result = fit.model.config, fit.result
     epochs = len(result.history.records)
-    if result.ending is Ending.FINISHED and result.best_epoch == epochs:
+    if result.ending is Ending.FINISHED and result.best_epoch == epochs > 0:
         yield f"more epochs (it was still improving after {epochs})"
     yield from _constraints(config)
     batch = config.batch_size or 0

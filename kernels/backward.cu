@@ -83,7 +83,7 @@ __global__ void output_delta(
 template <typename Real, typename F, typename Loss>
 __global__ void row_loss(
     Real* z, const Real* bias, const Real* target, Real parameter, bool finished, double* losses,
-    Real* of_target, Real* of_output, Index rows, Index columns
+    double* of_target, double* of_output, Index rows, Index columns
 ) {
     const Index warps = Index(gridDim.x) * WARPS;
     for (Index r = Index(blockIdx.x) * WARPS + warp(); r < rows; r += warps) {
@@ -104,14 +104,14 @@ __global__ void row_loss(
         if (lane() > 0) continue;
         const RowOutcome outcome = Loss::of(product, own, size, parameter);
         losses[r] = outcome.term;
-        of_target[r] = Real(outcome.of_target);
-        of_output[r] = Real(outcome.of_output);
+        of_target[r] = outcome.of_target;
+        of_output[r] = outcome.of_output;
     }
 }
 
 template <typename Real, typename F>
 __global__ void row_delta(
-    Real* z, const Real* bias, const Real* target, const Real* of_target, const Real* of_output,
+    Real* z, const Real* bias, const Real* target, const double* of_target, const double* of_output,
     Real factor, Index strip, Real* column_sums, Index rows, Index columns
 ) {
     const bool whole = in_quads(columns, z, target), whole_bias = in_quads(columns, bias);
@@ -125,7 +125,7 @@ __global__ void row_delta(
             const Quad<Real> x = load(target + at, tile.left, whole);
             for (int j = 0; j < QUAD; ++j) {
                 const Real shifted = quad.at[j] + shift.at[j], output = F::value(shifted);
-                const Real error = of_target[row] * x.at[j] + of_output[row] * output;
+                const Real error = Real(of_target[row] * x.at[j] + of_output[row] * output);
                 quad.at[j] = error * F::slope(shifted, output) * factor;
                 sums.at[j] += quad.at[j];
             }

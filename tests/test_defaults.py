@@ -260,9 +260,15 @@ def test_resolving_twice_changes_nothing():
 
 
 def test_k_is_held_against_the_code_that_the_data_lead_to():
-    assert resolved(facts(columns=128), sparsity="topk").k == 32
+    assert resolved(facts(columns=128), sparsity="topk", k=32).k == 32
     with pytest.raises(ConfigError, match=r"k=32 .*16"):
-        resolved(sparsity="topk")
+        resolved(sparsity="topk", k=32)
+
+
+@pytest.mark.parametrize(("hidden", "k"), [(1, 1), (2, 1), (16, 8), (65, 32), (4096, 32)])
+def test_no_more_than_half_of_a_code_is_active_unless_it_is_asked_for(hidden, k):
+    assert resolved(sparsity="topk", hidden=hidden).k == k
+    assert resolved(sparsity="topk", hidden=hidden, k=hidden).k == hidden
 
 
 SETTINGS = st.fixed_dictionaries(

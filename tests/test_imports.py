@@ -28,7 +28,6 @@ LAYERS = [
         "importers",
         "diagnosis",
         "demonstration",
-        "report",
         "benchmark",
     },
     {"cli"},

@@ -158,6 +158,11 @@ def test_trimming_trains_without_the_rows_most_unlike_the_others(rows):
     assert any("without the 32 rows" in note for note in told)
 
 
+def test_trimming_leaves_rows_to_train_on(rows):
+    with pytest.raises(InputError, match=r"trim=0\.4 leaves 1 of 2 rows"):
+        fit_calibrated(rows[:2], Config.parse(QUICK | {"trim": 0.4}))
+
+
 def test_trimming_and_checkpoints_contradict_each_other(rows):
     with pytest.raises(ConfigError, match="trim: trains twice"):
         fit_calibrated(rows, Config.parse(QUICK | {"trim": 0.1}), checkpoints=object())

@@ -723,7 +723,9 @@ class CupyOps:
         z = given["z"]
         real, rows = z.dtype.name, len(z)
         losses = self._scratch_of("losses", "float64", rows)
-        slopes = {name: self._scratch_of(name, real, rows) for name in ("of_target", "of_output")}
+        slopes = {
+            name: self._scratch_of(name, "float64", rows) for name in ("of_target", "of_output")
+        }
         f, own = ACTIVATIONS[activation].struct, LOSSES[loss].struct
         self._by_row(
             "row_loss",

@@ -4,7 +4,7 @@ Each kernel makes one pass over its matrix. Where a kernel depends on an activat
 is one compiled loop for each (`bias_activation("tanh")`), made of the functions in their records: a
 choice inside the loop would keep it from vectorising. Losses are summed in the matrix's own type
 over `PIECE` columns, whose sum is then added in float64: a conversion of every element would cost
-as much as the sigmoid.
+as much as the sigmoid. A row's products are float64 throughout: squares leave float32's range.
 """
 
 from __future__ import annotations
@@ -191,19 +191,12 @@ def _make_row_output_loss(activate: Any, row: Any) -> Any:
         value = 0.0
         for i in range(z.shape[0]):
             product = own_size = size = 0.0
-            for start in range(0, z.shape[1], PIECE):
-                columns = slice(start, start + PIECE)
-                own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
-                zero = z.dtype.type(0)
-                both, own_squares, squares = zero, zero, zero
-                for j in range(own.size):
-                    own[j] = activate(own[j] + offset[j])
-                    both += own[j] * wanted[j]
-                    own_squares += own[j] * own[j]
-                    squares += wanted[j] * wanted[j]
-                product += np.float64(both)
-                own_size += np.float64(own_squares)
-                size += np.float64(squares)
+            for j in range(z.shape[1]):
+                z[i, j] = activate(z[i, j] + bias[j])
+                a, wanted = np.float64(z[i, j]), np.float64(target[i, j])
+                product += a * wanted
+                own_size += a * a
+                size += wanted * wanted
             value += row(product, own_size, size, parameter)[0]
         total[0] += factor * value
 
@@ -226,26 +219,18 @@ def _make_row_output_delta(activate: Any, derivative: Any, row: Any) -> Any:
         value = 0.0
         for i in range(z.shape[0]):
             product = own_size = size = 0.0
-            for start in range(0, z.shape[1], PIECE):
-                columns = slice(start, start + PIECE)
-                own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
-                both, own_squares, squares = number(0), number(0), number(0)
-                for j in range(own.size):
-                    own[j] += offset[j]
-                    a = activate(own[j])
-                    both += a * wanted[j]
-                    own_squares += a * a
-                    squares += wanted[j] * wanted[j]
-                product += np.float64(both)
-                own_size += np.float64(own_squares)
-                size += np.float64(squares)
-            term, p, q = row(product, own_size, size, parameter)
+            for j in range(z.shape[1]):
+                z[i, j] += bias[j]
+                a, wanted = np.float64(activate(z[i, j])), np.float64(target[i, j])
+                product += a * wanted
+                own_size += a * a
+                size += wanted * wanted
+            term, of_target, of_output = row(product, own_size, size, parameter)
             value += term
-            of_target, of_output = number(p), number(q)
             for j in range(z.shape[1]):
                 a = activate(z[i, j])
-                error = of_target * target[i, j] + of_output * a
-                delta = error * derivative(z[i, j], a) * factor
+                error = of_target * np.float64(target[i, j]) + of_output * np.float64(a)
+                delta = number(error) * derivative(z[i, j], a) * factor
                 z[i, j] = delta
                 sums[j] += delta
         total[0] += loss_factor * value

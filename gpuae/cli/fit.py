@@ -371,6 +371,8 @@ def _tell(summary: dict[str, Any], verdict: Verdict | None) -> None:
     if summary["loss"] is not None:
         val = f", val_loss {summary['val_loss']:.6g}" if summary["val_loss"] is not None else ""
         click.echo(f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}")
+    elif summary["ending"] == "interrupted" and not summary["epochs"]:
+        click.echo("kept the start: no epoch was done")
     elif summary["ending"] == "interrupted":
         click.echo("kept what the network without a part of the rows had learnt so far")
     elif summary["epochs"]:

@@ -152,7 +152,7 @@ class Loss:
         return float(self.weight * total / self._divisor(target.shape[1]))
 
     def between(self, output: Matrix, target: Matrix, parameter: float) -> float:
-        """Return the sum over rows, from x̂ and x (m, d) alone."""
+        """Return the sum over rows, from x̂ and x (m, d) alone: z is what would give x̂."""
         return self.value(self.logit(output), output, target, parameter)
 
     def _divisor(self, columns: int) -> int:
@@ -213,6 +213,12 @@ def _entropies(z: Matrix, _output: Matrix, target: Matrix, _parameter: float) ->
     return np.asarray(np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z))))
 
 
+def _logit(probability: Matrix) -> Matrix:
+    number = np.finfo(probability.dtype)
+    inside = np.clip(probability, number.tiny, 1 - number.epsneg)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
 def _cross_entropy(logit: Any, target: Any, _parameter: Any) -> Any:
     """Return σ(z) and its cross-entropy with x, max(z, 0) − z·x + ln(1 + e⁻|ᶻ|), from one eˣ."""
     one = type(logit)(1)
@@ -233,6 +239,7 @@ BCE = Loss(
     output=SIGMOID,
     reason="the cross-entropy is of probabilities",
     targets=UNIT_TARGETS,
+    logit=_logit,
 )
 
 
@@ -319,20 +326,20 @@ def _cosine_errors(output: Matrix, target: Matrix, _parameter: float) -> Matrix:
 def _by_products(output: Matrix, target: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     """Return 1 − cos, and p and q of its derivative p·x + q·x̂; 1, 0 and 0 for rows of zeros."""
     product, own, size = (
-        (a * b).sum(axis=1, dtype=np.float64)
+        np.multiply(a, b, dtype=np.float64).sum(axis=1)
         for a, b in ((output, target), (output, output), (target, target))
     )
-    zero = own * size == 0
-    lengths = np.sqrt(np.where(zero, 1, own * size))
+    zero = (own == 0) | (size == 0)
+    lengths = np.where(zero, 1, np.sqrt(own) * np.sqrt(size))
     p, cosine = np.where(zero, 0, -1 / lengths), np.where(zero, 0, product / lengths)
     return 1 - cosine, p, cosine / np.where(zero, 1, own)
 
 
 def _cosine(product: Any, own: Any, size: Any, _parameter: Any) -> Any:
     """Return 1 − cos, p and q from x̂·x, x̂·x̂ and x·x."""
-    if own * size == 0:
+    if own == 0 or size == 0:
         return 1.0, 0.0, 0.0
-    lengths = math.sqrt(own * size)
+    lengths = math.sqrt(own) * math.sqrt(size)
     cosine = product / lengths
     return 1.0 - cosine, -1.0 / lengths, cosine / own
 

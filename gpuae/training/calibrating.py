@@ -28,6 +28,8 @@ from gpuae.training.fitting import Fit, Trial
 from gpuae.training.history import Observer, Silence
 from gpuae.training.trainer import Ending
 
+FEWEST_ROWS = 2
+"""To train on and hold out."""
 ENDED = (Ending.FINISHED, Ending.EARLY)
 
 
@@ -95,6 +97,11 @@ def _usual_rows(fitted: Fit, trim: float) -> Order:
     scores = np.empty(len(fitted.x))
     encoding.score(fitted.model, fitted.x, encoding.into(scores), **_machine(fitted.model.config))
     count = max(1, round(len(numbers) * (1.0 - trim)))
+    if count < FEWEST_ROWS <= len(numbers):
+        raise InputError(
+            f"trim={trim:g} leaves {count} of {len(numbers)} rows to train on; lower trim or give "
+            "more rows"
+        )
     order = np.argsort(scores[numbers], kind="stable")
     return np.sort(numbers[order[:count]])
 

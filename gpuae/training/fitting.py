@@ -25,6 +25,7 @@ from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import fit_preprocess
 from gpuae.model.reference import learn_axes, reference
 from gpuae.model.statistics import ColumnStatistics, column_statistics, mean_variance
+from gpuae.model.targets import unfit_targets
 from gpuae.storage.matrix import Source
 from gpuae.storage.pages import gathered
 from gpuae.training.batches import Order
@@ -145,6 +146,9 @@ def fit(
     x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows)
     prepared = prepare(x, rows, config, statistics, fill, pixels=image_shape is not None)
+    wrong = unfit_targets(x, prepared.config, validation_rows)
+    if wrong is not None:
+        raise InputError(f"held-out rows: {wrong}")
     watcher.chosen(prepared.config, x.shape[1], len(rows), prepared.reasons)
     for note in _notes(prepared.config, x, statistics, len(rows)):
         watcher.note(note)
@@ -365,9 +369,9 @@ def _starting_point(
 
 def _shape(network: Network) -> str:
     widths = [network.columns, *(layer.n_out for layer in network.layers)]
-    kinds = {layer.activation for layer in network.layers}
+    kinds = [layer.activation for layer in network.layers]
     tied = ", tied" if network.layers[-1].transposed else ""
-    return f"{'-'.join(map(str, widths))} ({', '.join(sorted(kinds))}{tied})"
+    return f"{'-'.join(map(str, widths))} ({', '.join(kinds)}{tied})"
 
 
 def _notes(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpuae.backends import computed_by, get_ops, resolve_device
 from gpuae.backends.ops import Array
 from gpuae.config import Config
-from gpuae.errors import ConfigError, DivergedError
+from gpuae.errors import ConfigError, DivergedError, InputError
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.missing import filled_once, learn_fill
@@ -20,6 +20,7 @@ from gpuae.model.model import Model
 from gpuae.model.objective import objective
 from gpuae.model.reference import learn_axes
 from gpuae.model.statistics import column_statistics
+from gpuae.model.targets import unfit_targets
 from gpuae.training.batches import step_sizes
 from gpuae.training.optimizers import all_finite, create_optimizer
 from gpuae.training.preparation import Prepared, new_team, prepare
@@ -93,12 +94,17 @@ class PartialFit:
 
         Raises
         ------
+        InputError
+            Where rows are no targets of the loss.
         DivergedError
             When the loss, a weight or what the optimizer remembers stops being finite; all of them
             are what they were before the portion.
         """
         config, count = self._prepared.config, len(x)
         x = filled_once(x, self._prepared.preprocess.fill)
+        wrong = unfit_targets(x, config)
+        if wrong is not None:
+            raise InputError(f"rows of this portion: {wrong}")
         self._copy(self._memory, self._before)
         steps = step_sizes(count, config.batch_size or count)
         team = new_team(

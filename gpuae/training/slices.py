@@ -84,7 +84,8 @@ def _slices(weight: ParameterGroup, most: int) -> Iterator[GradientSlice]:
 def regions_of(slices: Iterable[GradientSlice], *, decay: bool) -> list[Region]:
     """Return the parameters of each slice as a region; `decay` says whether weights decay."""
     return [
-        Region(own.place, own.size if decay and own.weight is not None else 0) for own in slices
+        Region(own.place, own.size if decay and own.weight and own.weight.decays else 0)
+        for own in slices
     ]
 
 

@@ -26,6 +26,20 @@ def test_they_are_known_by_their_names():
     assert all(name == own.name for name, own in LOSSES.items())
 
 
+@pytest.mark.parametrize("size", [1e-80, 1.0, 1e80])
+def test_cosine_does_not_depend_on_the_size_of_the_numbers(size):
+    output, target = rows(LOSSES["cosine"])
+    own = LOSSES["cosine"].between(size * output, size * target, PARAMETER)
+    assert own == pytest.approx(LOSSES["cosine"].between(output, target, PARAMETER), rel=1e-12)
+
+
+def test_cross_entropy_from_outputs_alone():
+    output, target = np.array([[0.9, 0.2]]), np.array([[1.0, 0.0]])
+    expected = -(np.log(0.9) + np.log(0.8)) / 2
+    assert LOSSES["bce"].between(output, target, PARAMETER) == pytest.approx(expected, rel=1e-12)
+    assert LOSSES["bce"].between(target, target, PARAMETER) == pytest.approx(0, abs=1e-12)
+
+
 @each
 def test_the_error_is_the_values_derivative(own):
     f, (z, x), h = output_of(own), rows(own), 1e-6

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gpuae import Autoencoder
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.evaluation import evaluate
@@ -65,6 +66,34 @@ def test_the_verdict_is_of_the_deviance_and_not_held_against_pca(counts):
     worse = judge(fit(counts, Config.parse(settings | {"init": "glorot", "epochs": 0})))
     assert "worse than the mean" in worse.advice
     assert "pca" not in worse.advice.lower()
+
+
+def test_held_out_rows_are_counts_too(counts):
+    wrong = counts.astype(np.float32)
+    wrong[3, 2] = -50
+    config = Config(hidden=(2,), loss="poisson", device="cpu", epochs=1)
+    with pytest.raises(InputError, match=r"held-out rows: loss poisson .* span \[-50, "):
+        fit(counts.astype(np.float32), config, validation=wrong)
+
+
+def test_later_portions_are_counts_too(counts):
+    wrong = counts.astype(np.float32)
+    wrong[3, 2] = -50
+    model = Autoencoder(hidden=2, loss="poisson", device="cpu").partial_fit(counts)
+    before = model.model_.parameters.copy()
+    with pytest.raises(InputError, match=r"rows of this portion: loss poisson .* \[-50, "):
+        model.partial_fit(wrong)
+    np.testing.assert_array_equal(model.model_.parameters, before)
+
+
+def test_figures_of_rows_that_are_no_counts_come_with_a_note(counts):
+    model = fit(counts, Config(hidden=(2,), loss="poisson", device="cpu", epochs=1)).model
+    said = []
+    evaluate(model, counts - 1.0, note=said.append)
+    assert any("the figures of the loss mean nothing" in own for own in said)
+    said.clear()
+    evaluate(model, counts, note=said.append)
+    assert not any("mean nothing" in own for own in said)
 
 
 @pytest.mark.parametrize(("wrong", "says"), [(np.nan, "hold NaN"), (np.inf, "too wide")])

@@ -87,6 +87,14 @@ def test_what_is_not_trained_is_in_no_slice():
     assert network.lowest_trained == 1
 
 
+def test_a_weight_decays_if_its_group_says_so():
+    weight = network_of(9, (5,)).layers[0].weight
+    for decays in (True, False):
+        own = replace(weight, decays=decays)
+        (region,) = regions_of([GradientSlice(own, slice(0, 1), slice(0, 5))], decay=True)
+        assert region.decayed == (5 if decays else 0)
+
+
 def test_what_decays_comes_first_in_a_region():
     weight = network_of(9, (5,)).layers[0].weight
     bias, more = slice(0, 4), slice(4, 8)
