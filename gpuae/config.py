@@ -137,7 +137,7 @@ class Config(BaseModel):
     k: int = Field(
         32,
         ge=1,
-        description="topk: code units of a row that stay, or half of a code of less than 64",
+        description="topk: code units of a row that stay; at most half of a code if not given",
     )
     noise: Noise = Field("none", description="on the input, in training only")
     noise_level: float = Field(

@@ -107,7 +107,7 @@ def test_an_unknown_option_and_an_unknown_setting(fit, tmp_path, rows):
         (["--loss", "bce", "--output-activation", "identity"], ["bce", "sigmoid"]),
         (["--sparsity", "kl", "--activation", "relu"], ["kl", "relu"]),
         (["--sparsity", "topk", "--hidden", 2, "--k", 3], ["k=3", "2"]),
-        (["--sparsity", "topk"], ["k=32", "3"]),
+        (["--sparsity", "topk", "--k", 32], ["k=32", "units"]),
         (["--optimizer", "lbfgs", "--batch-size", 8], ["batch_size", "lbfgs"]),
         (["--noise", "gaussian"], ["noise_level"]),
         (["--pretrain", 3], ["pretrain"]),
