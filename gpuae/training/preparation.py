@@ -75,12 +75,14 @@ def prepare(
 
 def _check_size(network: Network, config: Config, rows_held: int) -> None:
     """Refuse a network that this machine cannot hold, before it tries to."""
-    needed = bytes_needed(network, config, rows_held + EVALUATION_ROWS)
+    folds = max(1, config.folds or 1)  # all of which are trained at once
+    needed = folds * bytes_needed(network, config, rows_held + EVALUATION_ROWS)
     if needed > physical_memory():
+        each = f"{folds} folds of it need" if folds > 1 else "needs"
         raise ConfigError(
-            f"hidden: this network has {network.size:.3g} parameters and needs "
+            f"hidden: this network has {network.size:.3g} parameters and {each} "
             f"{needed / 2**30:.3g} GiB of memory to train, more than this machine has; "
-            "lower hidden or batch_size"
+            f"lower hidden or batch_size{', or give folds=1' if folds > 1 else ''}"
         )
 
 

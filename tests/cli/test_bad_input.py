@@ -246,6 +246,17 @@ def test_more_than_fits_in_memory(gpuae, model, options):
     refused(gpuae("fit", "rows.npy", "-o", "x.h5", *options), "hidden", "GiB", "lower")
 
 
+def test_all_folds_together_have_to_fit_in_memory(gpuae, model, monkeypatch):
+    monkeypatch.setattr("gpuae.training.preparation.physical_memory", lambda: 1 << 19)
+    options = ["--hidden", 2, "--depth", 1, "--epochs", 1, "--force"]
+    assert gpuae("fit", "rows.npy", "-o", "x.h5", *options, "--folds", 1).code == 0
+    refused(
+        gpuae("fit", "rows.npy", "-o", "x.h5", *options, "--folds", 40),
+        "40 folds of it need",
+        "or give folds=1",
+    )
+
+
 def test_memory_that_runs_out_is_no_defect(gpuae, model, monkeypatch):
     def exhausted(*arguments, **options):
         raise MemoryError("Unable to allocate 9 TiB")
