@@ -65,8 +65,9 @@ struct RowOutcome {
 // 1 less the cosine between the two; rows of zeros have none, and stay where they are.
 struct CosineDistance {
     __device__ static RowOutcome of(double product, double own, double size, double) {
-        if (own == 0.0 || size == 0.0) return {1.0, 0.0, 0.0};
-        const double lengths = square_root(own) * square_root(size), cosine = product / lengths;
+        const double lengths = square_root(own) * square_root(size);
+        if (lengths == 0.0) return {1.0, 0.0, 0.0};
+        const double cosine = product / lengths;
         return {1.0 - cosine, -1.0 / lengths, cosine / own};
     }
 };

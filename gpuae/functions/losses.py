@@ -329,17 +329,18 @@ def _by_products(output: Matrix, target: Matrix) -> tuple[Matrix, Matrix, Matrix
         np.multiply(a, b, dtype=np.float64).sum(axis=1)
         for a, b in ((output, target), (output, output), (target, target))
     )
-    zero = (own == 0) | (size == 0)
-    lengths = np.where(zero, 1, np.sqrt(own) * np.sqrt(size))
+    lengths = np.sqrt(own) * np.sqrt(size)
+    zero = lengths == 0
+    lengths = np.where(zero, 1, lengths)
     p, cosine = np.where(zero, 0, -1 / lengths), np.where(zero, 0, product / lengths)
     return 1 - cosine, p, cosine / np.where(zero, 1, own)
 
 
 def _cosine(product: Any, own: Any, size: Any, _parameter: Any) -> Any:
     """Return 1 − cos, p and q from x̂·x, x̂·x̂ and x·x."""
-    if own == 0 or size == 0:
-        return 1.0, 0.0, 0.0
     lengths = math.sqrt(own) * math.sqrt(size)
+    if lengths == 0:
+        return 1.0, 0.0, 0.0
     cosine = product / lengths
     return 1.0 - cosine, -1.0 / lengths, cosine / own
 

@@ -393,6 +393,30 @@ def test_cosine_by_hand(ops):
     np.testing.assert_allclose(sums, expected[0], atol=1e-16)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("float32", 1e-15), ("float32", 1e15), ("float64", 1e80)]
+)
+def test_cosine_of_rows_whose_squares_would_leave_the_range(ops, dtype, size):
+    z, target = (normal_rows(seed, dtype) for seed in (0, 1))
+    found = []
+    for factor in (1.0, size):
+        own = z * z.dtype.type(factor)
+        total, sums = np.zeros(1), np.empty(5, dtype)
+        scaled = target * target.dtype.type(factor)
+        ops.output_delta(
+            own, np.zeros(5, dtype), scaled, "identity", "cosine", 3, total, sums, False
+        )
+        found.append((total[0], own * own.dtype.type(factor)))
+    (loss, delta), (scaled_loss, scaled_delta) = found
+    accuracy = 1e-5 if dtype == "float32" else 1e-12
+    assert scaled_loss == pytest.approx(loss, rel=accuracy)
+    np.testing.assert_allclose(scaled_delta, delta, rtol=100 * accuracy, atol=accuracy)
+
+
+def normal_rows(seed, dtype):
+    return np.random.default_rng(seed).standard_normal((3, 5)).astype(dtype)
+
+
 def test_cross_entropy_by_hand(ops):
     z, target = array([0.3, -1.2]), array([0.9, 0.2])
     probability = 1 / (1 + np.exp(-z))
