@@ -378,6 +378,20 @@ def test_huber_by_hand(ops):
     np.testing.assert_allclose(z, array([0.5, -0.5, 0.1, -0.5]) / 4 / 5, rtol=1e-13)
 
 
+def test_poisson_by_hand(ops):
+    """With a count of 0, of which 0 log 0 is 0."""
+    z, counts = array([0.3, -1.0, 1.2]), array([0.0, 1.0, 5.0])
+    rate = np.exp(z)
+    terms = rate - counts + np.array([0, -z[0, 1], 5 * (np.log(5) - z[0, 2])])
+    total, output, sums = np.zeros(1), z.copy(), np.empty(3)
+    ops.output_loss(output, np.zeros(3), counts, "exponential", "poisson", total)
+    assert total[0] == pytest.approx(terms.mean(), rel=1e-13)
+    np.testing.assert_allclose(output, rate, rtol=1e-14)
+    ops.output_delta(z, np.zeros(3), counts, "exponential", "poisson", 5, total, sums, False)
+    assert total[0] == pytest.approx(2 * terms.mean(), rel=1e-13)
+    np.testing.assert_allclose(z, (rate - counts) / 3 / 5, rtol=1e-13)
+
+
 def test_cosine_by_hand(ops):
     """Rows at a right angle, along each other, and of zeros on either side."""
     z = array([3.0, 4.0], [2.0, 2.0], [0.0, 0.0], [1.0, 2.0])

@@ -47,7 +47,8 @@ OF_FILE = {
     "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby or put_off",
     "clock.cuh": "clock or adam or optimizer or put_off",
     "activations.cuh": "activation or output_ or hidden_delta or optimizer or every_",
-    "losses.cuh": "output_ or every_loss or cross_entropy or squared_losses or cosine or huber",
+    "losses.cuh": "output_ or every_loss or cross_entropy or squared_losses or cosine or huber"
+    " or poisson",
     "philox.cuh": "noise or masks or normals or dropout or corrupt",
     "device.cuh": "bias_activation or elementwise or output_ or hidden_delta or vector or unscale"
     " or optimizer or clock or masks or topk or kl_ or place_of or put_off",
