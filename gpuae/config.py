@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Set
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -51,13 +51,21 @@ else:
     Sparsity = Literal[tuple(CODE_RULES)]
 Precision: TypeAlias = Literal["float32", "tf32"]
 OutlierScore: TypeAlias = Literal["mse", "knn"]
+MAX_LAYERS, MAX_EPOCHS = 100, 10**9
+NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
+Share: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Mean: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Epochs: TypeAlias = Annotated[int, Field(ge=0, le=MAX_EPOCHS)]
+
+BY_LAYER = ("noise_level", "dropout", "rho", "beta", "l1", "k", "pretrain")
+"""Settings that may be a list of numbers, one for each layer of the encoder."""
 
 CENTRED = ("standard", "shrunk", "pooled")
 """Scalings that move the mean of a column to 0."""
 RUN_OPTIONS = ("device", "threads", "memory")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
-MAX_LAYERS, MAX_EPOCHS = 100, 10**9
 SHOWN_CHARACTERS = 200
 """Of a value that is refused."""
 MAX_TOML_BYTES = 1 << 20
@@ -101,7 +109,11 @@ class Config(BaseModel):
     depth: int | None = Field(
         None, ge=1, le=MAX_LAYERS, description="encoder layers, if hidden is the code's width alone"
     )
-    activation: Activation | None = Field(None, description="of all hidden layers [relu]")
+    activation: Activation | tuple[Activation, ...] | None = Field(
+        None,
+        description="of all hidden layers, or a list: of each before the code, and where they "
+        "differ of each after it [relu]",
+    )
     code_activation: Activation | None = Field(
         None, description="of the code [identity; activation where that is given]"
     )
@@ -127,23 +139,26 @@ class Config(BaseModel):
             f"{rule.name}: {rule.sentence}" for rule in CODE_RULES.values() if rule.constrains
         ),
     )
-    rho: float = Field(0.05, gt=0, lt=1, description="kl: wanted mean activation of a code unit")
-    beta: float | None = Field(
-        None, ge=0, description="kl: weight of the penalty [3 for sse, the same of a mean]"
+    rho: Mean | tuple[Mean, ...] = Field(
+        0.05, description="kl: wanted mean activation of a code unit"
     )
-    l1: float | None = Field(
-        None, ge=0, description="l1: weight of the penalty [0.1 for sse, the same of a mean]"
+    beta: NotNegative | tuple[NotNegative, ...] | None = Field(
+        None, description="kl: weight of the penalty [3 for sse, the same of a mean]"
     )
-    k: int = Field(
+    l1: NotNegative | tuple[NotNegative, ...] | None = Field(
+        None, description="l1: weight of the penalty [0.1 for sse, the same of a mean]"
+    )
+    k: Count | tuple[Count, ...] = Field(
         32,
-        ge=1,
         description="topk: code units of a row that stay; at most half of a code if not given",
     )
     noise: Noise = Field("none", description="on the input, in training only")
-    noise_level: float = Field(
-        0.0, ge=0, description="gaussian: standard deviation; others: probability"
+    noise_level: NotNegative | tuple[NotNegative, ...] = Field(
+        0.0, description="gaussian: standard deviation; others: probability"
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="rate on hidden activations, in training")
+    dropout: Share | tuple[Share, ...] = Field(
+        0.0, description="rate on hidden activations, in training"
+    )
     scale: Scale | None = Field(
         None, description="of the columns [standard; pooled or shrunk for pixels]"
     )
@@ -191,7 +206,9 @@ class Config(BaseModel):
     trim: float = Field(
         0.0, ge=0, lt=0.5, description="share of the training rows to leave out: the most unlike"
     )
-    pretrain: int = Field(0, ge=0, description="epochs of greedy layer-wise training")
+    pretrain: Epochs | tuple[Epochs, ...] = Field(
+        0, description="epochs of each layer alone, on the codes of the one below, before all"
+    )
     seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")
     dtype: FloatType = Field("float32", description="of the computation and the stored weights")
     device: str = Field(
@@ -225,6 +242,18 @@ class Config(BaseModel):
         if isinstance(value, Integral) and not isinstance(value, bool):
             return (int(value),)
         return value
+
+    @field_validator(*BY_LAYER, "activation", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Accept text with commas between the values of the layers; a list of one is its value."""
+        if isinstance(value, str) and "," in value:
+            value = [part.strip() for part in value.split(",")]
+        if isinstance(value, list | tuple) and len(value) < 2:
+            if not value:
+                raise ValueError("needs a value, or one for each layer")
+            return value[0]
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("hidden")
     @classmethod
@@ -291,25 +320,83 @@ class Config(BaseModel):
             raise ConfigError(f"{name}: is known only once there are data")
         return value
 
+    def of_layer(self, name: str, layer: int) -> Any:
+        """Return a setting as it is for one encoder layer, counted from 0; -1: for the code."""
+        value = self.resolved(name)
+        return value[layer] if isinstance(value, tuple) else value
+
+    @property
+    def drops(self) -> bool:
+        """Whether there is dropout in any layer."""
+        return any(of_each(self.dropout))
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether layers are trained alone before all of them are."""
+        return any(of_each(self.pretrain))
+
     def stored(self) -> dict[str, Any]:
         """Return the settings that describe the result, without those of this machine only."""
         return self.model_dump(mode="json", exclude=set(RUN_OPTIONS), exclude_none=True)
 
 
-def _check_available(config: Config) -> None:
-    """Refuse what is planned but does not work yet, rather than ignore it."""
-    if config.pretrain:
-        raise ValueError("pretrain is not available in this version; leave it out")
+def of_each(value: Any) -> tuple[Any, ...]:
+    """Return the values of a setting that may be a list; none of one that is open."""
+    if value is None:
+        return ()
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _check_activations(config: Config) -> None:
     for setting in ("activation", "code_activation"):
-        name = getattr(config, setting)
-        if name and ACTIVATIONS[name].output_only:
-            raise ValueError(
-                f"{setting}={name} would grow beyond all bounds from layer to layer: it is for "
-                "output_activation; use softplus, say"
-            )
+        for name in of_each(getattr(config, setting)):
+            if ACTIVATIONS[name].output_only:
+                raise ValueError(
+                    f"{setting}={name} would grow beyond all bounds from layer to layer: it is for "
+                    "output_activation; use softplus, say"
+                )
+
+
+def _check_layers(config: Config) -> None:
+    """Check what is said of each layer, once it is known how many there are."""
+    if config.pretrains and config.init == "pca":
+        raise ValueError(
+            "init=pca starts all layers together and pretrain one after the other; leave init out, "
+            "or pretrain"
+        )
+    if config.pretrains and (config.folds or 1) > 1:
+        raise ValueError("folds=1 is all that pretrain can do; leave folds out")
+    if config.hidden is None or (config.depth is None and len(config.hidden) == 1):
+        return
+    depth = config.depth or len(config.hidden)
+    if config.pretrains and depth == 1:
+        raise ValueError(
+            "pretrain is of two or more layers, and this network has one; give hidden more widths, "
+            "such as 128,32, or leave pretrain out"
+        )
+    for name in BY_LAYER:
+        _check_list(name, getattr(config, name), depth, config)
+    names = config.activation
+    if isinstance(names, tuple) and len(names) not in (depth - 1, 2 * depth - 2):
+        raise ValueError(
+            f"activation has {len(names)} names for an encoder of {depth} layers; give one, "
+            f"{depth - 1} of those before the code, or {2 * depth - 2} of all but code and output"
+        )
+
+
+def _check_list(name: str, value: object, depth: int, config: Config) -> None:
+    if not isinstance(value, tuple):
+        return
+    if len(value) != depth:
+        raise ValueError(
+            f"{name} has {len(value)} values and the encoder {depth} layers; give one value, or "
+            "one for each layer"
+        )
+    if name != "dropout" and not config.pretrains:
+        raise ValueError(
+            f"{name} by layer has no effect without pretrain, which trains each layer alone; give "
+            "one value, or pretrain"
+        )
 
 
 def _check_loss(config: Config) -> None:
@@ -329,18 +416,22 @@ def _check_loss(config: Config) -> None:
 
 
 def _check_sparsity(config: Config) -> None:
-    code = config.code_activation or config.activation
-    if config.code_rule.bounded and code and not ACTIVATIONS[code].bounded:
-        bounded = " or ".join(own.name for own in ACTIVATIONS.values() if own.bounded)
-        raise ValueError(
-            f"sparsity={config.sparsity} needs a bounded code: use activation {bounded}, "
-            f"not {code}, or sparsity=l1"
-        )
-    given = config.hidden and "k" in config.model_fields_set
-    if config.code_rule.selects and config.hidden and given and config.k > config.hidden[-1]:
-        raise ValueError(
-            f"k={config.k} is larger than the code of {config.hidden[-1]} units; lower k"
-        )
+    codes = of_each(config.code_activation or config.activation)[-1:]
+    if config.pretrains:  # each layer has a code of its own
+        codes += of_each(config.activation)
+    for code in codes:
+        if config.code_rule.bounded and not ACTIVATIONS[code].bounded:
+            bounded = " or ".join(own.name for own in ACTIVATIONS.values() if own.bounded)
+            raise ValueError(
+                f"sparsity={config.sparsity} needs a bounded code: use activation {bounded}, "
+                f"not {code}, or sparsity=l1"
+            )
+    if not (config.code_rule.selects and config.hidden and "k" in config.model_fields_set):
+        return
+    widths = config.hidden if isinstance(config.k, tuple) else config.hidden[-1:]
+    for k, units in zip(of_each(config.k), widths, strict=False):
+        if k > units:
+            raise ValueError(f"k={k} is larger than the code of {units} units; lower k")
 
 
 _ONCE_DEFAULT = {"beta": 3.0, "l1": 1e-4, "learning_rate": 1e-3, "schedule": "constant"}
@@ -388,7 +479,7 @@ def _check_numbers(config: Config) -> None:
     """Refuse numbers that are infinite, or a threshold that is 0, in the type of the weights."""
     smallest, largest = _RANGES[config.dtype]
     for name in _SIZES:
-        value = getattr(config, name) or 0.0
+        value = max(of_each(getattr(config, name)), default=0.0)
         if value > largest:
             raise ValueError(f"{name}={value:g} is more than {config.dtype} can hold; lower it")
     if config.huber_delta is not None and config.huber_delta < smallest:
@@ -403,11 +494,12 @@ _SIZES = ("weight_decay", "beta", "l1", "noise_level", "huber_delta")
 
 
 def _check_noise(config: Config) -> None:
-    if config.noise == "none" and config.noise_level:
+    levels = of_each(config.noise_level)
+    if config.noise == "none" and any(levels):
         raise ValueError("noise_level has no effect without noise; add noise=gaussian, say")
-    if config.noise != "none" and not config.noise_level:
+    if config.noise != "none" and not any(levels):
         raise ValueError(f"noise={config.noise} needs a noise_level above 0")
-    if config.noise in ("masking", "salt_pepper") and config.noise_level > 1:
+    if config.noise in ("masking", "salt_pepper") and max(levels) > 1:
         raise ValueError(f"noise={config.noise} needs a noise_level in (0, 1]: a probability")
 
 
@@ -427,10 +519,10 @@ def _check_full_batch(config: Config) -> None:
 
 
 _CHECKS = (
-    _check_available,
     _check_activations,
     _check_loss,
     _check_shape,
+    _check_layers,
     _check_sparsity,
     _check_switched_off,
     _check_noise,

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gpuae.config import CENTRED, Config
+from gpuae.config import CENTRED, Config, of_each
 from gpuae.errors import ConfigError
 from gpuae.functions.activations import ACTIVATIONS, SIGMOID
 from gpuae.functions.losses import ANY_TARGETS, LOSSES, UNIT_TARGETS
@@ -23,6 +23,7 @@ HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 10_000
 
 CODE_SHARE, WIDEST_CODE = 4, 32
 """The code has a quarter as many units as there are columns, and at most so many."""
+PAIRS_START = "pairs of it start as PCA exactly"
 PAIRS = 2
 """Rectifiers that carry one score without loss."""
 NARROW, WIDE, WIDEST = 64, 128, 256
@@ -93,7 +94,8 @@ def held_out(config: Config, rows: int, *, own_rows: bool = False) -> Config:
         return config.model_copy(update={"validation": 0.0, "folds": 1})
     folds = config.folds
     if folds is None:
-        asked = config.validation is not None or config.patience == 0 or config.full_batch
+        asked = config.validation is not None or config.patience == 0
+        asked = asked or config.full_batch or config.pretrains
         folds = 1 if asked or rows >= FEW_ROWS else FOLDS
     folds = min(folds, rows)
     if folds > 1:
@@ -150,9 +152,9 @@ def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
     one_layer = sparse or config.activation is not None
     if config.code_rule.bounded:
         choices.choose("activation", "sigmoid", f"{config.sparsity} needs bounded units")
-    choices.choose("activation", "relu", "pairs of it start as PCA exactly")
+    choices.choose("activation", "relu", "a rectifier" if config.pretrains else PAIRS_START)
     if one_layer:
-        choices.choose("code_activation", choices.config.activation, "as activation")
+        choices.choose("code_activation", _nearest_the_code(choices.config), "as activation")
     choices.choose("code_activation", "identity", "a linear code, as PCA's")
     if config.hidden is None:
         code = max(1, min(WIDEST_CODE, facts.columns // CODE_SHARE))
@@ -166,18 +168,25 @@ def _choose_layers(choices: _Choices, facts: DataFacts) -> None:
     choices.set("depth", len(choices.config.resolved_hidden))
     if config.code_rule.selects and "k" not in config.model_fields_set:
         _choose_active_units(choices, code)
-    random = sparse or (config.decoder != "untied" and not _starts_as_pca(choices.config))
-    rectifier = ACTIVATIONS[choices.config.resolved("activation")].rectifier
+    mirrored = config.decoder != "untied" and not _starts_as_pca(choices.config)
+    random = sparse or mirrored or config.pretrains
+    first = of_each(choices.config.activation)[0]
+    rectifier = ACTIVATIONS[first].rectifier
     if random:
-        choices.choose(
-            "init", "he" if rectifier else "glorot", f"suits {choices.config.activation}"
-        )
+        choices.choose("init", "he" if rectifier else "glorot", f"suits {first}")
     choices.choose("init", "pca", "no worse than PCA before the first step")
+
+
+def _nearest_the_code(config: Config) -> str:
+    """Return the activation of the layer before the code."""
+    names = of_each(config.activation)
+    before = len(config.hidden or ()) - 1
+    return str(names[before - 1] if 0 < before < len(names) else names[-1])
 
 
 def _starts_as_pca(config: Config) -> bool:
     """Whether a decoder with the encoder's weights can undo it."""
-    names = (config.resolved("activation"), config.resolved("code_activation"))
+    names = (*of_each(config.activation), config.resolved("code_activation"))
     return all(ACTIVATIONS[name].undone_by_transpose for name in names)
 
 
@@ -207,7 +216,7 @@ def _widths_to(code: int, depth: int, facts: DataFacts) -> tuple[int, ...]:
 
 def _choose_active_units(choices: _Choices, code: int) -> None:
     """Let no more than half of a code be active."""
-    if choices.config.k > code // 2:
+    if choices.config.of_layer("k", -1) > code // 2:
         choices.set("k", max(1, code // 2))
         choices.reasons["k"] = f"half of a code of {code}"
 
@@ -263,12 +272,18 @@ def _choose_objective(choices: _Choices, facts: DataFacts) -> None:
     parameter = LOSSES[config.loss].parameter
     if parameter is not None:
         choices.choose(*parameter, "in preprocessed units")
-    share, reason = 1.0, "beside a sum over columns"
-    if LOSSES[config.loss].keeps_size:
-        share, reason = 2 / facts.columns, f"beside a mean over {facts.columns} columns"
     if config.code_rule.weight is not None:
-        name, beside_sum = config.code_rule.weight
-        choices.choose(name, beside_sum * share, reason)
+        choices.choose(config.code_rule.weight[0], *penalty_weight(config, facts.columns))
+
+
+def penalty_weight(config: Config, columns: int) -> tuple[float, str]:
+    """Return what the penalty of the rule for the code weighs if nobody says, and why."""
+    if config.code_rule.weight is None:
+        raise RuntimeError(f"sparsity={config.sparsity} has no penalty")
+    beside_sum = config.code_rule.weight[1]
+    if LOSSES[config.loss].keeps_size:
+        return beside_sum * 2 / columns, f"beside a mean over {columns} columns"
+    return beside_sum, "beside a sum over columns"
 
 
 # Training

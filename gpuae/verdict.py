@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gpuae.config import Config
+from gpuae.config import Config, of_each
 from gpuae.errors import InputError
 from gpuae.evaluation import Evaluation, evaluate, explained
 from gpuae.functions.losses import ANY_TARGETS, LOSSES
@@ -196,7 +196,7 @@ def _remedies(fit: Fit) -> Iterator[str]:
         yield f"a code of fewer units than the {fit.training_rows} training rows, or more rows"
     if config.scale != "standard" and LOSSES[config.loss].targets is ANY_TARGETS:
         yield "scale=standard"
-    if config.activation == "sigmoid" and not config.code_rule.bounded:
+    if "sigmoid" in of_each(config.activation) and not config.code_rule.bounded:
         yield "activation=tanh"
 
 
@@ -208,7 +208,7 @@ def _constraints(config: Config) -> Iterator[str]:
         yield "a lower weight_decay"
     if config.noise != "none":
         yield "a lower noise_level"
-    if config.dropout:
+    if config.drops:
         yield "a lower dropout"
 
 

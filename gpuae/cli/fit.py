@@ -323,7 +323,7 @@ def _stop_to_go_on(result: Fit) -> None:
     """End an interrupted run without a model, unless its checkpoint could not be written."""
     if result.result.saved:
         say("to go on from here, give the same command with --resume")
-    if result.result.saved or not result.result.epochs:
+    if result.result.saved or not (result.result.epochs or result.result.epochs_pretrained):
         raise KeyboardInterrupt
 
 
@@ -351,6 +351,7 @@ def _summary(result: Fit, output: Path) -> dict[str, Any]:
         "model": str(output),
         "ending": result.result.ending.value,
         "epochs": result.result.epochs,
+        "epochs_pretrained": result.result.epochs_pretrained,
         "best_epoch": best,
         "loss": kept.loss if kept else None,
         "val_loss": kept.val_loss if kept and not isnan(kept.val_loss) else None,
@@ -367,10 +368,14 @@ def _figures(verdict: Verdict | None) -> dict[str, Any]:
 
 def _tell(summary: dict[str, Any], verdict: Verdict | None) -> None:
     click.echo(f"{summary['ending']} after {summary['epochs']} epochs", nl=False)
+    if summary["epochs_pretrained"]:
+        click.echo(f" and {summary['epochs_pretrained']} of single layers", nl=False)
     click.echo(f" in {summary['seconds']:.1f} s")
     if summary["loss"] is not None:
         val = f", val_loss {summary['val_loss']:.6g}" if summary["val_loss"] is not None else ""
         click.echo(f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}")
+    elif summary["epochs_pretrained"] and not summary["epochs"]:
+        click.echo("kept what the layers have learnt one by one")
     elif summary["ending"] == "interrupted" and not summary["epochs"]:
         click.echo("kept the start: no epoch was done")
     elif summary["ending"] == "interrupted":

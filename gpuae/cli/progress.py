@@ -30,6 +30,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.epochs = self.rows = 0
+        self.stage = ""
         self.last: EpochRecord | None = None
         self._told = time.perf_counter()
         self._began = time.perf_counter()
@@ -53,8 +54,13 @@ class Meter:
             self._told = time.perf_counter()
             say(f"rows held out in turn: epoch {epoch}/{self.epochs}  val_loss {val_loss:.5g}")
 
+    def stage_starts(self, stage: str) -> None:
+        """Name it with all that is said from now on."""
+        self.stage = f"{stage}, "
+
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Start the clock."""
+        self.last = None
         self.epochs, self.rows = config.resolved("epochs"), rows
         self._began, self._first, self._done = time.perf_counter(), None, 0
 
@@ -120,7 +126,12 @@ class Lines(Meter):
             self._print(record.epoch)
 
     def _print(self, epoch: int) -> None:
-        parts = (f"epoch {epoch}/{self.epochs}", self.losses(), f"{self.share:.0%}", self.speed())
+        parts = (
+            f"{self.stage}epoch {epoch}/{self.epochs}",
+            self.losses(),
+            f"{self.share:.0%}",
+            self.speed(),
+        )
         say("  ".join(part for part in parts if part))
         self._printed = time.perf_counter()
 
@@ -134,13 +145,13 @@ class Bar(Meter):
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            TextColumn("{task.fields[stage]}epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(),
             TextColumn("{task.fields[losses]}"),
             TextColumn("{task.fields[speed]}"),
             console=Console(stderr=True, highlight=False),
         )
-        fields = {"epoch": 0, "epochs": 0, "losses": "starting", "speed": ""}
+        fields = {"stage": "", "epoch": 0, "epochs": 0, "losses": "starting", "speed": ""}
         self._task = self._progress.add_task("", total=1.0, **fields)  # type: ignore[arg-type]
 
     def __enter__(self) -> Bar:
@@ -169,6 +180,7 @@ class Bar(Meter):
         self._progress.update(
             self._task,
             completed=self.share,
+            stage=self.stage,
             epoch=epoch,
             epochs=self.epochs,
             losses=self.losses() or "first epoch",
@@ -220,7 +232,7 @@ SAID = ("hidden", "activation", "code_activation", "init", "scale", "batch_size"
 """Settings whose reasons are said where the data decided them."""
 TOLD = (
     *("activation", "code_activation", "output_activation", "loss", "sparsity", "noise"),
-    *("scale", "optimizer", "decoder", "init"),
+    *("scale", "optimizer", "decoder", "init", "pretrain"),
 )
 """Settings that are said where the person gave them."""
 

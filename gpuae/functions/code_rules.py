@@ -60,7 +60,7 @@ class CodeRule:
     def select_sparse(
         self, ops: Operations, config: Settings, code: Array, indices: Array, values: Array
     ) -> None:
-        """Write the units that stay, ascending, and their activations (m, config.k)."""
+        """Write the units that stay, ascending, and their activations (m, k)."""
         raise NotImplementedError
 
     def add(self, ops: Operations, code: Array, unit_sums: Array, total: Array) -> None:
@@ -106,7 +106,7 @@ class KullbackLeibler(CodeRule):
         total: Array,
     ) -> None:
         """Write β(−ρ/ρ̂ + (1−ρ)/(1−ρ̂))/m."""
-        rho, beta = config.rho, config.resolved("beta")
+        rho, beta = (config.of_layer(name, -1) for name in ("rho", "beta"))
         ops.kl_slope(unit_sums, rows, rho, beta, activation, out, total)
 
     def penalty(self, config: Settings, total: float, reduced: float) -> float:
@@ -123,11 +123,11 @@ class AbsoluteValue(CodeRule):
 
     def absolute_weight(self, config: Settings, rows: int) -> float:
         """Return λ₁/m."""
-        return float(config.resolved("l1")) / rows
+        return float(config.of_layer("l1", -1)) / rows
 
     def penalty(self, config: Settings, total: float, reduced: float) -> float:
         """Weigh the sum."""
-        return float(config.resolved("l1")) * total
+        return float(config.of_layer("l1", -1)) * total
 
 
 class LargestUnits(CodeRule):
@@ -135,13 +135,13 @@ class LargestUnits(CodeRule):
 
     def select(self, ops: Operations, config: Settings, code: Array, mask: Array) -> None:
         """Mark them."""
-        ops.topk_mask(code, config.k, mask)
+        ops.topk_mask(code, config.of_layer("k", -1), mask)
 
     def select_sparse(
         self, ops: Operations, config: Settings, code: Array, indices: Array, values: Array
     ) -> None:
         """Write them."""
-        ops.topk(code, config.k, indices, values)
+        ops.topk(code, config.of_layer("k", -1), indices, values)
 
 
 CODE_RULES: dict[str, CodeRule] = {

@@ -33,7 +33,15 @@ def _activations(config: Config, depth: int) -> list[Activation]:
     """Return the activation of each layer: the code and the output may have their own."""
     if config.output_activation == "auto":
         raise RuntimeError("the configuration has not been resolved")
-    activations: list[Activation] = [config.resolved("activation")] * (2 * depth)
-    activations[depth - 1] = config.code_activation or activations[depth - 1]
-    activations[-1] = config.output_activation
-    return activations
+    before, after = _hidden_activations(config, depth - 1)
+    code = config.code_activation or config.of_layer("activation", -1)
+    return [*before, code, *after, config.output_activation]
+
+
+def _hidden_activations(config: Config, count: int) -> tuple[list[Activation], list[Activation]]:
+    """Return those of the `count` layers before the code, and of as many after it."""
+    named = config.resolved("activation")
+    if isinstance(named, str):
+        return [named] * count, [named] * count
+    before = list(named[:count])
+    return before, list(named[count:]) or before[::-1]

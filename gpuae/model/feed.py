@@ -66,7 +66,9 @@ class Feed:
         noise, whitening = None, preprocess.whitening
         if noisy and config.noise != "none":
             low, high = vector(preprocess.low), vector(preprocess.high)
-            noise = Corruption(config.noise, config.noise_level, config.seed, low, high)
+            noise = Corruption(
+                config.noise, config.of_layer("noise_level", 0), config.seed, low, high
+            )
         return cls(
             ops=ops,
             source=ops.asarray(source),

@@ -8,7 +8,7 @@ from gpuae.backends.ops import Array, Ops, Rows
 from gpuae.config import Config
 from gpuae.functions.losses import LOSSES
 from gpuae.model.network import Network, ParameterGroup, Parameters
-from gpuae.model.tile import Tile
+from gpuae.model.tile import Tile, dropout_rate
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Propagation:
         self._product(index, tile)
         if self.config.code_rule.selects and index == self.network.code:
             self._selected(index, tile, dropout_of)
-        elif dropout_of is not None and self.config.dropout:
+        elif dropout_of is not None and dropout_rate(self.network, self.config, index):
             self._dropped(index, tile, dropout_of)
         else:
             self._activated(index, tile)
@@ -194,7 +194,8 @@ class Propagation:
 
     def _dropout_of(self, index: int) -> tuple[int, float, int]:
         """Return what dropout of a layer is drawn by: its number, the rate and the seed."""
-        return self.network.layers[index].number, self.config.dropout, self.config.seed
+        rate = dropout_rate(self.network, self.config, index)
+        return self.network.layers[index].number, rate, self.config.seed
 
     def _hidden_delta(
         self,

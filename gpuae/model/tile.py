@@ -120,7 +120,9 @@ class Tile:
             )
             if training
             else (),
-            sparse=SparseCode.allocate(ops, rows, config.k, config.dtype) if sparse else None,
+            sparse=SparseCode.allocate(ops, rows, config.of_layer("k", -1), config.dtype)
+            if sparse
+            else None,
         )
 
     @property
@@ -170,13 +172,21 @@ def has_sparse_code(network: Network, config: Config) -> bool:
     """
     rule, own = config.code_rule, network.layers[network.code]
     alone = network.code == 0 and not network.layers[1].transposed
-    masked = config.dropout > 0 or keeps_preactivation(own)
-    return rule.selects and alone and not masked and sparse_pays(config.k, own.n_out)
+    masked = config.drops or keeps_preactivation(own)
+    return (
+        rule.selects and alone and not masked and sparse_pays(config.of_layer("k", -1), own.n_out)
+    )
+
+
+def dropout_rate(network: Network, config: Config, layer: int) -> float:
+    """Return the rate of the hidden layer with this index; the decoder has the encoder's."""
+    rate: float = config.of_layer("dropout", min(layer, 2 * network.code - layer))
+    return rate
 
 
 def _is_masked(config: Config, network: Network, layer: int, training: bool) -> bool:
     at_code = config.code_rule.selects and layer == network.code
-    return at_code or (training and config.dropout > 0)
+    return at_code or (training and dropout_rate(network, config, layer) > 0)
 
 
 def _rows_between(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 
@@ -125,21 +125,30 @@ class Checkpoints:
         return state
 
 
+Build: TypeAlias = Callable[[TrainingResult, Array], Model]
+"""Returns the model of a result and some weights."""
+
+
 class CheckpointSaver:
-    """A `Saver` that writes checkpoints.
+    """A `Saver` that writes checkpoints."""
 
-    Parameters
-    ----------
-    build
-        Returns the model of a result and some weights.
-    """
-
-    def __init__(
-        self, plan: Checkpoints, build: Callable[[TrainingResult, Array], Model], observer: Observer
-    ) -> None:
+    def __init__(self, plan: Checkpoints, build: Build, observer: Observer) -> None:
         self._plan, self._build, self._observer = plan, build, observer
         self._written: tuple[float, int] | None = None
         """When the last one was, and after how many epochs."""
+        self._further: State = {}
+
+    def start_stage(self, build: Build, further: State) -> None:
+        """Save another stage of training from now on, whose epochs are counted anew.
+
+        Parameters
+        ----------
+        further
+            What is to be kept beside the state.
+        """
+        self._build, self._further = build, further
+        if self._written is not None:
+            self._written = (self._written[0], 0)
 
     def due(self, epochs: int) -> bool:
         """Whether it is time to; at first it is, which shows that it can be done."""
@@ -165,7 +174,7 @@ class CheckpointSaver:
         self._written = (time.monotonic(), len(result.history.records))
         try:
             contents = self._build(result, kept).contents()
-            write_checkpoint(self._plan.path, contents, state)
+            write_checkpoint(self._plan.path, contents, {**state, **self._further})
         except (GpuaeError, OSError, RuntimeError, MemoryError) as error:
             if first:
                 raise

@@ -36,6 +36,7 @@ from gpuae.training.history import Observer, Silence
 from gpuae.training.interruption import Interrupted
 from gpuae.training.partition import partition
 from gpuae.training.preparation import Prepared, new_team, prepare
+from gpuae.training.pretraining import LAYER, Pretraining
 from gpuae.training.state import State
 from gpuae.training.team import Team
 from gpuae.training.trainer import Ending, Trainer, TrainingResult
@@ -324,16 +325,48 @@ class _Job:
     ) -> TrainingResult:
         """Train the model's weights, in place."""
         config = start.prepared.config
+        before = TrainingResult()
+        if config.pretrains:
+            before = self.pretrain(start, rows, watcher, saver, state)
+            if before.ending is not Ending.FINISHED:
+                return before
+            state = state if state and LAYER not in state else None
+            watcher.stage_starts("whole network")
         losses = validated.losses if validated else None
         with self.team(start, rows) as team:
             result = Trainer(
                 self.ops, team, config, rows, validation_rows, watcher, saver, losses
             ).train(state)
+        result.epochs_pretrained = before.epochs_pretrained
+        result.seconds_pretrained = before.seconds_pretrained
         if validated:
             result.epochs_validated = validated.epochs
             result.seconds_validated = validated.seconds
             if result.ending is Ending.FINISHED:
                 _end_as_the_folds(result, validated)
+        return result
+
+    def pretrain(
+        self,
+        start: Start,
+        rows: Order,
+        watcher: Observer,
+        saver: CheckpointSaver | None,
+        state: State | None,
+    ) -> TrainingResult:
+        """Train the layers one after the other, in place; a state of the whole has done so."""
+        if state is not None and LAYER not in state:
+            return TrainingResult()
+
+        def model(flat: NDArray[Any]) -> Model:
+            return self.model(start, TrainingResult(), self.ops.asarray(flat))
+
+        flat = self.ops.to_host(start.parameters)
+        own = Pretraining(self.ops, self.network, start.prepared, self.x, rows, model)
+        result = own.train(flat, watcher, saver, state)
+        self.ops.assign(start.parameters, flat)
+        if saver is not None:
+            saver.start_stage(partial(self.model, start), {})
         return result
 
 

@@ -73,6 +73,10 @@ class Observer(Protocol):
         """Hear the mean loss of rows that were held out in turn, after an epoch (from 1)."""
         ...
 
+    def stage_starts(self, stage: str) -> None:
+        """Hear what is trained next, where it is done in stages, such as `layer 1 of 3`."""
+        ...
+
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Hear that training starts, for config.epochs, and the size of the training data."""
         ...
@@ -96,6 +100,9 @@ class Silence:
         """Say nothing."""
 
     def folds_done(self, epoch: int, val_loss: float) -> None:
+        """Say nothing."""
+
+    def stage_starts(self, stage: str) -> None:
         """Say nothing."""
 
     def training_starts(self, config: Config, columns: int, rows: int) -> None:

@@ -133,7 +133,7 @@ def _kept_activations(
     """
     widths = [layer.n_out for layer in network.encoder]
     size = batch * sum(widths) * np.dtype(config.dtype).itemsize
-    wanted = config.code_rule.reduces and not config.dropout and batch > block_rows
+    wanted = config.code_rule.reduces and not config.drops and batch > block_rows
     if not wanted or size > KEPT_BYTES or any(map(keeps_preactivation, network.encoder)):
         return ()
     return tuple(ops.empty((batch, width), config.dtype) for width in widths)

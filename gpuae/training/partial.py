@@ -47,7 +47,7 @@ class PartialFit:
     Raises
     ------
     ConfigError
-        For lbfgs, which needs all rows at once, and for a schedule.
+        For lbfgs and pretrain, which need all rows at once, and for a schedule.
     """
 
     def __init__(
@@ -63,6 +63,11 @@ class PartialFit:
             raise ConfigError(
                 f"schedule={config.schedule} needs to know how many epochs there will be, and "
                 "partial_fit does not: leave schedule out, or use fit"
+            )
+        if fitted is None and config.pretrains:
+            raise ConfigError(
+                "pretrain passes all rows layer by layer, and partial_fit has them in portions: "
+                "leave pretrain out, or use fit"
             )
         self._device = resolve_device(config.device)
         self._ops = get_ops(self._device, config.precision)

@@ -47,6 +47,8 @@ class TrainingResult:
         Whether a saver has kept the state in which it was interrupted.
     epochs_validated, seconds_validated
         How many epochs other networks were trained to find the best one, with folds, and how long.
+    epochs_pretrained, seconds_pretrained
+        How many epochs layers were trained alone before, and how long.
     lost_epoch
         The epoch in which training diverged; 0: it did not.
     """
@@ -56,13 +58,16 @@ class TrainingResult:
     best_epoch: int = 0
     epochs_validated: int = 0
     seconds_validated: float = 0.0
+    epochs_pretrained: int = 0
+    seconds_pretrained: float = 0.0
     lost_epoch: int = 0
     saved: bool = False
 
     @property
     def seconds(self) -> float:
         """How long all epochs took."""
-        return sum(record.seconds for record in self.history.records) + self.seconds_validated
+        own = sum(record.seconds for record in self.history.records)
+        return own + self.seconds_validated + self.seconds_pretrained
 
     @property
     def epochs(self) -> int:

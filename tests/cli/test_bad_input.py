@@ -110,7 +110,7 @@ def test_an_unknown_option_and_an_unknown_setting(fit, tmp_path, rows):
         (["--sparsity", "topk", "--k", 32], ["k=32", "units"]),
         (["--optimizer", "lbfgs", "--batch-size", 8], ["batch_size", "lbfgs"]),
         (["--noise", "gaussian"], ["noise_level"]),
-        (["--pretrain", 3], ["pretrain"]),
+        (["--pretrain", 3, "--depth", 1], ["pretrain", "two or more layers"]),
         (["--epochs", -1], ["epochs"]),
         (["--hidden", "4,x"], ["hidden"]),
         (["--memory", "lots"], ["memory: should be an amount such as 500MB or 2GB, got 'lots'"]),

@@ -112,6 +112,11 @@ def test_a_schedule_is_refused_because_there_are_no_epochs(x, schedule):
         PartialFit(x, Config.parse(SETTINGS | {"schedule": schedule}))
 
 
+def test_layers_cannot_be_trained_one_by_one_on_portions(x):
+    with pytest.raises(ConfigError, match=r"pretrain .* portions"):
+        PartialFit(x, Config(hidden=(4, 2), pretrain=3))
+
+
 def test_a_model_of_lbfgs_cannot_be_fed(x):
     from gpuae.training.fitting import fit
 

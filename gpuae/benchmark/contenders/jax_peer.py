@@ -89,15 +89,15 @@ def objective(config: Config, depth: int, parameters: Any, x: Array, key: Array)
     f, a = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}[config.resolved("activation")], x
     if config.noise == "masking":
         key, own = random.split(key)
-        a = jnp.where(random.bernoulli(own, config.noise_level, x.shape), 0, x)
+        a = jnp.where(random.bernoulli(own, config.of_layer("noise_level", -1), x.shape), 0, x)
     for i, (w, b) in enumerate(parameters[:-1]):
         a = f(a @ w + b)
         if i == depth - 1:
             code = a
-            a = largest(a, config.k) if config.sparsity == "topk" else a
-        if config.dropout:
+            a = largest(a, config.of_layer("k", -1)) if config.sparsity == "topk" else a
+        if config.drops:
             key, own = random.split(key)
-            kept = 1 - config.dropout
+            kept = 1 - config.of_layer("dropout", -1)
             a = jnp.where(random.bernoulli(own, kept, a.shape), a / kept, 0)
     w, b = parameters[-1]
     z = a @ w + b
@@ -107,7 +107,7 @@ def objective(config: Config, depth: int, parameters: Any, x: Array, key: Array)
     else:
         loss = ((jax.nn.sigmoid(z) - x) ** 2).sum() / (2 * len(x))
     if config.code_rule.reduces:
-        rho, mean = config.rho, code.mean(0)
+        rho, mean = config.of_layer("rho", -1), code.mean(0)
         kl = rho * jnp.log(rho / mean) + (1 - rho) * jnp.log((1 - rho) / (1 - mean))
         loss += config.resolved("beta") * kl.sum()
     if config.weight_decay:

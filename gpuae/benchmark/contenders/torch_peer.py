@@ -77,21 +77,21 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
     def objective(x: Tensor) -> Tensor:
         a = x
         if config.noise == "masking":
-            a = x * (torch.rand_like(x) >= config.noise_level)
+            a = x * (torch.rand_like(x) >= config.of_layer("noise_level", -1))
         for i, layer in enumerate(layers[:-1]):
             a = f(layer(a))
             if i == depth - 1:
                 code = a
-                a = _largest(a, config.k) if config.sparsity == "topk" else a
-            if config.dropout:
-                a = dropout(a, config.dropout)
+                a = _largest(a, config.of_layer("k", -1)) if config.sparsity == "topk" else a
+            if config.drops:
+                a = dropout(a, config.of_layer("dropout", -1))
         z = layers[-1](a)
         if config.loss == "bce":
             loss = torch.nn.functional.binary_cross_entropy_with_logits(z, x)
         else:
             loss = ((torch.sigmoid(z) - x) ** 2).sum() / (2 * len(x))
         if config.code_rule.reduces:
-            rho, mean = config.rho, code.mean(0)
+            rho, mean = config.of_layer("rho", -1), code.mean(0)
             kl = rho * torch.log(rho / mean) + (1 - rho) * torch.log((1 - rho) / (1 - mean))
             loss = loss + config.resolved("beta") * kl.sum()
         if config.weight_decay:
