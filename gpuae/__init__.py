@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gpuae.errors import GpuaeWarning
-    from gpuae.estimator import Autoencoder, load
+    from gpuae.estimator import Autoencoder, load, stack
     from gpuae.outlier_detector import OutlierDetector
 
-__all__ = ["Autoencoder", "GpuaeWarning", "OutlierDetector", "load"]
+__all__ = ["Autoencoder", "GpuaeWarning", "OutlierDetector", "load", "stack"]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ from gpuae import encoding, outliers
 from gpuae.config import Config
 from gpuae.errors import GpuaeWarning
 from gpuae.model.model import Model
+from gpuae.model.stack import stack as stacked
 from gpuae.presets import Preset
 from gpuae.storage import provenance
 from gpuae.storage.arrays import check_finite
@@ -376,7 +377,28 @@ def load(path: str | Path) -> Autoencoder:
     InputError
         Where the file is missing, damaged, or not a model.
     """
-    model = Model.load(Path(path))
+    return _fitted(Model.load(Path(path)))
+
+
+def stack(*autoencoders: Autoencoder) -> Autoencoder:
+    """Join fitted autoencoders, each trained on the codes of the one before, into one.
+
+    Its codes are those of the last one for rows of the first one's data; it may be fitted on, by
+    `partial_fit`, or written to a file and trained with `gpuae fit --init-from`.
+
+    Raises
+    ------
+    InputError
+        Where there are fewer than two, or one does not fit on the other.
+    """
+    for autoencoder in autoencoders:
+        check_is_fitted(autoencoder, "model_")
+    model = stacked([autoencoder.model_ for autoencoder in autoencoders])
+    made = provenance.attributes("stack", ())
+    return _fitted(replace(model, attributes={**model.attributes, **made}))
+
+
+def _fitted(model: Model) -> Autoencoder:
     # how rows are cut into tiles was chosen for the old data; new ones may want another choice
     estimator = Autoencoder(**model.config.model_dump() | {"tile_rows": None})
     estimator._set_model(model)

@@ -16,6 +16,7 @@ from gpuae.cli.base import own_defects, printable
 
 COMMANDS = {
     "fit": "Train an autoencoder on a matrix of rows.",
+    "stack": "Join models, each trained on the codes of the one before, into one.",
     "presets": "List the presets of settings, or show one.",
     "encode": "Write the code of each row: the extracted features.",
     "decode": "Turn codes back into rows.",

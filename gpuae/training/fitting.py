@@ -42,6 +42,10 @@ from gpuae.training.team import Team
 from gpuae.training.trainer import Ending, Trainer, TrainingResult
 
 
+SHAPE = ("hidden", "activation", "code_activation", "output_activation", "decoder")
+"""Settings by which a network has the layers that it has."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """A model and rows that say what it is worth, since it was not trained on them."""
@@ -138,6 +142,8 @@ def fit(
     """
     if 0 in x.shape:
         raise InputError(f"the data have {x.shape[0]} rows of {x.shape[1]} columns; give some")
+    if initial is not None:
+        config = _shaped_as(initial, config)
     device = resolve_device(config.device)
     watcher = observer or Silence()
     config = held_out(config, len(x), own_rows=validation is not None)
@@ -398,6 +404,15 @@ def _starting_point(
             f"{_shape(network)}; give the same hidden, decoder and activations"
         )
     return np.array(initial.parameters, config.dtype), axes
+
+
+def _shaped_as(initial: Model, config: Config) -> Config:
+    """Let a network be as that of the model it starts from, in all that the person left open."""
+    given = config.model_fields_set
+    if "hidden" in given or "depth" in given:
+        return config
+    own = {name: getattr(initial.config, name) for name in SHAPE if name not in given}
+    return Config.parse(config.model_dump(exclude_unset=True) | own)
 
 
 def _shape(network: Network) -> str:

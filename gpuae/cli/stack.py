@@ -1,0 +1,49 @@
+"""gpuae stack: models that were trained apart, one on the codes of the other, as one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gpuae.cli.base import PATH, declare, output_options
+
+
+@declare
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=PATH)
+@output_options("the stack")
+def command(models: tuple[Path, ...], output: Path, force: bool) -> None:
+    """Join MODELs, each trained on the codes of the one before, into one model.
+
+    The first one takes the data. The whole gives the codes that the models give one after the
+    other; what an upper one does to its inputs becomes part of the weights. `gpuae fit --init-from`
+    trains all of it on.
+
+    \b
+    Example:
+      gpuae stack a.h5 b.h5 -o whole.h5
+    """
+    from dataclasses import replace
+
+    from gpuae.model.model import Model
+    from gpuae.model.stack import stack
+    from gpuae.storage import provenance
+    from gpuae.storage.dataset import check_distinct, check_output
+    from gpuae.storage.input_file import InputFiles
+    from gpuae.storage.outputs import check_hdf5_name
+
+    check_hdf5_name(output, "a model")
+    check_output(output, force)
+    check_distinct(output, *models)
+    inputs = InputFiles(*models)
+    joined = stack([Model.load(path) for path in models])
+    sources = [
+        provenance.source_file(f"model_{place}", path, str(path))
+        for place, path in enumerate(models, start=1)
+    ]
+    inputs.check()
+    made = provenance.attributes("stack", sources)
+    replace(joined, attributes={**joined.attributes, **made}).save(output, force=force)
+    network = joined.network
+    widths = "-".join(str(n) for n in (network.columns, *(own.n_out for own in network.layers)))
+    click.echo(f"wrote {widths} of {len(models)} models to {output}")
