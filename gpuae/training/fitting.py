@@ -41,7 +41,6 @@ from gpuae.training.state import State
 from gpuae.training.team import Team
 from gpuae.training.trainer import Ending, Trainer, TrainingResult
 
-
 SHAPE = ("hidden", "activation", "code_activation", "output_activation", "decoder")
 """Settings by which a network has the layers that it has."""
 
