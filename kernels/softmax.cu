@@ -5,9 +5,10 @@
 //   softmax_delta  z = factor (share e^(z + bias - top) - t); partial sums of columns
 //
 // Shapes: z, target (m, n); bias (n,); losses, top, share (m,), double but for top; columns
-// (strips, n), which `finish_*` add up. target may be null: then losses and shares are 0.
+// (strips, n), which `finish_*` add up. target may be null: then losses and shares mean nothing.
 // A warp sums up a row, in double and of z - top, so that nothing overflows. The second kernel
-// computes the exponentials once more, which is less than writing and reading them.
+// computes the exponentials once more, so that z is written once; its error is in double, in which
+// the share of a class that is nearly certain is told from 1.
 #include "device.cuh"
 #include "activations.cuh"
 
