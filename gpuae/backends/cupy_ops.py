@@ -317,6 +317,46 @@ class CupyOps:
             total=total,
         )
 
+    def softmax(self, z: Array, bias: Array) -> None:
+        self._softmax_rows(z, bias, None, finished=True)
+
+    def softmax_loss(self, z: Array, bias: Array, target: Array, total: Array) -> None:
+        losses, _ = self._softmax_rows(z, bias, target, finished=True)
+        self._finish(partials=losses, factor=1.0, total=total)
+
+    def softmax_delta(
+        self,
+        z: Array,
+        bias: Array,
+        target: Array,
+        rows_of_step: int,
+        total: Array,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        losses, of_rows = self._softmax_rows(z, bias, target, finished=False)
+        columns = self._partials(z, z.dtype.name)
+        self._tiles(
+            "softmax_delta",
+            z,
+            {"Real": z.dtype.name},
+            z=z,
+            bias=bias,
+            target=target,
+            **of_rows,
+            factor=1 / rows_of_step,
+            strip=strip_rows(len(z)),
+            column_sums=columns,
+        )
+        self._finish(
+            columns=columns,
+            out=bias_gradient,
+            add_to_out=accumulate,
+            partials=losses,
+            factor=1.0,
+            total=total,
+        )
+
     def kl_slope(
         self,
         code_sums: Array,
@@ -738,6 +778,20 @@ class CupyOps:
             **slopes,
         )
         return losses, slopes
+
+    def _softmax_rows(
+        self, z: Array, bias: Array, target: Array | None, *, finished: bool
+    ) -> tuple[Array, dict[str, Array]]:
+        """Compute losses (m,), and what makes deltas of logits, (m,) each; z too if `finished`."""
+        types, rows = {"Real": z.dtype.name}, len(z)
+        losses = self._scratch_of("losses", "float64", rows)
+        of_rows = {
+            "top": self._scratch_of("top", z.dtype.name, rows),
+            "share": self._scratch_of("share", "float64", rows),
+        }
+        given = {"z": z, "bias": bias, "target": target, "finished": finished}
+        self._by_row("softmax_rows", z, types, **given, losses=losses, **of_rows)
+        return losses, of_rows
 
     def _losses(self, matrix: Array) -> Array:
         """Return a buffer for a partial sum of each tile of a matrix."""

@@ -62,9 +62,19 @@ def state(package: Path = PACKAGE) -> str:
 _STATE = state()
 
 
+_FAST = {"reassoc", "contract", "nsz"}
+_PART: dict[str, Any] = {"error_model": "numpy", "fastmath": _FAST, "forceinline": True}
+
+
 def kernel(function: F) -> F:
     """Compile for speed: sums may be reordered; NaN and infinity stay what they are."""
-    return _cached(function, fastmath={"reassoc", "contract", "nsz"})
+    return _cached(function, fastmath=_FAST)
+
+
+def part(function: F) -> F:
+    """Make a part of a kernel available to kernels, compiled as they are."""
+    registered: F = register_jitable(**_PART)(function)
+    return registered
 
 
 def exact_kernel(function: F) -> F:

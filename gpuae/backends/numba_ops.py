@@ -20,6 +20,7 @@ from gpuae.backends import (
     numba_parameters,
     numba_program,
     numba_rows,
+    numba_softmax,
     numba_sparse,
     philox,
 )
@@ -217,6 +218,38 @@ class NumbaOps(NumpyOps):
             total,
             bias_gradient,
         )
+
+    def softmax(self, z: Matrix, bias: Matrix) -> None:
+        self._softmax(z, bias)
+
+    def softmax_loss(self, z: Matrix, bias: Matrix, target: Matrix, total: Matrix) -> None:
+        self._softmax(z, bias, target, total=total)
+
+    def softmax_delta(
+        self,
+        z: Matrix,
+        bias: Matrix,
+        target: Matrix,
+        rows_of_step: int,
+        total: Matrix,
+        bias_gradient: Matrix,
+        accumulate: bool,
+    ) -> None:
+        if not accumulate:
+            self.fill(bias_gradient, 0)
+        self._softmax(z, bias, target, 1 / rows_of_step, total, bias_gradient)
+
+    def _softmax(
+        self,
+        z: Matrix,
+        bias: Matrix,
+        target: Matrix | None = None,
+        factor: float = 1.0,
+        total: Matrix | None = None,
+        sums: Matrix | None = None,
+    ) -> None:
+        words, lowest, _ = _words(z)
+        self._run(numba_softmax.softmax, z, words, lowest, bias, target, factor, total, sums)
 
     def kl_slope(
         self,

@@ -193,6 +193,29 @@ class NumpyOps:
         z[...] = own.errors(z, target, parameter) * slope * factor
         _add_bias_gradient(z, bias_gradient, accumulate)
 
+    def softmax(self, z: Matrix, bias: Matrix) -> None:
+        z[...] = _softmax(z + bias)[0]
+
+    def softmax_loss(self, z: Matrix, bias: Matrix, target: Matrix, total: Matrix) -> None:
+        z[...], losses = _softmax(z + bias, target)
+        total += losses.sum()
+
+    def softmax_delta(
+        self,
+        z: Matrix,
+        bias: Matrix,
+        target: Matrix,
+        rows_of_step: int,
+        total: Matrix,
+        bias_gradient: Matrix,
+        accumulate: bool,
+    ) -> None:
+        probability, losses = _softmax(z + bias, target)
+        total += losses.sum()
+        weight = target.sum(axis=1, keepdims=True, dtype=np.float64)
+        z[...] = (weight * probability - target) / rows_of_step
+        _add_bias_gradient(z, bias_gradient, accumulate)
+
     def kl_slope(
         self,
         code_sums: Matrix,
@@ -354,6 +377,22 @@ def _largest(a: Matrix, k: int) -> NDArray[np.int64]:
     """Return the columns of the k largest of each row, largest first and of equals the lower."""
     columns: NDArray[np.int64] = np.argsort(-a, axis=1, kind="stable")[:, :k]
     return columns
+
+
+def _softmax(logits: Matrix, target: Matrix | float = 0.0) -> tuple[Matrix, Matrix]:
+    """Return p = eᶻ / Σ eᶻ (m, n), and each row's cross-entropy Σ t (ln Σ eᶻ − z), in float64.
+
+    J. Bridle: Probabilistic interpretation of feedforward classification network outputs, 1990.
+    Both are of z − max z, so that nothing overflows. Where t is 0 it counts for nothing.
+    """
+    z = logits.astype(np.float64)
+    with np.errstate(over="ignore"):  # what is farther below than float64 reaches has e⁻∞ = 0
+        below = z - z.max(axis=1, keepdims=True)
+    powers, target = np.exp(below), np.broadcast_to(np.float64(target), z.shape)
+    sums = powers.sum(axis=1)
+    products = np.multiply(target, below, out=np.zeros_like(z), where=target != 0)
+    losses = target.sum(axis=1) * np.log(sums) - products.sum(axis=1)
+    return powers / sums[:, None], losses
 
 
 def _add_bias_gradient(delta: Matrix, bias_gradient: Matrix, accumulate: bool) -> None:

@@ -303,6 +303,34 @@ class Ops(Protocol):
         """
         ...
 
+    def softmax(self, z: Array, bias: Array) -> None:
+        """Replace z (m, n) by the softmax of the rows of z + bias."""
+        ...
+
+    def softmax_loss(self, z: Array, bias: Array, target: Array, total: Array) -> None:
+        """Do the same; add the cross-entropy Σ_rows Σ_j t_j (ln Σ eᶻ − z_j) to total (1,).
+
+        Targets t (m, n) are not negative; a row's sum is its weight and need not be 1. Where t is
+        0 nothing is added, however low the logit.
+        """
+        ...
+
+    def softmax_delta(
+        self,
+        z: Array,
+        bias: Array,
+        target: Array,
+        rows_of_step: int,
+        total: Array,
+        bias_gradient: Array,
+        accumulate: bool,
+    ) -> None:
+        """Replace z by the delta of the logits, (p Σ_j t_j − t) / rows_of_step.
+
+        Adds the loss and the delta's column sums as `output_delta` does.
+        """
+        ...
+
     def kl_slope(
         self,
         code_sums: Array,

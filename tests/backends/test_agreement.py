@@ -308,6 +308,65 @@ def test_output_delta(assert_agree, shape, dtype, output, accumulate):
     )
 
 
+def class_weights(shape, dtype):
+    """Targets of one class a row, each with the weight of its class, one of which is 0."""
+    rows, classes = shape
+    chosen = np.random.default_rng(6).integers(0, classes, rows)
+    weights = 0.5 * np.arange(classes, 0, -1, dtype) - 0.5 * (classes > 1)
+    return np.eye(classes, dtype=dtype)[chosen] * weights
+
+
+TARGETS = {"weighted": class_weights, "shared": uniform}
+"""Of softmax: neither sum to 1."""
+
+
+@pairwise(shape=SHAPES, dtype=TYPES, scale=[1.5, 1e4], target=list(TARGETS))
+def test_softmax_and_its_loss(assert_agree, shape, dtype, scale, target):
+    def call(ops, z, again, bias, target, total):
+        ops.softmax(z, bias)
+        ops.softmax_loss(again, bias, target, total)
+
+    assert_agree(
+        call,
+        z=normal(shape, dtype, 8, scale),
+        again=normal(shape, dtype, 9, scale),
+        bias=normal(shape[1], dtype, 1),
+        target=TARGETS[target](shape, dtype),
+        total=np.ones(1),
+    )
+
+
+@pairwise(shape=SHAPES, dtype=TYPES, target=list(TARGETS), accumulate=[False, True])
+def test_softmax_delta(assert_agree, shape, dtype, target, accumulate):
+    assert_agree(
+        lambda ops, z, bias, target, total, sums: ops.softmax_delta(
+            z, bias, target, 100, total, sums, accumulate
+        ),
+        z=normal(shape, dtype, 8),
+        bias=normal(shape[1], dtype, 5),
+        target=TARGETS[target](shape, dtype),
+        total=np.ones(1),
+        sums=1 + uniform(shape[1], dtype, 7),
+    )
+
+
+@each_type
+def test_softmax_of_many_rows_and_classes(assert_agree, dtype):
+    """More strips of rows than there are blocks, and more than one piece of a compiled loop."""
+    shape = (900, 131)
+    assert_agree(
+        lambda ops, z, bias, target, total, sums: ops.softmax_delta(
+            z, bias, target, 1, total, sums, False
+        ),
+        1e-5 if dtype == "float32" else None,
+        z=normal(shape, dtype, 8),
+        bias=normal(shape[1], dtype, 5),
+        target=uniform(shape, dtype),
+        total=np.ones(1),
+        sums=np.zeros(shape[1], dtype),
+    )
+
+
 @pairwise(dtype=TYPES, units=[1, 3, 65], activation=["sigmoid", "tanh"])
 def test_kl_slope(assert_agree, units, dtype, activation):
     sums = 20 * uniform(units, "float64")

@@ -455,6 +455,106 @@ def test_cross_entropy_of_extreme_logits_stays_finite(ops):
         np.testing.assert_allclose(z, [[1, 0, 1, 0]], atol=1e-30)
 
 
+def softmax_delta(ops, z, target, *, rows_of_step=1, bias=None):
+    """Return the delta, the loss and the column sums."""
+    delta, total, sums = z.copy(), np.zeros(1), np.full(z.shape[1], np.nan, z.dtype)
+    bias = np.zeros(z.shape[1], z.dtype) if bias is None else bias
+    ops.softmax_delta(delta, bias, target, rows_of_step, total, sums, False)
+    return delta, total[0], sums
+
+
+def softmax_loss(ops, z, target, bias=None):
+    """Return the probabilities and the loss."""
+    probability, total = z.copy(), np.zeros(1)
+    bias = np.zeros(z.shape[1], z.dtype) if bias is None else bias
+    ops.softmax_loss(probability, bias, target, total)
+    return probability, total[0]
+
+
+def test_softmax_by_hand(ops):
+    """A class with a weight of 3, and a row whose targets are shares that sum to 2."""
+    probability = array([1, 2, 5], [4, 3, 1]) / 8
+    bias, target = array(0.5, -1.0, 7.0), array([0, 3, 0], [0.5, 0, 1.5])
+    z = np.log(probability) - bias + array([30.0], [-2.0])
+    loss = 3 * math.log(4) + 0.5 * math.log(2) + 1.5 * math.log(8)
+    error = array([3, 6 - 24, 15], [8 - 4, 6, 2 - 12]) / 8
+    alone, forward, delta = z.copy(), z.copy(), z.copy()
+    total, sums = np.array([7.0]), array(10.0, 20.0, 30.0)
+    ops.softmax(alone, bias)
+    np.testing.assert_allclose(alone, probability, rtol=1e-13)
+    ops.softmax_loss(forward, bias, target, total)
+    np.testing.assert_array_equal(forward, alone)
+    assert total[0] == pytest.approx(7 + loss, rel=1e-13)
+    ops.softmax_delta(delta, bias, target, 5, total, sums, True)
+    assert total[0] == pytest.approx(7 + 2 * loss, rel=1e-13)
+    np.testing.assert_allclose(delta, error / 5, rtol=1e-12)
+    np.testing.assert_allclose(sums, array(10, 20, 30) + error.sum(axis=0) / 5, rtol=1e-13)
+
+
+def test_softmax_of_one_class_is_certain(ops):
+    z, target = array([3.0], [-2.0], dtype="float32"), array([1.0], [0.3], dtype="float32")
+    delta, loss, sums = softmax_delta(ops, z, target)
+    assert [*delta.ravel(), loss, *sums] == [0, 0, 0, 0]
+    assert softmax_loss(ops, z, target)[0].tolist() == [[1], [1]]
+
+
+def test_softmax_of_rows_without_weight_moves_nothing(ops):
+    delta, loss, sums = softmax_delta(ops, array([1.0, 2.0]), array([0.0, 0.0]))
+    assert [*delta.ravel(), loss, *sums] == [0] * 5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("share", [0.0, 1e4, 0.9])
+def test_softmax_of_extreme_logits_stays_finite(ops, dtype, share):
+    """Of 1e4, and of nine tenths of the largest number that there is."""
+    size = share if share > 1 else share * float(np.finfo(dtype).max)
+    z = np.array([[size, -size, 0, size], [-size, -size, -size, -size]], dtype)
+    target = np.array([[2, 0, 0, 0], [0, 1, 0, 0]], dtype)
+    expected = np.array([[0.5, 0, 0, 0.5], [0.25] * 4] if size else [[0.25] * 4] * 2)
+    delta, loss, sums = softmax_delta(ops, z, target)
+    tolerance = {"rtol": 1e-6 if dtype == "float32" else 1e-14, "atol": 1e-30}
+    np.testing.assert_allclose(delta, expected * [[2], [1]] - target, **tolerance)
+    np.testing.assert_allclose(sums, delta.sum(axis=0), **tolerance)
+    assert loss == pytest.approx(2 * math.log(2 if size else 4) + math.log(4), rel=1e-6)
+    probability, same = softmax_loss(ops, z, target)
+    np.testing.assert_allclose(probability, expected, **tolerance)
+    assert same == loss
+
+
+def test_softmax_loss_of_a_class_far_below(ops):
+    """It counts with its distance, which float64 holds, and for nothing where its target is 0."""
+    z = np.array([[-3e38, 3e38, -np.inf]], np.float32)
+    probability, loss = softmax_loss(ops, z, np.array([[0.5, 1, 0]], np.float32))
+    assert loss == pytest.approx(3e38, rel=1e-6)
+    np.testing.assert_allclose(probability, [[0, 1, 0]], atol=1e-30)
+
+
+def test_softmax_keeps_the_small_delta_of_a_class_that_is_nearly_certain(ops):
+    """1 - p is less than what float32 has below 1; a row's deltas sum to nothing."""
+    z, target = array([20.0, 0.0], dtype="float32"), array([1.0, 0.0], dtype="float32")
+    delta, loss, _ = softmax_delta(ops, z, target)
+    small = math.exp(-20) / (1 + math.exp(-20))
+    np.testing.assert_allclose(delta, [[-small, small]], rtol=1e-6)
+    assert loss == pytest.approx(math.log1p(math.exp(-20)), rel=1e-6)
+
+
+@pytest.mark.parametrize("by", ["z", "bias"])
+def test_softmax_delta_is_the_slope_of_the_loss(ops, by):
+    """Central differences in float64, entry by entry."""
+    random = np.random.default_rng(5)
+    given = {"z": 2 * random.standard_normal((4, 5)), "bias": random.standard_normal(5)}
+    target = random.random((4, 5)) * (random.random((4, 5)) > 0.3)
+    delta, _, sums = softmax_delta(ops, given["z"], target, rows_of_step=3, bias=given["bias"])
+    slopes = delta if by == "z" else sums
+    for place, slope in np.ndenumerate(slopes):
+        ends = []
+        for step in (1e-5, -1e-5):
+            moved = {name: own.copy() for name, own in given.items()}
+            moved[by][place] += step
+            ends.append(softmax_loss(ops, moved["z"], target, moved["bias"])[1] / 3)
+        assert slope == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-7, abs=1e-9)
+
+
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_the_kl_penalty_by_hand(ops, activation):
     """Three rows with the sums (0.6, 1.8): the means 0.2 and 0.6, or 0.6 and 0.8 from tanh."""
@@ -599,6 +699,26 @@ def test_nan_comes_through_every_loss(ops, activation, loss, dtype, where):
     assert np.isnan(total[0])
     assert np.isnan(sums[1])
     assert np.isfinite(sums[0]) or LOSSES[loss].compiled_row, "a row has one loss"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("where", ["z", "target", "bias"])
+@pytest.mark.parametrize("place", [0, 1, 33])
+@pytest.mark.parametrize("nan", [np.nan, -np.nan])
+def test_nan_comes_through_softmax(ops, dtype, where, place, nan):
+    """To all of its row, for a row has one sum, and in no column's gradient is it lost."""
+    given = {"z": np.ones((2, 34)), "bias": np.zeros(34), "target": np.zeros((2, 34))}
+    given[where][..., place].flat[-1] = nan
+    z, bias, target = (given[name].astype(dtype) for name in ("z", "bias", "target"))
+    probability, loss = softmax_loss(ops, z, target, bias)
+    assert np.isnan(loss)
+    assert np.isnan(probability[1]).all() == (where != "target")
+    assert np.isfinite(probability[0]).all() == (where != "bias")
+    delta, loss, sums = softmax_delta(ops, z, target, bias=bias)
+    assert np.isnan(loss)
+    assert np.isnan(delta[1]).all()
+    assert np.isnan(sums).all()
+    assert np.isfinite(delta[0]).all() == (where != "bias")
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

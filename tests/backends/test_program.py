@@ -59,6 +59,25 @@ def test_each_activation_has_a_program_of_its_own(ops, activation, dtype):
     np.testing.assert_array_equal(recorded, called)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_softmax_is_recorded_with_and_without_a_target(ops, dtype):
+    z, target = np.random.default_rng(0).random((2, 5, 7)).astype(dtype)
+    bias = z[0].copy()
+    left = []
+    for recorded in (True, False):
+        recorder = recorder_of(ops)
+        given = recorder.ops if recorded else ops
+        alone, forward, delta = z.copy(), z.copy(), z.copy()
+        total, sums = np.ones(1), np.ones(7, dtype)
+        given.softmax(alone, bias)
+        given.softmax_loss(forward, bias, target, total)
+        given.softmax_delta(delta, bias, target, 5, total, sums, True)
+        recorder.take().replay(1)
+        left.append((alone, forward, delta, total, sums))
+    for one, other in zip(*left, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pairwise(
     dtype=["float32", "float64"],
     kind=["gaussian", "masking", "salt_pepper"],

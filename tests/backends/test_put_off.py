@@ -72,6 +72,10 @@ def chosen(random):
         lambda o, b: o.output_delta(
             b.z, b.a[0], b.target, "tanh", "sse", 7, b.totals[total], b.gradient[bias], add
         ),
+        lambda o, b: o.softmax_loss(b.z, b.a[0], b.target, b.totals[total]),
+        lambda o, b: o.softmax_delta(
+            b.z, b.a[0], b.target, 7, b.totals[total], b.gradient[bias], add
+        ),
         lambda o, b: o.kl_slope(b.sums, 50, 0.1, 1.0, "sigmoid", b.slope, b.totals[total]),
         lambda o, b: o.axpby(0.5, b.sums, 0.25, b.sums),
         lambda o, b: o.gemm(b.a, b.square, b.z, accumulate=add),

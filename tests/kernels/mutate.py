@@ -42,6 +42,7 @@ OF_FILE = {
     " or threshold",
     "forward.cu": "bias_activation or elementwise or every_activation or row_errors or threshold",
     "backward.cu": "output_ or kl_ or hidden_delta or every_loss or put_off",
+    "softmax.cu": "softmax",
     "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes or put_off",
     "sparse.cu": "test_sparse or topk",
     "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby or put_off",

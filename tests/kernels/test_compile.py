@@ -109,7 +109,9 @@ def assert_compiles(nvrtc, kernel, architecture, instances):
         assert sizes == expected, kernel.expression(instance)
 
 
-@pytest.mark.parametrize("name", ["adam", "bias_activation", "gather", "output_delta"])
+@pytest.mark.parametrize(
+    "name", ["adam", "bias_activation", "gather", "output_delta", "softmax_delta"]
+)
 def test_four_neighbours_move_by_one_instruction(nvrtc, name):
     kernel = KERNELS[name]
     in_float32 = next(own for own in kernel.instances if own[0] == "float")

@@ -14,7 +14,7 @@ KERNELS = ROOT / "kernels"
 AGREEMENT = ("tests/backends/test_agreement.py", "tests/backends/test_sparse.py")
 SHAPES = "41x132 or 17x33 or 5x8 or 33-70-170-9 or 700-20"
 OF_UNITS = ("bias_activation", "bias_activation_dropout", "hidden_delta")
-OF_OUTPUTS = ("output_loss", "output_delta", "row_loss", "row_delta")
+OF_OUTPUTS = ("output_loss", "output_delta", "row_loss", "row_delta", "softmax_")
 NOT_RUN = ["gather<", "gather_corrupt<", *(f"{own}<double" for own in (*OF_UNITS, *OF_OUTPUTS))]
 """Instances of kernels that the tests below do without."""
 SOME_SHAPES = f"cuda and ({SHAPES}) and float32 and not gathering"
