@@ -98,10 +98,60 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not a TOML file: {error}") from None
 
 
-class Config(BaseModel):
-    """All settings; see the table in README.md. Immutable; unknown names are refused."""
+class Settings(BaseModel):
+    """Settings that are read and stored in one way. Immutable; unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("seed", mode="before", check_fields=False)
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Accept NumPy's integers of 64 bits without sign, too."""
+        return int(value) if isinstance(value, Integral) else value
+
+    @field_validator(*BY_LAYER, "activation", mode="before", check_fields=False)
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Accept text with commas between the values of the layers; a list of one is its value."""
+        if isinstance(value, str) and "," in value:
+            value = [part.strip() for part in value.split(",")]
+        if isinstance(value, list | tuple) and len(value) < 2:
+            if not value:
+                raise ValueError("needs a value, or one for each layer")
+            return value[0]
+        return tuple(value) if isinstance(value, list) else value
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, Any], source: str = "settings") -> Self:
+        """Validate a mapping of settings.
+
+        Raises
+        ------
+        ConfigError
+            In one sentence that names the `source` and the setting concerned.
+        """
+        for name in settings:
+            if name not in cls.model_fields:
+                raise ConfigError(f"{source}: {_unknown(name, cls)}")
+        try:
+            return cls(**settings)
+        except ValidationError as error:
+            raise ConfigError(f"{source}: {_sentence(error)}") from None
+
+    def resolved(self, name: str) -> Any:
+        """Return a setting that the data may decide; of a resolved configuration only."""
+        value = getattr(self, name)
+        if value is None:
+            raise ConfigError(f"{name}: is known only once there are data")
+        return value
+
+    def stored(self) -> dict[str, Any]:
+        """Return the settings that describe the result, without those of this machine only."""
+        return self.model_dump(mode="json", exclude=set(RUN_OPTIONS), exclude_none=True)
+
+
+class Config(Settings):
+    """All settings of an autoencoder; see the table in README.md."""
 
     hidden: tuple[int, ...] | None = Field(
         None, description="encoder widths, the last is the code; one width is the code's alone"
@@ -223,12 +273,6 @@ class Config(BaseModel):
     )
     precision: Precision = Field("float32", description="of matrix products on GPUs")
 
-    @field_validator("seed", mode="before")
-    @classmethod
-    def _plain(cls, value: object) -> object:
-        """Accept NumPy's integers of 64 bits without sign, too."""
-        return int(value) if isinstance(value, Integral) else value
-
     @field_validator("hidden", mode="before")
     @classmethod
     def _widths(cls, value: object) -> object:
@@ -242,18 +286,6 @@ class Config(BaseModel):
         if isinstance(value, Integral) and not isinstance(value, bool):
             return (int(value),)
         return value
-
-    @field_validator(*BY_LAYER, "activation", mode="before")
-    @classmethod
-    def _listed(cls, value: object) -> object:
-        """Accept text with commas between the values of the layers; a list of one is its value."""
-        if isinstance(value, str) and "," in value:
-            value = [part.strip() for part in value.split(",")]
-        if isinstance(value, list | tuple) and len(value) < 2:
-            if not value:
-                raise ValueError("needs a value, or one for each layer")
-            return value[0]
-        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("hidden")
     @classmethod
@@ -269,23 +301,6 @@ class Config(BaseModel):
         for check in _CHECKS:
             check(self)
         return self
-
-    @classmethod
-    def parse(cls, settings: Mapping[str, Any], source: str = "settings") -> Config:
-        """Validate a mapping of settings.
-
-        Raises
-        ------
-        ConfigError
-            In one sentence that names the `source` and the setting concerned.
-        """
-        for name in settings:
-            if name not in cls.model_fields:
-                raise ConfigError(f"{source}: {_unknown(name)}")
-        try:
-            return cls(**settings)
-        except ValidationError as error:
-            raise ConfigError(f"{source}: {_sentence(error)}") from None
 
     @classmethod
     def from_toml(cls, path: Path, overrides: Mapping[str, Any]) -> Config:
@@ -313,13 +328,6 @@ class Config(BaseModel):
         widths: tuple[int, ...] = self.resolved("hidden")
         return widths
 
-    def resolved(self, name: str) -> Any:
-        """Return a setting that the data may decide; of a resolved configuration only."""
-        value = getattr(self, name)
-        if value is None:
-            raise ConfigError(f"{name}: is known only once there are data")
-        return value
-
     def of_layer(self, name: str, layer: int) -> Any:
         """Return a setting as it is for one encoder layer, counted from 0; -1: for the code."""
         value = self.resolved(name)
@@ -334,10 +342,6 @@ class Config(BaseModel):
     def pretrains(self) -> bool:
         """Whether layers are trained alone before all of them are."""
         return any(of_each(self.pretrain))
-
-    def stored(self) -> dict[str, Any]:
-        """Return the settings that describe the result, without those of this machine only."""
-        return self.model_dump(mode="json", exclude=set(RUN_OPTIONS), exclude_none=True)
 
 
 def of_each(value: Any) -> tuple[Any, ...]:
@@ -532,8 +536,8 @@ _CHECKS = (
 )
 
 
-def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, Config.model_fields, n=1)
+def _unknown(name: str, settings: type[BaseModel]) -> str:
+    close = difflib.get_close_matches(name, settings.model_fields, n=1)
     hint = f"; did you mean {close[0]}?" if close else "; `gpuae fit --help` lists all settings"
     return f"unknown setting {name}{hint}"
 

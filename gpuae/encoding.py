@@ -191,6 +191,7 @@ def decode(
     memory: int | None = None,
 ) -> None:
     """Hand the reconstruction, in the data's own units, of each row of codes (n, k) to the sink."""
+    check_rebuilds(model)
     code_size = model.network.code_size
     if codes.shape[1] != code_size:
         raise InputError(f"the codes have {codes.shape[1]} columns and the model's {code_size}")
@@ -215,6 +216,7 @@ def reconstruct(
     memory: int | None = None,
 ) -> None:
     """Hand x̂, in the data's own units, of each row of x (n, d) to the sink."""
+    check_rebuilds(model)
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 
@@ -222,6 +224,47 @@ def reconstruct(
         _hand_over(sink, start, buffers.restore(*buffers.rebuild(rows)))
 
     for_each_block(model, x, work, device, threads, memory=memory)
+
+
+def classify(
+    model: Model,
+    x: Source,
+    sink: Sink,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
+    note: Note | None = None,
+) -> None:
+    """Hand the probability of each class (m, classes), of each row of x (n, d), to the sink.
+
+    Parameters
+    ----------
+    note
+        As of `encode`.
+
+    Raises
+    ------
+    InputError
+        Where the model is no classifier.
+    """
+    if model.classification is None:
+        raise InputError(
+            "the model is an autoencoder, which knows no classes; make a classifier of it with "
+            "gpuae finetune"
+        )
+    check_columns(model, x.shape[1])
+    x = filled(x, model.preprocess.fill)
+    unlike = Unlike.of(model, len(x))
+
+    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
+        _, probabilities = buffers.rebuild(rows)
+        if note is not None:
+            unlike.look_at(start, rows)
+        _hand_over(sink, start, buffers.ops.to_host(probabilities))
+
+    for_each_block(model, x, work, device, threads, memory=memory)
+    unlike.tell(note)
 
 
 def compare(
@@ -234,6 +277,7 @@ def compare(
     memory: int | None = None,
 ) -> None:
     """Hand rows of x (n, d) as they are, preprocessed, and rebuilt in those units to `take`."""
+    check_rebuilds(model)
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 
@@ -344,6 +388,7 @@ def row_errors(
     The error is the mean over columns of (x̂ − x)² in preprocessed units. Errors are valid during
     the call only, and may be infinite.
     """
+    check_rebuilds(model)
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
 
@@ -432,6 +477,21 @@ def check_columns(model: Model, columns: int) -> None:
         raise InputError(
             f"the data have {columns} columns and the model was trained on {expected}; "
             "give data of the same columns"
+        )
+
+
+def check_rebuilds(model: Model) -> None:
+    """Refuse a classifier where rows are to be rebuilt.
+
+    Raises
+    ------
+    InputError
+        Saying what to give.
+    """
+    if model.classification is not None:
+        raise InputError(
+            "the model is a classifier, which has no decoder; give the autoencoder that it was "
+            "made from"
         )
 
 

@@ -16,7 +16,7 @@ MODULES = {
 
 LAYERS = [
     {"errors", "functions"},
-    {"config", "defaults", "memory", "presets"},
+    {"config", "defaults", "finetune_config", "memory", "presets"},
     {"backends", "storage"},
     {"model"},
     {"training", "encoding", "outliers"},

@@ -33,9 +33,14 @@ def _activations(config: Config, depth: int) -> list[Activation]:
     """Return the activation of each layer: the code and the output may have their own."""
     if config.output_activation == "auto":
         raise RuntimeError("the configuration has not been resolved")
-    before, after = _hidden_activations(config, depth - 1)
-    code = config.code_activation or config.of_layer("activation", -1)
-    return [*before, code, *after, config.output_activation]
+    _, after = _hidden_activations(config, depth - 1)
+    return [*encoder_activations(config), *after, config.output_activation]
+
+
+def encoder_activations(config: Config) -> list[Activation]:
+    """Return the activation of each layer of a resolved configuration's encoder."""
+    before, _ = _hidden_activations(config, len(config.resolved_hidden) - 1)
+    return [*before, config.code_activation or config.of_layer("activation", -1)]
 
 
 def _hidden_activations(config: Config, count: int) -> tuple[list[Activation], list[Activation]]:

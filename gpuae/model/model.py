@@ -13,13 +13,23 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import InputError
+from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.calibration import Calibration, Neighbours, bytes_needed
+from gpuae.model.classifier import Classification, classifier_network
 from gpuae.model.network import Layer, Network
 from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import Preprocess
+from gpuae.storage import schema
 from gpuae.storage.atomic import SmallOutput
-from gpuae.storage.model_file import LayerArrays, ModelContents, fill, read_model, write_model
+from gpuae.storage.model_file import (
+    ClassifierContents,
+    LayerArrays,
+    ModelContents,
+    fill,
+    read_model,
+    write_model,
+)
 
 HISTORY_BYTES = 40
 
@@ -44,6 +54,8 @@ class Model:
         What it is compared with, where that was learnt.
     calibration
         What rows are judged by, of a model whose training has ended.
+    classification
+        Of a classifier, whose encoder ends in classes rather than in a decoder.
     """
 
     config: Config
@@ -55,11 +67,13 @@ class Model:
     image_shape: tuple[int, ...] | None = None
     pca: PrincipalAxes | None = None
     calibration: Calibration | None = None
+    classification: Classification | None = None
 
     @cached_property
     def network(self) -> Network:
         """The layout of `parameters`."""
-        return mirrored_autoencoder(self.config, len(self.preprocess.center))
+        classes = None if self.classification is None else len(self.classification.classes)
+        return _network(self.config, len(self.preprocess.center), classes)
 
     @cached_property
     def row_type(self) -> np.dtype[Any]:
@@ -139,6 +153,7 @@ class Model:
             image_shape=contents.image_shape,
             pca=PrincipalAxes.from_arrays(contents.pca) if contents.pca else None,
             calibration=Calibration.from_arrays(contents.calibration),
+            classification=_classification(contents),
         )
 
     def contents(self) -> ModelContents:
@@ -146,7 +161,7 @@ class Model:
         return ModelContents(
             config=self.config,
             encoder=tuple(self._arrays(layer) for layer in self.network.encoder),
-            decoder=tuple(self._arrays(layer) for layer in self.network.decoder),
+            decoder=tuple(self._arrays(layer) for layer in self._rebuilding),
             preprocess=self.preprocess.arrays(),
             history=self.history,
             attributes=self.attributes,
@@ -154,6 +169,19 @@ class Model:
             image_shape=self.image_shape,
             pca=self._pca_arrays(),
             calibration=self.calibration.arrays() if self.calibration else {},
+            classifier=self._head(),
+        )
+
+    @property
+    def _rebuilding(self) -> tuple[Layer, ...]:
+        return () if self.classification else self.network.decoder
+
+    def _head(self) -> ClassifierContents | None:
+        if self.classification is None:
+            return None
+        layer = self._arrays(self.network.layers[-1])
+        return ClassifierContents(
+            layer, self.classification.classes, self.classification.config.stored()
         )
 
     def _pca_arrays(self) -> dict[str, NDArray[Any]]:
@@ -164,11 +192,27 @@ class Model:
         return LayerArrays(None if layer.transposed else own.weight, own.bias)
 
 
+def _classification(contents: ModelContents) -> Classification | None:
+    head = contents.classifier
+    if head is None:
+        return None
+    config = FinetuneConfig.parse(head.settings, source=schema.FINETUNE_JSON)
+    return Classification(head.classes, config)
+
+
+def _network(config: Config, columns: int, classes: int | None) -> Network:
+    if classes is None:
+        return mirrored_autoencoder(config, columns)
+    return classifier_network(config, columns, classes)
+
+
 def _flat(contents: ModelContents) -> NDArray[Any]:
     """Lay the layers' arrays out as one flat vector."""
-    network = mirrored_autoencoder(contents.config, len(contents.preprocess["center"]))
+    head = contents.classifier
+    classes = None if head is None else len(head.classes)
+    network = _network(contents.config, len(contents.preprocess["center"]), classes)
     flat = np.empty(network.size, contents.config.dtype)
-    stored = (*contents.encoder, *contents.decoder)
+    stored = (*contents.encoder, *(contents.decoder if head is None else (head.layer,)))
     for own, arrays in zip(network.views(flat), stored, strict=True):
         if arrays.weight is not None:
             own.weight[...] = arrays.weight

@@ -13,6 +13,9 @@ from enum import Enum
 from gpuae.backends.ops import Array
 from gpuae.config import Activation
 
+SOFTMAX = "softmax"
+"""Activation of a last layer whose units are classes."""
+
 
 class Kind(Enum):
     """What parameters are."""
@@ -85,7 +88,7 @@ class Network:
 
     layers: tuple[Layer, ...]
     code: int
-    """Index of the layer whose activation is the code."""
+    """Index of the layer whose activation is the code; −1 where the input is one."""
 
     @property
     def encoder(self) -> tuple[Layer, ...]:
@@ -111,6 +114,11 @@ class Network:
     def outputs(self) -> int:
         """Width of the output, and of the target."""
         return self.layers[-1].n_out
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the outputs are probabilities of classes."""
+        return self.layers[-1].activation == SOFTMAX
 
     @property
     def code_size(self) -> int:

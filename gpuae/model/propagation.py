@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from gpuae.backends.ops import Array, Ops, Rows
 from gpuae.config import Config
-from gpuae.functions.losses import LOSSES
 from gpuae.model.network import Network, ParameterGroup, Parameters
+from gpuae.model.outcome import Outcome, outcome_of
 from gpuae.model.tile import Tile, dropout_rate
 
 
@@ -72,23 +73,15 @@ class Propagation:
         self._product(last, tile)
 
     def reconstruct(self, tile: Tile) -> Array:
-        """Finish what `decode` left and return x̂, (m, d)."""
+        """Finish what `decode` left and return the outputs, x̂ (m, d) or probabilities."""
         output = tile.activations[-1]
-        layer = self.network.layers[-1]
-        self.ops.bias_activation(output, self.parameters[-1].bias, layer.activation)
+        self._outcome.finish(self.ops, output, self.parameters[-1].bias)
         return output
 
     def add_loss(self, tile: Tile, sums: Sums) -> None:
         """Finish what `decode` left, as `reconstruct` does, and add the loss."""
-        self.ops.output_loss(
-            tile.activations[-1],
-            self.parameters[-1].bias,
-            tile.target,
-            self.network.layers[-1].activation,
-            self.config.loss,
-            sums.loss,
-            LOSSES[self.config.loss].parameter_of(self.config),
-        )
+        bias = self.parameters[-1].bias
+        self._outcome.add_loss(self.ops, tile.activations[-1], bias, tile.target, sums.loss)
 
     def code_slope(self, units: Array, rows: int, slope: Array, total: Array) -> None:
         """Write the penalty's derivative by a code unit (k,); add m·penalty to total (1,)."""
@@ -117,17 +110,15 @@ class Propagation:
             For each layer, (n_out,); added to if `accumulate`.
         """
         last = len(self.network.layers) - 1
-        self.ops.output_delta(
+        self._outcome.delta(
+            self.ops,
             tile.activations[-1],
             self.parameters[-1].bias,
             tile.target,
-            self.network.layers[-1].activation,
-            self.config.loss,
             rows_of_step,
             sums.loss,
             bias_gradients[-1],
             accumulate,
-            LOSSES[self.config.loss].parameter_of(self.config),
         )
         for index in reversed(range(self.network.lowest_trained, last)):
             self._hidden_delta(index, tile, rows_of_step, slope, bias_gradients[index], accumulate)
@@ -142,6 +133,10 @@ class Propagation:
         for user in self.network.users(weight):
             self._outer_product(user, tile, rows, out, accumulate)
             accumulate = True
+
+    @cached_property
+    def _outcome(self) -> Outcome:
+        return outcome_of(self.network, self.config)
 
     def _outer_product(
         self, index: int, tile: Tile, rows: slice, out: Array, accumulate: bool

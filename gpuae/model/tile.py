@@ -172,10 +172,9 @@ def has_sparse_code(network: Network, config: Config) -> bool:
     """
     rule, own = config.code_rule, network.layers[network.code]
     alone = network.code == 0 and not network.layers[1].transposed
-    masked = config.drops or keeps_preactivation(own)
-    return (
-        rule.selects and alone and not masked and sparse_pays(config.of_layer("k", -1), own.n_out)
-    )
+    if not (rule.selects and alone and sparse_pays(config.of_layer("k", -1), own.n_out)):
+        return False
+    return not (config.drops or keeps_preactivation(own))
 
 
 def dropout_rate(network: Network, config: Config, layer: int) -> float:

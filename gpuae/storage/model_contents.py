@@ -23,6 +23,7 @@ SCORES = ("scores", "held_out")
 NEIGHBOURS = ("rows", "rebuilt", "variance", "residual_variance")
 CALIBRATION = (*SCORES, "threshold", *NEIGHBOURS)
 
+CLASSES, FEWEST_CLASSES = "/model/classes", 2
 _COUNTED_BY = {"scores": "scores", "rows": "rows", "rebuilt": "rows"}
 """Which array of /calibration says how many rows another one has."""
 
@@ -35,6 +36,18 @@ class LayerArrays:
     """Of shape (n_in, n_out); None in a tied decoder, which uses the encoder's transpose."""
     bias: NDArray[Any]
     """Of shape (n_out,)."""
+
+
+@dataclass(frozen=True)
+class ClassifierContents:
+    """What a classifier holds in place of a decoder."""
+
+    layer: LayerArrays
+    """From the code to the classes."""
+    classes: NDArray[Any]
+    """Labels (c,), ascending: int64, or strings."""
+    settings: Mapping[str, Any]
+    """Of its training."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,8 @@ class ModelContents:
     """Names of /pca to arrays; none where the model has no PCA beside it."""
     calibration: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """Names of /calibration to arrays; none where the model keeps nothing to judge rows by."""
+    classifier: ClassifierContents | None = None
+    """Of a classifier, which has no decoder."""
 
     @property
     def columns(self) -> int:
@@ -77,6 +92,10 @@ class ModelContents:
         yield from self.history.values()
         yield from self.pca.values()
         yield from self.calibration.values()
+        if self.classifier is not None:
+            yield from (self.classifier.layer.bias, self.classifier.classes)
+            if self.classifier.layer.weight is not None:
+                yield self.classifier.layer.weight
 
 
 def first_problem(contents: ModelContents) -> str | None:
@@ -92,7 +111,8 @@ def first_shape_problem(contents: ModelContents) -> str | None:
 def _shape_problems(contents: ModelContents) -> Iterator[str]:
     """Yield problems, the ones first that make later checks meaningless."""
     hidden = contents.config.resolved_hidden
-    if len(contents.encoder) != len(hidden) or len(contents.decoder) != len(hidden):
+    decoder = len(hidden) if contents.classifier is None else 0
+    if len(contents.encoder) != len(hidden) or len(contents.decoder) != decoder:
         yield f"number of layers is not the {len(hidden)} of hidden={hidden}"
         return
     first = contents.encoder[0].weight
@@ -108,6 +128,8 @@ def _shape_problems(contents: ModelContents) -> Iterator[str]:
     for index, layer in enumerate(contents.decoder):
         shape = (sizes[-1 - index], sizes[-2 - index])
         yield from _layer_problems(f"/model/decoder/{index}", layer, shape, dtype, tied=tied)
+    if contents.classifier is not None:
+        yield from _class_problems(contents.classifier, sizes[-1], dtype)
     yield from _column_problems(contents, sizes[0])
     yield from _calibration_problems(contents.calibration, sizes[0])
     yield from _history_problems(contents)
@@ -131,8 +153,26 @@ def _layer_problems(
             yield f"{path}/{name} is {values.dtype} where the configuration says {dtype}"
 
 
+def _class_problems(own: ClassifierContents, code_size: int, dtype: str) -> Iterator[str]:
+    """Check the classes, and that there is a unit for each."""
+    if own.classes.ndim != 1 or len(own.classes) < FEWEST_CLASSES:
+        yield f"{CLASSES} has shape {own.classes.shape} where two classes or more are needed"
+        return
+    if own.classes.dtype != np.int64 and own.classes.dtype.kind not in "US":
+        yield f"{CLASSES} is {own.classes.dtype} where int64 or text is needed"
+    yield from _layer_problems("/model/classifier", own.layer, (code_size, len(own.classes)), dtype)
+
+
 def _value_problems(contents: ModelContents) -> Iterator[str]:
-    for part, layers in (("encoder", contents.encoder), ("decoder", contents.decoder)):
+    own = contents.classifier
+    if own is not None and not (own.classes[:-1] < own.classes[1:]).all():
+        yield f"{CLASSES} does not ascend"
+    head = () if own is None else (own.layer,)
+    for part, layers in (
+        ("encoder", contents.encoder),
+        ("decoder", contents.decoder),
+        ("classifier", head),
+    ):
         for index, layer in enumerate(layers):
             for name, values in (("weight", layer.weight), ("bias", layer.bias)):
                 if values is not None and not np.isfinite(values).all():

@@ -19,10 +19,12 @@ from gpuae.storage.atomic import write_small
 from gpuae.storage.companions import read_image_shape, read_names, write_names
 from gpuae.storage.model_contents import (
     CALIBRATION,
+    CLASSES,
     FILLING,
     PRINCIPAL,
     SCALING,
     WHITENING,
+    ClassifierContents,
     LayerArrays,
     ModelContents,
     first_problem,
@@ -30,12 +32,13 @@ from gpuae.storage.model_contents import (
 )
 from gpuae.storage.schema import Attribute
 
-KIND, CHECKPOINT = "model", "checkpoint"
+KIND, CLASSIFIER, CHECKPOINT = "model", "classifier", "checkpoint"
+KINDS = (KIND, CLASSIFIER, CHECKPOINT)
 
 Read: TypeAlias = Callable[[h5py.File, str], NDArray[Any] | None]
 """Gives the array at a path of a file, or its outline; None where there is none."""
 
-__all__ = ["LayerArrays", "ModelContents", "read_model", "write_model"]
+__all__ = ["ClassifierContents", "LayerArrays", "ModelContents", "read_model", "write_model"]
 
 
 def write_model(path: Path, contents: ModelContents, *, force: bool) -> None:
@@ -51,23 +54,31 @@ def write_model(path: Path, contents: ModelContents, *, force: bool) -> None:
     write_small(path, lambda file: fill(file, contents), force=force)
 
 
-def fill(file: h5py.File, contents: ModelContents, kind: str = KIND) -> None:
-    """Write a model into a new file of `kind`.
+def fill(file: h5py.File, contents: ModelContents, kind: str | None = None) -> None:
+    """Write a model into a new file of `kind`; by default a model, or a classifier if it is one.
 
     Raises
     ------
     RuntimeError
         When the contents contradict each other or hold values that are not finite.
     """
+    own = contents.classifier
+    kind = kind or (KIND if own is None else CLASSIFIER)
     if problem := first_problem(contents):
         raise RuntimeError(f"refusing to write a {kind} whose {problem}")
     config_json = json.dumps(contents.config.stored(), sort_keys=True)
     attributes = {**contents.attributes, schema.CONFIG_JSON: config_json}
+    if own is not None:
+        attributes[schema.FINETUNE_JSON] = json.dumps(own.settings, sort_keys=True)
     schema.write_root(file, kind, attributes)
     model = file.create_group("model")
     for part, layers in (("encoder", contents.encoder), ("decoder", contents.decoder)):
         for index, layer in enumerate(layers):
             _write_layer(model.create_group(f"{part}/{index}"), layer)
+    if own is not None:
+        _write_layer(model.create_group("classifier"), own.layer)
+        text = own.classes.dtype.kind in "US"
+        model["classes"] = schema.text_cells(own.classes, CLASSES) if text else own.classes
     if contents.feature_names is not None:
         write_names(model, contents.feature_names)
     if contents.image_shape is not None:
@@ -92,7 +103,7 @@ def _write_arrays(group: h5py.Group, named: Mapping[str, NDArray[Any]], dtype: s
 
 
 def read_model(path: Path) -> ModelContents:
-    """Read a model file, or the model in a checkpoint, and check that its parts fit together.
+    """Read a model, a classifier or the model in a checkpoint; check that its parts fit together.
 
     Raises
     ------
@@ -101,8 +112,8 @@ def read_model(path: Path) -> ModelContents:
         contradict its configuration; the message names the file and the path in it.
     """
     with guard.opened(path) as file:
-        is_checkpoint = schema.kind_of(reading.root_attributes(file)) == CHECKPOINT
-        return contents_of(file, path, CHECKPOINT if is_checkpoint else KIND)
+        kind = schema.kind_of(reading.root_attributes(file))
+        return contents_of(file, path, kind if kind in KINDS else KIND)
 
 
 def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
@@ -113,10 +124,11 @@ def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
     """
     attributes = reading.root_attributes(file)
     config = _read_config(path, attributes, kind)
-    outline = _read_parts(file, config, outlines.optional_outline)
+    head = _read_settings(path, attributes, schema.FINETUNE_JSON) if kind == CLASSIFIER else None
+    outline = _read_parts(file, config, outlines.optional_outline, head)
     outlines.check_total(outline.arrays(), str(path))
     _refuse(path, kind, first_shape_problem(outline))
-    parts = _read_parts(file, config, reading.optional_array)
+    parts = _read_parts(file, config, reading.optional_array, head)
     contents = replace(
         parts,
         attributes=_further(attributes),
@@ -132,17 +144,32 @@ def _refuse(path: Path, kind: str, problem: str | None) -> None:
         raise InputError(f"{path}: is a damaged {kind}, its {problem}; train or copy it again")
 
 
-def _read_parts(file: h5py.File, config: Config, read: Read) -> ModelContents:
-    """Return what a model computes with, or its outlines, according to `read`."""
+def _read_parts(
+    file: h5py.File, config: Config, read: Read, head: dict[str, Any] | None
+) -> ModelContents:
+    """Return what a model computes with, or its outlines, according to `read`.
+
+    `head` are the settings of a classifier, which has no decoder.
+    """
     return ModelContents(
         config=config,
         encoder=_read_layers(file, "/model/encoder", config, read),
-        decoder=_read_layers(file, "/model/decoder", config, read),
+        decoder=_read_layers(file, "/model/decoder", config, read) if head is None else (),
+        classifier=None if head is None else _read_classifier(file, head, read),
         preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
         history=_read_arrays(file, "/train/history", read),
         pca=_read_arrays(file, "/pca", read, PRINCIPAL) if guard.find(file, "/pca") else {},
         calibration=_read_calibration(file, read),
     )
+
+
+def _read_classifier(file: h5py.File, settings: dict[str, Any], read: Read) -> ClassifierContents:
+    classes = reading.optional_array(file, CLASSES)  # text has no outline, and bounds of its own
+    if classes is None:
+        raise InputError(
+            f"{guard.name_of(file, CLASSES)}: is not in the file; train or copy it again"
+        )
+    return ClassifierContents(_read_layer(file, "/model/classifier", read), classes, settings)
 
 
 def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -> Config:
@@ -152,12 +179,7 @@ def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -
         what = f"a gpuae {kind} file" if kind else "not a gpuae file"
         raise InputError(f"{path}: is {what} where a {wanted} is needed; make one with gpuae fit")
     minor = schema.minor_version(attributes, str(path))
-    try:
-        settings = json.loads(str(attributes.get(schema.CONFIG_JSON, "")))
-    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
-        raise _bad_config(path, f"is not JSON ({error})") from None
-    if not isinstance(settings, dict):
-        raise _bad_config(path, "is not a JSON object of settings")
+    settings = _read_settings(path, attributes, schema.CONFIG_JSON)
     if schema.minor_is_newer(minor):
         settings = {name: settings[name] for name in settings if name in Config.model_fields}
     try:
@@ -169,14 +191,23 @@ def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -
     return config
 
 
-def _bad_config(path: Path, problem: str) -> InputError:
-    return InputError(
-        f"{path}: its attribute {schema.CONFIG_JSON} {problem}; train or copy the model again"
-    )
+def _read_settings(path: Path, attributes: Mapping[str, Attribute], name: str) -> dict[str, Any]:
+    try:
+        settings = json.loads(str(attributes.get(name, "")))
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
+        raise _bad_config(path, f"is not JSON ({error})", name) from None
+    if not isinstance(settings, dict):
+        raise _bad_config(path, "is not a JSON object of settings", name)
+    return settings
+
+
+def _bad_config(path: Path, problem: str, name: str = schema.CONFIG_JSON) -> InputError:
+    return InputError(f"{path}: its attribute {name} {problem}; train or copy the model again")
 
 
 def _further(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
-    standard = (*schema.STANDARD_ATTRIBUTES, schema.CONFIG_JSON, schema.CONTENT_SHA256)
+    own = (schema.CONFIG_JSON, schema.FINETUNE_JSON, schema.CONTENT_SHA256)
+    standard = (*schema.STANDARD_ATTRIBUTES, *own)
     return {name: value for name, value in attributes.items() if name not in standard}
 
 

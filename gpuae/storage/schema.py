@@ -17,7 +17,7 @@ from gpuae.storage import limits
 FORMAT = "gpuae"
 MAJOR, MINOR = 1, 0
 FORMAT_VERSION = f"{MAJOR}.{MINOR}"
-KINDS = ("dataset", "model", "features", "scores", "checkpoint")
+KINDS = ("dataset", "model", "classifier", "features", "scores", "predictions", "checkpoint")
 LIBVER = ("v108", "v110")
 """Readable by HDF5 1.8 and later; "latest" is not readable by 1.10."""
 
@@ -25,6 +25,7 @@ ROWS_OF_KIND = MappingProxyType({"dataset": "/data/x", "features": "/features/co
 """The matrix of rows in each kind of file that can serve as DATA."""
 IMAGE_SHAPE = "image_shape"
 CONFIG_JSON = "config_json"
+FINETUNE_JSON = "finetune_json"
 PROVENANCE_JSON = "provenance_json"
 CONTENT_SHA256 = "content_sha256"
 UNSEALED = "0" * 64

@@ -1,0 +1,295 @@
+"""A classifier from an autoencoder: a softmax layer on its codes, then the whole network.
+
+Targets are w·(1 for the class of a row, 0 for the others), w the weight of the class, so J is the
+mean over rows of w·cross-entropy, and weight decay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae import encoding
+from gpuae.backends import Device, computed_by, get_ops, resolve_device
+from gpuae.backends.ops import Ops
+from gpuae.backends.philox import Purpose
+from gpuae.config import Config
+from gpuae.errors import DivergedError, InputError
+from gpuae.finetune_config import FinetuneConfig
+from gpuae.memory import data_memory
+from gpuae.model.classifier import Classification, classes_of, classifier_network, softmax_layer
+from gpuae.model.missing import filled_once
+from gpuae.model.model import Model
+from gpuae.model.network import Network
+from gpuae.model.preprocess import Preprocess, fit_preprocess
+from gpuae.model.statistics import column_statistics
+from gpuae.storage.mapped import scratch
+from gpuae.storage.pages import gathered
+from gpuae.storage.schema import Attribute
+from gpuae.training.batches import Order, permutation
+from gpuae.training.history import History, Observer, Silence
+from gpuae.training.preparation import Prepared, new_team
+from gpuae.training.trainer import Ending, Trainer, TrainingResult
+
+HEAD, WHOLE = "softmax layer", "whole network"
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """A classifier and how it came about.
+
+    Attributes
+    ----------
+    results
+        Of each stage that was begun: the softmax layer, the whole network.
+    rows, held_out
+        Numbers of the rows that were trained on and of those that were not, ascending.
+    accuracy
+        The share of the rows held out that it is right about; None where there are none.
+    """
+
+    model: Model
+    results: tuple[TrainingResult, ...]
+    device: Device
+    rows: Order
+    held_out: Order
+    accuracy: float | None
+
+    @property
+    def ending(self) -> Ending:
+        """Why training ended."""
+        return self.results[-1].ending
+
+    @property
+    def seconds(self) -> float:
+        """How long all epochs took."""
+        return sum(result.seconds for result in self.results)
+
+    def raise_if_diverged(self) -> None:
+        """Raise what a person should be told when the loss stopped being finite."""
+        if self.ending is Ending.DIVERGED:
+            raise DivergedError(
+                "the loss or a weight was no finite number in epoch "
+                f"{self.results[-1].lost_epoch}: lower learning_rate; the last weights that were "
+                "finite were kept"
+            )
+
+
+def finetune(
+    model: Model,
+    x: NDArray[Any],
+    labels: NDArray[Any],
+    config: FinetuneConfig,
+    *,
+    source: str = "labels",
+    observer: Observer | None = None,
+    ready: Callable[[Model], None] | None = None,
+    attributes: Mapping[str, Attribute] | None = None,
+) -> Finetuned:
+    """Make a classifier of labelled rows x (n, d) from a model.
+
+    Parameters
+    ----------
+    model
+        An autoencoder, or a classifier of other classes, whose encoder is taken.
+    labels
+        One a row, (n,): integers or strings.
+    source
+        What messages call the labels.
+    ready
+        Is given the classifier that training begins with, when nothing can be wrong any more.
+    attributes
+        What else the classifier should say about its making.
+
+    Raises
+    ------
+    ConfigError, DeviceError, InputError
+        Where settings, device, labels or rows make no sense.
+    """
+    encoding.check_columns(model, x.shape[1])
+    if len(labels) != len(x):
+        raise InputError(f"{source}: has {len(labels)} labels for {len(x)} rows; give one a row")
+    classes, numbers = classes_of(labels, source)
+    x = filled_once(x, model.preprocess.fill)
+    config = config.resolve(len(x), x.nbytes)
+    rows, held_out = stratified(numbers, config.resolved("validation"), config.seed)
+    device = resolve_device(config.device)
+    started = replace(
+        model,
+        parameters=_first_parameters(model, len(classes)),
+        history={},
+        attributes={"seed": config.seed, **computed_by(device), **(attributes or {})},
+        pca=None,
+        calibration=None,
+        classification=Classification(classes, config),
+    )
+    if ready is not None:
+        ready(started)
+    targets = _targets(numbers, len(classes), rows, config)
+    training = _Training(
+        get_ops(device), started, x, targets, rows, held_out, observer or Silence()
+    )
+    trained, results = training.run()
+    right = _accuracy(trained, x, numbers, held_out)
+    return Finetuned(trained, results, device, rows, held_out, right)
+
+
+def stratified(numbers: NDArray[np.int64], fraction: float, seed: int) -> tuple[Order, Order]:
+    """Return the rows to train on and those to hold out: the same fraction of each class.
+
+    At least one row of each class is trained on.
+    """
+    held_out = []
+    for number in range(int(numbers.max()) + 1):
+        own = np.flatnonzero(numbers == number)
+        count = min(round(len(own) * fraction), len(own) - 1)
+        held_out.append(own[permutation(len(own), seed, Purpose.SPLIT, epoch=number)[:count]])
+    apart = np.sort(np.concatenate(held_out))
+    return np.setdiff1d(np.arange(len(numbers)), apart), apart
+
+
+def _first_parameters(model: Model, classes: int) -> NDArray[Any]:
+    """Return the encoder's weights with a softmax layer of zeros: all classes are as likely."""
+    network = classifier_network(model.config, model.network.columns, classes)
+    flat = np.zeros(network.size, model.config.dtype)
+    encoder = model.network.views(model.parameters)[: model.network.depth]
+    for own, known in zip(network.views(flat), encoder, strict=False):
+        own.weight[...], own.bias[...] = known.weight, known.bias
+    return flat
+
+
+def _targets(
+    numbers: NDArray[np.int64], classes: int, rows: Order, config: FinetuneConfig
+) -> NDArray[Any]:
+    """Return what each row's probabilities should be, times the weight of its class, (n, c)."""
+    if config.class_weight == "none":
+        return np.asarray(numbers[:, None] == np.arange(classes), np.uint8)
+    counts = np.bincount(numbers[rows], minlength=classes)
+    weights = (len(rows) / (classes * counts)).astype(np.float32)
+    return np.where(numbers[:, None] == np.arange(classes), weights, np.float32(0))
+
+
+@dataclass(frozen=True)
+class _Training:
+    """Two stages of training of one classifier.
+
+    Attributes
+    ----------
+    started
+        The classifier as it begins.
+    targets
+        (n, classes).
+    """
+
+    ops: Ops
+    started: Model
+    x: NDArray[Any]
+    targets: NDArray[Any]
+    rows: Order
+    held_out: Order
+    watcher: Observer
+
+    def run(self) -> tuple[Model, tuple[TrainingResult, ...]]:
+        """Train and return the classifier, and how its stages went."""
+        flat, results = self.started.parameters.copy(), []
+        for stage, epochs, train in (
+            (HEAD, self._config.resolved("head_epochs"), self._train_head),
+            (WHOLE, self._config.resolved("epochs"), self._train_whole),
+        ):
+            if epochs == 0:
+                continue
+            self.watcher.stage_starts(stage)
+            results.append(train(flat, epochs))
+            if results[-1].ending in (Ending.INTERRUPTED, Ending.DIVERGED):
+                break
+        history = _joined([result.history for result in results])
+        attributes = {**self.started.attributes, "best_epoch": results[-1].best_epoch}
+        return (
+            replace(self.started, parameters=flat, history=history, attributes=attributes),
+            tuple(results),
+        )
+
+    @property
+    def _config(self) -> FinetuneConfig:
+        classification = self.started.classification
+        assert classification is not None
+        return classification.config
+
+    def _train_head(self, flat: NDArray[Any], epochs: int) -> TrainingResult:
+        """Train the softmax layer on codes, which are computed once."""
+        code_size, classes = self.started.network.code_size, self.targets.shape[1]
+        config = self._config.training(self.started.config, epochs, whole=False)
+        network = softmax_layer(code_size, classes)
+        with scratch(
+            (len(self.x), code_size), config.dtype, data_memory(self._config.memory)
+        ) as codes:
+            self._encode(codes)
+            statistics = column_statistics(codes, self.rows)
+            plain = fit_preprocess(codes, self.rows, config, statistics)
+            own = np.zeros(network.size, flat.dtype)
+            _copy_head(self.started.network, flat, network, own)
+            result = self._train(network, config, plain, codes, own)
+        _copy_head(network, own, self.started.network, flat)
+        return result
+
+    def _encode(self, codes: NDArray[Any]) -> None:
+        machine: dict[str, Any] = {"device": self._config.device, "threads": self._config.threads}
+        memory = data_memory(self._config.memory)
+        encoding.encode(self.started, self.x, encoding.into(codes), memory=memory, **machine)
+
+    def _train_whole(self, flat: NDArray[Any], epochs: int) -> TrainingResult:
+        config = self._config.training(self.started.config, epochs, whole=True)
+        network, preprocess = self.started.network, self.started.preprocess
+        return self._train(network, config, preprocess, self.x, flat)
+
+    def _train(
+        self,
+        network: Network,
+        config: Config,
+        preprocess: Preprocess,
+        x: NDArray[Any],
+        flat: NDArray[Any],
+    ) -> TrainingResult:
+        """Train the weights in flat (network.size,), on the host, on rows x."""
+        parameters = self.ops.empty(flat.shape, config.dtype)
+        self.ops.assign(parameters, flat)
+        prepared = Prepared(config, preprocess)
+        count = len(self.rows)
+        with new_team(
+            self.ops, network, prepared, x, parameters, count, targets=self.targets
+        ) as team:
+            trainer = Trainer(self.ops, team, config, self.rows, self.held_out, self.watcher)
+            result = trainer.train()
+        flat[...] = self.ops.to_host(parameters)
+        return result
+
+
+def _copy_head(source: Network, given: NDArray[Any], target: Network, taken: NDArray[Any]) -> None:
+    """Copy the last layer's weights from one flat vector to another."""
+    own, other = source.views(given)[-1], target.views(taken)[-1]
+    other.weight[...], other.bias[...] = own.weight, own.bias
+
+
+def _joined(histories: list[History]) -> dict[str, NDArray[Any]]:
+    """Return the epochs of all stages one after the other, numbered from 1, with their stage."""
+    parts = [history.arrays() for history in histories]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    joined["epoch"] = np.arange(1, len(joined["epoch"]) + 1)
+    counts = [len(part["epoch"]) for part in parts]
+    joined["stage"] = np.repeat(np.arange(1, len(parts) + 1), counts)
+    return joined
+
+
+def _accuracy(
+    model: Model, x: NDArray[Any], numbers: NDArray[np.int64], held_out: Order
+) -> float | None:
+    """Return the share of the rows held out that a classifier is right about."""
+    if not len(held_out):
+        return None
+    probabilities = np.empty((len(held_out), len(np.unique(numbers))), np.float32)
+    encoding.classify(model, gathered(x, held_out), encoding.into(probabilities))
+    return float((probabilities.argmax(axis=1) == numbers[held_out]).mean())
