@@ -25,6 +25,7 @@ LAYERS = [
         "outlier_detector",
         "evaluation",
         "verdict",
+        "neighbors",
         "importers",
         "diagnosis",
         "demonstration",

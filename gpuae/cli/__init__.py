@@ -22,6 +22,7 @@ COMMANDS = {
     "decode": "Turn codes back into rows.",
     "reconstruct": "Write what the model makes of each row.",
     "score": "Write each row's reconstruction error, an anomaly score.",
+    "neighbors": "Find the rows whose codes are nearest to those of some rows.",
     "evaluate": "Measure a model on data, beside PCA of the same size.",
     "inspect": "Show what a gpuae file or another HDF5 file holds.",
     "verify": "Check that files are whole, or that two say the same.",
