@@ -26,6 +26,7 @@ LAYERS = [
         "evaluation",
         "verdict",
         "neighbors",
+        "dimensions",
         "importers",
         "diagnosis",
         "demonstration",

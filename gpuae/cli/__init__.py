@@ -24,6 +24,7 @@ COMMANDS = {
     "score": "Write each row's reconstruction error, an anomaly score.",
     "neighbors": "Find the rows whose codes are nearest to those of some rows.",
     "evaluate": "Measure a model on data, beside PCA of the same size.",
+    "dimensions": "Find how many code units some data need, beside PCA.",
     "inspect": "Show what a gpuae file or another HDF5 file holds.",
     "verify": "Check that files are whole, or that two say the same.",
     "convert": "Turn idx, npy, npz, csv, h5ad, mat or HDF5 into a gpuae data set.",
