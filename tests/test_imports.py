@@ -25,6 +25,8 @@ LAYERS = [
         "outlier_detector",
         "evaluation",
         "verdict",
+        "neighbors",
+        "dimensions",
         "importers",
         "diagnosis",
         "demonstration",

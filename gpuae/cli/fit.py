@@ -99,7 +99,7 @@ def command(
     held_out_by_preset = ("validation",) if validation_data else ()
     config = read_settings(config_path, settings, preset, without=held_out_by_preset)
     _check_validation(config, validation_data)
-    _tell_device(config)
+    tell_device(config)
     own_files = (output, checkpoint, config_path)
     task = _Task.read(config, data, validation_data, init_from, reading, preset, own_files)
     result, changed = task.fit(output, checkpoints, force=force)
@@ -148,7 +148,7 @@ class _Task:
         initial = Model.load(init_from) if init_from else None
         missing, wide = config.missing == "mean", config.dtype == "float64"
         reading = replace(reading, missing=missing, wide=wide)
-        dataset = _open(data, reading, config)
+        dataset = open_rows(data, reading, config)
         held_out = _open_like(dataset, validation_data, reading, config)
         return cls(config, preset, reading, dataset, held_out, init_from, initial, files)
 
@@ -250,7 +250,7 @@ def _check_distinct(output: Path, checkpoint: Path | None, *inputs: Path | None)
         check_distinct(checkpoint, output, *inputs)
 
 
-def _tell_device(config: Config) -> None:
+def tell_device(config: Config) -> None:
     """Say what `auto` comes to where there is a GPU; a device that is not there ends it here."""
     from gpuae.backends import needs_compiling, resolve_device
 
@@ -272,7 +272,7 @@ def _check_validation(config: Config, validation_data: str | None) -> None:
         )
 
 
-def _open(data: str, reading: ReadOptions, config: Config) -> Dataset:
+def open_rows(data: str, reading: ReadOptions, config: Config) -> Dataset:
     """Open rows, tell what was chosen in reading them, and check their values."""
     from gpuae.importers import open_data
     from gpuae.memory import data_memory
@@ -296,7 +296,7 @@ def _open_like(
     if dataset.feature_names is not None:
         reading = replace(reading, columns=None, id_column=None, label_column=None)
     reading = replace(reading, names=dataset.feature_names, names_of=dataset.source)
-    opened = _open(data, reading, config)
+    opened = open_rows(data, reading, config)
     if opened.x.shape[1] != dataset.x.shape[1]:
         raise InputError(
             f"{opened.source} has {opened.x.shape[1]} columns and {dataset.source} "

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gpuae.encoding import Sink
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
+    from gpuae.storage import provenance
     from gpuae.storage.dataset import Dataset
     from gpuae.storage.input_file import InputFiles
     from gpuae.storage.outputs import Output
@@ -76,9 +77,13 @@ class Job:
         return self.dataset.x
 
     def attributes(
-        self, command: str, device: str, **options: str | int | float
+        self,
+        command: str,
+        device: str,
+        others: tuple[provenance.Source, ...] = (),
+        **options: str | int | float,
     ) -> dict[str, str | int | float]:
-        """Return which command, model, data and device an output comes from.
+        """Return which command, model, data, other sources and device an output comes from.
 
         `options` are those of the command that decide what it gives. What is hashed here must still
         be what was read.
@@ -90,6 +95,7 @@ class Job:
         sources = (
             provenance.source_file("model", self.model_path, str(self.model_path)),
             provenance.source_file("data", data.source_path, data.source),
+            *others,
         )
         made = provenance.attributes(command, sources, {**options, **self.said})
         self.inputs.check()

@@ -92,7 +92,7 @@ def command(
     level = chosen_threshold(job.model, threshold, contamination)
     report = _report(job, level, contributions, output)
     given = {"threshold": threshold, "contamination": contamination, "contributions": contributions}
-    told = {name: value for name, value in given.items() if value is not None}
+    told: dict[str, Any] = {name: own for name, own in given.items() if own is not None}
     rows = len(job.x)
     outliers: list[int] = []
     machine = {"device": device, "threads": threads, "memory": memory, "note": note}

@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gpuae.storage import guard, reading, schema
+from gpuae.storage import guard, provenance, reading, schema
 from gpuae.storage.companions import Companions
+from gpuae.storage.input_file import check_readable, sha256
 from gpuae.storage.outputs import Output, numbered, rows_output
 from gpuae.storage.schema import Attribute
 from gpuae.storage.table_output import is_table
@@ -134,10 +135,27 @@ def _output(
 
 def layer_of(path: Path) -> int | None:
     """Return which encoder layer a features file is of, counted from 1; None for other files."""
+    layer = _attributes(path).get("layer")
+    return layer if isinstance(layer, int) else None
+
+
+def are_features_of(path: Path, model: Path) -> bool:
+    """Whether a file holds features that this very model file has made.
+
+    Raises
+    ------
+    InputError
+        When one of them cannot be read.
+    """
+    check_readable(path)
+    made = _attributes(path).get(provenance.ATTRIBUTE_OF_ROLE["model"])
+    return made is not None and made == sha256(model)
+
+
+def _attributes(path: Path) -> Mapping[str, Any]:
+    """Return the root attributes of a features file; none of other files."""
     if not h5py.is_hdf5(path):
-        return None
+        return {}
     with guard.opened(path) as file:
         attributes = reading.root_attributes(file)
-    layer = attributes.get("layer")
-    is_features = schema.kind_of(attributes) == "features"
-    return layer if is_features and isinstance(layer, int) else None
+    return attributes if schema.kind_of(attributes) == "features" else {}

@@ -74,11 +74,11 @@ class TableContent:
     def leading(self) -> dict[str, NDArray[Any]]:
         """The columns that come before the rows'."""
         columns = {ID_TITLE: self.beside.row_id, LABEL_TITLE: self.beside.y}
-        return {name: _texts(values) for name, values in columns.items() if values is not None}
+        return {name: texts(values) for name, values in columns.items() if values is not None}
 
 
-def _texts(values: NDArray[Any]) -> NDArray[Any]:
-    """Return labels or ids (n,) with text as NumPy's strings."""
+def texts(values: NDArray[Any]) -> NDArray[Any]:
+    """Return labels or ids (n,) with text as NumPy's strings, and numbers as they are."""
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8", "replace")
     return values.astype(str) if values.dtype.kind == "O" else values

@@ -13,6 +13,7 @@ READERS = (
     "reconstruct",
     "score",
     "evaluate",
+    "neighbors",
     "inspect",
     "convert",
     "verify",

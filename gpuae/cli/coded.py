@@ -1,0 +1,98 @@
+"""Rows as codes: encoded now, or by encode before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gpuae.cli.rows import Job
+    from gpuae.importers import ReadOptions
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Rows and their codes."""
+
+    job: Job
+    codes: NDArray[np.float32]
+    numbers: NDArray[np.int64] | None = None
+    """Which rows of the data these are; None: all."""
+
+    @classmethod
+    def open(
+        cls,
+        model_path: Path,
+        data: str,
+        reading: ReadOptions,
+        machine: dict[str, Any],
+        output: Path | None,
+    ) -> Coded:
+        """Read rows and encode them, or read the codes that they have already."""
+        from gpuae.cli.rows import Job, note
+        from gpuae.encoding import encode, in_float32, into
+        from gpuae.storage.arrays import blocks
+
+        ready = _has_codes(model_path, data)
+        own = None if ready else reading
+        job = Job.open(model_path, data, output, own, memory=machine["memory"])
+        codes = np.empty((len(job.x), job.model.network.code_size), np.float32)
+        if ready:
+            _check_layer(job)
+            note(f"{data} holds codes that {model_path} has made; they are taken as they are")
+            for start, block in blocks(job.x):
+                into(codes)(start, block)
+        else:
+            encode(job.model, job.x, in_float32(into(codes)), note=note, **machine)
+        job.inputs.check()
+        return cls(job, codes)
+
+    def rows(self, of: str) -> Coded:
+        """Return those that a person names by their numbers; all where the data are named."""
+        from gpuae.neighbors import are_row_numbers, row_numbers
+
+        numbers = np.arange(len(self.codes))
+        if are_row_numbers(of):  # the name of the data stands for all of them
+            numbers = row_numbers(of, len(self.codes), self.job.dataset.source)
+        return Coded(self.job, self.codes[numbers], numbers)
+
+    def beside(self, name: str) -> NDArray[Any] | None:
+        """Return the labels `y` or the ids `row_id` of these rows; None where there are none."""
+        from gpuae.storage.table_output import texts
+
+        values = getattr(self.job.dataset, name)
+        if values is None:
+            return None
+        return texts(values if self.numbers is None else values[self.numbers])
+
+
+def _has_codes(model_path: Path, data: str) -> bool:
+    """Whether DATA is a features file that the model has made."""
+    from gpuae.importers import path_of, split_spec
+    from gpuae.storage.features import are_features_of
+    from gpuae.storage.input_file import check_readable
+
+    path = path_of(data)
+    if path is None or split_spec(data)[1] is not None:
+        return False
+    check_readable(model_path)
+    return are_features_of(path, model_path)
+
+
+def _check_layer(job: Job) -> None:
+    """Refuse the features of another layer than the code."""
+    from gpuae.errors import InputError
+    from gpuae.storage.features import layer_of
+
+    path, depth = job.dataset.source_path, job.model.network.depth
+    layer = layer_of(path) if path else None
+    if layer not in (None, depth):
+        raise InputError(
+            f"{path}: holds encoder layer {layer} and not the code, layer {depth}; make it with "
+            "gpuae encode without --layer, or give the rows themselves"
+        )

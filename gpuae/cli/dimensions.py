@@ -1,0 +1,101 @@
+"""gpuae dimensions: how many code units do these data need?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpuae.cli.base import data_argument, declare, json_option, print_json, say, trust_option
+from gpuae.cli.columns import column_options
+from gpuae.cli.settings import read_settings, setting_options
+
+if TYPE_CHECKING:
+    from gpuae.config import Config
+    from gpuae.dimensions import Dimensions, Size
+    from gpuae.importers import ReadOptions
+
+VARIED = ("hidden", "validation", "trim")
+"""Settings of a preset that do not count."""
+HEAD = "code size  autoencoder     PCA  seconds"
+
+
+@declare
+@data_argument
+@click.option(
+    "--max",
+    "most",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="The largest code to try [64, or as many as there are columns or rows].",
+)
+@setting_options
+@column_options
+@json_option
+@trust_option
+def command(
+    data: str,
+    most: int | None,
+    config_path: Path | None,
+    preset: str | None,
+    as_json: bool,
+    reading: ReadOptions,
+    **settings: str | None,
+) -> None:
+    """Find how many code units the rows of DATA need, beside PCA of the same size.
+
+    Trains an autoencoder for each code of 1, 2, 4, 8, … units, and some around the best, and prints
+    what each explains of the variance of unseen rows. Suggested is the smallest code that, to one
+    standard error, explains most beyond what as many unrelated columns would. Ctrl-C ends the
+    search; the suggestion then is by what has been tried.
+
+    \b
+    Example:
+      gpuae dimensions digits --max 32
+    """
+    config = read_settings(config_path, settings, preset, without=VARIED)
+    tell = say if as_json else click.echo
+    found = _found(data, most, config, reading, tell)
+    if found is not None:
+        if as_json:
+            print_json(asdict(found) | {"reason": str(found)})
+        else:
+            click.echo(f"\n{found}\n{found.pca_sentence()}")
+    if found is None or found.interrupted:
+        raise KeyboardInterrupt
+
+
+def _found(
+    data: str, most: int | None, config: Config, reading: ReadOptions, tell: Any
+) -> Dimensions | None:
+    """Open the rows and try codes, telling how each does."""
+    from gpuae.cli.fit import open_rows, tell_device
+    from gpuae.cli.rows import note
+    from gpuae.dimensions import check_settings, find_dimensions
+    from gpuae.storage.mapped import in_place
+
+    check_settings(config)
+    tell_device(config)
+    reading = replace(reading, missing=config.missing == "mean", wide=config.dtype == "float64")
+    dataset = open_rows(data, reading, config)
+    told: list[Size] = []
+
+    def tell_size(size: Size) -> None:
+        if not told:
+            tell(HEAD)
+        told.append(size)
+        tell(_line(size))
+
+    with in_place(dataset.x) as x:
+        return find_dimensions(
+            x, config, most, tell=tell_size, note=note, image_shape=dataset.image_shape
+        )
+
+
+def _line(size: Size) -> str:
+    from gpuae.verdict import percent
+
+    own, pca = percent(size.explained_variance), percent(size.pca_explained_variance)
+    return f"{size.code_size:>9}  {own:>11}  {pca:>6}  {size.seconds:>7.1f}"
