@@ -5,8 +5,11 @@ from importlib import resources
 import numpy as np
 import pytest
 
+import gpuae
 from gpuae import Autoencoder, filters
 from gpuae.importers import PatchOptions, ReadOptions, open_data
+from gpuae.presets import Preset
+from gpuae.training.fitting import fit
 
 SIZE = 12
 Y, X = np.meshgrid(np.arange(SIZE), np.arange(SIZE), indexing="ij")
@@ -243,3 +246,46 @@ def test_sparse_units_learn_edges_from_photographs(photographs):
     assert filters.edges(axes(x, 10)).mean() < 0.05
     shuffled = x[:, np.random.default_rng(0).permutation(100)]
     assert share_of_edges(shuffled, 10, **settings) < 0.05
+
+
+# Decodings of one unit at a time
+
+
+def one_hot(path, x, shape, **settings):
+    """Train on noisy images from distance-based weights; return decodings of single units."""
+    own = {"depth": 1, "decoder": "transpose", "init": "distance"}
+    config = Preset.named("stacked-denoising").config(own | settings)
+    fit(x, config, image_shape=shape).model.save(path)
+    model = gpuae.load(path)
+    codes = np.eye(model.model_.network.code_size, dtype=np.float32)
+    return model.inverse_transform(codes).reshape(-1, *shape), model.transform(x[:2000])
+
+
+def compare_dropout(folder, x, shape, **settings):
+    """Return locality, and the share of zeros in codes, without and with dropout of a tenth."""
+    found = []
+    for dropout in (0.0, 0.1):
+        path = folder / f"{dropout}.h5"
+        decoded, code = one_hot(path, x, shape, dropout=dropout, **settings)
+        found.append((np.median(filters.locality(decoded)), (code == 0).mean()))
+    return zip(*found, strict=True)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_with_dropout_a_unit_is_off_more_often_and_its_decoding_reaches_further(tmp_path, seed):
+    x = open_data("digits").x
+    settings = {"hidden": [25], "epochs": 100, "batch_size": 32, "seed": seed}
+    (without, some), (zeros, more) = compare_dropout(tmp_path, x, (8, 8), **settings)
+    assert some > without + 0.02
+    assert zeros < 0.05
+    assert more > 0.15
+
+
+@pytest.mark.long
+def test_the_same_of_handwritten_digits_of_full_size(tmp_path, shared_data):
+    x = open_data(str(shared_data / "mnist" / "train-images-idx3-ubyte.gz")).x
+    settings = {"hidden": [100], "epochs": 5}
+    (without, some), (zeros, more) = compare_dropout(tmp_path, x, (28, 28), **settings)
+    assert some > without + 0.15
+    assert zeros < 0.05
+    assert more > 0.15

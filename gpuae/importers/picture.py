@@ -118,11 +118,13 @@ def _remarks(image: Image) -> list[str]:
     true = {
         TRANSPARENCY: image.mode[-1] in "Aa" or "transparency" in image.info,
         FRAMES: getattr(image, "n_frames", 1) > 1,
-        DEPTH: image.mode in COLOUR_MODES and "16" in str(_encodings(image)),
+        DEPTH: image.mode in COLOUR_MODES and _is_deep(image),
     }
     return [remark for remark, holds in true.items() if holds]
 
 
-def _encodings(image: Image) -> list[object]:
-    """Return how Pillow is to unpack each part of an image, which says how it is stored."""
-    return [tile[3] for tile in getattr(image, "tile", ())]
+def _is_deep(image: Image) -> bool:
+    """Whether what Pillow unpacks has 16 bits a colour, by its name of how that is stored."""
+    stored = (tile[3] for tile in getattr(image, "tile", ()))
+    modes = (str(own[0] if isinstance(own, tuple) and own else own) for own in stored)
+    return any(";16" in mode for mode in modes)
