@@ -24,6 +24,7 @@ LAYERS = [
         "estimator",
         "outlier_detector",
         "evaluation",
+        "filters",
         "verdict",
         "neighbors",
         "dimensions",

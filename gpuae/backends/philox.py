@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     ROW_ORDER = 4
     SPLIT = 5
     SAMPLE = 6
+    PATCHES = 7
 
 
 def stream(purpose: Purpose, layer: int) -> int:

@@ -9,9 +9,10 @@ import click
 
 from gpuae.cli.base import PATH, declare, force_option, say, trust_option
 from gpuae.cli.columns import column_options
+from gpuae.cli.patches import patch_options
 
 if TYPE_CHECKING:
-    from gpuae.importers import ReadOptions
+    from gpuae.importers import PatchOptions, ReadOptions
     from gpuae.storage.dataset import Dataset
 
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Values that are not there: keep them as NaN, for fit --missing mean.",
 )
+@patch_options
 @column_options
 @force_option
 @trust_option
@@ -38,19 +40,21 @@ def command(
     missing: str,
     force: bool,
     reading: ReadOptions,
+    patches: PatchOptions | None,
 ) -> None:
-    """Turn SOURCE (csv, parquet, npy, npz, idx, h5ad, mat, HDF5) into a gpuae data set.
+    """Turn SOURCE (csv, parquet, npy, npz, idx, h5ad, mat, HDF5, images) into a gpuae data set.
 
     Numbers keep their type. Three or more dimensions become rows of the flattened rest, and sparse
     matrices (CSR: h5ad, SciPy's npz) dense. An OUT that ends in .csv, .tsv or .parquet is a table.
 
     \b
-    Example:
+    Examples:
       gpuae convert train-images-idx3-ubyte.gz mnist.h5 --labels train-labels-idx1-ubyte.gz
+      gpuae convert photo.jpg patches.h5 --patches 8x8 --count 10000 --grey
     """
     from dataclasses import replace
 
-    from gpuae.importers import open_data, path_of
+    from gpuae.importers import files_of, open_data, path_of
     from gpuae.storage.dataset import (
         check_distinct,
         check_finite,
@@ -63,9 +67,11 @@ def command(
 
     check_output(output, force)
     kept = missing == "keep"
-    inputs = InputFiles(path_of(source), labels and path_of(str(labels)))
-    dataset = open_data(source, labels, options=replace(reading, missing=kept))
-    check_distinct(output, dataset.source_path, labels and path_of(str(labels)))
+    reading = replace(reading, missing=kept, patches=patches)
+    files = (*files_of(source, reading), labels and path_of(str(labels)))
+    inputs = InputFiles(*files)
+    dataset = open_data(source, labels, options=reading)
+    check_distinct(output, *files)
     is_table(output)  # refuses endings that are not written
     check_room(output, len(dataset.x) * dataset.x.shape[1] * dataset.x.dtype.itemsize)
     check_finite(dataset.x, dataset.source, missing=kept)
@@ -82,10 +88,14 @@ def command(
 def _provenance(
     dataset: Dataset, labels: Path | None, reading: ReadOptions
 ) -> dict[str, str | int | float]:
-    from gpuae.importers import split_spec
+    from gpuae.importers import files_of, split_spec
     from gpuae.storage import provenance
 
-    sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
+    if dataset.source_path is not None and dataset.source_path.is_dir():
+        files = files_of(dataset.source, reading)
+        sources = [provenance.source_folder("data", dataset.source_path, files)]
+    else:
+        sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
     if labels is not None:
         path, _ = split_spec(str(labels))
         sources.append(provenance.source_file("labels", path, str(labels)))

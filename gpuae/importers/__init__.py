@@ -1,4 +1,4 @@
-"""Rows from whatever a person has: files of HDF5, AnnData, MATLAB, NumPy, idx, text; the digits."""
+"""Rows from whatever a person has: HDF5, AnnData, MATLAB, NumPy, idx, text, images; the digits."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpuae.errors import InputError
-from gpuae.importers import digits, h5ad, idx, matlab, npy, parquet, scipy_npz, table
+from gpuae.importers import digits, h5ad, idx, matlab, npy, parquet, patches, scipy_npz, table
 from gpuae.importers.chosen import with_columns
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.importers.labels import load as load_labels
-from gpuae.importers.options import AS_IT_IS, ReadOptions
+from gpuae.importers.options import AS_IT_IS, PatchOptions, ReadOptions
 from gpuae.memory import data_memory
 from gpuae.storage.dataset import Dataset, open_dataset
 
-__all__ = ["ReadOptions", "open_data", "path_of", "split_spec"]
+__all__ = ["PatchOptions", "ReadOptions", "files_of", "open_data", "path_of", "split_spec"]
 
 TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load}
 """Formats whose columns can be other things than features."""
+_CUT = "cut it into rows first, such as by gpuae convert {} patches.h5 --patches 8x8"
 
 
 def open_data(
@@ -58,12 +59,27 @@ def path_of(spec: str) -> Path | None:
     return None if spec == digits.NAME else split_spec(spec)[0]
 
 
+def files_of(spec: str, options: ReadOptions = AS_IT_IS) -> tuple[Path, ...]:
+    """Return the files that rows are read from: several where images in a folder are cut."""
+    path = path_of(spec)
+    if path is None:
+        return ()
+    return patches.image_files(path) if options.patches else (path,)
+
+
 def _open(spec: str, memory: int, options: ReadOptions) -> Dataset:
     if spec == digits.NAME:
+        if options.patches is not None:
+            raise InputError(f"{spec}: are rows already; leave --patches out")
         _check_of_text(spec, options)
         return with_columns(digits.load(), options)
     path, inner = split_spec(spec)
+    if options.patches is not None:
+        _check_of_text(spec, options)
+        return with_columns(patches.load(Path(spec), options.patches), options)
     found = detect(path)
+    if found is Format.IMAGE:
+        raise InputError(f"{path}: is an image; {_CUT.format(path)}")
     if found is not Format.TABLE:
         _check_of_text(spec, options)
     if found in TABLES and inner is None:

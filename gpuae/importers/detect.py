@@ -10,7 +10,7 @@ from typing import NoReturn
 import h5py
 
 from gpuae.errors import InputError
-from gpuae.importers import compressed, h5ad, idx, matlab, npy, scipy_npz
+from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_npz
 from gpuae.storage.input_file import check_readable
 
 PARQUET_MAGIC = b"PAR1"
@@ -34,6 +34,7 @@ class Format(enum.Enum):
     SPARSE_NPZ = "sparse npz"
     TABLE = "table"
     PARQUET = "parquet"
+    IMAGE = "an image"
 
 
 _FORMAT_OF_ENDING = {
@@ -48,6 +49,7 @@ _FORMAT_OF_ENDING = {
     ".parquet": Format.PARQUET,
     ".pq": Format.PARQUET,
     **dict.fromkeys(TABLE_ENDINGS, Format.TABLE),
+    **dict.fromkeys(pillow.ENDINGS, Format.IMAGE),
 }
 
 _TABLES_LISTED = f"{', '.join(TABLE_ENDINGS[:-1])} or {TABLE_ENDINGS[-1]}"
@@ -107,6 +109,8 @@ def _by_first_bytes(path: Path, head: bytes) -> Format | None:
         return Format.PARQUET
     if head.startswith(matlab.OLD_MAGIC):
         return Format.OLD_MATLAB
+    if pillow.is_image(head):
+        return Format.IMAGE
     return Format.IDX if idx.is_idx(head) else None
 
 

@@ -33,7 +33,7 @@ def load(spec: Path, count: int) -> NDArray[Any]:
     """
     path, inner = split_spec(str(spec))
     found = detect(path)
-    if found in (Format.NPZ, Format.SPARSE_NPZ, Format.PARQUET):
+    if found in (Format.NPZ, Format.SPARSE_NPZ, Format.PARQUET, Format.IMAGE):
         raise InputError(f"{path}: labels are not read from {found.value}; save them as npy")
     if found is Format.OLD_MATLAB:
         matlab.refuse_old(path)

@@ -12,6 +12,27 @@ LONG_LIST = 8192
 
 
 @dataclass(frozen=True)
+class PatchOptions:
+    """How images are cut into rows."""
+
+    size: tuple[int, int]
+    """Height and width of a patch in pixels."""
+    count: int | None = None
+    """Patches at positions drawn at random; None: all tiles side by side."""
+    seed: int = 0
+    """Of the positions."""
+    grey: bool = False
+    """Whether colours are turned into grey."""
+
+    def said(self) -> dict[str, str]:
+        """Return what decides the rows, by the names of the options."""
+        height, width = self.size
+        drawn = {} if self.count is None else {"count": str(self.count), "seed": str(self.seed)}
+        grey = {"grey": "yes"} if self.grey else {}
+        return {"patches": f"{height}x{width}", **drawn, **grey}
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """Which columns are what, how a table of text is written, and whether values may be missing."""
 
@@ -36,6 +57,8 @@ class ReadOptions:
     """What stands before the fraction of a number in a table of text: a comma, or else a point."""
     na_values: tuple[str, ...] = ()
     """Cells of a table of text that stand for missing values, beside the usual ones."""
+    patches: PatchOptions | None = None
+    """How images are cut into rows; None: what is given is no image."""
     before: ReadOptions | None = None
     """What was said of the rows that the model has learnt from: it holds as far as it fits where
     nothing else is said now."""
@@ -78,7 +101,8 @@ class ReadOptions:
             "decimal": self.decimal,
             "na_values": ",".join(self.na_values) or None,
         }
-        return {name: value for name, value in named.items() if value is not None}
+        given = {name: value for name, value in named.items() if value is not None}
+        return given | (self.patches.said() if self.patches else {})
 
     def of_text(self) -> list[str]:
         """Return the options given that only a table of text can follow."""

@@ -167,6 +167,23 @@ def source_file(role: str, path: Path | None, spec: str) -> Source:
     return Source(role=role, name=name, inner=inside, sha256=sha256(path), made=made_by(path))
 
 
+def source_folder(role: str, folder: Path, files: Sequence[Path]) -> Source:
+    """Return some files in a folder as one source: a record has no room for thousands.
+
+    Its hash is that of their list as `sha256sum` writes it, a line each, in the order given.
+
+    Raises
+    ------
+    InputError
+        When one of them cannot be read.
+    """
+    listed = hashlib.sha256()
+    for file in files:
+        listed.update(f"{sha256(file)}  {file.name}\n".encode("utf-8", "surrogateescape"))
+    name = folder.resolve().name.encode("utf-8", "replace").decode()
+    return Source(role=role, name=name, sha256=listed.hexdigest())
+
+
 def made_by(path: Path) -> Record | None:
     """Return what made a file of gpuae's; None for anyone else's.
 

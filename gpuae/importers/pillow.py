@@ -1,0 +1,108 @@
+"""Pillow, which is an extra: photographs need it and nothing else does."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpuae.errors import InputError
+from gpuae.storage import limits
+from gpuae.storage.input_file import check_readable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+EXTRA = "pip install 'gpuae[images]'"
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""Those of photographs; Pillow knows others, some of which run other programs."""
+ENDINGS = (
+    *(".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png"),
+    *(".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+)
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a")
+
+
+def is_image(head: bytes) -> bool:
+    """Whether a file that begins with `head` is an image; of some formats no beginning tells."""
+    return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def check_installed(path: Path) -> None:
+    """Refuse an image where Pillow is missing."""
+    if find_spec("PIL") is None:
+        raise InputError(f"{path}: images need the package pillow; install it: {EXTRA}")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image]:
+    """Open an image, of which nothing but what describes it is read.
+
+    Raises
+    ------
+    InputError
+        When it is none, too large, or what is read of it within the block is damaged.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    check_readable(path)
+    try:
+        with (
+            _quiet(),
+            _largest(),
+            path.open("rb") as file,  # by its name Pillow would map it, and read turned TIFF wrong
+            Image.open(file, formats=FORMATS) as image,
+        ):
+            yield image
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{path}: is no image that can be read ({', '.join(FORMATS)}); leave --patches out, or "
+            "save it as PNG"
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(
+            f"{path}: has over {Image.MAX_IMAGE_PIXELS} pixels, more than a photograph has; "
+            f"cut it into parts, or {limits.ADVICE}"
+        ) from None
+    except _DAMAGED as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: cannot be read as an image ({reason}); copy it again") from None
+
+
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, SyntaxError, TypeError, LookupError, OverflowError),
+    *(struct.error, zlib.error),
+)
+"""What Pillow raises on damaged files."""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let Pillow not remark what it can do without, such as damaged descriptions."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
+def _largest() -> Iterator[None]:
+    """Lift Pillow's limit on pixels where a person trusts sizes."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    if limits.current() is limits.TRUSTING:
+        Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
