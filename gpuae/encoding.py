@@ -19,6 +19,7 @@ from gpuae.backends.ops import Array, Clock, Ops, Rows
 from gpuae.errors import InputError
 from gpuae.memory import data_memory
 from gpuae.model.calibration import Judged
+from gpuae.model.classifier import Classification
 from gpuae.model.feed import Feed, Restore
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
@@ -248,11 +249,7 @@ def classify(
     InputError
         Where the model is no classifier.
     """
-    if model.classification is None:
-        raise InputError(
-            "the model is an autoencoder, which knows no classes; make a classifier of it with "
-            "gpuae finetune"
-        )
+    check_classifies(model)
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
     unlike = Unlike.of(model, len(x))
@@ -478,6 +475,22 @@ def check_columns(model: Model, columns: int) -> None:
             f"the data have {columns} columns and the model was trained on {expected}; "
             "give data of the same columns"
         )
+
+
+def check_classifies(model: Model) -> Classification:
+    """Return what makes a model a classifier.
+
+    Raises
+    ------
+    InputError
+        Where it is an autoencoder.
+    """
+    if model.classification is None:
+        raise InputError(
+            "the model is an autoencoder, which knows no classes; make a classifier of it with "
+            "gpuae finetune"
+        )
+    return model.classification
 
 
 def check_rebuilds(model: Model) -> None:

@@ -23,6 +23,7 @@ LAYERS = [
     {
         "estimator",
         "outlier_detector",
+        "classification",
         "evaluation",
         "filters",
         "verdict",

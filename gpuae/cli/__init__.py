@@ -19,6 +19,8 @@ COMMANDS = {
     "stack": "Join models, each trained on the codes of the one before, into one.",
     "presets": "List the presets of settings, or show one.",
     "encode": "Write the code of each row: the extracted features.",
+    "finetune": "Make a classifier of a model and labelled rows.",
+    "predict": "Write the class of each row, and the probabilities.",
     "decode": "Turn codes back into rows.",
     "reconstruct": "Write what the model makes of each row.",
     "score": "Write each row's reconstruction error, an anomaly score.",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from gpuae.cli.base import (
     data_argument,
@@ -18,6 +20,7 @@ from gpuae.cli.base import (
     trust_option,
 )
 from gpuae.cli.columns import column_options
+from gpuae.cli.labels import labels_option
 
 if TYPE_CHECKING:
     from gpuae.evaluation import Evaluation
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 @declare
 @model_argument
 @data_argument
+@labels_option
 @json_option
 @column_options
 @machine_options
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 def command(
     model_path: Path,
     data: str,
+    labels_path: Path | None,
     as_json: bool,
     device: str,
     threads: int | None,
@@ -44,17 +49,25 @@ def command(
 
     Errors and variances are given in the units that the network sees, in which every column counts
     as the scaling says, and in the data's own. PCA is that of the training rows where the model
-    has kept it, else that of DATA.
+    has kept it, else that of DATA. Of a classifier it is accuracy, log loss and the confusion of
+    classes, with the labels in DATA or of --labels.
 
     \b
     Example:
       gpuae evaluate model.h5 test.csv --json
     """
+    from gpuae.cli.confusion import show_classifier
     from gpuae.cli.rows import Job, note
     from gpuae.evaluation import evaluate
 
     job = Job.open(model_path, data, reading=reading, memory=memory)
-    figures = evaluate(job.model, job.x, device=device, threads=threads, memory=memory, note=note)
+    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
+    if job.model.classification is not None:
+        show_classifier(job, labels_path, machine, as_json=as_json)
+        return
+    if labels_path is not None:
+        raise click.UsageError(f"--labels are for a classifier, and {model_path} is none")
+    figures = evaluate(job.model, job.x, note=note, **machine)
     if as_json:
         print_json(asdict(figures))
     else:

@@ -1,4 +1,4 @@
-"""Every setting of `Config` as an option of the command line, under its own name."""
+"""Every setting as an option of the command line, under its own name."""
 
 from __future__ import annotations
 
@@ -10,30 +10,38 @@ import click
 from pydantic.fields import FieldInfo
 
 from gpuae.cli.base import PATH
-from gpuae.config import Config, read_toml
+from gpuae.config import BY_LAYER, Config, Settings, read_toml
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def setting_options(function: F) -> F:
-    """Add an option for each setting, --config and --preset.
+    """Add an option for each setting of an autoencoder, --config and --preset.
 
     The command gets `config_path`, `preset` and all others.
     """
-    for name, field in reversed(Config.model_fields.items()):
-        function = click.option(
-            "--" + name.replace("_", "-"),
-            name,
-            metavar=_metavar(name, field),
-            help=_help(field),
-            default=None,
-        )(function)
-    function = click.option(
-        "--config", "config_path", type=PATH, metavar="FILE", help="TOML file of settings."
-    )(function)
     return click.option(
         "--preset", metavar="NAME", help="Settings to begin with; `gpuae presets` lists them."
-    )(function)
+    )(options_of(Config)(function))
+
+
+def options_of(settings: type[Settings]) -> Callable[[F], F]:
+    """Return what adds an option for each of these settings, and --config."""
+
+    def add(function: F) -> F:
+        for name, field in reversed(settings.model_fields.items()):
+            function = click.option(
+                "--" + name.replace("_", "-"),
+                name,
+                metavar=_metavar(name, field),
+                help=_help(field),
+                default=None,
+            )(function)
+        return click.option(
+            "--config", "config_path", type=PATH, metavar="FILE", help="TOML file of settings."
+        )(function)
+
+    return add
 
 
 def read_settings(
@@ -75,7 +83,14 @@ def _metavar(name: str, field: FieldInfo) -> str:
     if name == "hidden":
         return "N[,N...]"
     kinds: dict[Any, str] = {int: "N", float: "X"}
-    return kinds.get(next(iter(get_args(field.annotation)), field.annotation), "TEXT")
+    kind = kinds.get(_first_type(field.annotation), "TEXT")
+    return f"{kind}[,{kind}...]" if name in BY_LAYER else kind
+
+
+def _first_type(annotation: Any) -> Any:
+    """Return the first of the types that an annotation allows, without what restricts it."""
+    parts = get_args(annotation)
+    return _first_type(parts[0]) if parts else annotation
 
 
 def _help(field: FieldInfo) -> str:

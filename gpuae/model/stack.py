@@ -46,6 +46,12 @@ def stack(models: Sequence[Model]) -> Model:
     """
     if len(models) < 2:
         raise InputError("a stack is of two or more models; give another one")
+    for place, model in enumerate(models, start=1):
+        if model.classification is not None:
+            raise InputError(
+                f"model {place} is a classifier, which has no decoder; give the autoencoder that it "
+                "was made from, and make a classifier of the stack"
+            )
     for place, (lower, upper) in enumerate(pairwise(models), start=1):
         _check_fits(lower, upper, place)
     return reduce(_joined, models)

@@ -13,11 +13,15 @@ from numpy.typing import DTypeLike, NDArray
 from gpuae.storage import guard, provenance, reading, schema
 from gpuae.storage.companions import Companions
 from gpuae.storage.input_file import check_readable, sha256
-from gpuae.storage.outputs import Output, numbered, rows_output
+from gpuae.storage.outputs import NOTHING, Output, numbered, rows_output
 from gpuae.storage.schema import Attribute
 from gpuae.storage.table_output import is_table
 
-_LARGE_DATASET = {**schema.ROWS_OF_KIND, "scores": "/scores/error"}
+_LARGE_DATASET = {
+    **schema.ROWS_OF_KIND,
+    "scores": "/scores/error",
+    "predictions": "/predictions/class_index",
+}
 """Path of what each kind of output mainly holds."""
 
 
@@ -89,6 +93,49 @@ def scores_output(
     )
 
 
+def predictions_output(
+    path: Path,
+    rows: int,
+    classes: NDArray[Any],
+    *,
+    force: bool,
+    y: NDArray[Any] | None = None,
+    row_id: NDArray[Any] | None = None,
+    attributes: Mapping[str, Attribute],
+) -> Output:
+    """Return the output for the probabilities of classes (c,), and the likeliest, of rows.
+
+    HDF5 has /predictions/class_index, /predictions/probability (n, c), float32, and the labels of
+    the classes, /predictions/classes; a table has `class`, the label, and a column `p_` of each
+    label. Rows are written with the fields of `prediction_type`.
+    """
+    if row_id is None and is_table(path):
+        row_id = np.arange(1, rows + 1)
+    dtype = prediction_type(path, classes)
+    text = classes.dtype.kind == "U"
+    inner = schema.PREDICTED_CLASSES
+    return _output(
+        path,
+        "predictions",
+        (rows,),
+        dtype,
+        tuple(dtype.names or ()),
+        Companions(y, row_id),
+        force=force,
+        attributes=attributes,
+        also={inner: schema.text_cells(classes, inner) if text else classes},
+    )
+
+
+def prediction_type(path: Path, classes: NDArray[Any]) -> np.dtype[Any]:
+    """Return the type of a row of predictions among classes (c,) in a file of this name."""
+    if not is_table(path):
+        return np.dtype([("class_index", "i8"), ("probability", "f4", (len(classes),))])
+    return np.dtype(
+        [("class", classes.dtype), *((f"p_{label}", "f4") for label in classes.tolist())]
+    )
+
+
 def dataset_output(
     path: Path,
     shape: tuple[int, int],
@@ -118,6 +165,7 @@ def _output(
     force: bool,
     attributes: Mapping[str, Attribute],
     resume: bool | None = None,
+    also: Mapping[str, NDArray[Any]] = NOTHING,
 ) -> Output:
     return rows_output(
         path,
@@ -130,6 +178,7 @@ def _output(
         force=force,
         attributes=attributes,
         resume=resume,
+        also=also,
     )
 
 

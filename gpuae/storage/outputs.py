@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import h5py
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from gpuae.errors import OutputError
 from gpuae.storage import schema
@@ -15,6 +16,8 @@ from gpuae.storage.atomic import RowsOutput
 from gpuae.storage.companions import Companions, write_companions
 from gpuae.storage.schema import Attribute
 from gpuae.storage.table_output import FOREIGN, TableContent, TableOutput, is_table
+
+NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
 
 Output: TypeAlias = RowsOutput | TableOutput
 """A new file that is filled by blocks of rows."""
@@ -49,6 +52,7 @@ def rows_output(
     force: bool,
     attributes: Mapping[str, Attribute],
     resume: bool | None = None,
+    also: Mapping[str, NDArray[Any]] = NOTHING,
 ) -> Output:
     """Return the output for rows of `shape` (n, k) or (n,): a table, or HDF5.
 
@@ -60,6 +64,8 @@ def rows_output(
         What the columns are called in a table.
     resume
         As of `RowsOutput`.
+    also
+        Small arrays that HDF5 has too, by their paths.
 
     Raises
     ------
@@ -78,5 +84,7 @@ def rows_output(
     def build(file: h5py.File) -> None:
         schema.write_root(file, kind, attributes)
         write_companions(file, inner, beside)
+        for name, values in also.items():
+            file[name] = values
 
     return RowsOutput(path, inner, shape, dtype, build, force=force, resume=resume)

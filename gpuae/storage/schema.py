@@ -23,6 +23,7 @@ LIBVER = ("v108", "v110")
 
 ROWS_OF_KIND = MappingProxyType({"dataset": "/data/x", "features": "/features/code"})
 """The matrix of rows in each kind of file that can serve as DATA."""
+PREDICTED_CLASSES = "/predictions/classes"
 IMAGE_SHAPE = "image_shape"
 CONFIG_JSON = "config_json"
 FINETUNE_JSON = "finetune_json"

@@ -21,6 +21,7 @@ _ROWS: Mapping[str, tuple[str, int, str | None]] = MappingProxyType(
         "dataset": ("/data/x", 2, None),
         "features": ("/features/code", 2, "float32"),
         "scores": ("/scores/error", 1, "float64"),
+        "predictions": ("/predictions/class_index", 1, "int64"),
     }
 )
 """Path, dimensions and type of the rows of each kind; None for any number."""
@@ -78,6 +79,8 @@ def check_structure(file: h5py.File, path: Path, attributes: Mapping[str, Attrib
         _check_rows(file, *_ROWS[kind])
         if kind == "scores":
             _check_judgements(file)
+        if kind == "predictions":
+            _check_predictions(file)
     else:
         model_file.contents_of(file, path, kind)
 
@@ -124,6 +127,18 @@ def _check_judgements(file: h5py.File) -> None:
                 f"{guard.name_of(file, inner)}: has shape {shape} where one value"
                 f"{' a column' if dimensions > 1 else ''} for each of {count} rows is needed"
             )
+
+
+def _check_predictions(file: h5py.File) -> None:
+    """Check that there is a label, and a probability of each row, for each class."""
+    rows = reading.dataset_at(file, "/predictions/class_index").shape[0]
+    classes = reading.dataset_at(file, schema.PREDICTED_CLASSES)
+    found = reading.dataset_at(file, "/predictions/probability").shape
+    if classes.ndim != 1 or found != (rows, len(classes)):
+        raise InputError(
+            f"{guard.name_of(file, '/predictions/probability')}: has shape {found} where one value "
+            f"for each of {rows} rows and of the classes, of shape {classes.shape}, is needed"
+        )
 
 
 def _check_image(rows: h5py.Dataset, source: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae import encoding
 from gpuae.backends import Device, computed_by, get_ops, resolve_device
 from gpuae.backends.ops import Ops
 from gpuae.config import Config
@@ -142,6 +143,7 @@ def fit(
     if 0 in x.shape:
         raise InputError(f"the data have {x.shape[0]} rows of {x.shape[1]} columns; give some")
     if initial is not None:
+        encoding.check_rebuilds(initial)
         config = _shaped_as(initial, config)
     device = resolve_device(config.device)
     watcher = observer or Silence()

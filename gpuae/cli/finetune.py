@@ -1,0 +1,187 @@
+"""gpuae finetune: an autoencoder and labelled rows in, a classifier out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpuae.cli.base import (
+    data_argument,
+    declare,
+    json_option,
+    model_argument,
+    output_options,
+    print_json,
+    say,
+    trust_option,
+)
+from gpuae.cli.columns import column_options
+from gpuae.cli.labels import labels_option
+from gpuae.cli.settings import options_of
+from gpuae.finetune_config import FinetuneConfig
+
+if TYPE_CHECKING:
+    from gpuae.cli.labels import Labels
+    from gpuae.cli.rows import Job
+    from gpuae.importers import ReadOptions
+    from gpuae.storage.atomic import SmallOutput
+    from gpuae.training.classifying import Finetuned
+
+
+@declare
+@model_argument
+@data_argument
+@labels_option
+@output_options("the classifier")
+@options_of(FinetuneConfig)
+@column_options
+@json_option
+@trust_option
+def command(
+    model_path: Path,
+    data: str,
+    labels_path: Path | None,
+    output: Path,
+    config_path: Path | None,
+    force: bool,
+    as_json: bool,
+    reading: ReadOptions,
+    **settings: str | None,
+) -> None:
+    """Make a classifier of MODEL's encoder and the labelled rows of DATA.
+
+    A softmax layer is trained on the codes as they are, then the whole network. Each class has a
+    part of its rows held out, by which training stops early.
+
+    \b
+    Example:
+      gpuae finetune model.h5 train.csv --labels labels.csv -o classifier.h5
+    """
+    from gpuae.cli.labels import Labels
+    from gpuae.cli.rows import Job
+    from gpuae.memory import data_memory
+    from gpuae.storage.dataset import check_output
+    from gpuae.storage.outputs import check_hdf5_name
+
+    check_hdf5_name(output, "a classifier")
+    check_output(output, force)
+    config = _settings(config_path, settings)
+    memory = data_memory(config.memory)
+    job = Job.open(model_path, data, output, reading, memory=memory)
+    labels = Labels.of(job, labels_path, output)
+    task = _Task(job, labels, config, output)
+    fitted, changed = task.run(force=force)
+    summary = _summary(fitted, output)
+    if as_json:
+        print_json(summary)
+    else:
+        _tell(summary)
+    _end(fitted, output, changed)
+
+
+def _settings(path: Path | None, settings: dict[str, str | None]) -> FinetuneConfig:
+    from gpuae.config import read_toml
+    from gpuae.storage.input_file import check_plain
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    if path is None:
+        return FinetuneConfig.parse(given, source="options")
+    check_plain(path)
+    return FinetuneConfig.parse({**read_toml(path), **given}, source=str(path))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is trained on."""
+
+    job: Job
+    labels: Labels
+    config: FinetuneConfig
+    output: Path
+
+    def run(self, *, force: bool) -> tuple[Finetuned, Path | None]:
+        """Train and write the classifier; say with it which input has changed meanwhile."""
+        from gpuae.cli.progress import watching
+        from gpuae.cli.spare import save_spare
+        from gpuae.storage import provenance
+        from gpuae.storage.atomic import SmallOutput
+        from gpuae.storage.mapped import in_place
+        from gpuae.storage.pages import is_in_memory
+
+        fitted = None
+        with in_place(self.job.x) as x:
+            try:
+                with watching() as observer, SmallOutput(self.output, force=force) as out:
+                    fitted = self._fitted(x, observer, out)
+                    changed = None if is_in_memory(x) else self.job.inputs.changed()
+                    if changed is not None:
+                        plain = provenance.unhashed(fitted.model.attributes)
+                        fitted = replace(fitted, model=replace(fitted.model, attributes=plain))
+                    fitted.model.write(out)
+            except Exception as error:
+                if fitted is None:
+                    raise
+                raise save_spare(fitted.model, self.output, error) from error
+        return fitted, changed
+
+    def _fitted(self, x: Any, observer: Any, out: SmallOutput) -> Finetuned:
+        from gpuae.training.classifying import finetune
+
+        attributes = self.job.attributes("finetune", self.config.device, others=self.labels.sources)
+        return finetune(
+            self.job.model,
+            x,
+            self.labels.values,
+            self.config,
+            source=self.labels.source,
+            observer=observer,
+            ready=lambda started: started.rehearse(out),
+            attributes=attributes,
+        )
+
+
+def _summary(fitted: Finetuned, output: Path) -> dict[str, Any]:
+    classification = fitted.model.classification
+    return {
+        "classifier": str(output),
+        "ending": fitted.ending.value,
+        "classes": classification.classes.tolist() if classification else [],
+        "rows": len(fitted.rows),
+        "held_out_rows": len(fitted.held_out),
+        "held_out_accuracy": fitted.accuracy,
+        "epochs": [result.epochs for result in fitted.results],
+        "seconds": fitted.seconds,
+        "device": fitted.device.name,
+        "config": classification.config.stored() if classification else {},
+    }
+
+
+def _tell(summary: dict[str, Any]) -> None:
+    stages = " and ".join(str(epochs) for epochs in summary["epochs"])
+    click.echo(f"{summary['ending']} after {stages} epochs in {summary['seconds']:.1f} s")
+    if summary["held_out_accuracy"] is not None:
+        click.echo(
+            f"right about {summary['held_out_accuracy']:.2%} of {summary['held_out_rows']} rows "
+            f"that were held out, of {len(summary['classes'])} classes"
+        )
+    else:
+        say("note: no rows were held out; gpuae evaluate measures the classifier on others")
+    click.echo(f"wrote {summary['classifier']}")
+
+
+def _end(fitted: Finetuned, output: Path, changed: Path | None) -> None:
+    """Raise what did not go well, now that the classifier is written."""
+    from gpuae.errors import InputError
+    from gpuae.training.trainer import Ending
+
+    if changed is not None:
+        raise InputError(
+            f"{changed}: has changed while the classifier was trained, so {output} does not say by "
+            "hash what it was made from; train again with a copy that stays as it is"
+        )
+    fitted.raise_if_diverged()
+    if fitted.ending is Ending.INTERRUPTED:
+        raise KeyboardInterrupt

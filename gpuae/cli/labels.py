@@ -1,0 +1,73 @@
+"""Labels of the rows of a command: from a file of their own, or with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from gpuae.cli.base import PATH
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gpuae.cli.rows import Job
+    from gpuae.storage.provenance import Source
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def labels_option(function: F) -> F:
+    """Add --labels."""
+    return click.option(
+        "--labels",
+        "labels_path",
+        type=PATH,
+        metavar="FILE",
+        help="One label a row (idx, npy, csv) [those in DATA].",
+    )(function)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels (n,) of the rows, what messages call them, and the file that they are from."""
+
+    values: NDArray[Any]
+    source: str
+    sources: tuple[Source, ...] = ()
+
+    @classmethod
+    def of(cls, job: Job, path: Path | None, output: Path | None = None) -> Labels:
+        """Read the labels of a job's rows.
+
+        Raises
+        ------
+        InputError
+            Where there are none, or not one a row.
+        """
+        from gpuae.errors import InputError
+        from gpuae.importers import labels, path_of
+        from gpuae.storage import provenance
+        from gpuae.storage.dataset import check_distinct
+
+        if path is None:
+            if job.dataset.y is None:
+                raise InputError(
+                    f"{job.dataset.source} has no labels; give them with --labels FILE, or name "
+                    "their column with --label-column"
+                )
+            return cls(job.dataset.y, f"labels of {job.dataset.source}")
+        if output is not None:
+            check_distinct(output, path_of(str(path)))
+        values = labels.load(path, len(job.x))
+        if len(values) != len(job.x):
+            raise InputError(
+                f"{path}: has {len(values)} labels for the {len(job.x)} rows of "
+                f"{job.dataset.source}; give one a row"
+            )
+        return cls(
+            values, str(path), (provenance.source_file("labels", path_of(str(path)), str(path)),)
+        )
