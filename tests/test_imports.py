@@ -29,6 +29,7 @@ LAYERS = [
         "neighbors",
         "dimensions",
         "importers",
+        "compression",
         "diagnosis",
         "demonstration",
         "benchmark",
