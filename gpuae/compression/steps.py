@@ -40,7 +40,8 @@ LEAST_SHARE = 1e-6
 COUNTED_SHARE = 1e-3
 """Units that move rows by less than this share of what the strongest does take no part in a mean of
 bits: dead ones, and those that the decoder has no use for."""
-HALVINGS = 40
+COARSEST, HALVINGS = 5, 40
+"""Powers of two above the deviation at which the search for a scale begins; its length."""
 ROOM = 4
 """Codes may lie so many times as far from their median as in the sample, and int16 holds them."""
 
@@ -103,26 +104,20 @@ class Steps:
     def grid(self, bits: float) -> Grid:
         """Return the steps that leave about so many bits to a value, on average."""
         measured = min(bits, MEASURED_BITS)
-        low, high = self._limits()
+        scales = self.weights * self.codes.std(axis=0)
+        counted = scales >= COUNTED_SHARE * scales.max()
+        finest, coarsest = _limits(scales[counted], measured)
         for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            if self._entropy(2.0**middle) > measured:
-                low = middle
+            middle = (finest + coarsest) / 2
+            if self._entropy(counted, 2.0**middle) > measured:
+                finest = middle
             else:
-                high = middle
-        step = 2.0 ** (high - (bits - measured)) / self.weights
+                coarsest = middle
+        step = 2.0 ** (coarsest - (bits - measured)) / self.weights
         return Grid(step, self._first(step))
 
-    def _limits(self) -> tuple[float, float]:
-        """Return logarithms of c between which the entropy goes from its most to nothing."""
-        spread = float((self.weights * (self.codes[-1] - self.codes[0])).max())
-        top = np.log2(spread or 1.0) + 1
-        return top - 50, top
-
-    def _entropy(self, scale: float) -> float:
-        """Return the mean entropy, in bits, of the units that count, rounded by scale/weight."""
-        moved = self.weights * self.codes.std(axis=0)
-        counted = moved >= COUNTED_SHARE * moved.max()
+    def _entropy(self, counted: NDArray[np.bool_], scale: float) -> float:
+        """Return the mean entropy, in bits, of units that are rounded by scale/weight."""
         levels = np.rint(self.codes[:, counted] * (self.weights[counted] / scale))
         return float(entropies(levels).mean())
 
@@ -141,6 +136,22 @@ class Steps:
         grid = Grid(step, middle)
         half = 1 << (7 if self.level_type(grid) == np.int16 else 15)
         return middle - half
+
+
+def _limits(scales: NDArray[np.float64], bits: float) -> tuple[float, float]:
+    """Return logarithms of the scales between which the one for so many bits is looked for.
+
+    At the finest one normally distributed units have at least two bits more. A code that is mostly
+    zeros, or of few rows, has fewer however finely it is rounded.
+
+    Parameters
+    ----------
+    scales
+        How far rebuilt rows move with the units as these vary.
+    """
+    if not scales.any():
+        return 0.0, 0.0
+    return float(np.log2(scales).mean()) - bits, float(np.log2(scales.max())) + COARSEST
 
 
 def _weights(model: Model, codes: Codes, **machine: Any) -> NDArray[np.float64]:

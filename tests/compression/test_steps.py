@@ -59,8 +59,25 @@ def test_entropies_are_those_of_the_definition():
 @pytest.mark.parametrize("bits", [2, 4, 6])
 def test_values_take_as_many_bits_as_asked_for(steps, bits):
     grid = steps.grid(bits)
-    found = np.mean([entropy_of(np.rint(c / s)) for c, s in zip(steps.codes.T, grid.step)])
+    found = np.mean(
+        [entropy_of(np.rint(c / s)) for c, s in zip(steps.codes.T, grid.step, strict=True)]
+    )
     assert found == pytest.approx(bits, abs=0.1)
+
+
+def test_a_code_that_is_mostly_zeros_takes_fewer_bits_and_is_not_rounded_ever_more_finely(steps):
+    few = np.where(np.random.default_rng(0).random(steps.codes.shape) < 0.05, steps.codes, 0)
+    sparse = Steps(steps.weights, np.sort(few, axis=0))
+    grid = sparse.grid(6)
+    assert np.mean([entropy_of(column) for column in np.rint(few / grid.step).T]) < 1
+    deviation = np.exp(np.log(few.std(axis=0)).mean())
+    assert 2**5 < deviation / grid.step.mean() < 2**8
+
+
+@pytest.mark.parametrize("count", [1, 2, 20])
+def test_few_rows_are_enough_for_steps(steps, count):
+    few = Steps(steps.weights, np.sort(steps.codes[::97][:count], axis=0))
+    levels_of(few.grid(6), few.codes, few.level_type(few.grid(6)), 0)
 
 
 def test_beyond_what_the_sample_can_tell_a_bit_is_half_a_step(steps):
