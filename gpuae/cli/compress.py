@@ -194,7 +194,8 @@ def _lines(sizes: Sizes, errors: Errors) -> list[tuple[str, str]]:
     if errors.psnr is not None:
         lines.append(("PSNR", f"{errors.psnr:.2f} dB"))
     if added is not None:
-        lines.append(("error added by rounding", f"{added:.2%} of the squared error without it"))
+        share = f"{added:.2%} of" if added < 1 else f"{added:.3g} times"
+        lines.append(("error added by rounding", f"{share} the squared error without it"))
     return lines
 
 

@@ -71,36 +71,43 @@ class Sizes:
 
 
 class Sums:
-    """Adds up squared errors, block by block, in the order of the rows."""
+    """Adds up squared errors, and what the variance follows from, block by block in their order.
+
+    Parameters
+    ----------
+    origin
+        A row (d,): sums of distances to it keep digits that sums far from 0 lose.
+    """
 
     def __init__(self, origin: NDArray[np.float64]) -> None:
-        self._origin = origin
-        self._count = 0
-        self._total = np.zeros_like(origin)
-        self._squares = self._error = self._scaled = self._exact = 0.0
+        self.origin = origin
+        self._rows = 0
+        self._away = np.zeros_like(origin)
+        self._squares = np.zeros(4)
 
-    def add(self, rows: NDArray[np.float64], squares: NDArray[np.float64]) -> None:
-        """Add rows (m, d), and sums of squares of theirs.
+    def add(self, rows: int, away: NDArray[np.float64], squares: NDArray[np.float64]) -> None:
+        """Add what blocks of so many rows in all have left behind.
 
-        These are, summed over them: errors in own units, in scaled ones, and in scaled ones of
-        codes that are not rounded.
+        Parameters
+        ----------
+        away
+            Sums of distances to the origin, (blocks, d).
+        squares
+            Sums of their squares, of the squares of errors in the data's own units and in scaled
+            ones, and of errors in scaled units without rounding, (blocks, 4).
         """
-        away = rows - self._origin  # sums far from 0 lose digits
-        self._count += len(rows)
-        self._total += away.sum(axis=0)
-        self._squares += float((away**2).sum())
-        self._error += float(squares[0])
-        self._scaled += float(squares[1])
-        self._exact += float(squares[2])
+        self._rows += rows
+        self._away += away.sum(axis=0)
+        self._squares += squares.sum(axis=0)
 
     def errors(self, *, bytes_: bool) -> Errors:
         """Return the errors; PSNR where rows are bytes."""
-        mean_square = self._error / (self._count * len(self._origin))
-        rmse = math.sqrt(mean_square)
-        variance = self._squares - float((self._total**2).sum()) / self._count
+        away, own, scaled, exact = self._squares.tolist()
+        rmse = math.sqrt(own / (self._rows * len(self.origin)))
+        variance = away - float((self._away**2).sum()) / self._rows
         return Errors(
             rmse=rmse,
-            explained_variance=1 - self._error / variance if variance > 0 else None,
+            explained_variance=1 - own / variance if variance > 0 else None,
             psnr=20 * math.log10(255 / rmse) if bytes_ and rmse else None,
-            added_by_rounding=self._scaled / self._exact - 1 if self._exact else None,
+            added_by_rounding=scaled / exact - 1 if exact else None,
         )

@@ -109,7 +109,8 @@ def _levels(
 ) -> NDArray[Any]:
     """Return the levels (m, k) of rows (m, d), and add up the errors of what comes of them."""
     levels = np.empty((len(rows), model.network.code_size), dtype)
-    squares = np.zeros((-(-len(rows) // BLOCK_ROWS), 3))
+    blocks = -(-len(rows) // BLOCK_ROWS)
+    away, squares = np.zeros((blocks, rows.shape[1])), np.zeros((blocks, 4))
     made_type, factor = row_type(model, rows), model.preprocess.factor
 
     def work(buffers: InferenceBuffers, first: int, own: NDArray[Any]) -> None:
@@ -127,14 +128,17 @@ def _levels(
             return as_type(restored, made_type).astype(np.float64)
 
         exact, rounded = made(codes) - own, made(grid.values(mine)) - own
+        distances = own - sums.origin
+        away[first // BLOCK_ROWS] = distances.sum(axis=0)
         squares[first // BLOCK_ROWS] = [
+            (distances**2).sum(),
             (rounded**2).sum(),
             ((rounded * factor) ** 2).sum(),
             ((exact * factor) ** 2).sum(),
         ]
 
     for_each_block(model, rows, work, **machine)
-    sums.add(rows.astype(np.float64), squares.sum(axis=0))
+    sums.add(len(rows), away, squares)
     return levels
 
 

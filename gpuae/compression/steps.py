@@ -21,6 +21,7 @@ from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.storage.compressed_file import Grid
 from gpuae.storage.matrix import Source
+from gpuae.storage.pages import hand_back
 
 Codes = NDArray[np.float64]
 
@@ -78,7 +79,10 @@ def _spread(x: Source, wanted: int) -> NDArray[Any]:
         return np.asarray(x[0 : len(x)])
     length = wanted // SAMPLE_PIECES
     starts = np.linspace(0, len(x) - length, SAMPLE_PIECES).astype(int).tolist()
-    return np.concatenate([x[start : start + length] for start in starts])
+    taken = np.concatenate([x[start : start + length] for start in starts])
+    if isinstance(x, np.ndarray):
+        hand_back(x)
+    return taken
 
 
 @dataclass(frozen=True)
