@@ -194,7 +194,7 @@ def _lines(sizes: Sizes, errors: Errors) -> list[tuple[str, str]]:
     if errors.psnr is not None:
         lines.append(("PSNR", f"{errors.psnr:.2f} dB"))
     if added is not None:
-        share = f"{added:.2%} of" if added < 1 else f"{added:.3g} times"
+        share = f"{round(added, 4) + 0.0:.2%} of" if added < 1 else f"{added:.3g} times"
         lines.append(("error added by rounding", f"{share} the squared error without it"))
     return lines
 
