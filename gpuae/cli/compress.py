@@ -115,7 +115,7 @@ def _compressed(
 
     sample = Sample.of(job.model, job.x, **machine)
     steps = Steps.of(job.model, sample, **machine)
-    options = {"bits": DEFAULT_BITS if bits is None else bits}
+    options: dict[str, Any] = {"bits": DEFAULT_BITS if bits is None else bits}
     if added_error is not None:
         bits = bits_for_error(job.model, sample, steps, added_error, **machine)
         options = {"added_error": added_error}

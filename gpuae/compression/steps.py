@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.encoding import BLOCK_ROWS, decode, encode, into
+from gpuae.encoding import BLOCK_ROWS, check_rebuilds, decode, encode, into
 from gpuae.errors import InputError
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
@@ -64,7 +64,14 @@ class Sample:
 
     @classmethod
     def of(cls, model: Model, x: Source, **machine: Any) -> Sample:
-        """Take a sample of x (n, d) and encode it."""
+        """Take a sample of x (n, d) and encode it.
+
+        Raises
+        ------
+        InputError
+            For a classifier, whose codes no rows can be made of.
+        """
+        check_rebuilds(model)
         code_size = model.network.code_size
         wanted = min(MOST_SAMPLED, max(FEWEST_SAMPLED, SAMPLE_VALUES // code_size))
         rows = _spread(filled(x, model.preprocess.fill), wanted)

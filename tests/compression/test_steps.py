@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -158,6 +160,12 @@ def test_bits_are_chosen_for_an_error(model, rows, added):
 
     assert 0.5 * added < added_by(bits) <= added
     assert added_by(bits - 0.2) > added
+
+
+def test_a_classifier_is_refused(model, rows):
+    classifier = replace(model, classification=object())
+    with pytest.raises(InputError, match="has no decoder"):
+        Sample.of(classifier, rows, **MACHINE)
 
 
 def test_the_sample_reaches_over_all_rows(rows):
