@@ -30,6 +30,7 @@ LAYERS = [
         "neighbors",
         "dimensions",
         "importers",
+        "compression",
         "diagnosis",
         "demonstration",
         "benchmark",

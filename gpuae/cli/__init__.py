@@ -23,6 +23,8 @@ COMMANDS = {
     "predict": "Write the class of each row, and the probabilities.",
     "decode": "Turn codes back into rows.",
     "reconstruct": "Write what the model makes of each row.",
+    "compress": "Write rows as rounded codes beside the decoder: small, not exact.",
+    "decompress": "Make rows of a compressed file.",
     "score": "Write each row's reconstruction error, an anomaly score.",
     "neighbors": "Find the rows whose codes are nearest to those of some rows.",
     "evaluate": "Measure a model on data, beside PCA of the same size.",

@@ -137,7 +137,17 @@ class Model:
         InputError
             Where it is missing, damaged, or not a model.
         """
-        contents = read_model(path)
+        return cls.of(read_model(path), path)
+
+    @classmethod
+    def of(cls, contents: ModelContents, path: Path) -> Self:
+        """Return the model that a file holds; without an encoder, whose weights are zeros then.
+
+        Raises
+        ------
+        InputError
+            Where the file does not say what the output layer computes.
+        """
         if contents.config.output_activation == "auto":
             raise InputError(
                 f"{path}: its settings do not say what the output layer computes "
@@ -184,6 +194,28 @@ class Model:
             layer, self.classification.classes, self.classification.config.stored()
         )
 
+    def decoder_alone(self) -> ModelContents:
+        """Return what rows are made from codes with, and nothing else.
+
+        A tied decoder gets weights of its own.
+        """
+        tied = self.config.decoder == "tied"
+        views = self.network.views(self.parameters)
+        decoder = tuple(
+            LayerArrays(own.weight.T if layer.transposed else own.weight, own.bias)
+            for layer in self.network.decoder
+            for own in (views[layer.number - 1],)
+        )
+        return ModelContents(
+            config=self.config.model_copy(update={"decoder": "untied"} if tied else {}),
+            encoder=(),
+            decoder=decoder,
+            preprocess=self.preprocess.arrays(),
+            history={},
+            feature_names=self.feature_names,
+            image_shape=self.image_shape,
+        )
+
     def _pca_arrays(self) -> dict[str, NDArray[Any]]:
         return {} if self.pca is None else self.pca.arrays()
 
@@ -207,13 +239,13 @@ def _network(config: Config, columns: int, classes: int | None) -> Network:
 
 
 def _flat(contents: ModelContents) -> NDArray[Any]:
-    """Lay the layers' arrays out as one flat vector."""
+    """Lay the layers' arrays out as one flat vector, with zeros for those that are not there."""
     head = contents.classifier
     classes = None if head is None else len(head.classes)
     network = _network(contents.config, len(contents.preprocess["center"]), classes)
-    flat = np.empty(network.size, contents.config.dtype)
+    flat = np.zeros(network.size, contents.config.dtype)
     stored = (*contents.encoder, *(contents.decoder if head is None else (head.layer,)))
-    for own, arrays in zip(network.views(flat), stored, strict=True):
+    for own, arrays in zip(network.views(flat)[-len(stored) :], stored, strict=True):
         if arrays.weight is not None:
             own.weight[...] = arrays.weight
         own.bias[...] = arrays.bias

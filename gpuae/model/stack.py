@@ -49,8 +49,8 @@ def stack(models: Sequence[Model]) -> Model:
     for place, model in enumerate(models, start=1):
         if model.classification is not None:
             raise InputError(
-                f"model {place} is a classifier, which has no decoder; give the autoencoder that it "
-                "was made from, and make a classifier of the stack"
+                f"model {place} is a classifier, which has no decoder; give the autoencoder that "
+                "it was made from, and make a classifier of the stack"
             )
     for place, (lower, upper) in enumerate(pairwise(models), start=1):
         _check_fits(lower, upper, place)

@@ -96,19 +96,28 @@ def image_of(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return tuple(shape[1:]) if len(shape) in (3, 4) else None
 
 
-def blocks(x: Source, multiple: int = 1, start: int = 0) -> Iterator[tuple[int, NDArray[Any]]]:
+def blocks(
+    x: Source, multiple: int = 1, start: int = 0, *, made_bytes: int = 0
+) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the rows of x (n, d) from `start` on as (first row, block), some 32 MiB at a time.
 
-    All blocks but the last have a multiple of `multiple` rows. A memory map counts into the size of
-    the process as it is scanned; the pages that have been yielded are handed back, so that a scan
-    of any length stays small. Rows that have to be read are, while the block before is worked on.
+    All blocks but the last have as many rows, a multiple of `multiple`; where `made_bytes` are made
+    of each row, these are some 32 MiB. A memory map counts into the size of the process as it is
+    scanned; the pages that have been yielded are handed back, so that a scan of any length stays
+    small. Rows that have to be read are, while the block before is worked on.
     """
-    row_bytes = max(1, x.dtype.itemsize * math.prod(x.shape[1:]))
-    rows = max(1, BLOCK_BYTES // row_bytes)
+    rows = block_rows(x, multiple, made_bytes)
     if isinstance(x, np.ndarray):
-        yield from _mapped_blocks(x, start, _round_up(rows, multiple))
+        yield from _mapped_blocks(x, start, rows)
     else:
-        yield from _blocks_ahead(x, start, _round_up(max(rows, x.unit), multiple))
+        yield from _blocks_ahead(x, start, rows)
+
+
+def block_rows(x: Source, multiple: int = 1, made_bytes: int = 0) -> int:
+    """Return how many rows all blocks that `blocks` yields have, but for the last."""
+    row_bytes = max(1, made_bytes, x.dtype.itemsize * math.prod(x.shape[1:]))
+    rows = max(1, BLOCK_BYTES // row_bytes, 1 if isinstance(x, np.ndarray) else x.unit)
+    return _round_up(rows, multiple)
 
 
 def _round_up(count: int, multiple: int) -> int:

@@ -115,10 +115,10 @@ def _sealed_image(build: Build) -> bytes:
         content.reserve(file)
         content.seal(file)
 
-    return _image(sealed)
+    return image_of(sealed)
 
 
-def _image(build: Build) -> bytes:
+def image_of(build: Build) -> bytes:
     """Return the bytes of an HDF5 file that `build` fills."""
     # HDF5 refuses two open files of one name, in memory too
     name = f"memory-{secrets.token_hex(8)}"
@@ -230,7 +230,7 @@ class RowsOutput:
         if self._temporary is not None:
             raise RuntimeError("a RowsOutput is entered once; make a new one")
         self._temporary = Temporary(self._path, self._force, going_on=bool(self._resume))
-        image = _image(self._skeleton)
+        image = image_of(self._skeleton)
         self._identity = sha256(image).hexdigest()
         with ExitStack() as stack:
             temporary = stack.enter_context(self._temporary)

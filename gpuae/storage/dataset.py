@@ -146,6 +146,10 @@ def _own_rows(path: Path, file: h5py.File) -> str:
         schema.minor_version(attributes, str(path))
         if kind in schema.ROWS_OF_KIND:
             return schema.ROWS_OF_KIND[kind]
+    if kind == "compressed":
+        raise InputError(
+            f"{path}: is a gpuae compressed file; make rows of it with gpuae decompress"
+        )
     what = f"is a gpuae {kind} file, not data" if kind else "is not a gpuae data set"
     raise InputError(f"{path}: {what}; give FILE::/PATH: {listing.candidates(file)}")
 

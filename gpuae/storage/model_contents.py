@@ -57,7 +57,7 @@ class ModelContents:
     config: Config
     """The resolved configuration that was trained with."""
     encoder: tuple[LayerArrays, ...]
-    """From the data to the code."""
+    """From the data to the code; none in a model that only decodes."""
     decoder: tuple[LayerArrays, ...]
     """0 is nearest the code."""
     preprocess: Mapping[str, NDArray[Any]]
@@ -112,14 +112,14 @@ def _shape_problems(contents: ModelContents) -> Iterator[str]:
     """Yield problems, the ones first that make later checks meaningless."""
     hidden = contents.config.resolved_hidden
     decoder = len(hidden) if contents.classifier is None else 0
-    if len(contents.encoder) != len(hidden) or len(contents.decoder) != decoder:
+    encoder = len(hidden) if contents.encoder or decoder == 0 else 0
+    if len(contents.encoder) != encoder or len(contents.decoder) != decoder:
         yield f"number of layers is not the {len(hidden)} of hidden={hidden}"
         return
-    first = contents.encoder[0].weight
-    if first is None or first.ndim != 2:
-        yield "/model/encoder/0/weight is not a matrix"
+    if problem := _first_layer_problem(contents):
+        yield problem
         return
-    sizes = (first.shape[0], *hidden)
+    sizes = (_columns_of_layers(contents), *hidden)
     dtype = contents.config.dtype
     tied = contents.config.decoder == "tied"
     for index, layer in enumerate(contents.encoder):
@@ -134,6 +134,24 @@ def _shape_problems(contents: ModelContents) -> Iterator[str]:
     yield from _calibration_problems(contents.calibration, sizes[0])
     yield from _history_problems(contents)
     yield from _pca_problems(contents, sizes[0])
+
+
+def _first_layer_problem(contents: ModelContents) -> str | None:
+    """Return why the layers do not say how many columns the data have; None where they do."""
+    if not contents.encoder:
+        bias = contents.decoder[-1].bias
+        return (
+            None
+            if bias.ndim == 1
+            else f"/model/decoder/{len(contents.decoder) - 1}/bias is not a vector"
+        )
+    first = contents.encoder[0].weight
+    return "/model/encoder/0/weight is not a matrix" if first is None or first.ndim != 2 else None
+
+
+def _columns_of_layers(contents: ModelContents) -> int:
+    first = contents.encoder[0].weight if contents.encoder else None
+    return len(contents.decoder[-1].bias) if first is None else len(first)
 
 
 def _layer_problems(

@@ -32,7 +32,7 @@ from gpuae.storage.model_contents import (
 )
 from gpuae.storage.schema import Attribute
 
-KIND, CLASSIFIER, CHECKPOINT = "model", "classifier", "checkpoint"
+KIND, CLASSIFIER, CHECKPOINT, COMPRESSED = "model", "classifier", "checkpoint", "compressed"
 KINDS = (KIND, CLASSIFIER, CHECKPOINT)
 
 Read: TypeAlias = Callable[[h5py.File, str], NDArray[Any] | None]
@@ -125,10 +125,11 @@ def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
     attributes = reading.root_attributes(file)
     config = _read_config(path, attributes, kind)
     head = _read_settings(path, attributes, schema.FINETUNE_JSON) if kind == CLASSIFIER else None
-    outline = _read_parts(file, config, outlines.optional_outline, head)
+    whole = kind != COMPRESSED
+    outline = _read_parts(file, config, outlines.optional_outline, head, whole=whole)
     outlines.check_total(outline.arrays(), str(path))
     _refuse(path, kind, first_shape_problem(outline))
-    parts = _read_parts(file, config, reading.optional_array, head)
+    parts = _read_parts(file, config, reading.optional_array, head, whole=whole)
     contents = replace(
         parts,
         attributes=_further(attributes),
@@ -140,20 +141,22 @@ def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
 
 
 def _refuse(path: Path, kind: str, problem: str | None) -> None:
+    again = "make" if kind == COMPRESSED else "train"
     if problem:
-        raise InputError(f"{path}: is a damaged {kind}, its {problem}; train or copy it again")
+        raise InputError(f"{path}: is a damaged {kind}, its {problem}; {again} or copy it again")
 
 
 def _read_parts(
-    file: h5py.File, config: Config, read: Read, head: dict[str, Any] | None
+    file: h5py.File, config: Config, read: Read, head: dict[str, Any] | None, *, whole: bool
 ) -> ModelContents:
     """Return what a model computes with, or its outlines, according to `read`.
 
-    `head` are the settings of a classifier, which has no decoder.
+    `head` are the settings of a classifier, which has no decoder; one that is not `whole` has no
+    encoder.
     """
     return ModelContents(
         config=config,
-        encoder=_read_layers(file, "/model/encoder", config, read),
+        encoder=_read_layers(file, "/model/encoder", config, read) if whole else (),
         decoder=_read_layers(file, "/model/decoder", config, read) if head is None else (),
         classifier=None if head is None else _read_classifier(file, head, read),
         preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
@@ -177,7 +180,11 @@ def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -
     kind = schema.kind_of(attributes)
     if kind != wanted:
         what = f"a gpuae {kind} file" if kind else "not a gpuae file"
-        raise InputError(f"{path}: is {what} where a {wanted} is needed; make one with gpuae fit")
+        own = wanted == COMPRESSED
+        needed, command = ("a compressed file", "compress") if own else (f"a {wanted}", "fit")
+        raise InputError(
+            f"{path}: is {what} where {needed} is needed; make one with gpuae {command}"
+        )
     minor = schema.minor_version(attributes, str(path))
     settings = _read_settings(path, attributes, schema.CONFIG_JSON)
     if schema.minor_is_newer(minor):

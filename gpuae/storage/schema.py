@@ -17,7 +17,10 @@ from gpuae.storage import limits
 FORMAT = "gpuae"
 MAJOR, MINOR = 1, 0
 FORMAT_VERSION = f"{MAJOR}.{MINOR}"
-KINDS = ("dataset", "model", "classifier", "features", "scores", "predictions", "checkpoint")
+KINDS = (
+    *("dataset", "model", "classifier", "features", "scores", "predictions", "checkpoint"),
+    "compressed",
+)
 LIBVER = ("v108", "v110")
 """Readable by HDF5 1.8 and later; "latest" is not readable by 1.10."""
 

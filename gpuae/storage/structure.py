@@ -12,7 +12,16 @@ from typing import Any
 import h5py
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, canonical, guard, model_file, provenance, reading, schema
+from gpuae.storage import (
+    arrays,
+    canonical,
+    compressed_file,
+    guard,
+    model_file,
+    provenance,
+    reading,
+    schema,
+)
 from gpuae.storage.companions import read_image_shape
 from gpuae.storage.schema import Attribute
 
@@ -81,6 +90,11 @@ def check_structure(file: h5py.File, path: Path, attributes: Mapping[str, Attrib
             _check_judgements(file)
         if kind == "predictions":
             _check_predictions(file)
+    elif kind == model_file.COMPRESSED:
+        compressed_file.contents_of(file, path)
+        for name in ("y", "row_id"):
+            rows = reading.dataset_at(file, compressed_file.LEVELS).shape[0]
+            _check_beside(file, f"{compressed_file.FOLDER}/{name}", rows, numbers=True)
     else:
         model_file.contents_of(file, path, kind)
 

@@ -53,6 +53,7 @@ def commands(out):
         ["reconstruct", "model.h5", "rows.npy", "-o", f"{out}/clean.h5"],
         ["convert", "rows.npy", f"{out}/rows.h5"],
         ["fit", "rows.npy", "-o", f"{out}/model.h5", "--hidden", "9000", "--epochs", "0"],
+        ["compress", "model.h5", "rows.npy", "-o", f"{out}/small.h5"],
     ]
 
 
@@ -64,7 +65,7 @@ def refused(outcome_code, errors):
     return lines[0]
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(5))
 def test_a_full_disk(gpuae, folder, mounted, index):
     disk = mounted(f"size={ROOM}")
     outcome = gpuae(*commands(disk)[index])
@@ -94,7 +95,7 @@ def _limit_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM))
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(5))
 def test_a_limit_on_the_size_of_files(folder, index):
     (folder / "out").mkdir()
     done = subprocess.run(
@@ -109,7 +110,7 @@ def test_a_limit_on_the_size_of_files(folder, index):
     assert list((folder / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(5))
 def test_a_file_system_that_is_read_only(gpuae, folder, mounted, index):
     disk = mounted("ro")
     outcome = gpuae(*commands(disk)[index])

@@ -21,6 +21,7 @@ GROUPS = {
     "features.h5": "hdf5",
     "scores.h5": "hdf5",
     "checkpoint.h5": "checkpoint",
+    "compressed.h5": "compressed",
     "chunked.h5": "inner",
     "cells.h5ad": "streamed",
     "growing.h5ad": "streamed",
@@ -122,3 +123,4 @@ def _write_own_hdf5(folder: Path) -> None:
     made("convert", "dataset.h5", "rows.parquet")
     made("encode", "model.h5", "dataset.h5", "-o", "features.h5", "--device", "numpy")
     made("score", "model.h5", "dataset.h5", "-o", "scores.h5", "--device", "numpy")
+    made("compress", "tied.h5", "dataset.h5", "-o", "compressed.h5", "--device", "numpy")

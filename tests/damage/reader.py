@@ -38,6 +38,11 @@ COMMANDS = {
         ["verify", "{file}"],
         RESUME.split(),
     ],
+    "compressed": [
+        ["inspect", "{file}"],
+        ["verify", "{file}"],
+        ["decompress", "{file}", "-o", "{out}", "--force"],
+    ],
     "data": [["convert", "{file}", "{out}", "--force"]],
     "streamed": [
         ["convert", "{file}", "{out}", "--force"],
@@ -73,7 +78,7 @@ def attempt(group: str, file: str) -> str:
 
 
 def _outcome(arguments: list[str]) -> str:
-    device = ["--device", "numpy"] if arguments[0] in ("score", "fit") else []
+    device = ["--device", "numpy"] if arguments[0] in ("score", "fit", "decompress") else []
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):

@@ -2,7 +2,7 @@
 
 `python tests/data/write_archive.py tests/data/v1` was run once, by the version that the files name
 in `created_by`. An archive is never written again: a new major version of the format gets one of
-its own.
+its own. A kind of file that a version adds is added to it (`--compressed`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from gpuae.compression.files import Compressed, output_for, write_codes
+from gpuae.compression.steps import Sample, Steps
 from gpuae.config import Config
 from gpuae.encoding import encode, into, reconstruct, score
 from gpuae.model.model import Model
+from gpuae.storage.companions import Companions
 from gpuae.storage.dataset import Dataset, write_dataset
 from gpuae.storage.features import features_output, scores_output
 from gpuae.training.fitting import fit
@@ -98,5 +101,26 @@ def write(folder: Path) -> None:
     (folder / "values.json").write_text(json.dumps(values, default=lambda array: array.tolist()))
 
 
+def add_compressed(folder: Path) -> None:
+    """Add the rows of an archive, compressed by its tied model, and the rows that come of that."""
+    dataset, model = rows(), Model.load(folder / "model-tied.h5")
+    sample = Sample.of(model, dataset.x, device="numpy")
+    steps = Steps.of(model, sample, device="numpy")
+    grid = steps.grid(6)
+    beside = Companions(dataset.y, dataset.row_id)
+    path = folder / "compressed.h5"
+    made = {"device": "cpu", "model_sha256": "cd" * 32}
+    with output_for(
+        path, model, dataset.x, grid, steps.level_type(grid), beside=beside, attributes=made
+    ) as out:
+        write_codes(model, dataset.x, grid, out, device="numpy")
+    again = np.empty(dataset.x.shape)
+    Compressed(path).rows(into(again), device="numpy")
+    (folder / "compressed.json").write_text(json.dumps(again.tolist()))
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    if sys.argv[1] == "--compressed":
+        add_compressed(Path(sys.argv[2]))
+    else:
+        write(Path(sys.argv[1]))

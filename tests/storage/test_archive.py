@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gpuae.compression.files import Compressed
 from gpuae.encoding import encode, into, reconstruct, score
 from gpuae.importers import labels
 from gpuae.model.model import Model
@@ -30,7 +31,7 @@ def test_there_are_files_of_every_kind_and_all_are_small():
     for folder in ARCHIVES:
         files = list(folder.glob("*.h5"))
         kinds = {summarise(path).kind for path in files}
-        assert kinds >= {"dataset", "model", "features", "scores"}
+        assert kinds >= {"dataset", "model", "features", "scores", "compressed"}
         assert len([path for path in MODELS if path.parent == folder]) == 4
         assert sum(path.stat().st_size for path in folder.iterdir()) < 200_000
 
@@ -75,3 +76,18 @@ def test_scores(archive):
     found = labels.load(f"{archive}/scores.h5::/scores/error", 0)
     np.testing.assert_array_equal(found, values_beside(archive)["model-plain"]["error"])
     assert summarise(archive / "scores.h5").kind == "scores"
+
+
+def test_compressed_rows(archive):
+    """Nothing but the file is needed: its decoder was a tied one."""
+    expected = np.array(json.loads((archive / "compressed.json").read_text()))
+    compressed = Compressed(archive / "compressed.h5")
+    again = np.empty(compressed.shape)
+    compressed.rows(into(again), device="numpy")
+    np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-5)
+    assert compressed.row_type == np.float32
+    described = values_beside(archive)["data"]
+    assert compressed.beside.y.tolist() == described["y"]
+    assert compressed.beside.row_id.tolist() == described["row_id"]
+    assert list(compressed.model.feature_names) == described["feature_names"]
+    assert compressed.model.image_shape == (2, 3)

@@ -8,17 +8,21 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.storage import provenance, tree
+from gpuae.storage.companions import Companions
+from gpuae.storage.compressed_file import CompressedContents, Grid, compressed_output
 from gpuae.storage.dataset import write_dataset
 from gpuae.storage.features import features_output, scores_output
 from gpuae.storage.model_file import read_model, write_model
 from gpuae.storage.sameness import differences
 from gpuae.storage.verification import verify
 
+KINDS = ("dataset", "model", "features", "scores", "compressed")
+
 
 @pytest.fixture
 def files(tmp_path, model_of, full_dataset):
     """One file of each kind, made from one another, by kind."""
-    paths = {kind: tmp_path / f"{kind}.h5" for kind in ("dataset", "model", "features", "scores")}
+    paths = {kind: tmp_path / f"{kind}.h5" for kind in KINDS}
     write_dataset(paths["dataset"], full_dataset, force=False, attributes=made("convert"))
     attributes = {"seed": 1, "device": "cpu", **made("fit", data=paths["dataset"])}
     write_model(paths["model"], model_of(attributes=attributes), force=False)
@@ -28,7 +32,18 @@ def files(tmp_path, model_of, full_dataset):
         out.write(0, full_dataset.x[:, :2])
     with scores_output(paths["scores"], 7, force=False, **beside) as out:
         out.write(0, full_dataset.x[:, 0])
+    write_compressed(paths["compressed"], model_of(), full_dataset, attributes)
     return paths
+
+
+def write_compressed(path, model, dataset, attributes):
+    decoder = replace(model, encoder=(), history={}, attributes={})
+    grid = Grid(np.ones(2), np.arange(2))
+    beside = Companions(dataset.y, dataset.row_id)
+    written = CompressedContents(decoder, grid, np.dtype(np.float32), beside)
+    shape, options = (7, 2), {"force": False, "attributes": attributes}
+    with compressed_output(path, shape, np.dtype(np.int16), 7, written, **options) as out:
+        out.write(0, np.arange(14, dtype=np.int16).reshape(shape))
 
 
 def made(command, **sources):
@@ -49,7 +64,7 @@ def problems(path):
     return verdict.problems
 
 
-@pytest.mark.parametrize("kind", ["dataset", "model", "features", "scores"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_was_written_is_right(files, kind):
     (verdict,) = verify([files[kind]])
     assert verdict.ok, verdict
@@ -61,7 +76,7 @@ def test_files_that_were_made_from_one_another_are_found_to_be(files):
     verdicts = {verdict.kind: verdict for verdict in verify(list(files.values()))}
     assert all(verdict.ok for verdict in verdicts.values())
     assert verdicts["features"].made_from == (files["dataset"], files["model"])
-    assert verdicts["dataset"].source_of == (files["model"], files["features"], files["scores"])
+    assert verdicts["dataset"].source_of == tuple(files[kind] for kind in KINDS[1:])
 
 
 def test_another_model_under_the_same_or_as_the_only_one_is_found_out(files, model_of):
@@ -99,11 +114,8 @@ def test_data_of_other_formats_may_be_among_the_files_when_they_are_sources(tmp_
     assert "was made from another data than" in model.problems[0]
 
 
-each_kind = pytest.mark.parametrize("kind", ["dataset", "model", "features", "scores"])
-
-
 @pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.long)])
-@each_kind
+@pytest.mark.parametrize("kind", ["dataset", "model", "features", "scores"])
 def test_every_byte_of_the_values_counts(files, kind, step):
     path = files[kind]
     content = bytearray(path.read_bytes())
@@ -122,7 +134,7 @@ def test_every_byte_of_the_values_counts(files, kind, step):
 
 
 @pytest.mark.parametrize("flips", [50, pytest.param(1000, marks=pytest.mark.long)])
-@each_kind
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(files, kind, flips):
     path = files[kind]
     whole = contents(path)
@@ -151,7 +163,7 @@ def contents(path):
     return seen
 
 
-@pytest.mark.parametrize("kind", ["dataset", "model", "features", "scores"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_file_cut_anywhere_is_wrong(files, kind):
     content = files[kind].read_bytes()
     for size in range(0, len(content), 211):

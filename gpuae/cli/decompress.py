@@ -1,0 +1,86 @@
+"""gpuae decompress: rows out of a compressed file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpuae.cli.base import PATH, declare, machine_options, output_options, trust_option
+
+if TYPE_CHECKING:
+    from gpuae.storage.outputs import Output
+
+
+@declare
+@click.argument("compressed", metavar="FILE", type=PATH)
+@output_options("the rows")
+@machine_options
+@trust_option
+def command(
+    compressed: Path,
+    output: Path,
+    force: bool,
+    device: str,
+    threads: int | None,
+    memory: int | None,
+) -> None:
+    """Make rows of FILE, which compress wrote, in the data's own units; no model is needed.
+
+    Rows of integers come back as integers of that type, the nearest ones. The output is HDF5, or a
+    table if its name ends in .csv, .tsv or .parquet.
+
+    \b
+    Example:
+      gpuae decompress small.h5 -o rows.h5
+    """
+    from gpuae.cli.progress import counting
+    from gpuae.compression.files import Compressed
+    from gpuae.storage.dataset import check_distinct, check_output, check_room
+    from gpuae.storage.input_file import InputFiles
+    from gpuae.storage.table_output import is_table
+
+    check_output(output, force)
+    is_table(output)  # refuses endings that are not written
+    inputs = InputFiles(compressed)
+    opened = Compressed(compressed)
+    check_distinct(output, compressed)
+    rows, columns = opened.shape
+    check_room(output, rows * columns * opened.row_type.itemsize)
+    made = _attributes(compressed, inputs, device)
+    with _output(opened, output, made, force=force) as out, counting(rows) as advance:
+
+        def sink(start: int, block: Any) -> None:
+            out.write(start, block)
+            advance(len(block))
+
+        opened.rows(sink, device=device, threads=threads, memory=memory)
+        inputs.check()
+    click.echo(f"wrote {rows} rows of {columns} {opened.row_type} columns to {output}")
+
+
+def _output(opened: Any, path: Path, attributes: dict[str, Any], *, force: bool) -> Output:
+    from gpuae.storage.features import dataset_output
+
+    return dataset_output(
+        path,
+        opened.shape,
+        opened.row_type,
+        force=force,
+        y=opened.beside.y,
+        row_id=opened.beside.row_id,
+        feature_names=opened.model.feature_names,
+        image_shape=opened.model.image_shape,
+        attributes=attributes,
+    )
+
+
+def _attributes(path: Path, inputs: Any, device: str) -> dict[str, Any]:
+    """Return which file the rows come from, which must still be what was opened."""
+    from gpuae.backends import computed_by, resolve_device
+    from gpuae.storage import provenance
+
+    source = provenance.source_file("data", path, str(path))
+    inputs.check()
+    return {**computed_by(resolve_device(device)), **provenance.attributes("decompress", [source])}
