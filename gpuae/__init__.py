@@ -10,11 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gpuae.classifier import AutoencoderClassifier
     from gpuae.errors import GpuaeWarning
     from gpuae.estimator import Autoencoder, load, stack
     from gpuae.outlier_detector import OutlierDetector
 
-__all__ = ["Autoencoder", "GpuaeWarning", "OutlierDetector", "load", "stack"]
+__all__ = [
+    "Autoencoder",
+    "AutoencoderClassifier",
+    "GpuaeWarning",
+    "OutlierDetector",
+    "load",
+    "stack",
+]
+
+
+HOMES = {"AutoencoderClassifier": "classifier", "OutlierDetector": "outlier_detector"}
+"""Modules of names that are not in `gpuae.estimator`."""
 
 
 def __getattr__(name: str) -> Any:
@@ -26,8 +38,7 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         from importlib import import_module
 
-        home = "outlier_detector" if name == "OutlierDetector" else "estimator"
-        return getattr(import_module(f"gpuae.{home}"), name)
+        return getattr(import_module(f"gpuae.{HOMES.get(name, 'estimator')}"), name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -379,7 +379,13 @@ def _check_layers(config: Config) -> None:
             "such as 128,32, or leave pretrain out"
         )
     for name in BY_LAYER:
-        _check_list(name, getattr(config, name), depth, config)
+        value = getattr(config, name)
+        check_list(name, value, depth)
+        if isinstance(value, tuple) and name != "dropout" and not config.pretrains:
+            raise ValueError(
+                f"{name} by layer has no effect without pretrain, which trains each layer alone; "
+                "give one value, or pretrain"
+            )
     names = config.activation
     if isinstance(names, tuple) and len(names) not in (depth - 1, 2 * depth - 2):
         raise ValueError(
@@ -388,18 +394,18 @@ def _check_layers(config: Config) -> None:
         )
 
 
-def _check_list(name: str, value: object, depth: int, config: Config) -> None:
-    if not isinstance(value, tuple):
-        return
-    if len(value) != depth:
-        raise ValueError(
+def check_list(name: str, value: object, depth: int) -> None:
+    """Refuse a list of another length than the encoder has layers.
+
+    Raises
+    ------
+    ConfigError
+        Saying both.
+    """
+    if isinstance(value, tuple) and len(value) != depth:
+        raise ConfigError(
             f"{name} has {len(value)} values and the encoder {depth} layers; give one value, or "
             "one for each layer"
-        )
-    if name != "dropout" and not config.pretrains:
-        raise ValueError(
-            f"{name} by layer has no effect without pretrain, which trains each layer alone; give "
-            "one value, or pretrain"
         )
 
 

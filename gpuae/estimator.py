@@ -215,12 +215,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.n_iter_ = fitted.result.epochs
         self.loss_ = fitted.result.kept_loss
         for note in listener.notes:
-            _warn(note)
+            warn(note)
         self._judge(fitted)
         fitted.raise_if_diverged()
         if fitted.result.ending is Ending.INTERRUPTED:
             message = f"interrupted: the weights of epoch {fitted.result.best_epoch} were kept"
-            _warn(message, ConvergenceWarning)
+            warn(message, ConvergenceWarning)
         return self
 
     def partial_fit(self, X: Any, y: object = None) -> Self:
@@ -251,7 +251,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Return the code (n, k) of each row of X (n, d)."""
         rows = self._known_rows(X)
         out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
-        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options(), note=_warn)
+        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options(), note=warn)
         return out
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
@@ -280,7 +280,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         The score is the mean over columns of (x̂ − x)² in preprocessed units, or with
         outlier_score=knn the distance to training rows and their errors.
         """
-        return -self._scores(self._known_rows(X), note=_warn)
+        return -self._scores(self._known_rows(X), note=warn)
 
     def score(self, X: Any, y: object = None) -> float:
         """Return the mean of `score_samples`: 0 is a perfect reconstruction."""
@@ -341,7 +341,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _judge(self, fitted: Fit) -> None:
         self.verdict_ = judge(fitted)
         if self.verdict_ and self.verdict_.advice and fitted.result.ending is not Ending.DIVERGED:
-            _warn(f"the model {self.verdict_}: {self.verdict_.advice}")
+            warn(f"the model {self.verdict_}: {self.verdict_.advice}")
 
     def _set_model(self, model: Model) -> None:
         self.model_ = model
@@ -361,7 +361,7 @@ class _Listener(Silence):
             self.notes.append(message)
 
 
-def _warn(message: str, category: type[Warning] = GpuaeWarning) -> None:
+def warn(message: str, category: type[Warning] = GpuaeWarning) -> None:
     """Warn of the line outside of the packages between, whichever of them called which."""
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in BETWEEN:
@@ -369,15 +369,20 @@ def _warn(message: str, category: type[Warning] = GpuaeWarning) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
-def load(path: str | Path) -> Autoencoder:
-    """Read a model file into a fitted `Autoencoder`.
+def load(path: str | Path) -> Any:
+    """Read a file into a fitted `Autoencoder`; of a classifier into an `AutoencoderClassifier`.
 
     Raises
     ------
     InputError
         Where the file is missing, damaged, or not a model.
     """
-    return _fitted(Model.load(Path(path)))
+    model = Model.load(Path(path))
+    if model.classification is None:
+        return _fitted(model)
+    from gpuae.classifier import AutoencoderClassifier  # which is built upon this module
+
+    return AutoencoderClassifier._of(model)
 
 
 def stack(*autoencoders: Autoencoder) -> Autoencoder:

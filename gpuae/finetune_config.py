@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -16,11 +16,13 @@ from gpuae.config import (
     Settings,
     Share,
     Shuffle,
+    check_list,
 )
 from gpuae.defaults import FULL_SHUFFLE_BYTES
 from gpuae.errors import ConfigError
 
-ClassWeight: TypeAlias = Literal["none", "balanced"]
+ClassWeight: TypeAlias = Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]]
+"""A mapping is from labels, as text, to weights; labels that are not in it weigh 1."""
 
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 3000, 20, 300
 """Of each stage, where nobody says how long."""
@@ -85,6 +87,16 @@ class FinetuneConfig(Settings):
         if self.head_epochs == 0 and self.epochs == 0:
             raise ValueError("head_epochs and epochs are both 0: nothing would be trained")
         return self
+
+    def check_layers(self, depth: int) -> None:
+        """Refuse a list of another length than the encoder has layers.
+
+        Raises
+        ------
+        ConfigError
+            Saying both.
+        """
+        check_list("dropout", self.dropout, depth)
 
     def resolve(self, rows: int, nbytes: int) -> FinetuneConfig:
         """Fill in what depends on how many rows there are, and bytes; what was chosen stays."""

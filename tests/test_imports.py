@@ -24,6 +24,7 @@ LAYERS = [
         "estimator",
         "outlier_detector",
         "classification",
+        "classifier",
         "evaluation",
         "filters",
         "verdict",

@@ -18,7 +18,7 @@ from gpuae.backends import Device, computed_by, get_ops, resolve_device
 from gpuae.backends.ops import Ops
 from gpuae.backends.philox import Purpose
 from gpuae.config import Config
-from gpuae.errors import DivergedError, InputError
+from gpuae.errors import ConfigError, DivergedError, InputError
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.memory import data_memory
 from gpuae.model.classifier import Classification, classes_of, classifier_network, softmax_layer
@@ -35,6 +35,8 @@ from gpuae.training.history import History, Observer, Silence
 from gpuae.training.preparation import Prepared, new_team
 from gpuae.training.trainer import Ending, Trainer, TrainingResult
 
+SHOWN = 10
+"""Labels in a message."""
 HEAD, WHOLE = "softmax layer", "whole network"
 
 
@@ -113,10 +115,12 @@ def finetune(
     encoding.check_columns(model, x.shape[1])
     if len(labels) != len(x):
         raise InputError(f"{source}: has {len(labels)} labels for {len(x)} rows; give one a row")
+    config.check_layers(model.network.depth)
     classes, numbers = classes_of(labels, source)
     x = filled_once(x, model.preprocess.fill)
     config = config.resolve(len(x), x.nbytes)
     rows, held_out = stratified(numbers, config.resolved("validation"), config.seed)
+    targets = _targets(numbers, classes, rows, config)
     device = resolve_device(config.device)
     started = replace(
         model,
@@ -129,7 +133,6 @@ def finetune(
     )
     if ready is not None:
         ready(started)
-    targets = _targets(numbers, len(classes), rows, config)
     training = _Training(
         get_ops(device), started, x, targets, rows, held_out, observer or Silence()
     )
@@ -163,14 +166,30 @@ def _first_parameters(model: Model, classes: int) -> NDArray[Any]:
 
 
 def _targets(
-    numbers: NDArray[np.int64], classes: int, rows: Order, config: FinetuneConfig
+    numbers: NDArray[np.int64], classes: NDArray[Any], rows: Order, config: FinetuneConfig
 ) -> NDArray[Any]:
     """Return what each row's probabilities should be, times the weight of its class, (n, c)."""
+    own = numbers[:, None] == np.arange(len(classes))
     if config.class_weight == "none":
-        return np.asarray(numbers[:, None] == np.arange(classes), np.uint8)
-    counts = np.bincount(numbers[rows], minlength=classes)
-    weights = (len(rows) / (classes * counts)).astype(np.float32)
-    return np.where(numbers[:, None] == np.arange(classes), weights, np.float32(0))
+        return np.asarray(own, np.uint8)
+    return np.where(own, _weights(numbers[rows], classes, config), np.float32(0))
+
+
+def _weights(
+    numbers: NDArray[np.int64], classes: NDArray[Any], config: FinetuneConfig
+) -> NDArray[np.float32]:
+    """Return the weight of each class (c,): given, or such that all count the same together."""
+    given = config.class_weight
+    if isinstance(given, str):
+        counts = np.bincount(numbers, minlength=len(classes))
+        return np.asarray(len(numbers) / (len(classes) * counts), np.float32)
+    labels = [str(label) for label in classes.tolist()]
+    if unknown := sorted(given.keys() - set(labels)):
+        raise ConfigError(
+            f"class_weight: {unknown[0]!r} is none of the classes {', '.join(labels[:SHOWN])}"
+            f"{', …' if len(labels) > SHOWN else ''}; correct the label"
+        )
+    return np.array([given.get(label, 1.0) for label in labels], np.float32)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,6 @@ def bytes_needed(network: Network, config: Config, rows_held: int) -> int:
     """
     vectors = 7 + 2 * (MEMORY + 1) if config.full_batch else 6
     widths = 2 * network.columns + 2 * sum(layer.n_out for layer in network.layers)
-    widths += sum(layer.n_out for layer in network.layers if keeps_preactivation(layer))
+    widths += sum(layer.n_out for layer in network.layers[:-1] if keeps_preactivation(layer))
     numbers = vectors * network.size + rows_held * widths
     return numbers * np.dtype(config.dtype).itemsize

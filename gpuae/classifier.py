@@ -1,0 +1,260 @@
+"""scikit-learn's face of classifiers: `AutoencoderClassifier`, built upon an `Autoencoder`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gpuae import classification, encoding
+from gpuae.estimator import ROW_TYPES, Autoencoder, warn
+from gpuae.finetune_config import FinetuneConfig
+from gpuae.model.model import Model
+from gpuae.storage import provenance
+from gpuae.storage.arrays import check_finite
+from gpuae.training.classifying import finetune
+from gpuae.training.trainer import Ending
+
+
+class AutoencoderClassifier(
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    ClassifierMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
+    """An autoencoder of all rows whose encoder is then trained to tell their classes.
+
+    `fit` trains the autoencoder without labels, a softmax layer on its codes, and then the whole.
+
+    Parameters
+    ----------
+    autoencoder
+        An `Autoencoder` to train first; None for one with default settings.
+    prefit
+        Whether it is fitted already, on more rows perhaps, and is to be used as it is.
+    head_epochs, epochs
+        Passes for the softmax layer alone, and for the whole network after that; None leaves them
+        to the number of rows, 0 leaves the stage out.
+    class_weight
+        `"balanced"`: rows of rare classes count for more; a mapping of labels to weights; None: all
+        count the same.
+    weight_decay, dropout, optimizer, learning_rate, momentum, schedule, batch_size, shuffle
+        As of `Autoencoder`, for both stages; dropout with the whole network alone.
+    validation
+        Fraction of the rows of each class to hold out, by which a stage stops early.
+    patience
+        Epochs without gain before it does; 0: never.
+    seed, device, threads, memory
+        As of `Autoencoder`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, ascending.
+    autoencoder_ : Autoencoder
+        The fitted autoencoder that training began with; not of a classifier from a file.
+    model_ : Model
+        The classifier's network with its preprocessing.
+    validation_accuracy_ : float or None
+        The share of the rows held out that it is right about; None where there are none.
+    n_iter_ : int
+        Epochs of both stages.
+    n_features_in_ : int
+        Columns of the data.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from gpuae import Autoencoder, AutoencoderClassifier
+    >>> digits = load_digits()
+    >>> x, y = digits.data.astype("uint8"), digits.target
+    >>> known = AutoencoderClassifier(Autoencoder(hidden=(64, 16))).fit(x[:1200], y[:1200])
+    >>> known.score(x[1200:], y[1200:]) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        autoencoder: Autoencoder | None = None,
+        *,
+        prefit: bool = False,
+        head_epochs: int | None = None,
+        epochs: int | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
+        weight_decay: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        optimizer: str = "adam",
+        learning_rate: float | None = None,
+        momentum: float = 0.0,
+        schedule: str | None = None,
+        batch_size: int | None = None,
+        shuffle: str = "auto",
+        validation: float | None = None,
+        patience: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        threads: int | None = None,
+        memory: str | None = None,
+    ) -> None:
+        self.autoencoder = autoencoder
+        self.prefit = prefit
+        self.head_epochs = head_epochs
+        self.epochs = epochs
+        self.class_weight = class_weight
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.validation = validation
+        self.patience = patience
+        self.seed = seed
+        self.device = device
+        self.threads = threads
+        self.memory = memory
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from the rows of X (n, d) and their labels y (n,).
+
+        Ctrl-C ends training with a warning and keeps what was learnt.
+
+        Raises
+        ------
+        ConfigError
+            For settings that make no sense, alone, together, or for these data.
+        DivergedError
+            When the loss stops being finite; `model_` then holds the last good weights.
+        InputError
+            For labels that are missing or all of one class.
+        """
+        rows, labels = validate_data(
+            self, X, y, dtype=ROW_TYPES, order="C", ensure_all_finite=False
+        )
+        check_classification_targets(labels)
+        check_finite(rows, "X", missing=self._allows_missing())
+        config = self._config()
+        self.autoencoder_ = self._fitted_autoencoder(X)
+        fitted = finetune(
+            self.autoencoder_.model_,
+            rows,
+            labels,
+            config,
+            source="y",
+            attributes=provenance.attributes("AutoencoderClassifier.fit", ()),
+        )
+        self._set_model(replace(fitted.model, feature_names=self.autoencoder_.model_.feature_names))
+        self.classes_ = np.unique(labels)
+        self.validation_accuracy_ = fitted.accuracy
+        fitted.raise_if_diverged()
+        if fitted.ending is Ending.INTERRUPTED:
+            warn("interrupted: the best weights so far were kept", ConvergenceWarning)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the likeliest class of each row of X (n, d), (n,)."""
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[likeliest])
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Return the probability of each class, in the order of `classes_`, (n, n_classes)."""
+        rows = self._known_rows(X)
+        return classification.probabilities(self.model_, rows, note=warn, **self._run_options())
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Return the code (n, k) of each row of X (n, d), as the trained encoder makes it."""
+        rows = self._known_rows(X)
+        out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
+        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options(), note=warn)
+        return out
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the classifier to an HDF5 file, which `gpuae.load` and the commands read.
+
+        Raises
+        ------
+        OutputError
+            Where the file exists (without `force`) or cannot be written.
+        """
+        check_is_fitted(self, "model_")
+        self.model_.save(Path(path), force=force)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.allow_nan = self._allows_missing()
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.network.code_size
+
+    @classmethod
+    def _of(cls, model: Model) -> Self:
+        """Return a fitted classifier from a file."""
+        known = encoding.check_classifies(model)
+        config = known.config.model_dump()
+        if config["class_weight"] == "none":
+            config["class_weight"] = None
+        estimator = cls(**config)
+        estimator._set_model(model)
+        estimator.classes_ = known.classes
+        estimator.n_features_in_ = model.network.columns
+        estimator.validation_accuracy_ = None
+        if model.feature_names is not None:
+            estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
+        return estimator
+
+    def _set_model(self, model: Model) -> None:
+        self.model_ = model
+        self.history_ = dict(model.history)
+        self.n_iter_ = len(model.history.get("epoch", ()))
+
+    def _fitted_autoencoder(self, X: Any) -> Autoencoder:
+        if self.prefit:
+            check_is_fitted(self.autoencoder, "model_")
+            return self.autoencoder  # type: ignore[return-value]
+        first = Autoencoder() if self.autoencoder is None else clone(self.autoencoder)
+        return first.fit(X)
+
+    def _allows_missing(self) -> bool:
+        return self.autoencoder is not None and self.autoencoder.missing == "mean"
+
+    def _config(self) -> FinetuneConfig:
+        own = {name: getattr(self, name) for name in FinetuneConfig.model_fields}
+        own["class_weight"] = _named(self.class_weight)
+        return FinetuneConfig.parse(own, source="AutoencoderClassifier")
+
+    def _run_options(self) -> dict[str, Any]:
+        return {"device": self.device, "threads": self.threads}
+
+    def _known_rows(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self, "model_")
+        rows: NDArray[Any] = validate_data(
+            self, X, reset=False, dtype=ROW_TYPES, order="C", ensure_all_finite=False
+        )
+        check_finite(rows, "X", missing=self.model_.preprocess.fill is not None)
+        return rows
+
+
+def _named(class_weight: str | Mapping[Any, float] | None) -> str | dict[str, float]:
+    """Return weights as the settings have them."""
+    if isinstance(class_weight, Mapping):
+        return {str(label): weight for label, weight in class_weight.items()}
+    return class_weight or "none"
