@@ -18,6 +18,7 @@ GROUPS = {
     "dataset.h5": "hdf5",
     "model.h5": "model",
     "tied.h5": "model",
+    "classifier.h5": "classifier",
     "features.h5": "hdf5",
     "scores.h5": "hdf5",
     "checkpoint.h5": "checkpoint",
@@ -110,6 +111,9 @@ def _write_cells(path: Path, few: sparse.csr_matrix, **options: object) -> None:
             file[f"{frame}/_index"] = names
 
 
+CLASSES = ("--head-epochs", "1", "--epochs", "1", "--device", "numpy")
+
+
 def _write_own_hdf5(folder: Path) -> None:
     def made(*arguments: str) -> None:
         names = [str(folder / part) if "." in part else part for part in arguments]
@@ -121,6 +125,7 @@ def _write_own_hdf5(folder: Path) -> None:
     made("fit", "dataset.h5", "-o", "tied.h5", "--decoder", "tied", *short)
     made("fit", "dataset.h5", "-o", "other.h5", "--checkpoint", "checkpoint.h5", *short)
     made("convert", "dataset.h5", "rows.parquet")
+    made("finetune", "tied.h5", "dataset.h5", "-o", "classifier.h5", *CLASSES)
     made("encode", "model.h5", "dataset.h5", "-o", "features.h5", "--device", "numpy")
     made("score", "model.h5", "dataset.h5", "-o", "scores.h5", "--device", "numpy")
     made("compress", "tied.h5", "dataset.h5", "-o", "compressed.h5", "--device", "numpy")

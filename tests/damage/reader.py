@@ -38,6 +38,11 @@ COMMANDS = {
         ["verify", "{file}"],
         RESUME.split(),
     ],
+    "classifier": [
+        ["inspect", "{file}"],
+        ["verify", "{file}"],
+        ["predict", "{file}", "{rows}", "-o", "{out}", "--force"],
+    ],
     "compressed": [
         ["inspect", "{file}"],
         ["verify", "{file}"],

@@ -14,14 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from gpuae.classification import predictions
 from gpuae.compression.files import Compressed, output_for, write_codes
 from gpuae.compression.steps import Sample, Steps
 from gpuae.config import Config
-from gpuae.encoding import encode, into, reconstruct, score
+from gpuae.encoding import classify, encode, into, reconstruct, score
+from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.model import Model
 from gpuae.storage.companions import Companions
 from gpuae.storage.dataset import Dataset, write_dataset
-from gpuae.storage.features import features_output, scores_output
+from gpuae.storage.features import (
+    features_output,
+    prediction_type,
+    predictions_output,
+    scores_output,
+)
+from gpuae.training.classifying import finetune
 from gpuae.training.fitting import fit
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -119,8 +127,28 @@ def add_compressed(folder: Path) -> None:
     (folder / "compressed.json").write_text(json.dumps(again.tolist()))
 
 
+def add_classifier(folder: Path) -> None:
+    """Add a classifier made of an archive's deep model, and what it predicts of the rows."""
+    dataset, model = rows(), Model.load(folder / "model-deep.h5")
+    labels = np.array(["cat", "dög"] * (ROWS // 2))
+    settings = FinetuneConfig(head_epochs=2, epochs=3, patience=0, device="numpy")
+    made = {"source_sha256": "ab" * 32, "model_sha256": "cd" * 32}
+    known = finetune(model, dataset.x, labels, settings, attributes=made).model
+    known.save(folder / "classifier.h5")
+    found = np.empty((ROWS, 2), np.float32)
+    classify(known, dataset.x, into(found), device="numpy")
+    path, classes = folder / "predictions.h5", known.classification.classes
+    beside = {"y": dataset.y, "row_id": dataset.row_id}
+    with predictions_output(path, ROWS, classes, force=False, attributes=made, **beside) as out:
+        out.write(0, predictions(found, classes, prediction_type(path, classes)))
+    (folder / "classifier.json").write_text(json.dumps(found.tolist()))
+
+
+ADDED = {"--compressed": add_compressed, "--classifier": add_classifier}
+"""What was added to the archive later, by the kinds' first versions."""
+
 if __name__ == "__main__":
-    if sys.argv[1] == "--compressed":
-        add_compressed(Path(sys.argv[2]))
+    if sys.argv[1] in ADDED:
+        ADDED[sys.argv[1]](Path(sys.argv[2]))
     else:
         write(Path(sys.argv[1]))

@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from gpuae.compression.files import Compressed
-from gpuae.encoding import encode, into, reconstruct, score
+from gpuae.encoding import classify, encode, into, reconstruct, score
 from gpuae.importers import labels
 from gpuae.model.model import Model
 from gpuae.storage.dataset import open_dataset
@@ -32,6 +33,7 @@ def test_there_are_files_of_every_kind_and_all_are_small():
         files = list(folder.glob("*.h5"))
         kinds = {summarise(path).kind for path in files}
         assert kinds >= {"dataset", "model", "features", "scores", "compressed"}
+        assert kinds >= {"classifier", "predictions"}
         assert len([path for path in MODELS if path.parent == folder]) == 4
         assert sum(path.stat().st_size for path in folder.iterdir()) < 200_000
 
@@ -70,6 +72,24 @@ def test_features(archive):
     )
     assert features.y.tolist() == expected["data"]["y"]
     assert features.row_id.tolist() == expected["data"]["row_id"]
+
+
+def test_a_classifier_and_what_it_predicts(archive):
+    expected = values_beside(archive)["data"]
+    wanted = np.array(json.loads((archive / "classifier.json").read_text()))
+    known = Model.load(archive / "classifier.h5")
+    assert known.classification.classes.tolist() == ["cat", "dög"]
+    assert known.classification.config.head_epochs == 2
+    assert known.history["stage"].tolist() == [1, 1, 2, 2, 2]
+    found = np.empty(wanted.shape)
+    classify(known, np.array(expected["x"], np.float32), into(found), device="numpy")
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    with h5py.File(archive / "predictions.h5") as file:
+        own = file["/predictions"]
+        np.testing.assert_array_equal(own["class_index"][:], wanted.argmax(axis=1))
+        np.testing.assert_array_equal(own["probability"][:], wanted.astype(np.float32))
+        assert own["classes"].asstr()[:].tolist() == ["cat", "dög"]
+        assert own["row_id"][:].tolist() == expected["row_id"]
 
 
 def test_scores(archive):
