@@ -48,7 +48,7 @@ def command(
     matrices (CSR: h5ad, SciPy's npz) dense. An OUT that ends in .csv, .tsv or .parquet is a table.
 
     \b
-    Examples:
+    Example:
       gpuae convert train-images-idx3-ubyte.gz mnist.h5 --labels train-labels-idx1-ubyte.gz
       gpuae convert photo.jpg patches.h5 --patches 8x8 --count 10000 --grey
     """

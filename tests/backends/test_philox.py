@@ -130,6 +130,7 @@ def test_purposes_have_the_numbers_that_files_and_other_backends_rely_on():
         "ROW_ORDER": 4,
         "SPLIT": 5,
         "SAMPLE": 6,
+        "PATCHES": 7,
     }
 
 
