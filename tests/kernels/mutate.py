@@ -205,7 +205,7 @@ class Trials:
         mutant.write(kernels)
         os.environ["GPUAE_KERNELS"] = str(kernels)
         words = OF_FILE[mutant.file].split(" or ")
-        chosen = [own for own in session.items if any(word in own.name for word in words)]
+        chosen = [own for own in session.items if any(word in own.nodeid for word in words)]
         for item in sorted(chosen, key=lambda own: not any(big in own.name for big in TELLING)):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             if self._said:
