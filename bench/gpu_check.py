@@ -48,7 +48,7 @@ PYTEST += ("-o", f"pythonpath={SITE} . tests/kernels tests/damage {SITE}")
 SOME = "cuda and (41x132 or 17x33 or 5x8 or 5001) and float32 and not gathering"
 AGREEMENT = "tests/backends/test_agreement.py"
 BENCH = ("--no-sweep", "--json")
-CASES = ("sparse", "small", "big", "deep", "denoise")
+CASES = ("sparse", "small", "big", "deep", "denoise", "topk")
 PROFILED = ("sparse", "deep")
 
 

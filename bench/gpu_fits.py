@@ -20,7 +20,9 @@ import numpy as np
 from gpuae.benchmark.cases import CASES
 from gpuae.config import Config
 from gpuae.encoding import encode, into
+from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.model import Model
+from gpuae.training.classifying import finetune
 from gpuae.training.fitting import fit
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -30,7 +32,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "denoising": {"hidden": (256,), "activation": "relu", "loss": "bce", "dropout": 0.2}
     | {"noise": "masking", "noise_level": 0.3},
     "lbfgs": {"hidden": (64,), "optimizer": "lbfgs"},
+    "topk": {"hidden": (1024,), "activation": "relu", "sparsity": "topk", "k": 16},
+    "stack": {"hidden": (256, 64), "activation": "relu", "pretrain": 2}
+    | {"noise": "gaussian", "noise_level": (0.1, 0.2)},
 }
+CLASSES = 10
 LOSSES_APART, CODES_APART = 1e-3, 1e-5
 """Losses after three epochs may differ by so much: each step rounds in another order."""
 
@@ -67,6 +73,17 @@ def codes(model: Model, x: np.ndarray, device: str) -> np.ndarray:
     return out
 
 
+def classified(model: Model, x: np.ndarray, device: str) -> float:
+    """Train a classifier of the model to tell a rule, and return its last loss."""
+    labels = x.reshape(len(x), -1)[:, ::7].argmax(axis=1) % CLASSES
+    settings = FinetuneConfig(head_epochs=2, epochs=2, patience=0, device=device)
+    began = time.perf_counter()
+    tuned = finetune(model, x, labels, settings).model
+    loss = float(tuned.history["loss"][-1])
+    print(f"  {device:6s} {time.perf_counter() - began:6.2f} s, loss {loss:.6f}", flush=True)
+    return loss
+
+
 def agree(what: str, apart: float, most: float) -> bool:
     """Say whether two results are as near to each other as they must be."""
     good = bool(apart <= most)
@@ -91,6 +108,8 @@ def main() -> None:
             ours, cpu = (codes(there, x, own) for own in (device, "cpu"))
             apart = float(np.linalg.norm(ours - cpu) / np.linalg.norm(cpu))
             good &= agree("codes", apart, CODES_APART)
+            ours, cpu = (classified(there, x, own) for own in (device, "cpu"))
+            good &= agree("classifier", abs(ours - cpu) / abs(cpu), LOSSES_APART)
     sys.exit(0 if good else 1)
 
 
