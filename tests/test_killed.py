@@ -15,9 +15,9 @@ FEW, MANY = 4, 25
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["gpuae.cli.fit", "gpuae.training.fitting", "gpuae.encoding"])
 
-FIT = ["fit", "rows.npy", "-o", "OUT", "--hidden", "8,4", "--epochs", "5", "--batch-size", "16"]
+FIT = ["fit", "rows.npy", "-o", "OUT", "--hidden", "8,4", "--epochs", "2", "--batch-size", "16"]
 FIT += ["--sparsity", "kl", "--noise", "masking", "--noise-level", "0.2", "--threads", "2"]
-FIT += ["--patience", "0"]
+FIT += ["--patience", "0", "--pretrain", "1"]
 CHECKPOINTS = ["--checkpoint", "run.h5", "--checkpoint-every", "0.001s", "--resume"]
 ENCODE = ["encode", "model.h5", "rows.npy", "-o", "OUT"]
 
