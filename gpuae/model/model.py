@@ -124,9 +124,17 @@ class Model:
             self.parameters.nbytes
             + arrays
             + cells
-            + HISTORY_BYTES * self.config.resolved("epochs")
+            + HISTORY_BYTES * self._epochs
             + bytes_needed(self.network.columns, self.config.outlier_score)
         )
+
+    @property
+    def _epochs(self) -> int:
+        """How many epochs there will be at most."""
+        own: FinetuneConfig | None = self.classification and self.classification.config
+        if own is None:
+            return int(self.config.resolved("epochs"))
+        return int(own.resolved("head_epochs") + own.resolved("epochs"))
 
     @classmethod
     def load(cls, path: Path) -> Self:
