@@ -131,9 +131,9 @@ class Model:
     @property
     def _epochs(self) -> int:
         """How many epochs there will be at most."""
-        own: FinetuneConfig | None = self.classification and self.classification.config
-        if own is None:
+        if self.classification is None:
             return int(self.config.resolved("epochs"))
+        own = self.classification.config
         return int(own.resolved("head_epochs") + own.resolved("epochs"))
 
     @classmethod
