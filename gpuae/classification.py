@@ -107,9 +107,15 @@ def evaluate(
     if len(labels) != len(x):
         raise InputError(f"{source}: has {len(labels)} labels for {len(x)} rows; give one a row")
     classes = encoding.check_classifies(model).classes
-    found = probabilities(model, x, note=note, **machine)
     true = numbers_of(labels, classes, source)
-    taken = found.argmax(axis=1)
+    taken, own = np.empty(len(true), np.int64), np.empty(len(true))
+
+    def judge(start: int, found: NDArray[Any]) -> None:
+        rows = slice(start, start + len(found))
+        taken[rows] = found.argmax(axis=1)
+        own[rows] = found[np.arange(len(found)), true[rows]]
+
+    encoding.classify(model, x, judge, note=note, **machine)
     every = np.arange(len(classes))
     confusion = confusion_matrix(true, taken, labels=every)
     precision, recall, f1, rows = precision_recall_fscore_support(
@@ -120,7 +126,7 @@ def evaluate(
         columns=x.shape[1],
         accuracy=float((true == taken).mean()),
         balanced_accuracy=float(recall[rows > 0].mean()),
-        log_loss=_log_loss(found, true),
+        log_loss=_log_loss(own),
         majority=float(rows.max() / len(x)),
         confusion=confusion.tolist(),
         by_class=[
@@ -132,7 +138,6 @@ def evaluate(
     )
 
 
-def _log_loss(found: NDArray[np.float32], true: NDArray[np.int64]) -> float:
-    """Return the mean of −ln p of the true classes; of a p of 0 that of the least float32."""
-    own = found[np.arange(len(true)), true].astype(np.float64)
+def _log_loss(own: NDArray[np.float64]) -> float:
+    """Return the mean of −ln p of the true classes (n,); of a p of 0 that of the least float32."""
     return float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())

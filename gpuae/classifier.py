@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,12 +20,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gpuae import classification, encoding
+from gpuae.errors import ConfigError
 from gpuae.estimator import ROW_TYPES, Autoencoder, warn
 from gpuae.finetune_config import FinetuneConfig
+from gpuae.model.labels import as_classes
 from gpuae.model.model import Model
 from gpuae.storage import provenance
 from gpuae.storage.arrays import check_finite
-from gpuae.training.classifying import finetune
+from gpuae.training.classifying import SHOWN, finetune
 from gpuae.training.trainer import Ending
 
 
@@ -133,7 +134,7 @@ class AutoencoderClassifier(
     def fit(self, X: Any, y: Any) -> Self:
         """Learn from the rows of X (n, d) and their labels y (n,).
 
-        Ctrl-C ends training with a warning and keeps what was learnt.
+        Ctrl-C while classes are learnt ends training with a warning and keeps what was learnt.
 
         Raises
         ------
@@ -149,7 +150,7 @@ class AutoencoderClassifier(
         )
         check_classification_targets(labels)
         check_finite(rows, "X", missing=self._allows_missing())
-        config = self._config()
+        config = self._config(np.unique(labels))
         self.autoencoder_ = self._fitted_autoencoder(X)
         fitted = finetune(
             self.autoencoder_.model_,
@@ -159,7 +160,7 @@ class AutoencoderClassifier(
             source="y",
             attributes=provenance.attributes("AutoencoderClassifier.fit", ()),
         )
-        self._set_model(replace(fitted.model, feature_names=self.autoencoder_.model_.feature_names))
+        self._set_model(fitted.model)
         self.classes_ = np.unique(labels)
         self.validation_accuracy_ = fitted.accuracy
         fitted.raise_if_diverged()
@@ -212,7 +213,8 @@ class AutoencoderClassifier(
         config = known.config.model_dump()
         if config["class_weight"] == "none":
             config["class_weight"] = None
-        estimator = cls(**config)
+        settings = model.config.model_dump() | {"tile_rows": None}
+        estimator = cls(Autoencoder(**settings), **config)
         estimator._set_model(model)
         estimator.classes_ = known.classes
         estimator.n_features_in_ = model.network.columns
@@ -227,18 +229,31 @@ class AutoencoderClassifier(
         self.n_iter_ = len(model.history.get("epoch", ()))
 
     def _fitted_autoencoder(self, X: Any) -> Autoencoder:
+        """Return the autoencoder to begin with, fitted.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where its training was interrupted: no classes have been learnt then.
+        """
+        known = Autoencoder() if self.autoencoder is None else self.autoencoder
+        if not isinstance(known, Autoencoder):
+            raise ConfigError(f"autoencoder: needs an Autoencoder, not {type(known).__name__}")
         if self.prefit:
-            check_is_fitted(self.autoencoder, "model_")
-            return self.autoencoder  # type: ignore[return-value]
-        first = Autoencoder() if self.autoencoder is None else clone(self.autoencoder)
-        return first.fit(X)
+            check_is_fitted(known, "model_")
+            known.check_rows(X)
+            return known
+        first: Autoencoder = clone(known).fit(X)
+        if first.interrupted_:
+            raise KeyboardInterrupt
+        return first
 
     def _allows_missing(self) -> bool:
-        return self.autoencoder is not None and self.autoencoder.missing == "mean"
+        return getattr(self.autoencoder, "missing", "refuse") == "mean"
 
-    def _config(self) -> FinetuneConfig:
+    def _config(self, classes: NDArray[Any]) -> FinetuneConfig:
         own = {name: getattr(self, name) for name in FinetuneConfig.model_fields}
-        own["class_weight"] = _named(self.class_weight)
+        own["class_weight"] = _named(self.class_weight, classes)
         return FinetuneConfig.parse(own, source="AutoencoderClassifier")
 
     def _run_options(self) -> dict[str, Any]:
@@ -253,8 +268,22 @@ class AutoencoderClassifier(
         return rows
 
 
-def _named(class_weight: str | Mapping[Any, float] | None) -> str | dict[str, float]:
-    """Return weights as the settings have them."""
-    if isinstance(class_weight, Mapping):
-        return {str(label): weight for label, weight in class_weight.items()}
-    return class_weight or "none"
+def _named(
+    class_weight: str | Mapping[Any, float] | None, classes: NDArray[Any]
+) -> str | dict[str, float]:
+    """Return weights of labels as the settings have them: by what a file calls the classes (c,).
+
+    Raises
+    ------
+    ConfigError
+        For the weight of a label that is none of the classes.
+    """
+    if not isinstance(class_weight, Mapping):
+        return class_weight or "none"
+    known = classes.tolist()
+    for label in class_weight:
+        if label not in known:
+            shown = ", ".join(map(repr, known[:SHOWN]))
+            raise ConfigError(f"class_weight: {label!r} is none of the classes {shown}")
+    pairs = zip(known, as_classes(classes, "y").tolist(), strict=True)
+    return {str(own): class_weight[label] for label, own in pairs if label in class_weight}

@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from gpuae.errors import ConfigError
 from gpuae.functions.activations import ACTIVATIONS
@@ -438,10 +439,14 @@ def _check_sparsity(config: Config) -> None:
             )
     if not (config.code_rule.selects and config.hidden and "k" in config.model_fields_set):
         return
-    widths = config.hidden if isinstance(config.k, tuple) else config.hidden[-1:]
-    for k, units in zip(of_each(config.k), widths, strict=False):
-        if k > units:
-            raise ValueError(f"k={k} is larger than the code of {units} units; lower k")
+    alone = config.pretrains or isinstance(config.k, tuple)
+    for layer, units in enumerate(config.hidden):
+        k = config.of_layer("k", min(layer, len(of_each(config.k)) - 1))
+        if k > units and (alone or layer == len(config.hidden) - 1):
+            raise ValueError(
+                f"k={k} is larger than the code of {units} units; lower k"
+                f"{', or give one for each layer' if alone else ''}"
+            )
 
 
 _ONCE_DEFAULT = {"beta": 3.0, "l1": 1e-4, "learning_rate": 1e-3, "schedule": "constant"}
@@ -555,13 +560,20 @@ _PATTERNS_IN_WORDS = {
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
+    first = _most_telling(error)
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch":
         message = f"should be {_PATTERNS_IN_WORDS[str(first['loc'][0])]}"
     if not first["loc"]:
         return message
     return f"{first['loc'][0]}: {message[0].lower()}{message[1:]}, got {_shown(first['input'])}"
+
+
+def _most_telling(error: ValidationError) -> ErrorDetails:
+    """Return the first error, of a list rather the one of a value in it than of the whole."""
+    errors = error.errors()
+    same = [own for own in errors if own["loc"][:1] == errors[0]["loc"][:1]]
+    return max(same, key=lambda own: len(own["loc"]))
 
 
 def _shown(value: object) -> str:

@@ -215,7 +215,13 @@ def _widths_to(code: int, depth: int, facts: DataFacts) -> tuple[int, ...]:
 
 
 def _choose_active_units(choices: _Choices, code: int) -> None:
-    """Let no more than half of a code be active."""
+    """Let no more than half of a code be active, nor of that of a layer that is trained alone."""
+    if choices.config.pretrains:
+        widths = choices.config.resolved_hidden
+        most = choices.config.of_layer("k", -1)
+        choices.set("k", tuple(max(1, min(most, units // 2)) for units in widths))
+        choices.reasons["k"] = "half of a code at most"
+        return
     if choices.config.of_layer("k", -1) > code // 2:
         choices.set("k", max(1, code // 2))
         choices.reasons["k"] = f"half of a code of {code}"

@@ -60,6 +60,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     n_iter_ : int
         Epochs that were trained, also of networks that only served to find how many are best; or
         portions for `partial_fit`.
+    interrupted_ : bool
+        Whether `fit` was ended by Ctrl-C.
     verdict_ : Verdict or None
         How `fit` did on the rows that it held out, beside PCA learnt from the same training rows;
         `str` makes it a sentence. None without such rows, and after `partial_fit`.
@@ -211,6 +213,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             rows, self._config(), observer=listener, attributes=made, feature_names=names
         )
         self._rows_seen = len(rows)
+        self.interrupted_ = fitted.result.ending is Ending.INTERRUPTED
         self._set_model(fitted.model)
         self.n_iter_ = fitted.result.epochs
         self.loss_ = fitted.result.kept_loss
@@ -218,7 +221,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             warn(note)
         self._judge(fitted)
         fitted.raise_if_diverged()
-        if fitted.result.ending is Ending.INTERRUPTED:
+        if self.interrupted_:
             message = f"interrupted: the weights of epoch {fitted.result.best_epoch} were kept"
             warn(message, ConvergenceWarning)
         return self
@@ -333,6 +336,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         )
         check_finite(rows, "X", missing=self.missing == "mean")  # says what helps, unlike sklearn's
         return rows
+
+    def check_rows(self, X: Any) -> None:
+        """Refuse rows of other columns than it was fitted on, by number or by name."""
+        self._known_rows(X)
 
     def _known_rows(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")

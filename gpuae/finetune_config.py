@@ -21,8 +21,12 @@ from gpuae.config import (
 from gpuae.defaults import FULL_SHUFFLE_BYTES
 from gpuae.errors import ConfigError
 
-ClassWeight: TypeAlias = Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]]
+Weight: TypeAlias = Annotated[float, Field(ge=1e-30, le=1e30)]
+ClassWeight: TypeAlias = Literal["none", "balanced"] | dict[str, Weight]
 """A mapping is from labels, as text, to weights; labels that are not in it weigh 1."""
+
+MOST_WEIGHTS = 1 << 15
+"""Characters of a mapping, which has to fit into an attribute of a file."""
 
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 3000, 20, 300
 """Of each stage, where nobody says how long."""
@@ -84,6 +88,11 @@ class FinetuneConfig(Settings):
             Config.parse({name: getattr(self, name) for name in self.model_fields_set & SHARED})
         except ConfigError as error:
             raise ValueError(str(error).removeprefix("settings: ")) from None
+        if len(str(self.class_weight)) > MOST_WEIGHTS:
+            raise ValueError(
+                f"class_weight has {len(self.class_weight)} weights, more than a file has room "
+                "for; give balanced, or weights of fewer classes"
+            )
         if self.head_epochs == 0 and self.epochs == 0:
             raise ValueError("head_epochs and epochs are both 0: nothing would be trained")
         return self

@@ -98,7 +98,7 @@ def test_classes_that_weigh_more_are_found_more_often():
         known = small(class_weight=weight, epochs=0, validation=0, seed=1).fit(x[few], y[few])
         found[str(weight)] = (known.predict(x) == 2).sum()
     assert found["None"] < found["balanced"] < found["{2: 1000.0}"]
-    with pytest.raises(ConfigError, match="class_weight: '7' is none of the classes 0, 1, 2"):
+    with pytest.raises(ConfigError, match="class_weight: 7 is none of the classes 0, 1, 2"):
         small(class_weight={7: 2.0}).fit(x, y)
 
 
@@ -117,6 +117,44 @@ def test_missing_values_are_filled_as_the_autoencoder_does():
         small(**FEW).fit(x, y)
 
 
+@pytest.mark.parametrize(
+    ("kind", "weight"), [(float, {0.0: 3.0}), (bool, {True: 3.0}), (str, {"1": 3.0})]
+)
+def test_weights_are_of_labels_as_they_were_given(kind, weight):
+    x, y = load_iris(return_X_y=True)
+    labels = (y % 2).astype(kind)
+    known = small(**FEW, class_weight=weight).fit(x, labels)
+    assert sorted(known.model_.classification.config.class_weight.values()) == [3.0]
+
+
+def test_an_encoder_that_is_fitted_wants_its_own_columns():
+    frame = load_iris(as_frame=True)
+    first = Autoencoder(hidden=3, epochs=2, validation=0).fit(frame.data)
+    turned = frame.data[frame.data.columns[::-1]]
+    with pytest.raises(ValueError, match="feature names"):
+        AutoencoderClassifier(first, prefit=True, **FEW).fit(turned, frame.target)
+
+
+def test_a_classifier_from_a_file_can_be_fitted_again_as_it_was(digits, tmp_path):
+    x, y = digits
+    small(**FEW).fit(x[:200], y[:200]).save(tmp_path / "known.h5")
+    again = gpuae.load(tmp_path / "known.h5")
+    widths = again.model_.config.hidden
+    assert again.fit(x[:200], y[:200]).model_.config.hidden == widths
+
+
+def test_ctrl_c_while_the_autoencoder_is_trained_ends_it(digits, monkeypatch):
+    x, y = digits
+
+    def interrupted(self, X, y=None):
+        self.interrupted_ = True
+        return self
+
+    monkeypatch.setattr(Autoencoder, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        small(**FEW).fit(x, y)
+
+
 def test_what_makes_no_sense_is_refused(digits):
     x, y = digits
     with pytest.raises(ConfigError, match="momentum"):
@@ -127,5 +165,7 @@ def test_what_makes_no_sense_is_refused(digits):
         AutoencoderClassifier(Autoencoder(), prefit=True).fit(x, y)
     with pytest.raises(NotFittedError):
         small().predict(x)
+    with pytest.raises(ConfigError, match="needs an Autoencoder, not AutoencoderClassifier"):
+        AutoencoderClassifier(small()).fit(x, y)
     with pytest.raises(ConfigError, match="dropout has 3 values"):
         small(dropout=(0.1, 0.2, 0.3)).fit(x, y)

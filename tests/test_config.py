@@ -150,6 +150,8 @@ SENSELESS = [
     ({"activation": "relu,nothing"}, "activation: "),
     ({"sparsity": "kl", "activation": ("relu", "sigmoid"), "pretrain": 3}, "sparsity=kl .*relu"),
     ({"sparsity": "topk", "k": (9, 3), "hidden": (8, 4), "pretrain": 3}, "k=9 .*8"),
+    ({"sparsity": "topk", "k": 32, "hidden": (8, 64), "pretrain": 5}, "k=32 .*8 .*each layer"),
+    ({"dropout": "0.1,2", "hidden": (20, 8)}, "dropout: .*less than 1, got '2'"),
     ({"precision": "tf32", "dtype": "float64"}, "precision.*dtype=float64"),
 ]
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gpuae.classification import ClassFigures, ClassifierFigures
     from gpuae.cli.rows import Job
 
+SHOWN_CHARACTERS = 24
 CLASSES_SHOWN = 20
 """More make no table that fits."""
 
@@ -45,13 +46,7 @@ def _class_rows(figures: ClassifierFigures) -> list[tuple[str, str]]:
         ("mean recall of the classes", f"{figures.balanced_accuracy:.2%}"),
         ("log loss", f"{figures.log_loss:.6g}"),
         ("", "precision  recall      f1    rows"),
-        *(
-            (
-                f"class {own.label}",
-                f"{own.precision:9.2%} {own.recall:7.2%} {own.f1:7.2%} {own.rows:7}",
-            )
-            for own in figures.by_class
-        ),
+        *((f"class {_short(own.label)}", _shares(own)) for own in figures.by_class),
     ]
 
 
@@ -61,15 +56,19 @@ def _shares(own: ClassFigures) -> str:
 
 def _print_confusion(figures: ClassifierFigures) -> None:
     """Print how often a class, a line each, was taken for which."""
-    labels = [str(own.label) for own in figures.by_class]
+    labels = [_short(own.label) for own in figures.by_class]
     if len(labels) > CLASSES_SHOWN:
         say(f"note: the confusion of {len(labels)} classes is in --json")
         return
     numbers = [[str(count) for count in line] for line in figures.confusion]
     width = max(len(text) for text in (*labels, *(text for line in numbers for text in line))) + 1
-    click.echo(
-        "confusion (a line for each class that rows are, a column for what they were taken for)"
-    )
-    click.echo(" " * width + "".join(printable(label).rjust(width) for label in labels))
+    click.echo("confusion: a line for each class of rows, a column for what they were taken for")
+    click.echo(" " * width + "".join(label.rjust(width) for label in labels))
     for label, line in zip(labels, numbers, strict=True):
-        click.echo(printable(label).rjust(width) + "".join(text.rjust(width) for text in line))
+        click.echo(label.rjust(width) + "".join(text.rjust(width) for text in line))
+
+
+def _short(label: int | str) -> str:
+    """Return a label that fits into a line."""
+    text = printable(str(label)).replace("\n", " ").replace("\t", " ")
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"

@@ -83,6 +83,8 @@ def load_labels(path: Path, count: int) -> NDArray[Any]:
         When it is not clear which column holds them.
     """
     text, header = cells.open_table(path, _with_header(path, count))
+    if len(header.names) == 1:
+        _check_lines(path, text)
     table = cells.scan(text, header, range(len(header.names)))
     index = None if row_ids(table) is None else 0
     others = [column for column in table.columns if column != index]
@@ -90,6 +92,16 @@ def load_labels(path: Path, count: int) -> NDArray[Any]:
     if chosen is None:
         raise InputError(f"{path}: has {len(others)} columns; name the one of labels `label`")
     return labels(table.columns[chosen], str(path))
+
+
+def _check_lines(path: Path, text: str) -> None:
+    """Refuse a blank line between others where each line is a label."""
+    lines = text.rstrip().splitlines()
+    blank = next((number for number, line in enumerate(lines, 1) if not line.strip()), None)
+    if blank is not None:
+        raise InputError(
+            f"{path}: line {blank} is blank where there is one label a line; give every row a label"
+        )
 
 
 def _with_header(path: Path, count: int) -> ReadOptions:

@@ -13,6 +13,7 @@ from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.autoencoder import encoder_activations
+from gpuae.model.labels import as_classes
 from gpuae.model.network import SOFTMAX, Kind, Layer, Network, placed
 
 FEWEST_CLASSES = 2
@@ -68,12 +69,12 @@ def classes_of(labels: NDArray[Any], source: str) -> tuple[NDArray[Any], NDArray
     InputError
         For labels that are missing or no classes, and for fewer than two classes.
     """
-    labels = _as_classes(labels, source)
-    classes, numbers = np.unique(labels, return_inverse=True)
+    classes, numbers = np.unique(as_classes(labels, source), return_inverse=True)
     if len(classes) < FEWEST_CLASSES:
+        only = f", {classes.tolist()[0]!r}" if len(classes) else ""
         raise InputError(
-            f"{source}: all {len(labels)} rows are of one class, {classes.tolist()[0]!r}; give "
-            "labels of two classes or more"
+            f"{source}: all {len(labels)} rows are of one class{only}; give labels of two classes "
+            "or more"
         )
     if len(classes) > MOST_CLASSES:
         raise InputError(
@@ -91,13 +92,12 @@ def numbers_of(labels: NDArray[Any], classes: NDArray[Any], source: str) -> NDAr
     InputError
         For labels that are missing, no classes, or of a class that is not among them.
     """
-    labels = _as_classes(labels, source)
-    if (labels.dtype.kind == "i") != (classes.dtype.kind == "i"):
-        kinds = {"i": "integers"}
+    labels = as_classes(labels, source)
+    kinds = ["integers" if own.dtype.kind == "i" else "text" for own in (labels, classes)]
+    if kinds[0] != kinds[1]:
         raise InputError(
-            f"{source}: has labels that are {kinds.get(labels.dtype.kind, 'text')} where the "
-            f"classifier's are {kinds.get(classes.dtype.kind, 'text')}, such as "
-            f"{classes.tolist()[0]!r}; give labels as it was trained with"
+            f"{source}: has labels that are {kinds[0]} where the classifier's are {kinds[1]}, such "
+            f"as {classes.tolist()[0]!r}; give labels as it was trained with"
         )
     places = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
     unknown = np.flatnonzero(classes[places] != labels)
@@ -109,56 +109,4 @@ def numbers_of(labels: NDArray[Any], classes: NDArray[Any], source: str) -> NDAr
             f"{source}: row {unknown[0] + 1} is of a class that training did not see ({shown}"
             f"{more}); leave such rows out, or train with them"
         )
-    return places
-
-
-def _as_classes(labels: NDArray[Any], source: str) -> NDArray[Any]:
-    """Return labels as int64 or strings."""
-    if labels.ndim != 1:
-        raise InputError(f"{source}: labels have shape {labels.shape}; give one a row, (n,)")
-    if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8", "replace")
-    if labels.dtype.kind == "O":
-        labels = _from_objects(labels, source)
-    if labels.dtype.kind == "f":
-        _check_whole(labels, source)
-    if labels.dtype.kind == "U":
-        missing = np.flatnonzero(np.char.strip(labels) == "")
-        _check_there(missing, source)
-        return labels
-    if labels.dtype.kind not in "iufb":
-        raise InputError(
-            f"{source}: labels of type {labels.dtype} are no classes; give integers or strings"
-        )
-    return labels.astype(np.int64)
-
-
-def _from_objects(labels: NDArray[Any], source: str) -> NDArray[Any]:
-    missing = [i for i, label in enumerate(labels) if label is None or _is_nan(label)]
-    _check_there(np.array(missing), source)
-    if all(isinstance(label, str) for label in labels):
-        return labels.astype(str)
-    return np.array(labels.tolist())
-
-
-def _is_nan(label: object) -> bool:
-    return isinstance(label, float | np.floating) and bool(np.isnan(label))
-
-
-def _check_there(missing: NDArray[Any], source: str) -> None:
-    if len(missing):
-        raise InputError(
-            f"{source}: row {missing[0] + 1} has no label ({len(missing)} in all have none); leave "
-            "such rows out, or label them"
-        )
-
-
-def _check_whole(labels: NDArray[Any], source: str) -> None:
-    _check_there(np.flatnonzero(np.isnan(labels)), source)
-    broken = np.flatnonzero(labels != np.floor(labels))
-    if len(broken) or not np.isfinite(labels).all():
-        row = int(broken[0]) if len(broken) else int(np.flatnonzero(~np.isfinite(labels))[0])
-        raise InputError(
-            f"{source}: the label of row {row + 1} is {labels[row]:g}, which is no class; give "
-            "integers or strings"
-        )
+    return np.asarray(places, np.int64)

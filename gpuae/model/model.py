@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import InputError
-from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.calibration import Calibration, Neighbours, bytes_needed
 from gpuae.model.classifier import Classification, classifier_network
 from gpuae.model.network import Layer, Network
 from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import Preprocess
-from gpuae.storage import schema
 from gpuae.storage.atomic import SmallOutput
 from gpuae.storage.model_file import (
     ClassifierContents,
@@ -198,9 +196,7 @@ class Model:
         if self.classification is None:
             return None
         layer = self._arrays(self.network.layers[-1])
-        return ClassifierContents(
-            layer, self.classification.classes, self.classification.config.stored()
-        )
+        return ClassifierContents(layer, self.classification.classes, self.classification.config)
 
     def decoder_alone(self) -> ModelContents:
         """Return what rows are made from codes with, and nothing else.
@@ -236,8 +232,7 @@ def _classification(contents: ModelContents) -> Classification | None:
     head = contents.classifier
     if head is None:
         return None
-    config = FinetuneConfig.parse(head.settings, source=schema.FINETUNE_JSON)
-    return Classification(head.classes, config)
+    return Classification(head.classes, head.config)
 
 
 def _network(config: Config, columns: int, classes: int | None) -> Network:

@@ -174,6 +174,7 @@ def _config(lower: Model, upper: Model) -> Config:
         "activation": _activations(lower, upper),
         "decoder": "tied" if tied else "transpose" if kinds == {"transpose"} else "untied",
         "dtype": str(np.result_type(one.dtype, other.dtype)),
+        "noise": one.noise if one.of_layer("noise_level", 0) else "none",
         "noise_level": one.of_layer("noise_level", 0),
         "dropout": _dropout(one, other),
     }

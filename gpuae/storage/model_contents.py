@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.config import Config
+from gpuae.finetune_config import FinetuneConfig
 from gpuae.storage.schema import Attribute
 
 UNBOUNDED = ("clip_low", "clip_high")
@@ -46,8 +47,8 @@ class ClassifierContents:
     """From the code to the classes."""
     classes: NDArray[Any]
     """Labels (c,), ascending: int64, or strings."""
-    settings: Mapping[str, Any]
-    """Of its training."""
+    config: FinetuneConfig
+    """Resolved settings of its training."""
 
 
 @dataclass(frozen=True)

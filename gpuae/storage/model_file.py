@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.config import Config
+from gpuae.config import Config, Settings
 from gpuae.errors import ConfigError, InputError
+from gpuae.finetune_config import FinetuneConfig
 from gpuae.storage import guard, outlines, reading, schema
 from gpuae.storage.atomic import write_small
 from gpuae.storage.companions import read_image_shape, read_names, write_names
@@ -35,6 +36,7 @@ from gpuae.storage.schema import Attribute
 KIND, CLASSIFIER, CHECKPOINT, COMPRESSED = "model", "classifier", "checkpoint", "compressed"
 KINDS = (KIND, CLASSIFIER, CHECKPOINT)
 
+S = TypeVar("S", bound=Settings)
 Read: TypeAlias = Callable[[h5py.File, str], NDArray[Any] | None]
 """Gives the array at a path of a file, or its outline; None where there is none."""
 
@@ -69,7 +71,7 @@ def fill(file: h5py.File, contents: ModelContents, kind: str | None = None) -> N
     config_json = json.dumps(contents.config.stored(), sort_keys=True)
     attributes = {**contents.attributes, schema.CONFIG_JSON: config_json}
     if own is not None:
-        attributes[schema.FINETUNE_JSON] = json.dumps(own.settings, sort_keys=True)
+        attributes[schema.FINETUNE_JSON] = json.dumps(own.config.stored(), sort_keys=True)
     schema.write_root(file, kind, attributes)
     model = file.create_group("model")
     for part, layers in (("encoder", contents.encoder), ("decoder", contents.decoder)):
@@ -124,7 +126,11 @@ def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
     """
     attributes = reading.root_attributes(file)
     config = _read_config(path, attributes, kind)
-    head = _read_settings(path, attributes, schema.FINETUNE_JSON) if kind == CLASSIFIER else None
+    head = None
+    if kind == CLASSIFIER:
+        head = _read_settings(path, attributes, schema.FINETUNE_JSON, FinetuneConfig)
+        if guard.find(file, "/model/decoder") is not None:
+            _refuse(path, kind, "/model/decoder is there although a classifier has none")
     whole = kind != COMPRESSED
     outline = _read_parts(file, config, outlines.optional_outline, head, whole=whole)
     outlines.check_total(outline.arrays(), str(path))
@@ -147,7 +153,7 @@ def _refuse(path: Path, kind: str, problem: str | None) -> None:
 
 
 def _read_parts(
-    file: h5py.File, config: Config, read: Read, head: dict[str, Any] | None, *, whole: bool
+    file: h5py.File, config: Config, read: Read, head: FinetuneConfig | None, *, whole: bool
 ) -> ModelContents:
     """Return what a model computes with, or its outlines, according to `read`.
 
@@ -166,13 +172,13 @@ def _read_parts(
     )
 
 
-def _read_classifier(file: h5py.File, settings: dict[str, Any], read: Read) -> ClassifierContents:
+def _read_classifier(file: h5py.File, config: FinetuneConfig, read: Read) -> ClassifierContents:
     classes = reading.optional_array(file, CLASSES)  # text has no outline, and bounds of its own
     if classes is None:
         raise InputError(
             f"{guard.name_of(file, CLASSES)}: is not in the file; train or copy it again"
         )
-    return ClassifierContents(_read_layer(file, "/model/classifier", read), classes, settings)
+    return ClassifierContents(_read_layer(file, "/model/classifier", read), classes, config)
 
 
 def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -> Config:
@@ -185,27 +191,29 @@ def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -
         raise InputError(
             f"{path}: is {what} where {needed} is needed; make one with gpuae {command}"
         )
-    minor = schema.minor_version(attributes, str(path))
-    settings = _read_settings(path, attributes, schema.CONFIG_JSON)
-    if schema.minor_is_newer(minor):
-        settings = {name: settings[name] for name in settings if name in Config.model_fields}
-    try:
-        config = Config.parse(settings, source=schema.CONFIG_JSON)
-    except ConfigError as error:
-        raise _bad_config(path, f"cannot be used ({error})") from None
+    config = _read_settings(path, attributes, schema.CONFIG_JSON, Config)
     if config.hidden is None:
         raise _bad_config(path, "lacks the widths of the layers, hidden")
     return config
 
 
-def _read_settings(path: Path, attributes: Mapping[str, Attribute], name: str) -> dict[str, Any]:
+def _read_settings(
+    path: Path, attributes: Mapping[str, Attribute], name: str, settings: type[S]
+) -> S:
+    """Return the settings in an attribute; of a later minor version those that are known."""
+    minor = schema.minor_version(attributes, str(path))
     try:
-        settings = json.loads(str(attributes.get(name, "")))
+        found = json.loads(str(attributes.get(name, "")))
     except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         raise _bad_config(path, f"is not JSON ({error})", name) from None
-    if not isinstance(settings, dict):
+    if not isinstance(found, dict):
         raise _bad_config(path, "is not a JSON object of settings", name)
-    return settings
+    if schema.minor_is_newer(minor):
+        found = {key: found[key] for key in found if key in settings.model_fields}
+    try:
+        return settings.parse(found, source=name)
+    except ConfigError as error:
+        raise _bad_config(path, f"cannot be used ({error})", name) from None
 
 
 def _bad_config(path: Path, problem: str, name: str = schema.CONFIG_JSON) -> InputError:

@@ -147,11 +147,27 @@ def _check_predictions(file: h5py.File) -> None:
     """Check that there is a label, and a probability of each row, for each class."""
     rows = reading.dataset_at(file, "/predictions/class_index").shape[0]
     classes = reading.dataset_at(file, schema.PREDICTED_CLASSES)
-    found = reading.dataset_at(file, "/predictions/probability").shape
-    if classes.ndim != 1 or found != (rows, len(classes)):
+    found = reading.dataset_at(file, "/predictions/probability")
+    source = guard.name_of(file, "/predictions/probability")
+    if classes.ndim != 1 or found.shape != (rows, len(classes)):
         raise InputError(
-            f"{guard.name_of(file, '/predictions/probability')}: has shape {found} where one value "
-            f"for each of {rows} rows and of the classes, of shape {classes.shape}, is needed"
+            f"{source}: has shape {found.shape} where one value for each of {rows} rows and of "
+            f"the classes, of shape {classes.shape}, is needed"
+        )
+    if arrays.stored_type(guard.value_type(found, source), source) != "float32":
+        raise InputError(f"{source}: is {found.dtype} where float32 is needed")
+    _check_indices(file, len(classes))
+
+
+def _check_indices(file: h5py.File, classes: int) -> None:
+    """Check that every row's class is one of those that are there."""
+    inner = "/predictions/class_index"
+    index = reading.required_array(file, inner)
+    outside = (index < 0) | (index >= classes)
+    if outside.any():
+        row = int(outside.argmax())
+        raise InputError(
+            f"{guard.name_of(file, inner)}: row {row + 1} is of class {index[row]} of {classes}"
         )
 
 

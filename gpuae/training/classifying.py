@@ -35,6 +35,7 @@ from gpuae.training.history import History, Observer, Silence
 from gpuae.training.preparation import Prepared, new_team
 from gpuae.training.trainer import Ending, Trainer, TrainingResult
 
+ROWS_AT_ONCE = 4096
 SHOWN = 10
 """Labels in a message."""
 HEAD, WHOLE = "softmax layer", "whole network"
@@ -133,11 +134,12 @@ def finetune(
     )
     if ready is not None:
         ready(started)
-    training = _Training(
-        get_ops(device), started, x, targets, rows, held_out, observer or Silence()
-    )
+    ops, watcher = get_ops(device, model.config.precision), observer or Silence()
+    training = _Training(ops, started, x, targets, rows, held_out, watcher)
     trained, results = training.run()
-    right = _accuracy(trained, x, numbers, held_out)
+    right = None
+    if results[-1].ending is not Ending.INTERRUPTED:
+        right = _accuracy(trained, x, numbers, held_out)
     return Finetuned(trained, results, device, rows, held_out, right)
 
 
@@ -171,7 +173,7 @@ def _targets(
     """Return what each row's probabilities should be, times the weight of its class, (n, c)."""
     own = numbers[:, None] == np.arange(len(classes))
     if config.class_weight == "none":
-        return np.asarray(own, np.uint8)
+        return np.asarray(own.view(np.uint8))
     return np.where(own, _weights(numbers[rows], classes, config), np.float32(0))
 
 
@@ -222,11 +224,14 @@ class _Training:
             if epochs == 0:
                 continue
             self.watcher.stage_starts(stage)
-            results.append(train(flat, epochs))
+            try:
+                results.append(train(flat, epochs))
+            except KeyboardInterrupt:  # before or after the epochs, which hear of it themselves
+                results.append(TrainingResult(ending=Ending.INTERRUPTED))
             if results[-1].ending in (Ending.INTERRUPTED, Ending.DIVERGED):
                 break
         history = _joined([result.history for result in results])
-        attributes = {**self.started.attributes, "best_epoch": results[-1].best_epoch}
+        attributes = {**self.started.attributes, "best_epoch": _best_epoch(results)}
         return (
             replace(self.started, parameters=flat, history=history, attributes=attributes),
             tuple(results),
@@ -293,6 +298,15 @@ def _copy_head(source: Network, given: NDArray[Any], target: Network, taken: NDA
     other.weight[...], other.bias[...] = own.weight, own.bias
 
 
+def _best_epoch(results: list[TrainingResult]) -> int:
+    """Return the epoch of all stages, counted from 1, whose weights were kept."""
+    best = done = 0
+    for result in results:
+        best = done + result.best_epoch if result.best_epoch else best
+        done += result.epochs
+    return best
+
+
 def _joined(histories: list[History]) -> dict[str, NDArray[Any]]:
     """Return the epochs of all stages one after the other, numbered from 1, with their stage."""
     parts = [history.arrays() for history in histories]
@@ -309,6 +323,12 @@ def _accuracy(
     """Return the share of the rows held out that a classifier is right about."""
     if not len(held_out):
         return None
-    probabilities = np.empty((len(held_out), len(np.unique(numbers))), np.float32)
-    encoding.classify(model, gathered(x, held_out), encoding.into(probabilities))
-    return float((probabilities.argmax(axis=1) == numbers[held_out]).mean())
+    config = encoding.check_classifies(model).config
+    machine: dict[str, Any] = {"device": config.device, "threads": config.threads}
+    right = 0
+    for start in range(0, len(held_out), ROWS_AT_ONCE):
+        own = held_out[start : start + ROWS_AT_ONCE]
+        found = np.empty((len(own), model.network.outputs), model.config.dtype)
+        encoding.classify(model, gathered(x, own), encoding.into(found), **machine)
+        right += int((found.argmax(axis=1) == numbers[own]).sum())
+    return right / len(held_out)

@@ -37,13 +37,16 @@ from gpuae.training.history import Observer, Silence
 from gpuae.training.interruption import Interrupted
 from gpuae.training.partition import partition
 from gpuae.training.preparation import Prepared, new_team, prepare
-from gpuae.training.pretraining import LAYER, Pretraining
+from gpuae.training.pretraining import LAYER, Pretraining, spent, spent_in, told_by
 from gpuae.training.state import State
 from gpuae.training.team import Team
 from gpuae.training.trainer import Ending, Trainer, TrainingResult
 
 SHAPE = ("hidden", "activation", "code_activation", "output_activation", "decoder")
 """Settings by which a network has the layers that it has."""
+OF_THE_OUTPUT = ("loss", "huber_delta", "output_activation")
+SUITED = ("scale", "whiten", "missing", "loss", "huber_delta")
+"""Settings of what the weights of a network are made for."""
 
 
 @dataclass(frozen=True)
@@ -335,7 +338,7 @@ class _Job:
         before = TrainingResult()
         if config.pretrains:
             before = self.pretrain(start, rows, watcher, saver, state)
-            if before.ending is not Ending.FINISHED:
+            if before.ending in (Ending.INTERRUPTED, Ending.DIVERGED):
                 return before
             state = state if state and LAYER not in state else None
             watcher.stage_starts("whole network")
@@ -363,7 +366,9 @@ class _Job:
     ) -> TrainingResult:
         """Train the layers one after the other, in place; a state of the whole has done so."""
         if state is not None and LAYER not in state:
-            return TrainingResult()
+            if saver is not None:
+                saver.start_stage(partial(self.model, start), spent_in(state))
+            return told_by(state)
 
         def model(flat: NDArray[Any]) -> Model:
             return self.model(start, TrainingResult(), self.ops.asarray(flat))
@@ -373,7 +378,7 @@ class _Job:
         result = own.train(flat, watcher, saver, state)
         self.ops.assign(start.parameters, flat)
         if saver is not None:
-            saver.start_stage(partial(self.model, start), {})
+            saver.start_stage(partial(self.model, start), spent(result))
         return result
 
 
@@ -412,7 +417,9 @@ def _shaped_as(initial: Model, config: Config) -> Config:
     given = config.model_fields_set
     if "hidden" in given or "depth" in given:
         return config
-    own = {name: getattr(initial.config, name) for name in SHAPE if name not in given}
+    own = {name: getattr(initial.config, name) for name in SHAPE + SUITED if name not in given}
+    if {"loss", "output_activation"} & given:
+        own = {name: value for name, value in own.items() if name not in OF_THE_OUTPUT}
     return Config.parse(config.model_dump(exclude_unset=True) | own)
 
 

@@ -40,6 +40,8 @@ from gpuae.training.trainer import Ending, Trainer, TrainingResult
 NO_ROWS: Order = np.arange(0)
 LAYER, PARAMETERS = "pretrain/layer", "pretrain/parameters"
 """Names in a state that is one of a layer alone: its index, and all weights before it."""
+EPOCHS, SECONDS = "pretrain/epochs", "pretrain/seconds"
+"""Names in every state of a network with pretrain: what the layers before have taken."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,21 @@ class Pretraining:
 
         Returns how it went on the whole: the first layer that does not come to its end ends it.
         """
-        whole, began = TrainingResult(), time.perf_counter()
+        whole, began = TrainingResult() if state is None else told_by(state), time.perf_counter()
         first = 0 if state is None else self._restore(flat, state)
+        began -= whole.seconds_pretrained
         try:
             for index, layer, x in self._layers(flat, first):
                 watcher.stage_starts(f"layer {index + 1} of {self.network.depth}")
                 own = state if index == first else None
+                if saver is not None:
+                    self._save_layer(saver, index, layer, x, flat, whole)
                 result = self._train_layer(index, layer, x, flat, watcher, saver, own)
                 whole.epochs_pretrained += result.epochs
-                whole.ending, whole.saved = result.ending, result.saved
-                whole.lost_epoch = result.lost_epoch
+                whole.seconds_pretrained = time.perf_counter() - began
+                whole.saved, whole.lost_epoch = result.saved, result.lost_epoch
                 if result.ending in (Ending.INTERRUPTED, Ending.DIVERGED):
+                    whole.ending = result.ending
                     break
         except KeyboardInterrupt:  # between two layers, where the checkpoint has the one before
             whole.ending = Ending.INTERRUPTED
@@ -144,19 +150,31 @@ class Pretraining:
         network = mirrored_autoencoder(own.config, x.shape[1])
         parameters = self.ops.empty((network.size,), own.config.dtype)
         self.ops.assign(parameters, self._taken(index, own, flat))
-
-        def model_so_far(_: TrainingResult, kept: Any) -> Model:
-            so_far = flat.copy()
-            self._put(index, network, self.ops.to_host(kept), so_far)
-            return self.build(so_far)
-
-        if saver is not None:
-            saver.start_stage(model_so_far, {LAYER: np.array(index), PARAMETERS: flat.copy()})
         with new_team(self.ops, network, own, x, parameters, len(self.rows)) as team:
             trainer = Trainer(self.ops, team, own.config, self.rows, NO_ROWS, watcher, saver)
             result = trainer.train(state)
         self._put(index, network, self.ops.to_host(parameters), flat)
         return result
+
+    def _save_layer(
+        self,
+        saver: CheckpointSaver,
+        index: int,
+        own: Prepared,
+        x: NDArray[Any],
+        flat: NDArray[Any],
+        so_far: TrainingResult,
+    ) -> None:
+        """Let checkpoints hold the training of a layer from now on."""
+        network = mirrored_autoencoder(own.config, x.shape[1])
+
+        def model(_: TrainingResult, kept: Any) -> Model:
+            whole = flat.copy()
+            self._put(index, network, self.ops.to_host(kept), whole)
+            return self.build(whole)
+
+        before = {LAYER: np.array(index), PARAMETERS: flat.copy(), **spent(so_far)}
+        saver.start_stage(model, before)
 
     def _taken(self, index: int, own: Prepared, flat: NDArray[Any]) -> NDArray[Any]:
         """Return the weights of a layer and its mirror, laid out as its own network's."""
@@ -192,6 +210,34 @@ class Pretraining:
         return index
 
 
+def spent(result: TrainingResult) -> State:
+    """Return what a state has to say of layers that were trained before it."""
+    return {
+        EPOCHS: np.array(result.epochs_pretrained),
+        SECONDS: np.array(float(result.seconds_pretrained)),
+    }
+
+
+def spent_in(state: State) -> State:
+    """Return the same of a state.
+
+    Raises
+    ------
+    InputError
+        Where it does not say so.
+    """
+    check_fits(state, spent(TrainingResult()), ())
+    return {name: state[name] for name in (EPOCHS, SECONDS)}
+
+
+def told_by(state: State) -> TrainingResult:
+    """Return a result of layers that a state says were trained before it."""
+    own = spent_in(state)
+    return TrainingResult(
+        epochs_pretrained=int(own[EPOCHS]), seconds_pretrained=float(own[SECONDS])
+    )
+
+
 def layer_config(prepared: Prepared, network: Network, index: int) -> Config:
     """Return the settings by which one layer of a network is trained alone."""
     config, layer = prepared.config, network.layers[index]
@@ -207,6 +253,7 @@ def layer_config(prepared: Prepared, network: Network, index: int) -> Config:
         "pretrain": 0,
         "seed": (config.seed + index) % (1 << 64),
         "tile_rows": None,
+        "noise": config.noise if own["noise_level"] else "none",
         **{"validation": 0.0, "folds": 1, "patience": 0, "trim": 0.0, "contamination": None},
     }
     if index:
@@ -217,7 +264,7 @@ def layer_config(prepared: Prepared, network: Network, index: int) -> Config:
     if rule.weight is not None and rule.weight[0] in prepared.reasons:
         weight, _ = penalty_weight(alone, layer.n_in)
         alone = alone.model_copy(update={rule.weight[0]: weight})
-    return alone
+    return Config.parse(alone.model_dump(), source=f"layer {index + 1}")
 
 
 def _set(config: Config) -> list[str]:

@@ -159,6 +159,52 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(gpuae, classifier, case):
     assert not Path("no.h5").exists()
 
 
+def test_a_line_without_a_label_is_refused(gpuae, classifier):
+    lines = ["kind", *(str(i) for i in classifier.target)]
+    lines[4] = ""
+    Path("labels.csv").write_text("\n".join(lines))
+    arguments = ("finetune", "model.h5", "iris.csv", "--labels", "labels.csv", "-o", "no.h5")
+    refused(gpuae(*arguments), "labels.csv", "line 5 is blank")
+
+
+DAMAGE = {
+    "unknown": ("finetune_json", '{"zzz": 1}', "zzz"),
+    "impossible": ("finetune_json", '{"epochs": -3}', "epochs"),
+    "no JSON": ("finetune_json", "{", "not JSON"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_settings_of_a_classifier_that_make_no_sense_are_seen(gpuae, classifier, case):
+    name, text, word = DAMAGE[case]
+    with h5py.File("c.h5", "r+") as file:
+        file.attrs[name] = text
+    for command in (("verify", "c.h5"), ("predict", "c.h5", "iris.csv", "-o", "no.csv")):
+        outcome = gpuae(*command)
+        assert outcome.code != 0
+        assert "c.h5" in outcome.out + outcome.err
+        assert word in outcome.out + outcome.err
+
+
+def test_a_classifier_has_no_decoder_and_predictions_are_of_its_classes(gpuae, classifier):
+    assert gpuae("predict", "c.h5", "iris.csv", "-o", "p.h5").code == 0
+    with h5py.File("p.h5", "r+") as file:
+        file["/predictions/class_index"][3] = 99
+    assert "row 4 is of class 99 of 3" in gpuae("verify", "p.h5").out
+    with h5py.File("c.h5", "r+") as file:
+        file["/model/decoder/0/bias"] = np.zeros(3, np.float32)
+    assert "/model/decoder is there" in gpuae("verify", "c.h5").out
+
+
+def test_a_fit_that_starts_from_a_model_scales_as_it_did(gpuae, classifier):
+    from gpuae.model.model import Model
+
+    fit = ("fit", "iris.csv", "--epochs", 0, "--validation", 0)
+    assert gpuae(*fit, "-o", "one.h5", "--scale", "minmax", "--hidden", "5,3").code == 0
+    assert gpuae(*fit, "-o", "two.h5", "--init-from", "one.h5").code == 0
+    assert Model.load(Path("two.h5")).config.scale == "minmax"
+
+
 def test_labels_are_not_for_autoencoders(gpuae, classifier):
     outcome = gpuae("evaluate", "model.h5", "iris.csv", "--labels", "numbers.npy")
     assert outcome.code == 2

@@ -18,6 +18,10 @@ PAIRS = {
         {"hidden": 3, "activation": "sigmoid", "loss": "bce", "scale": "none"},
     ),
     "sparse": ({"hidden": 6}, {"hidden": 5, "sparsity": "topk", "k": 2}),
+    "one noise": (
+        {"hidden": (7, 6), "pretrain": 1, "noise": "gaussian", "noise_level": (0, 0.2)},
+        {"hidden": 3},
+    ),
     "deep": ({"hidden": (7, 6), "dropout": (0.1, 0.2)}, {"hidden": (5, 4), "activation": "gelu"}),
     "float64": ({"hidden": 6}, {"hidden": 3, "dtype": "float64"}),
 }

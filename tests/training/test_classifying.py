@@ -3,6 +3,7 @@
 import signal
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -154,6 +155,39 @@ def test_the_same_fraction_of_each_class_is_held_out():
     assert len(stratified(numbers, 0.0, seed=0)[1]) == 0
 
 
+def test_balanced_weights_are_those_of_the_rows_that_are_trained_on(iris, model):
+    x, y = iris
+    few = np.concatenate([np.arange(60), np.arange(100, 147)])
+    own = trained(model, (x[few], y[few]), class_weight="balanced", validation=0.3)
+    counts = np.bincount(y[few][own.rows])
+    wanted = {str(c): len(own.rows) / (3 * n) for c, n in enumerate(counts)}
+    same = trained(model, (x[few], y[few]), class_weight=wanted, validation=0.3)
+    np.testing.assert_allclose(same.model.parameters, own.model.parameters, atol=1e-6)
+
+
+def test_the_epoch_that_was_kept_counts_all_stages(iris, model):
+    own = trained(model, iris, validation=0.2, patience=0, head_epochs=4, epochs=6)
+    assert own.model.attributes["best_epoch"] == 10
+    stopped = trained(model, iris, validation=0.3, learning_rate=0.3, epochs=30, patience=3)
+    history, best = stopped.model.history, stopped.model.attributes["best_epoch"]
+    whole = history["val_loss"][history["stage"] == 2]
+    assert best == 5 + int(whole.argmin()) + 1
+
+
+def test_ctrl_c_between_the_stages_keeps_the_first(iris, model, monkeypatch):
+    from gpuae.training import classifying
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(classifying._Training, "_train_whole", interrupted)
+    own = trained(model, iris)
+    assert own.ending is Ending.INTERRUPTED
+    head = own.model.network.views(own.model.parameters)[-1]
+    assert (head.weight != 0).any()
+    assert own.accuracy is None
+
+
 class Stops(Silence):
     """Asks training to stop after so many reports of rows."""
 
@@ -246,6 +280,8 @@ NAMES = np.array(["a", "b", "a"])
         (NAMES.astype("S"), ["a", "b"]),
         (NAMES.astype(object), ["a", "b"]),
         (np.array([5, 2, 5], object), [2, 5]),
+        (np.array(["NA", "US", "NA"]), ["NA", "US"]),
+        (np.array([-3, 2, -3]), [-3, 2]),
     ],
     ids=str,
 )
@@ -267,6 +303,15 @@ def test_labels_are_integers_or_strings(labels, classes):
         (np.array([1, 1]), "one class, 1"),
         (np.array([[1, 2]]), r"shape \(1, 2\)"),
         (np.arange(10_001), "10001 classes"),
+        (np.array([1, 2**63 + 7], np.uint64), "label of row 2 is 9.22337e\\+18"),
+        (np.array([1.0, 1e300]), "label of row 2 is 1e\\+300"),
+        (np.array(["a", 1], object), "row 2 has the label 1 and row 1 'a'"),
+        (np.array(["a", "b\0c"]), "row 2 holds a NUL"),
+        (np.array(["a", "b" * 2000]), "more than 1000 characters"),
+        (np.array([b"a", b"\xff"]), "not UTF-8"),
+        (np.array(["1", "NA", "2"]), "row 2 has no label"),
+        (np.array([1, pd.NA], object), "row 2 has no label"),
+        (np.array([], int), "one class"),
         (np.array([1j, 2j]), "complex128"),
     ],
     ids=str,
