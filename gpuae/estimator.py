@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +19,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from gpuae import encoding, outliers
 from gpuae.config import Config
-from gpuae.errors import GpuaeWarning
+from gpuae.errors import GpuaeWarning, InputError
 from gpuae.model.model import Model
 from gpuae.model.stack import stack as stacked
 from gpuae.presets import Preset
@@ -191,11 +193,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         estimator._preset = name
         return estimator
 
-    def fit(self, X: Any, y: object = None) -> Self:
+    def fit(self, X: Any, y: object = None, *, image_shape: Sequence[int] | None = None) -> Self:
         """Learn from the rows of X (n, d).
 
         Ctrl-C ends training with a warning and keeps what was learnt. What the data, the settings
         or the result give reason to remark is a warning too.
+
+        Parameters
+        ----------
+        image_shape
+            Height and width, and channels if there are several, where rows are images: for
+            init=distance, for settings left to the data, and for files.
 
         Raises
         ------
@@ -203,14 +211,22 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             For settings that make no sense, alone, together, or for these data.
         DivergedError
             When the loss stops being finite; `model_` then holds the last good weights.
+        InputError
+            For rows that cannot be used, or do not make images of this shape.
         """
         self._partial: PartialFit | None = None
         rows = self._rows(X, reset=True)
+        shape = _shape_of_images(image_shape, rows.shape[1])
         made = provenance.attributes("Autoencoder.fit", (), self._told())
         listener = _Listener()
         names = self._names()
         fitted = fit_calibrated(
-            rows, self._config(), observer=listener, attributes=made, feature_names=names
+            rows,
+            self._config(),
+            observer=listener,
+            attributes=made,
+            feature_names=names,
+            image_shape=shape,
         )
         self._rows_seen = len(rows)
         self.interrupted_ = fitted.result.ending is Ending.INTERRUPTED
@@ -366,6 +382,21 @@ class _Listener(Silence):
         """Keep it, once."""
         if message not in self.notes:
             self.notes.append(message)
+
+
+def _shape_of_images(image_shape: Sequence[int] | None, columns: int) -> tuple[int, ...] | None:
+    """Return the shape of one row as an image."""
+    if image_shape is None:
+        return None
+    shape = tuple(image_shape) if isinstance(image_shape, Iterable) else (image_shape,)
+    if not all(isinstance(size, Integral) and size > 0 for size in shape) or (
+        math.prod(shape) != columns
+    ):
+        raise InputError(
+            f"image_shape: {image_shape!r} does not make the {columns} columns of X; give height "
+            "and width, and channels if there are several"
+        )
+    return tuple(map(int, shape))
 
 
 def warn(message: str, category: type[Warning] = GpuaeWarning) -> None:

@@ -27,6 +27,7 @@ def digits():
     return data.data.astype(np.uint8), data.target
 
 
+@pytest.mark.filterwarnings("ignore::gpuae.errors.GpuaeWarning")  # the checks' rows are narrow
 @parametrize_with_checks(
     [small(head_epochs=30, epochs=30, validation=0, optimizer="lbfgs", weight_decay=1e-3)]
 )

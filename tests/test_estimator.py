@@ -118,6 +118,35 @@ def test_fitting_again_starts_afresh(fitted, x):
     np.testing.assert_array_equal(fitted.fit(x).model_.parameters, first)
 
 
+def test_rows_that_are_images_have_a_shape(x):
+    local = Autoencoder(**QUICK | {"init": "distance"}).fit(x, image_shape=(2, 4))
+    direct = fit(x, local._config(), image_shape=(2, 4)).model
+    np.testing.assert_array_equal(local.model_.parameters, direct.parameters)
+    assert local.model_.image_shape == (2, 4)
+    on_a_line = local.fit(x).model_
+    assert not np.array_equal(on_a_line.parameters, direct.parameters)
+    assert on_a_line.image_shape is None
+
+
+def test_the_shape_of_images_goes_through_pipelines_and_files(x, tmp_path):
+    shape = np.array([2, 2, 2])
+    pipeline = make_pipeline(Autoencoder(**QUICK)).fit(x, autoencoder__image_shape=shape)
+    pipeline[-1].save(tmp_path / "model.h5")
+    assert load(tmp_path / "model.h5").model_.image_shape == (2, 2, 2)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (8.0,), (-2, -4), (), 9, "24", (2, "4")], ids=str)
+def test_another_shape_of_images_is_refused(x, shape):
+    with pytest.raises(InputError, match=r"image_shape: .* does not make the 8 columns"):
+        Autoencoder(**QUICK).fit(x, image_shape=shape)
+
+
+def test_what_is_given_as_the_target_is_the_input(x, fitted):
+    """As those write it who come from Keras."""
+    again = Autoencoder(**QUICK).fit(x, x)
+    np.testing.assert_array_equal(again.model_.parameters, fitted.model_.parameters)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "uint64", "float32", "float64"])
 def test_rows_keep_their_type(x, dtype):
     """Bytes are scaled as bytes, which they would not be after a conversion to float64."""

@@ -141,6 +141,28 @@ def test_a_code_with_room_for_every_row_is_remarked(x):
     assert heard.all == []
 
 
+def may_copy(x, **settings):
+    heard = Notes()
+    fit(x, Config.parse(QUICK | {"epochs": 0} | settings), observer=heard)
+    return any("has room for all 8 columns and may copy them" in note for note in heard.all)
+
+
+def test_a_code_that_may_copy_its_input_is_remarked(x):
+    assert may_copy(x, hidden=8)
+    assert may_copy(x, hidden=(9, 30), depth=None)
+    assert not may_copy(x, hidden=7)
+    assert not may_copy(x, hidden=(7, 30), depth=None)
+
+
+@pytest.mark.parametrize(
+    "kept_from_it",
+    [{"dropout": 0.1}, {"sparsity": "topk", "k": 3}, {"noise": "masking", "noise_level": 0.1}],
+    ids=str,
+)
+def test_a_wide_code_of_which_something_is_asked_is_not(x, kept_from_it):
+    assert not may_copy(x, hidden=30, **kept_from_it)
+
+
 def test_few_steps_are_a_reason_for_a_poor_model(x):
     assert "a smaller batch_size (now 200)" in judge(result_of(x, batch_size=200)).advice
     assert "batch_size" not in judge(result_of(x, batch_size=8, epochs=1)).advice

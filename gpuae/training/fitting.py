@@ -448,6 +448,18 @@ def _notes(
             f"a code of {config.code_size} units has room for each of the {rows} training rows "
             "by itself: give more rows, or fewer units"
         )
+    if _can_copy(config, x.shape[1]):
+        yield (
+            f"a code of {config.code_size} units has room for all {x.shape[1]} columns and may "
+            "copy them: give fewer units, or sparsity, noise or dropout"
+        )
+
+
+def _can_copy(config: Config, columns: int) -> bool:
+    """Return whether no layer is narrower than the data and nothing else is asked of the code."""
+    narrowest = min(config.resolved_hidden)
+    free = not (config.code_rule.constrains or config.drops or config.noise != "none")
+    return free and 1 < columns <= narrowest
 
 
 def _remedy(config: Config) -> str:

@@ -570,6 +570,21 @@ def test_the_kl_penalty_by_hand(ops, activation):
     assert total[0] == pytest.approx(1 + 3 * beta * divergence.sum(), rel=1e-13)
 
 
+@pytest.mark.parametrize("rho", [0.05, 0.5])
+def test_the_kl_penalty_is_zero_at_rho_and_grows_away_from_it(ops, rho):
+    def penalty(mean):
+        total = np.zeros(1)
+        ops.kl_slope(array(4 * mean), 4, rho, 1.0, "sigmoid", np.empty(1), total)
+        return total[0] / 4
+
+    below = [penalty(mean) for mean in np.linspace(rho, 0, 9)]
+    above = [penalty(mean) for mean in np.linspace(rho, 1, 9)]
+    for side in (below, above):
+        assert side[0] == pytest.approx(0, abs=1e-15)
+        assert (np.diff(side) > 0).all()
+        assert np.isfinite(side).all()
+
+
 def test_a_mean_activation_is_kept_off_zero_and_one(ops):
     slope, total = np.empty(2), np.zeros(1)
     ops.kl_slope(array(0.0, 5.0), 5, 0.5, 1.0, "sigmoid", slope, total)

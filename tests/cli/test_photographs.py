@@ -57,6 +57,20 @@ def test_patches_can_be_trained_on_and_become_tables(gpuae, photo):
     assert len(Path("p.csv").read_text().splitlines()) == 151
 
 
+def test_tiles_in_colour_are_trained_on_and_rebuilt_as_tiles(gpuae, tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    Image.fromarray(colours).save("colours.png")
+    assert gpuae("convert", "colours.png", "tiles.h5", "--patches", "4x4").code == 0
+    fit = ("fit", "tiles.h5", "-o", "m.h5", "--hidden", 4, "--epochs", 2, "--init", "distance")
+    assert gpuae(*fit).code == 0
+    assert gpuae("reconstruct", "m.h5", "tiles.h5", "-o", "again.h5").code == 0
+    with h5py.File("tiles.h5") as tiles, h5py.File("again.h5") as again:
+        np.testing.assert_array_equal(tiles["data/x"][1].reshape(4, 4, 3), colours[:4, 4:8])
+        for file in (tiles, again):
+            assert file["data/x"].shape == (36, 48)
+            assert file["data/x"].attrs["image_shape"].tolist() == [4, 4, 3]
+
+
 def test_a_folder_is_one_source_by_the_list_of_its_hashes(gpuae, photo):
     Path("folder").mkdir()
     lines = ""

@@ -101,6 +101,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::gpuae.errors.GpuaeWarning")  # of codes as wide as the rows
 @pytest.mark.parametrize("kind", REFUSED)
 def test_models_that_do_not_go_together_are_refused(x, kind):
     settings, says = REFUSED[kind]

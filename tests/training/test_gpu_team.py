@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from gpuae import load
 from gpuae.backends import Device, get_ops
 from gpuae.config import Config
+from gpuae.encoding import encode, into
 from gpuae.errors import DeviceError
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
@@ -66,6 +68,20 @@ def test_training_is_that_of_the_cpu_within_rounding(name, low_rank, relative):
     losses = [own.result.history.arrays()["val_loss"] for own in (ours, cpu)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
     assert relative(ours.model.parameters, cpu.model.parameters) < 1e-3
+
+
+def test_a_model_from_a_gpu_is_used_where_there_is_none(low_rank, tmp_path, monkeypatch, relative):
+    x = rows_for("sparse", low_rank)
+    fitted = fit(x, config_of("sparse")).model
+    assert fitted.attributes["device"].startswith("cuda")
+    codes = np.empty((len(x), 3), np.float32)
+    encode(fitted, x, into(codes), device="cuda")
+    fitted.save(tmp_path / "model.h5", force=False)
+    monkeypatch.setattr("gpuae.backends.cuda_driver.why_not", lambda index=0: "no GPU")
+    elsewhere = load(tmp_path / "model.h5")
+    with pytest.raises(DeviceError):
+        elsewhere.set_params(device="cuda").transform(x)
+    assert relative(elsewhere.set_params(device="auto").transform(x), codes) < 1e-5
 
 
 @each_kind
