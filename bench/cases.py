@@ -1,4 +1,4 @@
-"""What `bench.run` times: the six trainings of gpuae.benchmark, full batches, batch encoding."""
+"""What `bench.run` times: the trainings of gpuae.benchmark, full batches, batch encoding."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ TARGETS = {
         Target(CASES["big"], bound=1.08, peer=0.95),
         Target(CASES["small"], bound=2.6, peer=1.0),
         Target(CASES["topk"], bound=0.45, peer=1 / 6),
+        Target(CASES["classifier"], bound=1.20, peer=1.0),
+        Target(CASES["classifier-big"], bound=1.20, peer=1.0),
         Target(LBFGS, bound=1.3, peer=1 / 8, kind="full_batch"),
         Target(ENCODE, bound=1.8, peer=None, kind="encode"),
     )

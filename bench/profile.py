@@ -16,9 +16,11 @@ from numba.extending import intrinsic
 from gpuae.backends import numba_program
 from gpuae.backends.numba_compile import kernel
 from gpuae.benchmark.cases import Case
-from gpuae.training.fitting import fit
+from gpuae.benchmark.contenders import Job
+from gpuae.benchmark.contenders.ours import train
 from gpuae.training.history import EpochRecord, Silence
 
+EPOCHS = 4
 NAMES = {"gemm": "products", "meet": "waiting for each other"}
 
 
@@ -72,10 +74,8 @@ def profile(case: Case) -> dict[str, float]:
             for (function, _), own in zip(program.calls, seconds, strict=True):
                 spent[_kind(function)] += own
 
-    config = case.config().model_copy(update={"epochs": 4})
-    x = case.data()
     with mock.patch.object(numba_program.Program, "replay", replay):
-        history = fit(x, config, observer=_AfterTheFirst(spent)).model.history
+        history = train(Job(case), EPOCHS, _AfterTheFirst(spent)).history
     epochs, seconds = len(history["seconds"]) - 1, float(history["seconds"][1:].sum())
     threads = max(1, round(sum(spent.values()) / seconds))
     share = 1 / (threads * epochs)

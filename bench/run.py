@@ -24,6 +24,7 @@ from typing import Any
 
 from bench.cases import TARGETS, Target
 from bench.profile import profile
+from gpuae.benchmark.cases import Case
 from gpuae.benchmark.line_up import (
     OURS,
     PRODUCTS,
@@ -59,8 +60,13 @@ def line_up(target: Target, *, with_peers: bool) -> Iterator[Contender]:
         yield products("cpu")
         if with_peers:
             yield from peers("cpu")
-        if with_peers and target.case.name != "denoise" and find_spec("sklearn"):
+        if with_peers and _is_regression(target.case) and find_spec("sklearn"):
             yield Contender(OTHER_LOSS, f"{here}.sklearn_peer")
+
+
+def _is_regression(case: Case) -> bool:
+    """Whether rows are to be rebuilt as they are given."""
+    return case.name != "denoise" and not case.classes
 
 
 def measured(target: Target, asked: argparse.Namespace) -> dict[str, Figures]:

@@ -155,7 +155,7 @@ def _add_legend(axes: Any) -> None:
 
 
 def _network(widths: Sequence[int]) -> str:
-    """Word the widths, of a deep network those up to the code."""
-    if len(widths) == 3:
+    """Word the widths, of a deep autoencoder those up to the code."""
+    if len(widths) == 3 or widths[0] != widths[-1]:
         return "-".join(map(str, widths))
     return "-".join(map(str, widths[: len(widths) // 2 + 1])) + "-…"

@@ -1,4 +1,4 @@
-"""gpuae itself: `fit`, as the command line calls it, held up between rounds of epochs."""
+"""gpuae itself: `fit` or `finetune`, as the command line calls it, held up between rounds."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from queue import Queue
 
 from gpuae.benchmark.contenders import Job, Run
 from gpuae.config import Config
+from gpuae.finetune_config import SHARED, FinetuneConfig
+from gpuae.model.model import Model
+from gpuae.training.classifying import finetune
 from gpuae.training.fitting import fit
-from gpuae.training.history import EpochRecord, Silence
+from gpuae.training.history import EpochRecord, Observer, Silence
 
 ENDLESS = 10**9
 
 
 def prepare(job: Job) -> Run:
-    """Start a fit that waits for the first round."""
-    observer, x = _StepByStep(), job.case.data()
-    config = job.config.model_copy(update={"epochs": ENDLESS})
+    """Start a training that waits for the first round."""
+    observer = _StepByStep()
 
-    def train() -> None:
+    def endless() -> None:
         try:
-            fit(x, config, observer=observer)
+            train(job, ENDLESS, observer)
         except Exception as error:
             observer.done.put(error)
 
-    threading.Thread(target=train, daemon=True).start()
+    threading.Thread(target=endless, daemon=True).start()
 
     def run(count: int) -> tuple[float, list[float]]:
         began = time.perf_counter()
@@ -36,6 +38,17 @@ def prepare(job: Job) -> Run:
         return (time.perf_counter() - began) / count, losses
 
     return run
+
+
+def train(job: Job, epochs: int, observer: Observer) -> Model:
+    """Train for so many epochs, a classifier all of its layers from the first."""
+    x, config, long = job.case.data(), job.config, {"epochs": epochs}
+    if not job.case.classes:
+        return fit(x, config.model_copy(update=long), observer=observer).model
+    start = fit(x, config.model_copy(update={"epochs": 0})).model
+    settings = {name: getattr(config, name) for name in SHARED}
+    own = FinetuneConfig.parse({**settings, "head_epochs": 0}).model_copy(update=long)
+    return finetune(start, x, job.case.labels(x), own, observer=observer).model
 
 
 class _StepByStep(Silence):

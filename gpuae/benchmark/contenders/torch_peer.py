@@ -9,9 +9,9 @@ from typing import Any
 
 from gpuae.benchmark.cases import Case
 from gpuae.benchmark.contenders import Job, Run, timed
-from gpuae.config import Config
 
 torch: Any = import_module("torch")
+functional: Any = torch.nn.functional
 Tensor = Any
 Step = Callable[[Tensor], Tensor]
 """Takes the numbers of a batch's rows, trains on them and returns the loss, all on the device."""
@@ -24,18 +24,25 @@ def prepare(job: Job) -> Run:
         torch.set_num_threads(job.threads)
     torch.set_float32_matmul_precision("highest")  # no TF32
     torch.manual_seed(0)
-    x = torch.from_numpy(job.case.data()).to(device).float() / 255
+    data = _data(job.case, device)
     layers = _layers(job.case).to(device)
-    batch = job.case.batch_size
-    step = _step(job, x, layers)
+    count, batch = job.case.rows, job.case.batch_size
+    step = _step(job, data, layers)
 
     def epoch() -> Tensor:
         total = torch.zeros((), device=device)
-        for rows in torch.randperm(len(x), device=device).split(batch):
+        for rows in torch.randperm(count, device=device).split(batch):
             total += step(rows) * len(rows)
-        return total / len(x)
+        return total / count
 
     return timed(epoch)
+
+
+def _data(case: Case, device: Any) -> list[Tensor]:
+    """Return rows, and what class each is of if it is of one; the last of these is the target."""
+    x = case.data()
+    rows = torch.from_numpy(x).to(device).float() / 255
+    return [rows, torch.from_numpy(case.labels(x)).to(device)] if case.classes else [rows]
 
 
 def _layers(case: Case) -> Any:
@@ -48,9 +55,9 @@ def _layers(case: Case) -> Any:
     return torch.nn.ModuleList(layers)
 
 
-def _step(job: Job, x: Tensor, layers: Any) -> Step:
+def _step(job: Job, data: list[Tensor], layers: Any) -> Step:
     """Return a step in the job's mode: `eager`, `compile` or `graph`."""
-    objective = _objective(job.config, layers)
+    objective = _objective(job, layers)
     if job.mode == "compile":
         way = {"mode": "max-autotune"} if job.on_gpu else {}
         objective = torch.compile(objective, dynamic=False, **way)
@@ -60,21 +67,23 @@ def _step(job: Job, x: Tensor, layers: Any) -> Step:
 
     def step(rows: Tensor) -> Tensor:
         optimizer.zero_grad()
-        loss = objective(x[rows])
+        batch = [own[rows] for own in data]
+        loss = objective(batch[0], batch[-1])
         loss.backward()
         optimizer.step()
         return loss.detach()
 
-    return _captured(step, optimizer, layers, job.case.batch_size, x.device) if captured else step
+    own = (step, optimizer, layers, job.case.batch_size, data[0].device)
+    return _captured(*own) if captured else step
 
 
-def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
-    """Return the objective of a batch as a function of its rows."""
+def _objective(job: Job, layers: Any) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the objective of a batch as a function of its rows and targets."""
+    config, kind = job.config, job.case.loss
     f = {"sigmoid": torch.sigmoid, "relu": torch.relu}[config.resolved("activation")]
-    dropout = torch.nn.functional.dropout
     depth = len(config.resolved_hidden)
 
-    def objective(x: Tensor) -> Tensor:
+    def objective(x: Tensor, target: Tensor) -> Tensor:
         a = x
         if config.noise == "masking":
             a = x * (torch.rand_like(x) >= config.of_layer("noise_level", -1))
@@ -84,12 +93,8 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
                 code = a
                 a = _largest(a, config.of_layer("k", -1)) if config.sparsity == "topk" else a
             if config.drops:
-                a = dropout(a, config.of_layer("dropout", -1))
-        z = layers[-1](a)
-        if config.loss == "bce":
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(z, x)
-        else:
-            loss = ((torch.sigmoid(z) - x) ** 2).sum() / (2 * len(x))
+                a = functional.dropout(a, config.of_layer("dropout", -1))
+        loss = _loss(kind, layers[-1](a), target)
         if config.code_rule.reduces:
             rho, mean = config.of_layer("rho", -1), code.mean(0)
             kl = rho * torch.log(rho / mean) + (1 - rho) * torch.log((1 - rho) / (1 - mean))
@@ -100,6 +105,15 @@ def _objective(config: Config, layers: Any) -> Callable[[Tensor], Tensor]:
         return loss
 
     return objective
+
+
+def _loss(kind: str, z: Tensor, target: Tensor) -> Tensor:
+    """Return a batch's loss of this kind from the last layer's z."""
+    if kind == "softmax":
+        return functional.cross_entropy(z, target)
+    if kind == "bce":
+        return functional.binary_cross_entropy_with_logits(z, target)
+    return ((torch.sigmoid(z) - target) ** 2).sum() / (2 * len(z))
 
 
 def _largest(a: Tensor, k: int) -> Tensor:
