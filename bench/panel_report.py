@@ -112,12 +112,12 @@ def _time_verdict(results: Results, what: str, limit: float, below: float) -> It
 
 def markdown(results: Results) -> Iterator[str]:
     """Yield the tables of a result and its verdict, for a document and for the screen."""
-    yield from _table(_explained_rows(results))
+    yield from table(_explained_rows(results))
     for task in AREAS:
         rows = _area_rows(results, task)
         if len(rows) > 1:
             yield ""
-            yield from _table(rows)
+            yield from table(rows)
     yield ""
     yield from (f"- {line}" for line in verdict(results))
 
@@ -149,7 +149,7 @@ def _figure(own: float | None) -> str:
     return "–" if own is None else f"{own:.4f}"
 
 
-def _table(rows: list[list[str]]) -> Iterator[str]:
+def table(rows: list[list[str]]) -> Iterator[str]:
     """Yield lines of Markdown, columns aligned: the first to the left, figures to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):
