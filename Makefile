@@ -11,7 +11,7 @@ SIDE_BY_SIDE := $(BIN)/pytest --numprocesses auto --dist worksteal
 # Hundreds of tests run the command in a process of its own, which would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long long check bench panel gpu-kit gpu-check mutate-kernels install clean
+.PHONY: demo test test-long long check bench panel reproduce gpu-kit gpu-check mutate-kernels install clean
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force
@@ -35,6 +35,11 @@ bench: $(READY_BENCH)
 
 panel: $(READY_BENCH)
 	$(BIN)/python -m bench.panel --save
+
+# What it is given: --quick, --only NAME, --data FOLDER, --keep FOLDER, --save.
+REPRODUCE ?=
+reproduce: $(READY_BENCH)
+	$(BIN)/python -m bench.reproduce.run $(REPRODUCE)
 
 # What a machine with a GPU and no network needs beside the checkout, into .gpu/.
 KIT ?=
