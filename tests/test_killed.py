@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-FEW, MANY = 4, 25
+FEW, MANY = 3, 25
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["gpuae.cli.fit", "gpuae.training.fitting", "gpuae.encoding"])
 
@@ -97,7 +97,7 @@ def same_but_for_seconds(one, other):
 
 @pytest.fixture
 def folder(tmp_path):
-    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((2000, 12), dtype=np.float32))
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((1000, 12), dtype=np.float32))
     return tmp_path
 
 

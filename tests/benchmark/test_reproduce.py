@@ -270,6 +270,7 @@ def test_units_of_stripes_are_edges_and_random_ones_are_not():
     assert shares(fitted)["oriented"] == 1
 
 
+@pytest.mark.long
 def test_the_module_runs_and_names_its_options():
     command = [sys.executable, "-m", "bench.reproduce.run", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
