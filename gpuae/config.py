@@ -38,7 +38,7 @@ else:
     Loss = Literal[tuple(LOSSES)]
 Decoder: TypeAlias = Literal["untied", "transpose", "tied"]
 Init: TypeAlias = Literal["pca", "glorot", "he", "distance"]
-Noise: TypeAlias = Literal["none", "gaussian", "masking", "salt_pepper"]
+Noise: TypeAlias = Literal["none", "gaussian", "clipped_gaussian", "masking", "salt_pepper"]
 Scale: TypeAlias = Literal["none", "unit", "standard", "shrunk", "pooled", "minmax", "sigma"]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
 Missing: TypeAlias = Literal["refuse", "mean"]
@@ -205,7 +205,7 @@ class Config(Settings):
     )
     noise: Noise = Field("none", description="on the input, in training only")
     noise_level: NotNegative | tuple[NotNegative, ...] = Field(
-        0.0, description="gaussian: standard deviation; others: probability"
+        0.0, description="gaussians: standard deviation; others: probability"
     )
     dropout: Share | tuple[Share, ...] = Field(
         0.0, description="rate on hidden activations, in training"

@@ -37,6 +37,19 @@ struct Gaussian {
     }
 };
 
+struct ClippedGaussian {
+    template <typename T>
+    __device__ static void apply(
+        Quad<T>& x, const Quad<unsigned>& words, const Noise<T>& noise, const Place& at
+    ) {
+        Gaussian::apply(x, words, noise, at);
+        for (int i = 0; i < QUAD && i < at.left; ++i) {
+            const T low = noise.low[at.column + i], high = noise.high[at.column + i];
+            x.at[i] = x.at[i] < low ? low : x.at[i] > high ? high : x.at[i];  // keeps NaN
+        }
+    }
+};
+
 struct Masking {
     template <typename T>
     __device__ static void apply(

@@ -18,7 +18,12 @@ TURNED = 32
 """Units of a tile that is written transposed."""
 
 REALS = (("float",), ("double",))
-NOISES = {"gaussian": "Gaussian", "masking": "Masking", "salt_pepper": "SaltPepper"}
+NOISES = {
+    "gaussian": "Gaussian",
+    "clipped_gaussian": "ClippedGaussian",
+    "masking": "Masking",
+    "salt_pepper": "SaltPepper",
+}
 """C++ name of each kind of noise."""
 
 

@@ -958,8 +958,7 @@ def _scaling(source: Array, scaling: Scaling) -> dict[str, Any]:
 
 
 def _noise(noise: Corruption) -> dict[str, Any]:
-    threshold = 0 if noise.kind == "gaussian" else philox.threshold(noise.level)
-    return {"seed": noise.seed, "level": noise.level, "threshold": threshold}
+    return {"seed": noise.seed, "level": noise.level, "threshold": noise.threshold}
 
 
 def _dropout(layer: int, rate: float, seed: int) -> dict[str, Any]:

@@ -446,5 +446,4 @@ def _scaling(scaling: Scaling) -> tuple[Matrix, Matrix, Any, Any]:
 def _corruption(noise: Corruption, x: Matrix) -> tuple[Any, ...]:
     level = x.dtype.type(noise.level)
     key = philox.key_of(noise.seed)
-    threshold = 0 if noise.kind == "gaussian" else philox.threshold(noise.level)
-    return key, level, threshold, noise.low, noise.high
+    return key, level, noise.threshold, noise.low, noise.high

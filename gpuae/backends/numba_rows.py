@@ -131,7 +131,24 @@ def gaussian(x: Any, words: Any, level: Any, threshold: Any, low: Any, high: Any
             out[j + 1] = x[j + 1] + radius * sin_turn(angle)
 
 
-CORRUPTIONS = {"masking": masking, "salt_pepper": salt_pepper, "gaussian": gaussian}
+@elementwise
+def clipped_gaussian(
+    x: Any, words: Any, level: Any, threshold: Any, low: Any, high: Any, out: Any
+) -> None:
+    """Add level·normal, and stay within the columns' ends."""
+    gaussian(x, words, level, threshold, low, high, out)
+    for j in range(x.size):
+        lowest, highest, value = low[j], high[j], out[j]
+        value = lowest if value < lowest else value
+        out[j] = highest if value > highest else value
+
+
+CORRUPTIONS = {
+    "masking": masking,
+    "salt_pepper": salt_pepper,
+    "gaussian": gaussian,
+    "clipped_gaussian": clipped_gaussian,
+}
 
 
 @elementwise

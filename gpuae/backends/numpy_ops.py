@@ -428,6 +428,10 @@ def _gaussian(x: Matrix, drawn: NDArray[np.uint32], noise: Corruption) -> Matrix
     return np.asarray(x + x.dtype.type(noise.level) * normals)
 
 
+def _clipped_gaussian(x: Matrix, drawn: NDArray[np.uint32], noise: Corruption) -> Matrix:
+    return np.clip(_gaussian(x, drawn, noise), noise.low, noise.high)
+
+
 def _masking(x: Matrix, drawn: NDArray[np.uint32], noise: Corruption) -> Matrix:
     masked = drawn[:, : x.shape[1]] < philox.threshold(noise.level)
     return np.where(masked, x.dtype.type(0), x)
@@ -442,6 +446,7 @@ def _salt_pepper(x: Matrix, drawn: NDArray[np.uint32], noise: Corruption) -> Mat
 
 _CORRUPTIONS: dict[str, Callable[[Matrix, NDArray[np.uint32], Corruption], Matrix]] = {
     "gaussian": _gaussian,
+    "clipped_gaussian": _clipped_gaussian,
     "masking": _masking,
     "salt_pepper": _salt_pepper,
 }

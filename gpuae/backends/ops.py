@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from numpy.typing import NDArray
 
+from gpuae.backends import philox
 from gpuae.config import Activation, Loss, Noise
 
 Array: TypeAlias = Any
@@ -29,6 +30,9 @@ Array: TypeAlias = Any
 ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 RHO_FLOOR = 1e-6
 """The mean activation of a code unit is kept this far away from 0 and 1."""
+
+NORMAL: tuple[Noise, ...] = ("gaussian", "clipped_gaussian")
+"""Kinds of noise that are drawn from a normal distribution, of standard deviation `level`."""
 
 EPOCH, START, STEP, ROW_BASE = range(4)
 """Places in `Clock.counters`."""
@@ -82,13 +86,21 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Corruption:
-    """Noise on the input. `low` and `high`, of shape (d,), are what salt_pepper sets."""
+    """Noise on the input.
+
+    `low` and `high`, of shape (d,), are what salt_pepper sets and clipped_gaussian stays within.
+    """
 
     kind: Noise
     level: float
     seed: int
     low: Array
     high: Array
+
+    @property
+    def threshold(self) -> int:
+        """Words below it are events, where the level is a probability; else 0."""
+        return 0 if self.kind in NORMAL else philox.threshold(self.level)
 
 
 SPARSE_SHARE = 1 / 16

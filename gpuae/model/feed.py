@@ -65,10 +65,10 @@ class Feed:
 
         noise, whitening = None, preprocess.whitening
         if noisy and config.noise != "none":
-            low, high = vector(preprocess.low), vector(preprocess.high)
-            noise = Corruption(
-                config.noise, config.of_layer("noise_level", 0), config.seed, low, high
-            )
+            clipped = config.noise == "clipped_gaussian"
+            ends = preprocess.ends() if clipped else (preprocess.low, preprocess.high)
+            level, (low, high) = config.of_layer("noise_level", 0), map(vector, ends)
+            noise = Corruption(config.noise, level, config.seed, low, high)
         return cls(
             ops=ops,
             source=ops.asarray(source),

@@ -113,6 +113,16 @@ class Preprocess:
         before = self.center + mean / self.factor
         return before, mean - (before - self.center) * self.factor
 
+    def ends(self) -> tuple[Vector, Vector]:
+        """Return the lowest and the highest preprocessed value that a column may take, each (d,).
+
+        Columns that are scaled by the same numbers, as pixels are, have the ends of all of them.
+        """
+        alike = self.whitening is None and not np.ptp(self.center) and not np.ptp(self.factor)
+        if not alike:
+            return self.low, self.high
+        return np.full_like(self.low, self.low.min()), np.full_like(self.high, self.high.max())
+
     def is_lost_in(self, dtype: np.dtype[Any]) -> bool:
         """Whether a column is so far from 0 that rounding to this type shows beside its spread."""
         center, _ = self.centers()

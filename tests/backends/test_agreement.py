@@ -162,7 +162,7 @@ def test_normals_agree_to_a_hundred_thousandth(fast_ops, rows_at, dtype):
 @pairwise(
     shape=SHAPES,
     dtype=TYPES,
-    kind=["gaussian", "masking", "salt_pepper"],
+    kind=["gaussian", "clipped_gaussian", "masking", "salt_pepper"],
     elsewhere=[False, True],
     source=["uint8", "int32", "float32", "float64"],
 )
@@ -173,7 +173,7 @@ def test_gathering_and_corrupting_at_once(
     number = np.result_type(source, dtype)
     x = (100 * uniform((count + 3, columns), "float64", 4)).astype(source)
     center, factor = normal(columns, number, 5), 0.1 + uniform(columns, number, 6)
-    low, high = normal(columns, dtype, 7), normal(columns, dtype, 8)
+    low, high = np.sort(normal((2, columns), dtype, 7), axis=0)
     order = np.arange(count + 2)[::-1]
     places = np.roll(order, 1) if elsewhere else None
     rows = rows_at(order, start=1, first=1, count=count, epoch=4, row_base=9, places=places)
@@ -186,9 +186,11 @@ def test_gathering_and_corrupting_at_once(
     assert_agree(call, 1e-5 if dtype == "float32" else 1e-12, x=x, out=empty, noisy=empty)
 
 
-@pairwise(shape=SHAPES, dtype=TYPES, kind=["gaussian", "masking", "salt_pepper"])
+@pairwise(
+    shape=SHAPES, dtype=TYPES, kind=["gaussian", "clipped_gaussian", "masking", "salt_pepper"]
+)
 def test_corrupting(assert_agree, rows_at, shape, dtype, kind):
-    low, high = normal(shape[1], dtype, 7), normal(shape[1], dtype, 8)
+    low, high = np.sort(normal((2, shape[1]), dtype, 7), axis=0)
     rows = rows_at(np.arange(shape[0] + 3), start=1, first=2, count=shape[0], epoch=1, row_base=4)
     noise = Corruption(kind, 0.4, 77, low, high)
     assert_agree(

@@ -182,6 +182,15 @@ def test_gaussian_noise_has_mean_zero_and_the_levels_deviation(ops, rows_at, dty
     assert abs(np.corrcoef(noise[:, :-1].ravel(), noise[:, 1:].ravel())[0, 1]) < 4 / np.sqrt(count)
 
 
+def test_clipped_gaussian_noise_is_gaussian_noise_within_the_ends(ops, rows_at):
+    x = np.linspace(-4, 5, ROWS * COLUMNS, dtype=np.float32).reshape(ROWS, COLUMNS)
+    x[3, 4] = np.nan
+    noisy = noisy_rows(ops, rows_at, "gaussian", 1.5, x)
+    clipped = noisy_rows(ops, rows_at, "clipped_gaussian", 1.5, x)
+    np.testing.assert_array_equal(clipped, np.clip(noisy, -3, 4))
+    assert 0.05 < (clipped == -3).mean() < 0.5
+
+
 @pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
 def test_masking_sets_this_share_of_the_values_to_zero(ops, rows_at, level):
     out = noisy_rows(ops, rows_at, "masking", level)
@@ -199,7 +208,7 @@ def test_salt_pepper_sets_half_of_the_share_to_each_end(ops, rows_at, level):
     assert abs((out == 4).mean() - level / 2) <= 4 * spread
 
 
-@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_pepper"])
+@pytest.mark.parametrize("kind", ["gaussian", "clipped_gaussian", "masking", "salt_pepper"])
 def test_noise_belongs_to_the_row_in_the_data_and_the_epoch(ops, rows_at, kind):
     x = np.full((6, 9), 0.5, np.float32)
     whole = noisy_rows(ops, rows_at, kind, 0.4, x, epoch=3, row_base=10)
@@ -220,7 +229,7 @@ def test_masking_takes_the_words_of_the_counter(ops, rows_at):
     np.testing.assert_array_equal(out[0], words >= int(0.3 * 2**32))
 
 
-@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_pepper"])
+@pytest.mark.parametrize("kind", ["gaussian", "clipped_gaussian", "masking", "salt_pepper"])
 @pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
 def test_the_fused_gather_is_gather_then_corrupt(ops, rows_at, kind, source):
     random = np.random.default_rng(1)

@@ -80,7 +80,7 @@ def test_softmax_is_recorded_with_and_without_a_target(ops, dtype):
 
 @pairwise(
     dtype=["float32", "float64"],
-    kind=["gaussian", "masking", "salt_pepper"],
+    kind=["gaussian", "clipped_gaussian", "masking", "salt_pepper"],
     source=["uint8", "int64", "float32", "float64"],
 )
 def test_tuples_numbers_and_rows_that_may_not_be_written(ops, rows_at, kind, source, dtype):

@@ -3,7 +3,8 @@
     python tests/kernels/mutate.py [--file NAME ...] [--kind KIND ...] [--line N] [--list]
 
 Each change is compiled for the CPU and put through the tests of the kernels, and if these pass
-through a sanitizer. What survives must be explained in equivalent.toml, or the exit code is 1.
+through the sanitizers. What survives must be explained in equivalent.toml, or the exit code is 1;
+what is explained there is put through the tests alone.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ TESTS = [
 ]
 PYTEST = ["-q", "-x", "-p", "no:cacheprovider", *TESTS]
 UNBUILT, FAILED = 3, 4
+SANITIZERS = {5: ("address", "libasan.so"), 6: ("thread", "libtsan.so")}
+"""Each sanitizer and its library, by the exit code that says that it saw a change."""
 NOT_EXPLAINED = "NOT EXPLAINED"
 OF_FILE = {
     "rows.cu": "gather or corrupt or noise or mask_ or masks or normals or unscale or dropout"
@@ -211,51 +214,51 @@ class Trials:
             if self._said:
                 unbuilt = "RuntimeError" in self._said and " error: " in self._said
                 return UNBUILT if unbuilt else FAILED
-        return 0
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.alarm(0)
+        return 0 if why_equivalent(mutant) else sanitized(mutant, kernels)
 
     def _done(self, mutant: Mutant, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         said = {
             0: "survives",
             UNBUILT: "does not compile",
+            **{code: f"{name} sanitizer" for code, (name, _) in SANITIZERS.items()},
             -signal.SIGVTALRM: "runs for ever",
             -signal.SIGALRM: "waits for ever",
         }
         verdict = said.get(code, "wrong results" if code > 0 else "ends the process")
-        if verdict == "survives":
-            verdict = sanitized(mutant, self.folder)
         self.verdicts[mutant] = verdict
         if verdict == "survives":
-            why = explanations().get((mutant.file, mutant.right.strip(), mutant.wrong.strip()))
-            print(f"SURVIVES {mutant}\n    {why or NOT_EXPLAINED}", flush=True)
+            print(f"SURVIVES {mutant}\n    {why_equivalent(mutant) or NOT_EXPLAINED}", flush=True)
         if len(self.verdicts) % 25 == 0:
             print(f"{len(self.verdicts)} of {len(self.mutants)}", flush=True)
 
 
-def sanitized(mutant: Mutant, folder: Path) -> str:
-    """Return which sanitizer sees a change, or that it survives them too."""
-    with TemporaryDirectory(dir=folder) as own:
-        kernels = Path(own) / "kernels"
-        mutant.write(kernels)
-        for sanitizer, name in (("address", "libasan.so"), ("thread", "libtsan.so")):
-            command = ["g++", f"-print-file-name={name}"]
-            found = subprocess.run(command, capture_output=True, text=True, check=True)
-            environment = {
-                **os.environ,
-                "LD_PRELOAD": found.stdout.strip(),
-                "GPUAE_KERNELS": str(kernels),
-                "GPUAE_SANITIZER": sanitizer,
-                "ASAN_OPTIONS": "detect_leaks=0",
-                "TSAN_OPTIONS": "halt_on_error=1",
-            }
-            chosen = f"cuda and ({OF_FILE[mutant.file]}) and {SANITIZED}"
-            command = [sys.executable, "-m", "pytest", *PYTEST, "-k", chosen]
-            done = subprocess.run(
-                command, capture_output=True, check=False, env=environment, cwd=ROOT
-            )
-            if done.returncode != 0:
-                return f"{sanitizer} sanitizer"
-    return "survives"
+def sanitized(mutant: Mutant, kernels: Path) -> int:
+    """Return the code of the sanitizer that sees a change of the kernels there, or 0."""
+    for code, (sanitizer, name) in SANITIZERS.items():
+        command = ["g++", f"-print-file-name={name}"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+        environment = {
+            **os.environ,
+            "LD_PRELOAD": found.stdout.strip(),
+            "GPUAE_KERNELS": str(kernels),
+            "GPUAE_SANITIZER": sanitizer,
+            "ASAN_OPTIONS": "detect_leaks=0",
+            "TSAN_OPTIONS": "halt_on_error=1",
+        }
+        chosen = f"cuda and ({OF_FILE[mutant.file]}) and {SANITIZED}"
+        command = [sys.executable, "-m", "pytest", *PYTEST, "-k", chosen]
+        done = subprocess.run(command, capture_output=True, check=False, env=environment, cwd=ROOT)
+        if done.returncode != 0:
+            return code
+    return 0
+
+
+def why_equivalent(mutant: Mutant) -> str | None:
+    """Return the explanation of a change, if it has one."""
+    return explanations().get((mutant.file, mutant.right.strip(), mutant.wrong.strip()))
 
 
 def explanations() -> dict[tuple[str, str, str], str]:

@@ -293,6 +293,28 @@ def test_the_target_stays_clean_beside_the_noisy_input(ops, whiten):
     np.testing.assert_array_equal(tile.noisy[~masked], tile.clean[~masked])
 
 
+@pytest.mark.parametrize(
+    ("settings", "alike"),
+    [
+        ({"scale": "none"}, True),
+        ({"scale": "unit"}, True),
+        ({"scale": "sigma"}, True),
+        ({"scale": "standard"}, False),
+        ({"scale": "pooled"}, False),
+        ({"scale": "none", "whiten": "pca"}, False),
+    ],
+)
+def test_clipped_noise_stays_within_the_ends_of_the_column_or_of_all_alike(ops, settings, alike):
+    x = correlated(40)
+    noise = {"noise": "clipped_gaussian", "noise_level": 100.0}
+    preprocess, tile, _ = fed(ops, x, range(40), **noise, **settings)
+    low, high = preprocess.low, preprocess.high
+    if alike:
+        low, high = np.full(5, low.min()), np.full(5, high.max())
+    np.testing.assert_array_equal(tile.noisy.min(axis=0), low)
+    np.testing.assert_array_equal(tile.noisy.max(axis=0), high)
+
+
 def test_salt_and_pepper_are_the_columns_own_ends(ops):
     x = correlated(40)
     settings = {"noise": "salt_pepper", "noise_level": 1.0, "scale": "standard"}

@@ -123,7 +123,10 @@ def test_gradients_are_right_for_all_settings(activation, output_activation):
 
 
 EXTRAS = [
-    *({"noise": noise, "noise_level": 0.3} for noise in ("gaussian", "masking", "salt_pepper")),
+    *(
+        {"noise": noise, "noise_level": 0.3}
+        for noise in ("gaussian", "clipped_gaussian", "masking", "salt_pepper")
+    ),
     {"dropout": 0.4},
     {"dropout": 0.4, "noise": "masking", "noise_level": 0.3},
     *({"whiten": whiten, "output_activation": "identity"} for whiten in ("pca", "zca")),

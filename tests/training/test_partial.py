@@ -22,13 +22,15 @@ def fed(portions, **settings):
     return training
 
 
-@pytest.mark.parametrize("noise", ["none", "gaussian", "masking", "salt_pepper"])
+@pytest.mark.parametrize(
+    "noise", ["none", "gaussian", "clipped_gaussian", "masking", "salt_pepper"]
+)
 def test_portions_of_whole_batches_are_like_one(device, x, noise):
     """With noise and dropout too: rows are numbered by a running count."""
     settings = {"dropout": 0.2, "device": device, "noise": noise}
     if noise != "none":
         settings["noise_level"] = 0.3
-    if noise == "salt_pepper":  # its ends are learnt from the first portion
+    if noise in ("salt_pepper", "clipped_gaussian"):  # ends are learnt from the first portion
         x[0], x[1] = x.min(axis=0), x.max(axis=0)
     whole = fed([x], **settings).model()
     parts = fed([x[:40], x[40:60], x[60:]], **settings).model()

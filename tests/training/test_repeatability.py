@@ -169,7 +169,7 @@ class Spy:
 
 @pytest.mark.parametrize("device", ["numpy", "cpu"], indirect=True)
 @pytest.mark.usefixtures("interpreted")
-@pytest.mark.parametrize("noise", ["gaussian", "masking", "salt_pepper"])
+@pytest.mark.parametrize("noise", ["gaussian", "clipped_gaussian", "masking", "salt_pepper"])
 def test_a_row_has_the_same_noise_in_every_batch_and_tile(ops, device, noise, monkeypatch, x):
     seen = []
     for own in ({}, {"batch_size": 32, "tile_rows": 5}, {"shuffle": "none", "threads": 1}):
