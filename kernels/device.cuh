@@ -122,7 +122,7 @@ __device__ inline Tile tile_of(Index number, Index rows, Index columns, Index st
 // them: each warp's strips, then the warps.
 template <typename T>
 __device__ inline T sum_of_strips(const T* partials, Index strips, Index stride) {
-    T total = 0;
+    T total = {};
     for (Index first = 0; first < WARPS; ++first) {
         T sum = 0;
         for (Index strip = first; strip < strips; strip += WARPS) sum += partials[strip * stride];

@@ -104,6 +104,22 @@ def test_a_program_leaves_what_its_calls_would(cuda, seed):
             np.testing.assert_array_equal(got, expected)
 
 
+def test_sums_of_many_strips_are_added_in_the_same_order(cuda):
+    """More strips than a block has warps, so that a warp has several."""
+    a = np.random.default_rng(2).random((300, WIDTH)).astype(np.float32)
+    (recorder,) = cuda.recorders(1, lambda: None)
+    left = []
+    for ops in (cuda, recorder.ops):
+        sums, slope, total = np.ones(WIDTH), np.zeros(WIDTH, np.float32), np.zeros(1)
+        ops.add_column_sums(a, sums)
+        ops.kl_slope(sums, 500, 0.1, 1.0, "sigmoid", slope, total)
+        left.append((sums, slope, total))
+    recorder.take().replay(1)
+    for expected, got in zip(*left, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    np.testing.assert_allclose(left[1][0], 1 + a.sum(axis=0, dtype=float), rtol=1e-12)
+
+
 def launches_of_a_step(ops, gpu, widths, *, sparse):
     """Record a step of an autoencoder of these widths and return the launches of a replay."""
     (recorder,) = ops.recorders(1, lambda: None)
