@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    clone,
-)
+from sklearn.base import ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gpuae import classification, encoding
 from gpuae.errors import ConfigError
-from gpuae.estimator import ROW_TYPES, Autoencoder, warn
+from gpuae.estimator import Autoencoder
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.labels import as_classes
 from gpuae.model.model import Model
+from gpuae.model_estimator import ROW_TYPES, CodingEstimator, warn
 from gpuae.storage import provenance
 from gpuae.storage.arrays import check_finite
 from gpuae.training.classifying import SHOWN, finetune
 from gpuae.training.trainer import Ending
 
 
-class AutoencoderClassifier(
-    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
-    TransformerMixin,  # type: ignore[misc]
-    ClassifierMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
-):
+class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[misc]
     """An autoencoder of all rows whose encoder is then trained to tell their classes.
 
     `fit` trains the autoencoder without labels, a softmax layer on its codes, and then the whole.
@@ -178,34 +167,6 @@ class AutoencoderClassifier(
         rows = self._known_rows(X)
         return classification.probabilities(self.model_, rows, note=warn, **self._run_options())
 
-    def transform(self, X: Any) -> NDArray[Any]:
-        """Return the code (n, k) of each row of X (n, d), as the trained encoder makes it."""
-        rows = self._known_rows(X)
-        out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
-        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options(), note=warn)
-        return out
-
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the classifier to an HDF5 file, which `gpuae.load` and the commands read.
-
-        Raises
-        ------
-        OutputError
-            Where the file exists (without `force`) or cannot be written.
-        """
-        check_is_fitted(self, "model_")
-        self.model_.save(Path(path), force=force)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []
-        tags.input_tags.allow_nan = self._allows_missing()
-        return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.model_.network.code_size
-
     @classmethod
     def _of(cls, model: Model) -> Self:
         """Return a fitted classifier from a file."""
@@ -217,10 +178,8 @@ class AutoencoderClassifier(
         estimator = cls(Autoencoder(**settings), **config)
         estimator._set_model(model)
         estimator.classes_ = known.classes
-        estimator.n_features_in_ = model.network.columns
+        estimator._take_columns(model)
         estimator.validation_accuracy_ = None
-        if model.feature_names is not None:
-            estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
         return estimator
 
     def _set_model(self, model: Model) -> None:
@@ -255,17 +214,6 @@ class AutoencoderClassifier(
         own = {name: getattr(self, name) for name in FinetuneConfig.model_fields}
         own["class_weight"] = _named(self.class_weight, classes)
         return FinetuneConfig.parse(own, source="AutoencoderClassifier")
-
-    def _run_options(self) -> dict[str, Any]:
-        return {"device": self.device, "threads": self.threads}
-
-    def _known_rows(self, X: Any) -> NDArray[Any]:
-        check_is_fitted(self, "model_")
-        rows: NDArray[Any] = validate_data(
-            self, X, reset=False, dtype=ROW_TYPES, order="C", ensure_all_finite=False
-        )
-        check_finite(rows, "X", missing=self.model_.preprocess.fill is not None)
-        return rows
 
 
 def _named(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from numbers import Integral
@@ -13,18 +11,17 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from gpuae import encoding, outliers
 from gpuae.config import Config
-from gpuae.errors import GpuaeWarning, InputError
+from gpuae.errors import InputError
 from gpuae.model.model import Model
 from gpuae.model.stack import stack as stacked
+from gpuae.model_estimator import CodingEstimator, warn
 from gpuae.presets import Preset
 from gpuae.storage import provenance
-from gpuae.storage.arrays import check_finite
 from gpuae.training.calibrating import fit_calibrated
 from gpuae.training.fitting import Fit
 from gpuae.training.history import Silence
@@ -32,16 +29,8 @@ from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
 from gpuae.verdict import Verdict, judge
 
-ROW_TYPES = (
-    *(np.float64, np.float32),
-    *(np.uint8, np.uint16, np.uint32, np.uint64, np.int8, np.int16, np.int32, np.int64),
-)
-"""Types that rows may keep; any other numbers become the first."""
-BETWEEN = ("gpuae", "sklearn", "joblib")
-"""Packages whose code may lie between a method and the line that a warning is about."""
 
-
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Autoencoder(CodingEstimator):
     """An autoencoder that learns a code for the rows of a matrix.
 
     Every parameter is a setting of the table in README.md, with the same name and default; None
@@ -215,7 +204,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             For rows that cannot be used, or do not make images of this shape.
         """
         self._partial: PartialFit | None = None
-        rows = self._rows(X, reset=True)
+        rows = self._new_rows(X)
         shape = _shape_of_images(image_shape, rows.shape[1])
         made = provenance.attributes("Autoencoder.fit", (), self._told())
         listener = _Listener()
@@ -249,7 +238,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         is learnt from the first portion, so it should be typical.
         """
         fitted: Model | None = getattr(self, "model_", None)
-        rows = self._rows(X, reset=fitted is None)
+        rows = self._new_rows(X) if fitted is None else self._known_rows(X)
         training: PartialFit | None = getattr(self, "_partial", None)
         if training is None:
             seen = getattr(self, "_rows_seen", 0)
@@ -265,13 +254,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.verdict_ = None
         self.n_iter_ += 1
         return self
-
-    def transform(self, X: Any) -> NDArray[Any]:
-        """Return the code (n, k) of each row of X (n, d)."""
-        rows = self._known_rows(X)
-        out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
-        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options(), note=warn)
-        return out
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
         """Return the reconstruction (n, d), in the data's own units, from codes X (n, k)."""
@@ -305,61 +287,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Return the mean of `score_samples`: 0 is a perfect reconstruction."""
         return float(self.score_samples(X).mean())
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the model to an HDF5 file, which `gpuae.load` and the commands read.
-
-        Raises
-        ------
-        OutputError
-            Where the file exists (without `force`) or cannot be written.
-        """
-        check_is_fitted(self, "model_")
-        self.model_.save(Path(path), force=force)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []  # codes have the dtype of the settings
-        tags.input_tags.allow_nan = self.missing == "mean"
-        return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.model_.network.code_size
-
     def _config(self) -> Config:
         return Config.parse(self.get_params(), source="Autoencoder")
-
-    def _scores(self, rows: NDArray[Any], note: encoding.Note | None = None) -> NDArray[np.float64]:
-        out = np.empty(len(rows))
-        encoding.score(self.model_, rows, encoding.into(out), **self._run_options(), note=note)
-        return out
 
     def _told(self) -> dict[str, str]:
         """Return what decides the result beside the settings: the name of a preset."""
         preset: str | None = getattr(self, "_preset", None)
         return {} if preset is None else {"preset": preset}
 
-    def _names(self) -> tuple[str, ...] | None:
-        names = getattr(self, "feature_names_in_", None)
-        return None if names is None else tuple(map(str, names))
-
-    def _run_options(self) -> dict[str, Any]:
-        return {"device": self.device, "threads": self.threads}
-
-    def _rows(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        rows: NDArray[Any] = validate_data(
-            self, X, reset=reset, dtype=ROW_TYPES, order="C", ensure_all_finite=False
-        )
-        check_finite(rows, "X", missing=self.missing == "mean")  # says what helps, unlike sklearn's
-        return rows
+    def _allows_missing(self) -> bool:
+        return self.missing == "mean"
 
     def check_rows(self, X: Any) -> None:
         """Refuse rows of other columns than it was fitted on, by number or by name."""
         self._known_rows(X)
-
-    def _known_rows(self, X: Any) -> NDArray[Any]:
-        check_is_fitted(self, "model_")
-        return self._rows(X, reset=False)
 
     def _judge(self, fitted: Fit) -> None:
         self.verdict_ = judge(fitted)
@@ -397,14 +338,6 @@ def _shape_of_images(image_shape: Sequence[int] | None, columns: int) -> tuple[i
             "and width, and channels if there are several"
         )
     return tuple(map(int, shape))
-
-
-def warn(message: str, category: type[Warning] = GpuaeWarning) -> None:
-    """Warn of the line outside of the packages between, whichever of them called which."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in BETWEEN:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
 
 
 def load(path: str | Path) -> Any:
@@ -445,8 +378,6 @@ def _fitted(model: Model) -> Autoencoder:
     # how rows are cut into tiles was chosen for the old data; new ones may want another choice
     estimator = Autoencoder(**model.config.model_dump() | {"tile_rows": None})
     estimator._set_model(model)
-    estimator.n_features_in_ = model.network.columns
+    estimator._take_columns(model)
     estimator.n_iter_ = len(model.history.get("epoch", ()))
-    if model.feature_names is not None:
-        estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
     return estimator

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from gpuae import encoding, outliers
 from gpuae.config import Config
-from gpuae.estimator import ROW_TYPES
 from gpuae.model.calibration import Calibration
 from gpuae.model.model import Model
+from gpuae.model_estimator import ModelEstimator, warn
 from gpuae.presets import Preset
 from gpuae.storage import provenance
 from gpuae.training.calibrating import fit_calibrated
@@ -26,7 +24,7 @@ from gpuae.training.calibrating import fit_calibrated
 PRESET = "outliers"
 
 
-class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
     """Finds the rows of a matrix that are unlike the others, by means of an autoencoder.
 
     Its settings are those of the preset `outliers` with what is given here, and `dtype=float64`, in
@@ -105,25 +103,22 @@ class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             When the loss stops being finite.
         """
         config = self._config()
-        rows = self._rows(X, reset=True)
-        names = getattr(self, "feature_names_in_", None)
+        rows = self._new_rows(X)
         fitted = fit_calibrated(
             rows,
             config,
             attributes=provenance.attributes("OutlierDetector.fit", (), {"preset": PRESET}),
-            feature_names=None if names is None else tuple(map(str, names)),
+            feature_names=self._names(),
         )
         fitted.raise_if_diverged()
         self._set_model(fitted.model, rows)
         if fitted.interrupted:
-            message = "interrupted: rows are judged by what was learnt so far"
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+            warn("interrupted: rows are judged by what was learnt so far", ConvergenceWarning)
         return self
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the negative score of each row (n,): the lower, the more unlike the others."""
-        check_is_fitted(self, "model_")
-        return -self._scores(self._rows(X, reset=False))
+        return -self._scores(self._known_rows(X))
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return `score_samples` minus `offset_` (n,): below 0 are outliers."""
@@ -144,8 +139,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def contributions(self, X: Any) -> NDArray[np.float64]:
         """Return each column's share of the score of each row, (n, d)."""
-        check_is_fitted(self, "model_")
-        rows = self._rows(X, reset=False)
+        rows = self._known_rows(X)
         out = np.empty(rows.shape)
         sink = encoding.into(out)
         report = outliers.Report(self.model_, shares=True)
@@ -153,20 +147,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             report,
             rows,
             lambda start, block: sink(start, block["contributions"]),
-            **self._machine(),
+            **self._run_options(),
         )
         return out
-
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the model to an HDF5 file, which `gpuae score` and the other commands read.
-
-        Raises
-        ------
-        OutputError
-            Where the file exists (without `force`) or cannot be written.
-        """
-        check_is_fitted(self, "model_")
-        self.model_.save(Path(path), force=force)
 
     def _config(self) -> Config:
         own = self.get_params(deep=False)
@@ -186,22 +169,5 @@ class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "model_")
         return outliers.calibration_of(self.model_)
 
-    def _scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        out = np.empty(len(rows))
-        encoding.score(self.model_, rows, encoding.into(out), **self._machine())
-        return out
-
-    def _machine(self) -> dict[str, Any]:
-        return {"device": self.device, "threads": self.threads}
-
-    def _rows(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        missing = (self.settings or {}).get("missing") == "mean"
-        rows: NDArray[Any] = validate_data(
-            self,
-            X,
-            reset=reset,
-            dtype=ROW_TYPES,
-            order="C",
-            ensure_all_finite="allow-nan" if missing else True,
-        )
-        return rows
+    def _allows_missing(self) -> bool:
+        return (self.settings or {}).get("missing") == "mean"

@@ -22,6 +22,7 @@ LAYERS = [
     {"training", "encoding", "outliers"},
     {
         "estimator",
+        "model_estimator",
         "outlier_detector",
         "classification",
         "classifier",

@@ -1,0 +1,118 @@
+"""What the estimators share: a fitted model, the rows that it takes, what it makes of them."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gpuae import encoding
+from gpuae.errors import GpuaeWarning
+from gpuae.model.model import Model
+from gpuae.storage.arrays import check_finite
+
+ROW_TYPES = (
+    *(np.float64, np.float32),
+    *(np.uint8, np.uint16, np.uint32, np.uint64, np.int8, np.int16, np.int32, np.int64),
+)
+"""Types that rows may keep; any other numbers become the first."""
+BETWEEN = ("gpuae", "sklearn", "joblib")
+"""Packages whose code may lie between a method and the line that a warning is about."""
+
+
+class ModelEstimator(BaseEstimator):  # type: ignore[misc]
+    """An estimator whose `fit` leaves a `model_`."""
+
+    model_: Model
+    device: str
+    threads: int | None
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the model to an HDF5 file, which `gpuae.load` and the commands read.
+
+        Raises
+        ------
+        OutputError
+            Where the file exists (without `force`) or cannot be written.
+        """
+        check_is_fitted(self, "model_")
+        self.model_.save(Path(path), force=force)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._allows_missing()
+        return tags
+
+    def _allows_missing(self) -> bool:
+        """Whether the settings let values be missing."""
+        raise NotImplementedError
+
+    def _new_rows(self, X: Any) -> NDArray[Any]:
+        """Return the rows (n, d) to learn from, and remember their columns."""
+        rows: NDArray[Any] = validate_data(
+            self, X, dtype=ROW_TYPES, order="C", ensure_all_finite=False
+        )
+        check_finite(rows, "X", missing=self._allows_missing())  # says what helps
+        return rows
+
+    def _known_rows(self, X: Any) -> NDArray[Any]:
+        """Return rows (n, d) of the columns that are known from training."""
+        check_is_fitted(self, "model_")
+        rows: NDArray[Any] = validate_data(
+            self, X, reset=False, dtype=ROW_TYPES, order="C", ensure_all_finite=False
+        )
+        check_finite(rows, "X", missing=self.model_.preprocess.fill is not None)
+        return rows
+
+    def _scores(self, rows: NDArray[Any], note: encoding.Note | None = None) -> NDArray[np.float64]:
+        """Return how unlike the training rows each row (n, d) is, (n,)."""
+        out = np.empty(len(rows))
+        encoding.score(self.model_, rows, encoding.into(out), **self._run_options(), note=note)
+        return out
+
+    def _run_options(self) -> dict[str, Any]:
+        return {"device": self.device, "threads": self.threads}
+
+    def _names(self) -> tuple[str, ...] | None:
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else tuple(map(str, names))
+
+    def _take_columns(self, model: Model) -> None:
+        """Take the number and names of the columns from a model that was read."""
+        self.n_features_in_ = model.network.columns
+        if model.feature_names is not None:
+            self.feature_names_in_ = np.array(model.feature_names, dtype=object)
+
+
+class CodingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModelEstimator):  # type: ignore[misc]
+    """An estimator whose model turns rows into codes."""
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Return the code (n, k) of each row of X (n, d), as the trained encoder makes it."""
+        rows = self._known_rows(X)
+        out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
+        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options(), note=warn)
+        return out
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # codes have the dtype of the settings
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.network.code_size
+
+
+def warn(message: str, category: type[Warning] = GpuaeWarning) -> None:
+    """Warn of the line outside of the packages between, whichever of them called which."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
