@@ -142,6 +142,34 @@ def _stretches(x: Source, start: int, memory: int) -> Iterator[tuple[int, NDArra
         yield from arrays.blocks(x, multiple=GPU_BLOCK_ROWS, start=start)
 
 
+def _for_each_row(
+    model: Model,
+    x: Source,
+    work: Work,
+    note: Note | None = None,
+    *,
+    device: str,
+    threads: int | None,
+    memory: int | None,
+    start: int = 0,
+) -> None:
+    """Call `work` for all rows of x (n, d), with missing values filled, where the columns fit.
+
+    `note` is told, in a sentence, where the rows are unlike those that the model was trained on.
+    """
+    check_columns(model, x.shape[1])
+    x = filled(x, model.preprocess.fill)
+    unlike = Unlike.of(model, len(x))
+
+    def watched(buffers: InferenceBuffers, first: int, rows: NDArray[Any]) -> None:
+        work(buffers, first, rows)
+        unlike.look_at(first, rows)
+
+    watching = work if note is None else watched
+    for_each_block(model, x, watching, device, threads, memory=memory, start=start)
+    unlike.tell(note)
+
+
 def encode(
     model: Model,
     x: Source,
@@ -167,19 +195,14 @@ def encode(
     note
         Is told, in a sentence, where the rows are unlike those that the model was trained on.
     """
-    check_columns(model, x.shape[1])
     index = layer_index(model, layer)
-    x = filled(x, model.preprocess.fill)
-    unlike = Unlike.of(model, len(x))
 
     def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
         tile = buffers.encode(rows)
-        if note is not None:
-            unlike.look_at(start, rows)
         _hand_over(sink, start, buffers.ops.to_host(tile.outputs[index]))
 
-    for_each_block(model, x, work, device, threads, memory=memory, start=start)
-    unlike.tell(note)
+    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
+    _for_each_row(model, x, work, note, start=start, **machine)
 
 
 def decode(
@@ -218,13 +241,11 @@ def reconstruct(
 ) -> None:
     """Hand x̂, in the data's own units, of each row of x (n, d) to the sink."""
     check_rebuilds(model)
-    check_columns(model, x.shape[1])
-    x = filled(x, model.preprocess.fill)
 
     def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
         _hand_over(sink, start, buffers.restore(*buffers.rebuild(rows)))
 
-    for_each_block(model, x, work, device, threads, memory=memory)
+    _for_each_row(model, x, work, device=device, threads=threads, memory=memory)
 
 
 def classify(
@@ -250,18 +271,13 @@ def classify(
         Where the model is no classifier.
     """
     check_classifies(model)
-    check_columns(model, x.shape[1])
-    x = filled(x, model.preprocess.fill)
-    unlike = Unlike.of(model, len(x))
 
     def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
         _, probabilities = buffers.rebuild(rows)
-        if note is not None:
-            unlike.look_at(start, rows)
         _hand_over(sink, start, buffers.ops.to_host(probabilities))
 
-    for_each_block(model, x, work, device, threads, memory=memory)
-    unlike.tell(note)
+    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
+    _for_each_row(model, x, work, note, **machine)
 
 
 def compare(
@@ -275,14 +291,12 @@ def compare(
 ) -> None:
     """Hand rows of x (n, d) as they are, preprocessed, and rebuilt in those units to `take`."""
     check_rebuilds(model)
-    check_columns(model, x.shape[1])
-    x = filled(x, model.preprocess.fill)
 
     def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
         tile, rebuilt = buffers.rebuild(rows)
         take(start, rows, buffers.ops.to_host(tile.clean), buffers.ops.to_host(rebuilt))
 
-    for_each_block(model, x, work, device, threads, memory=memory)
+    _for_each_row(model, x, work, device=device, threads=threads, memory=memory)
 
 
 def judge(
@@ -386,8 +400,6 @@ def row_errors(
     the call only, and may be infinite.
     """
     check_rebuilds(model)
-    check_columns(model, x.shape[1])
-    x = filled(x, model.preprocess.fill)
 
     def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
         tile = buffers.encode(rows)
@@ -396,7 +408,7 @@ def row_errors(
         buffers.ops.row_errors(buffers.propagation.reconstruct(tile), tile.clean, errors)
         take(start, rows, buffers.ops.to_host(errors))
 
-    for_each_block(model, x, work, device, threads, memory=memory)
+    _for_each_row(model, x, work, device=device, threads=threads, memory=memory)
 
 
 def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:

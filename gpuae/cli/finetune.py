@@ -105,26 +105,24 @@ class _Task:
     def run(self, *, force: bool) -> tuple[Finetuned, Path | None]:
         """Train and write the classifier; say with it which input has changed meanwhile."""
         from gpuae.cli.progress import watching
-        from gpuae.cli.spare import save_spare
-        from gpuae.storage import provenance
+        from gpuae.cli.spare import spared, unhashed
         from gpuae.storage.atomic import SmallOutput
         from gpuae.storage.mapped import in_place
         from gpuae.storage.pages import is_in_memory
 
-        fitted = None
-        with in_place(self.job.x) as x:
-            try:
-                with watching() as observer, SmallOutput(self.output, force=force) as out:
-                    fitted = self._fitted(x, observer, out)
-                    changed = None if is_in_memory(x) else self.job.inputs.changed()
-                    if changed is not None:
-                        plain = provenance.unhashed(fitted.model.attributes)
-                        fitted = replace(fitted, model=replace(fitted.model, attributes=plain))
-                    fitted.model.write(out)
-            except Exception as error:
-                if fitted is None:
-                    raise
-                raise save_spare(fitted.model, self.output, error) from error
+        with (
+            in_place(self.job.x) as x,
+            spared(self.output) as keeper,
+            watching() as observer,
+            SmallOutput(self.output, force=force) as out,
+        ):
+            fitted = self._fitted(x, observer, out)
+            keeper.model = fitted.model
+            changed = None if is_in_memory(x) else self.job.inputs.changed()
+            if changed is not None:
+                keeper.model = unhashed(fitted.model)
+                fitted = replace(fitted, model=keeper.model)
+            fitted.model.write(out)
         return fitted, changed
 
     def _fitted(self, x: Any, observer: Any, out: SmallOutput) -> Finetuned:
@@ -174,14 +172,10 @@ def _tell(summary: dict[str, Any]) -> None:
 
 def _end(fitted: Finetuned, output: Path, changed: Path | None) -> None:
     """Raise what did not go well, now that the classifier is written."""
-    from gpuae.errors import InputError
+    from gpuae.cli.spare import check_unchanged
     from gpuae.training.trainer import Ending
 
-    if changed is not None:
-        raise InputError(
-            f"{changed}: has changed while the classifier was trained, so {output} does not say by "
-            "hash what it was made from; train again with a copy that stays as it is"
-        )
+    check_unchanged(changed, "classifier", output)
     fitted.raise_if_diverged()
     if fitted.ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt

@@ -157,29 +157,26 @@ class _Task:
     ) -> tuple[Fit, Path | None]:
         """Train and write the model; say with it which input has changed meanwhile, if one has."""
         from gpuae.cli.progress import watching
-        from gpuae.cli.spare import save_spare
+        from gpuae.cli.spare import spared, unhashed
         from gpuae.storage.atomic import SmallOutput
         from gpuae.storage.mapped import in_place
 
-        result = None
-        with in_place(self.dataset.x) as x:
-            try:
-                with (
-                    checkpoints.held() if checkpoints else nullcontext(),
-                    watching() as observer,
-                    SmallOutput(output, force=force) as out,
-                ):
-                    result = self._fitted(x, observer, checkpoints, out)
-                    changed = _changed(self.files, x, self.held_out)
-                    if changed is not None:
-                        result = replace(result, model=_unhashed(result.model))
-                    if checkpoints is not None and result.interrupted:
-                        _stop_to_go_on(result)
-                    result.model.write(out)
-            except Exception as error:
-                if result is None:
-                    raise
-                raise save_spare(result.model, output, error) from error
+        with (
+            in_place(self.dataset.x) as x,
+            spared(output) as keeper,
+            checkpoints.held() if checkpoints else nullcontext(),
+            watching() as observer,
+            SmallOutput(output, force=force) as out,
+        ):
+            result = self._fitted(x, observer, checkpoints, out)
+            keeper.model = result.model
+            changed = _changed(self.files, x, self.held_out)
+            if changed is not None:
+                keeper.model = unhashed(result.model)
+                result = replace(result, model=keeper.model)
+            if checkpoints is not None and result.interrupted:
+                _stop_to_go_on(result)
+            result.model.write(out)
         return result, changed
 
     def _fitted(
@@ -307,13 +304,9 @@ def _open_like(
 
 def _end(result: Fit, output: Path, changed: Path | None) -> None:
     """Raise what did not go well, now that the model is written."""
-    from gpuae.errors import InputError
+    from gpuae.cli.spare import check_unchanged
 
-    if changed is not None:
-        raise InputError(
-            f"{changed}: has changed while the model was trained, so {output} does not say by hash "
-            "what it was made from; train again with a copy that stays as it is"
-        )
+    check_unchanged(changed, "model", output)
     result.raise_if_diverged()
     if result.interrupted:
         raise KeyboardInterrupt
@@ -334,13 +327,6 @@ def _changed(files: InputFiles, x: NDArray[Any], held_out: Dataset | None) -> Pa
     if is_in_memory(x) and (held_out is None or is_in_memory(held_out.x)):
         return None
     return files.changed()
-
-
-def _unhashed(model: Model) -> Model:
-    """Return a model that does not say by hash what it was made from."""
-    from gpuae.storage import provenance
-
-    return replace(model, attributes=provenance.unhashed(model.attributes))
 
 
 def _summary(result: Fit, output: Path) -> dict[str, Any]:

@@ -1,21 +1,69 @@
-"""Where a trained model goes that cannot have the name it was to have."""
+"""A trained model on its way into a file: what it says of its sources, and where else it may go."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpuae.errors import GpuaeError, OutputError
+from gpuae.errors import GpuaeError, InputError, OutputError
 
 if TYPE_CHECKING:
     from gpuae.model.model import Model
 
 _STEM_LENGTH = 40
 """So much of the wanted name is kept: it may be the name that cannot be had."""
+
+
+@dataclass
+class Keeper:
+    """Holds a model from when it is trained until it is written."""
+
+    model: Model | None = None
+
+
+@contextmanager
+def spared(output: Path) -> Iterator[Keeper]:
+    """Save the model that a block keeps wherever that is possible, should the block fail.
+
+    Raises
+    ------
+    OutputError
+        Where it did, saying where the model is.
+    """
+    keeper = Keeper()
+    try:
+        yield keeper
+    except Exception as error:
+        if keeper.model is None:
+            raise
+        raise save_spare(keeper.model, output, error) from error
+
+
+def unhashed(model: Model) -> Model:
+    """Return a model that does not say by hash what it was made from."""
+    from gpuae.storage import provenance
+
+    return replace(model, attributes=provenance.unhashed(model.attributes))
+
+
+def check_unchanged(changed: Path | None, what: str, output: Path) -> None:
+    """Refuse an input that has changed while a model was trained, once this is written.
+
+    Raises
+    ------
+    InputError
+        Naming the input.
+    """
+    if changed is not None:
+        raise InputError(
+            f"{changed}: has changed while the {what} was trained, so {output} does not say by "
+            "hash what it was made from; train again with a copy that stays as it is"
+        )
 
 
 def save_spare(model: Model, output: Path, error: Exception) -> Exception:
