@@ -52,6 +52,7 @@ else:
     Sparsity = Literal[tuple(CODE_RULES)]
 Precision: TypeAlias = Literal["float32", "tf32"]
 OutlierScore: TypeAlias = Literal["mse", "knn"]
+WHITEN_EPSILON = 1e-5
 MAX_LAYERS, MAX_EPOCHS = 100, 10**9
 NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
 Share: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
@@ -214,6 +215,9 @@ class Config(Settings):
         None, description="of the columns [standard; pooled or shrunk for pixels]"
     )
     whiten: Whiten = Field("none", description="after scaling")
+    whiten_epsilon: Annotated[float, Field(gt=0, le=1)] = Field(
+        WHITEN_EPSILON, description="share of the largest variance that whitening adds to each"
+    )
     missing: Missing = Field(
         "refuse", description="values: mean fills them by the column's mean in training"
     )
@@ -464,6 +468,8 @@ def _check_switched_off(config: Config) -> None:
     for name, owner in parameters:
         if config.loss != owner and getattr(config, name) is not None:
             raise ValueError(f"{name} has no effect without loss={owner}")
+    if config.whiten == "none" and config.whiten_epsilon != WHITEN_EPSILON:
+        raise ValueError("whiten_epsilon has no effect without whiten=pca or zca")
     if config.momentum and config.optimizer != "sgd":
         raise ValueError("momentum belongs to optimizer=sgd")
     if config.precision == "tf32" and config.dtype != "float32":

@@ -97,6 +97,7 @@ class Autoencoder(CodingEstimator):
         dropout: float = 0.0,
         scale: str | None = None,
         whiten: str = "none",
+        whiten_epsilon: float = 1e-5,
         missing: str = "refuse",
         optimizer: str = "adam",
         learning_rate: float | None = None,
@@ -141,6 +142,7 @@ class Autoencoder(CodingEstimator):
         self.dropout = dropout
         self.scale = scale
         self.whiten = whiten
+        self.whiten_epsilon = whiten_epsilon
         self.missing = missing
         self.optimizer = optimizer
         self.learning_rate = learning_rate

@@ -19,7 +19,12 @@ RECIPES = sorted(set(preset_names()) - set(PURPOSES))
 OF_A_SWITCH = {
     "loss": {own.name: {own.parameter[0]} for own in LOSSES.values() if own.parameter},
     "sparsity": {"kl": {"rho", "beta"}, "l1": {"l1"}, "topk": {"k"}},
-    "noise": {"gaussian": {"noise_level"}, "masking": {"noise_level"}},
+    "whiten": {"pca": {"whiten_epsilon"}, "zca": {"whiten_epsilon"}},
+    "noise": {
+        "clipped_gaussian": {"noise_level"},
+        "gaussian": {"noise_level"},
+        "masking": {"noise_level"},
+    },
     "optimizer": {
         "adam": {"learning_rate", "schedule", "batch_size", "shuffle"},
         "lbfgs": set(),

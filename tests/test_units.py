@@ -1,12 +1,14 @@
 """Measures of what filters look like: on patterns whose answer is known, and on learnt ones."""
 
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gpuae
 from gpuae import Autoencoder, filters
+from gpuae.cli import run
 from gpuae.importers import PatchOptions, ReadOptions, open_data
 from gpuae.presets import Preset
 from gpuae.training.fitting import fit
@@ -246,6 +248,27 @@ def test_sparse_units_learn_edges_from_photographs(photographs):
     assert filters.edges(axes(x, 10)).mean() < 0.05
     shuffled = x[:, np.random.default_rng(0).permutation(100)]
     assert share_of_edges(shuffled, 10, **settings) < 0.05
+
+
+@pytest.mark.long
+def test_the_preset_learns_edges_from_photographs_as_they_are(tmp_path, monkeypatch):
+    """Of full size, with their grain, by the two commands of the examples."""
+    image = pytest.importorskip("PIL.Image")
+    monkeypatch.chdir(tmp_path)
+    Path("photographs").mkdir()
+    for name in ("china.jpg", "flower.jpg"):
+        with resources.files("sklearn.datasets.images").joinpath(name).open("rb") as file:
+            image.open(file).save(f"photographs/{name}.png")
+    cut = ("--patches", "10x10", "--count", "20000", "--grey", "--scale-rows", "standard")
+    assert run(["convert", "photographs", "patches.h5", *cut]) == 0
+    shares = []
+    for own in ((), ("--epochs", "0")):
+        fitted = ("--preset", "edge-filters", "--hidden", "49", *own, "--force")
+        assert run(["fit", "patches.h5", "-o", "edges.h5", *fitted]) == 0
+        found = filters.maximal_inputs(gpuae.load("edges.h5").model_).reshape(-1, 10, 10)
+        shares.append(filters.edges(found).mean())
+    assert shares[0] > 0.3
+    assert shares[1] < 0.05
 
 
 # Decodings of one unit at a time

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from gpuae.importers import PatchOptions, ReadOptions
     from gpuae.storage.dataset import Dataset
 
+FLAT = (1 / 80) ** 2
+"""Variance of a patch, of whole brightness 1, below which its contrast is grain for the most part:
+10 of pixels up to 255 (A. Coates, A. Ng, H. Lee, "An analysis of single-layer networks", 2011)."""
+
 
 @declare
 @click.argument("source")
@@ -29,6 +33,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Values that are not there: keep them as NaN, for fit --missing mean.",
 )
+@click.option(
+    "--scale-rows",
+    type=click.Choice(["none", "center", "standard"]),
+    default="none",
+    show_default=True,
+    help="Each row less its mean; standard: also divided by its deviation, as SNV of spectra and "
+    "equal contrast of patches.",
+)
 @patch_options
 @column_options
 @force_option
@@ -38,6 +50,7 @@ def command(
     output: Path,
     labels: Path | None,
     missing: str,
+    scale_rows: str,
     force: bool,
     reading: ReadOptions,
     patches: PatchOptions | None,
@@ -51,6 +64,7 @@ def command(
     Example:
       gpuae convert train-images-idx3-ubyte.gz mnist.h5 --labels train-labels-idx1-ubyte.gz
       gpuae convert photo.jpg patches.h5 --patches 8x8 --count 10000 --grey
+      gpuae convert spectra.csv snv.h5 --scale-rows standard
     """
     from dataclasses import replace
 
@@ -71,13 +85,15 @@ def command(
     files = (*files_of(source, reading), labels and path_of(str(labels)))
     inputs = InputFiles(*files)
     dataset = open_data(source, labels, options=reading)
+    dataset = _scaled(dataset, scale_rows, patches)
     check_distinct(output, *files)
     is_table(output)  # refuses endings that are not written
     check_room(output, len(dataset.x) * dataset.x.shape[1] * dataset.x.dtype.itemsize)
     check_finite(dataset.x, dataset.source, missing=kept)
     for note in dataset.notes:
         say(f"note: {note}")
-    made = _provenance(dataset, labels, reading)
+    said = {} if scale_rows == "none" else {"scale_rows": scale_rows}
+    made = _provenance(dataset, labels, reading, said)
     inputs.check()
     write_dataset(output, dataset, force=force, attributes=made, inputs=inputs)
     rows, columns = dataset.x.shape
@@ -85,8 +101,23 @@ def command(
     click.echo(f"wrote {rows} rows of {columns} {dataset.x.dtype} columns{labelled} to {output}")
 
 
+def _scaled(dataset: Dataset, scale_rows: str, patches: PatchOptions | None) -> Dataset:
+    """Return rows each scaled by itself, if that is asked for."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from gpuae.storage.views import ScaledRows
+
+    if scale_rows == "none":
+        return dataset
+    floor = FLAT * np.iinfo(dataset.x.dtype).max ** 2 if patches else 0.0
+    rows = ScaledRows(dataset.x, deviation=scale_rows == "standard", floor=floor)
+    return replace(dataset, x=rows)
+
+
 def _provenance(
-    dataset: Dataset, labels: Path | None, reading: ReadOptions
+    dataset: Dataset, labels: Path | None, reading: ReadOptions, said: dict[str, str]
 ) -> dict[str, str | int | float]:
     from gpuae.importers import files_of, split_spec
     from gpuae.storage import provenance
@@ -99,4 +130,4 @@ def _provenance(
     if labels is not None:
         path, _ = split_spec(str(labels))
         sources.append(provenance.source_file("labels", path, str(labels)))
-    return provenance.attributes("convert", sources, reading.said())
+    return provenance.attributes("convert", sources, reading.said() | said)

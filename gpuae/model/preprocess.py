@@ -22,8 +22,6 @@ SIGMA_LOW, SIGMA_HIGH = 0.1, 0.9
 SHRINKAGE = 0.01
 """Share of the mean variance of all columns in that of a column, for scale=shrunk."""
 WHITEN_MAX_COLUMNS = 16_384
-WHITEN_EPSILON = 1e-5
-"""Added to the eigenvalues before whitening, as a share of the largest one."""
 FINE = 2.0**-19
 """Share of a column's spread that rounding may move it by."""
 REACH = 2.0**20
@@ -169,7 +167,7 @@ def fit_preprocess(
     whitening = None
     if config.whiten != "none":
         constant = statistics.constant(x.dtype)
-        whitening = _fit_whitening(scaling, x, rows, constant, zca=config.whiten == "zca")
+        whitening = _fit_whitening(scaling, x, rows, constant, config)
         ends = _whitened_ends(scaling, whitening, x, rows)
     return Preprocess(center, factor, *clip, low=ends[0], high=ends[1], whitening=whitening)
 
@@ -256,10 +254,12 @@ def _fit_whitening(
     x: NDArray[Any],
     rows: NDArray[np.int64],
     constant: NDArray[np.bool_],
-    *,
-    zca: bool,
+    config: Config,
 ) -> Whitening:
     """Rotate to the principal axes and divide by their deviations; zca rotates back.
+
+    The variance of an axis counts for more by the share `whiten_epsilon` of the largest one, so
+    that axes of noise alone do not come to count as much as the others.
 
     Columns that are `constant` (d,) but for their rounding take no part.
 
@@ -280,9 +280,11 @@ def _fit_whitening(
     centred = ((block - mean) * ~constant for block in _scaled_blocks(scaling, x, rows))
     covariance = np.asarray(sum(block.T @ block for block in centred)) / len(rows)
     values, axes = _principal_axes(covariance)
-    deviation = np.sqrt(values + WHITEN_EPSILON * (values[0] or 1.0))
+    deviation = np.sqrt(values + config.whiten_epsilon * (values[0] or 1.0))
     forward, back = axes / deviation, (axes * deviation).T
-    return Whitening(mean, forward @ axes.T, axes @ back) if zca else Whitening(mean, forward, back)
+    if config.whiten == "zca":
+        forward, back = forward @ axes.T, axes @ back
+    return Whitening(mean, forward, back)
 
 
 def _scaled_mean(scaling: Preprocess, x: NDArray[Any], rows: NDArray[np.int64]) -> Vector:

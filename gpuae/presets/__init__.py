@@ -17,7 +17,7 @@ from typing import Any, Self
 from gpuae.config import Config
 from gpuae.errors import ConfigError
 
-PURPOSES = ("compress", "outliers", "denoise", "sparse-features")
+PURPOSES = ("compress", "outliers", "denoise", "sparse-features", "edge-filters")
 """Presets that are for a purpose and may become better; all others are recipes that stay."""
 
 SUPERSEDED = {"hidden": "depth", "steps": "epochs", "folds": "validation"}

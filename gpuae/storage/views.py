@@ -58,6 +58,36 @@ class Filled:
         return np.where(missing, self._fill, block) if missing.any() else block
 
 
+class ScaledRows:
+    """Rows (n, d) less the mean of each, and divided by its deviation if that is asked for.
+
+    A row x becomes x − x̄, or (x − x̄)/√(s² + floor), s² its variance: 0 where this is 0. Missing
+    values stay so, and count for neither. Integers become float32 or, where that is too coarse for
+    them, float64.
+    """
+
+    def __init__(self, source: Source, *, deviation: bool, floor: float = 0.0) -> None:
+        self._source = source
+        self._deviation, self._floor = deviation, floor
+        self.shape = source.shape
+        self.dtype: np.dtype[Any] = np.result_type(source.dtype, np.float32)
+        self.unit = unit_of(source)
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return some rows, scaled."""
+        block = read_rows(self._source, rows).astype(np.float64)
+        known = ~np.isnan(block)
+        counts = np.maximum(known.sum(axis=1, keepdims=True), 1)
+        block -= block.sum(axis=1, keepdims=True, where=known) / counts
+        if self._deviation:
+            variance = (block**2).sum(axis=1, keepdims=True, where=known) / counts + self._floor
+            block *= 1 / np.sqrt(np.where(variance > 0, variance, np.inf))
+        return block.astype(self.dtype)
+
+
 class Stacked:
     """The rows of `upper` (n, d) and below them those of `lower` (m, d), in a type of both."""
 

@@ -45,7 +45,7 @@ from gpuae.training.trainer import Ending, Trainer, TrainingResult
 SHAPE = ("hidden", "activation", "code_activation", "output_activation", "decoder")
 """Settings by which a network has the layers that it has."""
 OF_THE_OUTPUT = ("loss", "huber_delta", "output_activation")
-SUITED = ("scale", "whiten", "missing", "loss", "huber_delta")
+SUITED = ("scale", "whiten", "whiten_epsilon", "missing", "loss", "huber_delta")
 """Settings of what the weights of a network are made for."""
 
 

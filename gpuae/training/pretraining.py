@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gpuae import encoding
 from gpuae.backends.ops import Ops
-from gpuae.config import BY_LAYER, Config
+from gpuae.config import BY_LAYER, WHITEN_EPSILON, Config
 from gpuae.defaults import penalty_weight
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.functions.losses import LOSSES
@@ -258,6 +258,7 @@ def layer_config(prepared: Prepared, network: Network, index: int) -> Config:
     }
     if index:
         own |= {"scale": "none", "whiten": "none", "missing": "refuse"}
+        own["whiten_epsilon"] = WHITEN_EPSILON
         own |= _inner_loss(config, network.layers[index - 1].activation, output)
     alone = config.model_copy(update=own)
     rule = alone.code_rule

@@ -57,6 +57,23 @@ def test_patches_can_be_trained_on_and_become_tables(gpuae, photo):
     assert len(Path("p.csv").read_text().splitlines()) == 151
 
 
+def test_patches_have_equal_contrast_but_for_flat_ones(gpuae):
+    pixels = np.full((4, 12), 100, np.uint8)
+    pixels[:, 4:] += (np.arange(8) % 2 * 2).astype(np.uint8)  # of grain: a deviation of 1
+    pixels[:, 8:] = 255 * (np.arange(4) % 2)
+    Image.fromarray(pixels).save("photo.png")
+    cut = ("--patches", "4x4", "--scale-rows", "standard")
+    assert gpuae("convert", "photo.png", "p.h5", *cut).code == 0
+    with h5py.File("p.h5") as file:
+        x = file["data/x"][:]
+        made = json.loads(file.attrs["provenance_json"])
+    np.testing.assert_allclose(x.mean(axis=1), 0, atol=1e-6)
+    floor = (255 / 80) ** 2
+    expected = [0, 1 / np.sqrt(1 + floor), 127.5 / np.sqrt(127.5**2 + floor)]
+    np.testing.assert_allclose(x.std(axis=1), expected, rtol=1e-6)
+    assert made["options"] == {"patches": "4x4", "scale_rows": "standard"}
+
+
 def test_tiles_in_colour_are_trained_on_and_rebuilt_as_tiles(gpuae, tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
     Image.fromarray(colours).save("colours.png")

@@ -3,7 +3,7 @@ import pytest
 
 from gpuae.storage import views
 from gpuae.storage.matrix import Matrix
-from gpuae.storage.views import Columns, Filled, Stacked, has_missing, settled
+from gpuae.storage.views import Columns, Filled, ScaledRows, Stacked, has_missing, settled
 
 ROWS = np.arange(20, dtype=np.float32).reshape(5, 4)
 
@@ -79,3 +79,24 @@ def test_missing_values_are_found(source):
     assert has_missing(source(HOLES))
     assert not has_missing(source(ROWS))
     assert not has_missing(ROWS.astype(np.uint8))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float32", "float64"])
+def test_rows_are_scaled_each_by_itself(dtype):
+    x = np.random.default_rng(0).integers(0, 100, (6, 5)).astype(dtype)
+    x[2] = 7
+    centred = x - x.mean(axis=1, keepdims=True)
+    deviation = x.std(axis=1, keepdims=True)
+    wide = dtype in ("int32", "float64")
+    limit = {"rtol": 1e-12 if wide else 1e-6, "atol": 1e-12 if wide else 1e-5}
+    rows = ScaledRows(x, deviation=False)
+    assert rows.dtype == (np.float64 if wide else np.float32)
+    np.testing.assert_allclose(rows[1:4], centred[1:4], **limit)
+    scaled = ScaledRows(x, deviation=True)[0:6]
+    np.testing.assert_allclose(scaled, centred / np.where(deviation, deviation, 1), **limit)
+    assert not scaled[2].any()
+
+
+def test_missing_values_count_for_nothing_in_the_scale_of_a_row():
+    x = np.array([[1, np.nan, 3], [np.nan] * 3])
+    np.testing.assert_array_equal(ScaledRows(x, deviation=True)[0:2], [[-1, np.nan, 1], x[1]])
