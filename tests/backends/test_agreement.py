@@ -413,6 +413,23 @@ def test_hidden_delta(assert_agree, shape, dtype, activation, l1, slope, mask):
     )
 
 
+@each_type
+@pytest.mark.parametrize(
+    ("activation", "low"), [("gelu", [-12.6, -18, -1e30]), ("silu", [-80.5, -1e30])]
+)
+def test_activations_that_vanish_do_so_from_the_same_place(assert_agree, dtype, activation, low):
+    """Values are tiny there, and nothing else is in the arrays that they might hide beside."""
+    z = np.full((3, 5), 1, dtype)
+    z[:] = np.resize(low, 5)
+
+    def call(ops, out, delta, sums):
+        ops.bias_activation(out, np.zeros(5, dtype), activation)
+        ops.hidden_delta(delta, np.zeros_like(z), None, None, 0.0, activation, sums, False, z)
+
+    limit = 1e-4 if dtype == "float32" else 1e-11
+    assert_agree(call, limit, out=z, delta=np.ones_like(z), sums=np.zeros(5, dtype))
+
+
 def rounding(activation, dtype):
     """Where f′ is a difference of terms with z, or f′·f a square, fewer digits are left."""
     less = activations.ACTIVATIONS[activation].needs_z or activation == "exponential"
