@@ -58,6 +58,10 @@ def test_hdf5_says_the_same_and_where_it_comes_from(gpuae, classifier):
 
 def test_evaluate_counts_what_was_taken_for_what(gpuae, classifier):
     shown = gpuae("evaluate", "c.h5", "iris.csv")
+    assert "note: iris.csv is what the classifier was trained on" in shown.err
+    others = Path("iris.csv").read_text().splitlines()
+    Path("others.csv").write_text("\n".join(others[:1] + others[1:][::2]))
+    assert "trained on" not in gpuae("evaluate", "c.h5", "others.csv").err
     assert "accuracy" in shown.out
     assert "class versicolor" in shown.out
     figures = json.loads(gpuae("evaluate", "c.h5", "iris.csv", "--json").out)
