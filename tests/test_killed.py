@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-FEW, MANY = 3, 25
+FEW, MANY = 1, 25
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["gpuae.cli.fit", "gpuae.training.fitting", "gpuae.encoding"])
 

@@ -185,7 +185,7 @@ def test_progress_says_which_layer_is_trained(x):
 @pairwise(
     device=["numpy", "cpu", "cuda"],
     kind=["noise", "tied", "topk"],
-    times=[1, 5, 14, 20, 35, 44, 51],
+    times=[1, 14, 20, 44, 51],
     indirect=["device"],
 )
 def test_a_run_that_was_stopped_in_any_stage_ends_in_the_same_bits(
