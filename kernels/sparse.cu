@@ -200,8 +200,8 @@ __global__ void mark_rows(const int* indices, unsigned* marks, Index rows, Index
             if (unit >= 0 && unit < count) atomicOr(own + unit, 1u << (entry / k % LANES));
         }
         __syncthreads();
+        // whoever reads a mark clears it for the next tile as well: no barrier is needed between
         for (Index i = threadIdx.x; i < count; i += BLOCK) marks[word * units + first + i] = own[i];
-        __syncthreads();  // before shared memory is used again
     }
 }
 

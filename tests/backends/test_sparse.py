@@ -8,10 +8,16 @@ import pytest
 each_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
 each_size = pytest.mark.parametrize(
     ("m", "h", "d", "k"),
-    [(1, 1, 1, 1), (7, 5, 3, 5), (17, 33, 5, 3), (33, 70, 170, 9), (40, 2085, 9, 6), (0, 5, 4, 2)],
+    [
+        *((1, 1, 1, 1), (7, 5, 3, 5), (17, 33, 5, 3), (33, 70, 170, 9), (40, 2085, 9, 6)),
+        *((9, 40, 132, 4), (0, 5, 4, 2)),
+    ],
     ids=str,
 )
-"""Rows, units, columns and active units: single, all active, odd, beyond a strip, beyond a tile."""
+"""Rows, units, columns and active units: single, all active, odd, beyond a strip, beyond a tile,
+columns in fours, none."""
+BORDER = 2048
+"""The first unit of a second tile of marks."""
 
 
 def normal(shape, dtype, seed=0):
@@ -19,11 +25,16 @@ def normal(shape, dtype, seed=0):
 
 
 def a_code(m, h, k, dtype, seed=0):
-    """Return indices and values (m, k); the first unit is active in every row."""
+    """Return indices and values (m, k); the first unit is active in every row.
+
+    Of many units those on both sides of the border between tiles are so too.
+    """
     random = np.random.default_rng(seed)
-    indices = np.zeros((m, k), np.int32)
+    always = [0, BORDER - 1, BORDER] if h > BORDER else [0]
+    others = np.setdiff1d(np.arange(h), always)
+    indices = np.empty((m, k), np.int32)
     for own in indices:
-        own[1:] = np.sort(1 + random.permutation(h - 1)[: k - 1])
+        own[:] = np.sort([*always, *random.permutation(others)[: k - len(always)]])
     return indices, normal((m, k), dtype, seed)
 
 
