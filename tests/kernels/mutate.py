@@ -61,7 +61,8 @@ OF_FILE = {
 TELLING = ("17x33", "5x8", "5001", "33-70-170-9", "700-20")
 """Sizes at which most mistakes show: these go first."""
 SANITIZED = (
-    "(41x132 or 17x33 or 5x8 or 5001 or 33-70-170-9 or 40-2085 or 700-20) and float32"
+    "(41x132 or 17x33 or 5x8 or 5001 or 33-70-170-9 or 40-2085 or 700-20 or 17-33-20"
+    " or 9-40-140) and float32"
     " and not gathering"
 )
 SECONDS = 120
