@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-FEW, MANY = 1, 25
+MANY = 25
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["gpuae.cli.fit", "gpuae.training.fitting", "gpuae.encoding"])
 
@@ -101,10 +101,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-kills = pytest.mark.parametrize("wanted", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
+def kills(few):
+    return pytest.mark.parametrize("wanted", [few, pytest.param(MANY, marks=pytest.mark.long)])
 
 
-@kills
+@kills(1)
 def test_a_fit_that_is_killed_ends_in_the_same_bits(folder, wanted):
     whole = [word.replace("OUT", "whole.h5") for word in FIT]
     run(folder, whole)
@@ -119,7 +120,7 @@ def test_a_fit_that_is_killed_ends_in_the_same_bits(folder, wanted):
             (folder / name).unlink()
 
 
-@kills
+@kills(3)
 def test_an_encode_that_is_killed_ends_in_the_same_bytes(folder, wanted):
     run(folder, [word.replace("OUT", "model.h5") for word in FIT])
     arguments = [word.replace("OUT", "codes.h5") for word in ENCODE]
