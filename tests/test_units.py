@@ -263,7 +263,7 @@ def test_the_preset_learns_edges_from_photographs_as_they_are(tmp_path, monkeypa
     assert run(["convert", "photographs", "patches.h5", *cut]) == 0
     shares = []
     for own in ((), ("--epochs", "0")):
-        fitted = ("--preset", "edge-filters", "--hidden", "49", *own, "--force")
+        fitted = ("--preset", "edge-filters", *own, "--force")
         assert run(["fit", "patches.h5", "-o", "edges.h5", *fitted]) == 0
         found = filters.maximal_inputs(gpuae.load("edges.h5").model_).reshape(-1, 10, 10)
         shares.append(filters.edges(found).mean())
