@@ -81,10 +81,12 @@ class ScaledRows:
         block = read_rows(self._source, rows).astype(np.float64)
         known = ~np.isnan(block)
         counts = np.maximum(known.sum(axis=1, keepdims=True), 1)
+        alike = np.all((block == block[:, :1]) | ~known, axis=1)
         block -= block.sum(axis=1, keepdims=True, where=known) / counts
         if self._deviation:
             variance = (block**2).sum(axis=1, keepdims=True, where=known) / counts + self._floor
             block *= 1 / np.sqrt(np.where(variance > 0, variance, np.inf))
+        block[alike[:, None] & known] = 0.0  # not the rounding of their mean
         return block.astype(self.dtype)
 
 

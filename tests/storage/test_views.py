@@ -97,6 +97,12 @@ def test_rows_are_scaled_each_by_itself(dtype):
     assert not scaled[2].any()
 
 
+def test_rows_of_equal_values_become_0_whatever_their_mean_is_rounded_to():
+    x = np.full((2, 10), 0.1)
+    assert x[0].sum() / 10 != 0.1
+    assert not ScaledRows(x, deviation=True)[0:2].any()
+
+
 def test_missing_values_count_for_nothing_in_the_scale_of_a_row():
     x = np.array([[1, np.nan, 3], [np.nan] * 3])
     np.testing.assert_array_equal(ScaledRows(x, deviation=True)[0:2], [[-1, np.nan, 1], x[1]])
