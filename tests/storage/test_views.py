@@ -98,8 +98,8 @@ def test_rows_are_scaled_each_by_itself(dtype):
 
 
 def test_rows_of_equal_values_become_0_whatever_their_mean_is_rounded_to():
-    x = np.full((2, 10), 0.1)
-    assert x[0].sum() / 10 != 0.1
+    x = np.full((2, 3), 0.1)
+    assert x[0].sum() / 3 != 0.1
     assert not ScaledRows(x, deviation=True)[0:2].any()
 
 
