@@ -37,6 +37,9 @@ LAYERS = [
         "demonstration",
         "benchmark",
     },
+    {"pictures"},
+    {"plots"},
+    {"live", "records", "report"},
     {"cli"},
     {"__main__"},
 ]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from gpuae.cli.base import say
 from gpuae.config import Config
-from gpuae.training.history import EpochRecord, Observer
+from gpuae.training.history import EpochRecord, Observer, Silence
 
 LINE_SECONDS = 5.0
 
@@ -25,7 +25,7 @@ def watching() -> Iterator[Observer]:
         yield bar
 
 
-class Meter:
+class Meter(Silence):
     """Counts rows and time, and words the figures of an epoch."""
 
     def __init__(self) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Self
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from gpuae.storage.provenance import Record
 from gpuae.storage.temporary import check_output
 from gpuae.training.history import Observer
 from gpuae.training.state import State
-from gpuae.training.trainer import TrainingResult
+from gpuae.training.trainer import Build, TrainingResult
 
 _INTERVAL = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(s|min|h|epochs?)")
 _LENGTH = ("epochs", "patience")
@@ -123,10 +122,6 @@ class Checkpoints:
                 f"give {done} or more, or leave --resume out and name another checkpoint"
             )
         return state
-
-
-Build: TypeAlias = Callable[[TrainingResult, Array], Model]
-"""Returns the model of a result and some weights."""
 
 
 class CheckpointSaver:

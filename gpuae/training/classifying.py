@@ -33,7 +33,7 @@ from gpuae.storage.schema import Attribute
 from gpuae.training.batches import Order, permutation
 from gpuae.training.history import History, Observer, Silence
 from gpuae.training.preparation import Prepared, new_team
-from gpuae.training.trainer import Ending, Trainer, TrainingResult
+from gpuae.training.trainer import Build, Ending, Trainer, TrainingResult
 
 ROWS_AT_ONCE = 4096
 SHOWN = 10
@@ -256,7 +256,13 @@ class _Training:
             plain = fit_preprocess(codes, self.rows, config, statistics)
             own = np.zeros(network.size, flat.dtype)
             _copy_head(self.started.network, flat, network, own)
-            result = self._train(network, config, plain, codes, own)
+
+            def build(_: TrainingResult, kept: Any) -> Model:
+                whole = flat.copy()
+                _copy_head(network, self.ops.to_host(kept), self.started.network, whole)
+                return replace(self.started, parameters=whole)
+
+            result = self._train(network, config, plain, codes, own, build)
         _copy_head(network, own, self.started.network, flat)
         return result
 
@@ -268,7 +274,11 @@ class _Training:
     def _train_whole(self, flat: NDArray[Any], epochs: int) -> TrainingResult:
         config = self._config.training(self.started.config, epochs, whole=True)
         network, preprocess = self.started.network, self.started.preprocess
-        return self._train(network, config, preprocess, self.x, flat)
+
+        def build(_: TrainingResult, kept: Any) -> Model:
+            return replace(self.started, parameters=self.ops.to_host(kept))
+
+        return self._train(network, config, preprocess, self.x, flat, build)
 
     def _train(
         self,
@@ -277,6 +287,7 @@ class _Training:
         preprocess: Preprocess,
         x: NDArray[Any],
         flat: NDArray[Any],
+        build: Build,
     ) -> TrainingResult:
         """Train the weights in flat (network.size,), on the host, on rows x."""
         parameters = self.ops.empty(flat.shape, config.dtype)
@@ -286,7 +297,7 @@ class _Training:
         with new_team(
             self.ops, network, prepared, x, parameters, count, targets=self.targets
         ) as team:
-            trainer = Trainer(self.ops, team, config, self.rows, self.held_out, self.watcher)
+            trainer = Trainer(self.ops, team, config, self.rows, self.held_out, self.watcher, build)
             result = trainer.train()
         flat[...] = self.ops.to_host(parameters)
         return result

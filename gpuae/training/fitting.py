@@ -308,7 +308,8 @@ class _Job:
                 folds.append(Fold(self.ops, team, config, rows[own], rows[unseen]))
                 starts.append(start)
             try:
-                validated = cross_validate(folds, config, watcher)
+                so_far = partial(self.model, starts[0], TrainingResult())
+                validated = cross_validate(folds, config, watcher, so_far)
             except (Interrupted, KeyboardInterrupt):
                 raise _Stopped(self._first_of(folds, starts)) from None
         pairs = zip(starts, folds, strict=True)
@@ -344,8 +345,9 @@ class _Job:
             watcher.stage_starts("whole network")
         losses = validated.losses if validated else None
         with self.team(start, rows) as team:
+            build = partial(self.model, start)
             result = Trainer(
-                self.ops, team, config, rows, validation_rows, watcher, saver, losses
+                self.ops, team, config, rows, validation_rows, watcher, build, saver, losses
             ).train(state)
         result.epochs_pretrained = before.epochs_pretrained
         result.seconds_pretrained = before.seconds_pretrained

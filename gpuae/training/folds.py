@@ -21,7 +21,7 @@ from gpuae.backends.philox import Purpose
 from gpuae.config import Config
 from gpuae.model.objective import objective
 from gpuae.training.batches import Order, permutation
-from gpuae.training.history import Observer, Silence
+from gpuae.training.history import Observer, Silence, SoFar
 from gpuae.training.interruption import Interruption
 from gpuae.training.team import Team
 from gpuae.training.trainer import BatchEpochs, BestWeights
@@ -84,8 +84,15 @@ class Fold:
         self._epochs.observe(loss)
 
 
-def cross_validate(folds: Sequence[Fold], config: Config, observer: Observer) -> Validated:
+def cross_validate(
+    folds: Sequence[Fold], config: Config, observer: Observer, so_far: SoFar
+) -> Validated:
     """Train all folds side by side until the mean loss of held-out rows has been lowest for long.
+
+    Parameters
+    ----------
+    so_far
+        Returns the first fold's network as it is.
 
     Raises
     ------
@@ -101,9 +108,14 @@ def cross_validate(folds: Sequence[Fold], config: Config, observer: Observer) ->
     patience, epochs = config.resolved("patience"), config.resolved("epochs")
     losses, best, lowest = [loss()], 0, math.inf
     with Interruption() as interruption:
+
+        def pause() -> None:
+            observer.between_steps(so_far)
+            interruption.stop_if_asked()
+
         for epoch in range(epochs):
             for fold in folds:
-                fold.train(epoch, Silence(), interruption.stop_if_asked)
+                fold.train(epoch, Silence(), pause)
             losses.append(loss())
             observer.folds_done(epoch + 1, losses[-1])
             if not math.isfinite(losses[-1]):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.config import Config
+from gpuae.model.model import Model
+
+SoFar: TypeAlias = Callable[[], Model]
+"""Returns a model of the weights as they are, a copy."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,16 @@ class Observer(Protocol):
         """Hear how an epoch ended."""
         ...
 
+    def between_steps(self, so_far: SoFar) -> None:
+        """Hear that no step is under way, several times a second; what it takes, training waits.
+
+        Raises
+        ------
+        Interrupted
+            To end training here.
+        """
+        ...
+
 
 class Silence:
     """An observer that says nothing."""
@@ -112,4 +126,7 @@ class Silence:
         """Say nothing."""
 
     def epoch_done(self, record: EpochRecord) -> None:
+        """Say nothing."""
+
+    def between_steps(self, so_far: SoFar) -> None:
         """Say nothing."""

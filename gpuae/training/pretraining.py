@@ -35,7 +35,7 @@ from gpuae.training.checkpoint import CheckpointSaver
 from gpuae.training.history import Observer
 from gpuae.training.preparation import Prepared, new_team
 from gpuae.training.state import State, check_fits, damaged
-from gpuae.training.trainer import Ending, Trainer, TrainingResult
+from gpuae.training.trainer import Build, Ending, Trainer, TrainingResult
 
 NO_ROWS: Order = np.arange(0)
 LAYER, PARAMETERS = "pretrain/layer", "pretrain/parameters"
@@ -83,9 +83,11 @@ class Pretraining:
             for index, layer, x in self._layers(flat, first):
                 watcher.stage_starts(f"layer {index + 1} of {self.network.depth}")
                 own = state if index == first else None
+                build = self._builder(index, layer, x, flat)
                 if saver is not None:
-                    self._save_layer(saver, index, layer, x, flat, whole)
-                result = self._train_layer(index, layer, x, flat, watcher, saver, own)
+                    before = {LAYER: np.array(index), PARAMETERS: flat.copy(), **spent(whole)}
+                    saver.start_stage(build, before)
+                result = self._train_layer(index, layer, x, flat, watcher, build, saver, own)
                 whole.epochs_pretrained += result.epochs
                 whole.seconds_pretrained = time.perf_counter() - began
                 whole.saved, whole.lost_epoch = result.saved, result.lost_epoch
@@ -143,6 +145,7 @@ class Pretraining:
         x: NDArray[Any],
         flat: NDArray[Any],
         watcher: Observer,
+        build: Build,
         saver: CheckpointSaver | None,
         state: State | None,
     ) -> TrainingResult:
@@ -151,21 +154,13 @@ class Pretraining:
         parameters = self.ops.empty((network.size,), own.config.dtype)
         self.ops.assign(parameters, self._taken(index, own, flat))
         with new_team(self.ops, network, own, x, parameters, len(self.rows)) as team:
-            trainer = Trainer(self.ops, team, own.config, self.rows, NO_ROWS, watcher, saver)
+            trainer = Trainer(self.ops, team, own.config, self.rows, NO_ROWS, watcher, build, saver)
             result = trainer.train(state)
         self._put(index, network, self.ops.to_host(parameters), flat)
         return result
 
-    def _save_layer(
-        self,
-        saver: CheckpointSaver,
-        index: int,
-        own: Prepared,
-        x: NDArray[Any],
-        flat: NDArray[Any],
-        so_far: TrainingResult,
-    ) -> None:
-        """Let checkpoints hold the training of a layer from now on."""
+    def _builder(self, index: int, own: Prepared, x: NDArray[Any], flat: NDArray[Any]) -> Build:
+        """Return what makes the whole model of a layer's own weights."""
         network = mirrored_autoencoder(own.config, x.shape[1])
 
         def model(_: TrainingResult, kept: Any) -> Model:
@@ -173,8 +168,7 @@ class Pretraining:
             self._put(index, network, self.ops.to_host(kept), whole)
             return self.build(whole)
 
-        before = {LAYER: np.array(index), PARAMETERS: flat.copy(), **spent(so_far)}
-        saver.start_stage(model, before)
+        return model
 
     def _taken(self, index: int, own: Prepared, flat: NDArray[Any]) -> NDArray[Any]:
         """Return the weights of a layer and its mirror, laid out as its own network's."""

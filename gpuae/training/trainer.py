@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from gpuae.backends.ops import ROW_BASE, START, Array, Ops
 from gpuae.config import MAX_EPOCHS, Config
+from gpuae.model.model import Model
 from gpuae.model.objective import objective
 from gpuae.training.batches import Order, epoch_order, step_sizes
 from gpuae.training.history import EpochRecord, History, Observer
@@ -78,6 +79,10 @@ class TrainingResult:
     def kept_loss(self) -> float:
         """J of the kept epoch; NaN where none was completed."""
         return self.history.records[self.best_epoch - 1].loss if self.best_epoch else math.nan
+
+
+Build: TypeAlias = Callable[[TrainingResult, Array], Model]
+"""Returns the model of a result and some weights."""
 
 
 class Saver(Protocol):
@@ -294,6 +299,8 @@ class Trainer:
     ----------
     rows, validation_rows
         Numbers of the rows to train on and of those held out (possibly none).
+    build
+        Returns what the observer is given between steps.
     saver
         Is given what is needed to go on, now and then, when training is interrupted and when it
         ends.
@@ -310,6 +317,7 @@ class Trainer:
         rows: Order,
         validation_rows: Order,
         observer: Observer,
+        build: Build,
         saver: Saver | None = None,
         validated: Sequence[float] | None = None,
     ) -> None:
@@ -317,7 +325,7 @@ class Trainer:
         self._validated = validated
         self._length = config.resolved("epochs") if validated is None else len(validated)
         self._rows, self._validation_rows = rows, validation_rows
-        self._observer, self._saver = observer, saver
+        self._observer, self._build, self._saver = observer, build, saver
         self._patience = config.resolved("patience")
         self._early_stopping = len(validation_rows) > 0 and self._patience > 0
         kind = FullBatchEpochs if config.full_batch else BatchEpochs
@@ -372,6 +380,7 @@ class Trainer:
         def pause() -> None:
             if self._saver and self._saver.due(len(records)):
                 self._save()
+            self._observer.between_steps(self._so_far)
             interruption.stop_if_asked()
 
         pause()
@@ -415,6 +424,9 @@ class Trainer:
         losses = [record.loss] + ([record.val_loss] if len(self._validation_rows) else [])
         finite = all(math.isfinite(loss) for loss in losses)
         return finite and self._weights_are_finite() and self._epochs.finite
+
+    def _so_far(self) -> Model:
+        return self._build(self._result, self._team.parameters)
 
     def _weights_are_finite(self) -> bool:
         return all_finite(self._ops, [self._team.parameters])

@@ -13,6 +13,7 @@ from gpuae.errors import ConfigError, DeviceError, DivergedError, InputError
 from gpuae.evaluation import evaluate
 from gpuae.training.fitting import fit
 from gpuae.training.history import Silence
+from gpuae.training.interruption import Interrupted
 from gpuae.training.trainer import Ending
 
 BASE = {"hidden": (3,), "epochs": 6, "batch_size": 16, "learning_rate": 0.01, "patience": 0}
@@ -385,3 +386,41 @@ def test_a_handful_of_rows_is_enough(device, rows):
 def test_one_column_is_enough(device):
     x = np.random.default_rng(0).random((30, 1))
     assert np.isfinite(fit(x, Config(epochs=2, device=device)).model.parameters).all()
+
+
+class Peeking(Silence):
+    """Looks at the model between steps, and ends training after so many looks."""
+
+    def __init__(self, looks=0):
+        self.looks, self.models = looks, []
+
+    def between_steps(self, so_far):
+        self.models.append(so_far())
+        if len(self.models) == self.looks:
+            raise Interrupted
+
+
+def test_an_observer_sees_the_weights_between_steps_and_keeps_what_it_saw(device, x):
+    peeking = Peeking()
+    fitted = trained(x, peeking, device=device, epochs=2, validation=0, patience=0)
+    first, last = peeking.models[0], peeking.models[-1]
+    np.testing.assert_array_equal(last.parameters, fitted.model.parameters)
+    assert not np.array_equal(first.parameters, last.parameters)
+    assert list(last.history["epoch"]) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {},
+        {"folds": 3, "patience": 2},
+        {"hidden": (3, 2), "pretrain": 1},
+        {"optimizer": "lbfgs", "batch_size": None, "learning_rate": None, "schedule": None},
+    ],
+)
+def test_an_observer_may_end_training_in_any_stage(x, stage):
+    peeking = Peeking(2)
+    fitted = trained(x, peeking, **stage)
+    assert fitted.result.ending is Ending.INTERRUPTED
+    assert len(peeking.models) == 2
+    assert peeking.models[0].network == fitted.model.network
