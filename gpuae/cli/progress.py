@@ -10,19 +10,19 @@ from contextlib import contextmanager
 
 from gpuae.cli.base import say
 from gpuae.config import Config
-from gpuae.training.history import EpochRecord, Observer, Silence
+from gpuae.training.history import EpochRecord, Observer, Silence, Together
 
 LINE_SECONDS = 5.0
 
 
 @contextmanager
-def watching() -> Iterator[Observer]:
-    """Yield the observer that suits where standard error goes."""
+def watching(*others: Observer) -> Iterator[Observer]:
+    """Yield the observer that suits where standard error goes, together with others."""
     if not sys.stderr.isatty():
-        yield Lines()
+        yield Together(Lines(), *others)
         return
     with Bar() as bar:
-        yield bar
+        yield Together(bar, *others)
 
 
 class Meter(Silence):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -130,3 +131,54 @@ class Silence:
 
     def between_steps(self, so_far: SoFar) -> None:
         """Say nothing."""
+
+
+class Together:
+    """An observer that passes all it hears on to others, in their order.
+
+    However many of them look at the weights between two steps, these are copied once.
+    """
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def note(self, message: str) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.note(message)
+
+    def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.chosen(config, columns, rows, reasons)
+
+    def folds_done(self, epoch: int, val_loss: float) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.folds_done(epoch, val_loss)
+
+    def stage_starts(self, stage: str) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.stage_starts(stage)
+
+    def training_starts(self, config: Config, columns: int, rows: int) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.training_starts(config, columns, rows)
+
+    def rows_done(self, epoch: int, rows: int) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.rows_done(epoch, rows)
+
+    def epoch_done(self, record: EpochRecord) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.epoch_done(record)
+
+    def between_steps(self, so_far: SoFar) -> None:
+        """Pass it on; one that ends training here is the last to hear of it."""
+        once = cache(so_far)
+        for observer in self._observers:
+            observer.between_steps(once)
