@@ -1,0 +1,106 @@
+"""What each unit of the code writes: the row that a code of this unit alone is decoded to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.encoding import check_rebuilds, decode, encode
+from gpuae.functions.activations import ACTIVATIONS
+from gpuae.model.model import Model
+from gpuae.pictures.geometry import Floats, Geometry
+from gpuae.pictures.picture import Picture, Profiles, Tiles, Vector
+from gpuae.pictures.units import Units, how_many
+
+TITLE = "What each code unit writes"
+DRAWN_ROWS, SEED = 512, 0
+ZERO = "all at 0"
+
+
+def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Picture:
+    """Show what each unit of the code alone adds to what a code of zeros is decoded to.
+
+    decode(a·e) − decode(0), where e is 1 at one unit and 0 at all others. Of one layer with a
+    straight output it is the unit's row of the decoder times a, whatever the others are. decode(0)
+    itself comes first: the bias of a sparse code, about the mean row where training began as PCA.
+
+    a is the most that an activation with an end comes to (1 of sigmoid and tanh), else the unit's
+    usual size, the root mean square of its values that are not 0, of rows drawn from a normal
+    distribution with the training rows' principal axes; 1 where the model has none.
+
+    Parameters
+    ----------
+    count
+        Show the first so many units; None for all, up to 1,024, or fewer of very many columns.
+    alike
+        Let alike units stand together rather than in the order of their numbers.
+
+    Raises
+    ------
+    InputError
+        For a count below 1, and for a classifier, which has no decoder.
+    """
+    check_rebuilds(model)
+    geometry, total = Geometry.of(model), model.network.code_size
+    shown = how_many(count, total, model.network.columns)
+    codes = np.zeros((shown + 1, total))
+    codes[1 + np.arange(shown), np.arange(shown)] = usual_sizes(model)[:shown]
+    zero, *_ = rows = geometry.shown(_decoded(model, codes))
+    differences = rows[1:] - zero
+    units = Units.of(differences, np.abs(differences).max(axis=1), total, alike=alike)
+    description = (
+        f"What the code of each of {units.described} alone adds to what a code of zeros is decoded "
+        f"to, {geometry.described}. {units.figures(geometry)}"
+    )
+    notes = ("the first is what a code of zeros is decoded to", *units.sentences(alike=alike))
+    panel = _with_zero(units.panel("", geometry, geometry.units), geometry, zero)
+    return Picture(TITLE, (panel,), description.rstrip(), notes, across=1)
+
+
+def usual_sizes(model: Model) -> Vector:
+    """Return what each unit of the code is when it is on, (k,), as `onehot` says."""
+    highest = ACTIVATIONS[model.network.layers[model.network.code].activation].range[1]
+    if np.isfinite(highest) or model.pca is None:
+        return np.full(model.network.code_size, highest if np.isfinite(highest) else 1.0)
+    axes, spread = model.pca.axes, np.sqrt(model.pca.variances)
+    drawn = np.random.default_rng(SEED).standard_normal((DRAWN_ROWS, len(spread)))
+    rows = model.preprocess.backward(model.pca.mean + (drawn * spread) @ axes.T)
+    squares = _encoded(model, rows) ** 2
+    sizes = np.sqrt(squares.sum(axis=0) / np.maximum((squares > 0).sum(axis=0), 1))
+    return np.where(sizes > 0, sizes, 1.0)
+
+
+def _encoded(model: Model, rows: Floats) -> Floats:
+    codes = np.empty((len(rows), model.network.code_size))
+
+    def take(start: int, block: NDArray[Any]) -> None:
+        codes[start : start + len(block)] = block
+
+    encode(model, rows, take, device="cpu", threads=1)
+    return codes
+
+
+def _decoded(model: Model, codes: Floats) -> Floats:
+    rows = np.empty((len(codes), model.network.columns))
+
+    def take(start: int, block: NDArray[Any]) -> None:
+        rows[start : start + len(block)] = block
+
+    decode(model, codes.astype(model.config.dtype), take, device="cpu", threads=1)
+    return rows
+
+
+def _with_zero(panel: Tiles | Profiles, geometry: Geometry, zero: Vector) -> Tiles | Profiles:
+    """Let the row that a code of zeros is decoded to come first, on a scale of its own."""
+    captions = (ZERO, *panel.captions) if panel.captions else ()
+    if isinstance(panel, Profiles):
+        values = np.concatenate([zero[None, None], panel.values], axis=1)
+        across = geometry.across(values.shape[1])
+        return replace(panel, values=values, captions=captions, across=across)
+    span = float(np.ptp(zero))
+    grey = 2 * (zero - zero.min()) / span - 1 if span else np.zeros_like(zero)
+    images = np.concatenate([geometry.images(grey[None]), panel.images])
+    return replace(panel, images=images, captions=captions, across=geometry.across(len(images)))

@@ -1,0 +1,167 @@
+"""What pictures of units share: which units are shown, in which order, and what is said of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae import filters
+from gpuae.errors import InputError
+from gpuae.pictures.geometry import Floats, Geometry
+from gpuae.pictures.picture import Profiles, Tiles, Vector
+
+MOST_UNITS = 1024
+MOST_NUMBERS = 1 << 23
+"""Of one picture: fewer units are shown where each has very many columns."""
+MOST_CAPTIONS = 100
+MOST_ORDERED = 700
+"""Of more units the leaves of the tree are not turned, which would take seconds."""
+NOTHING = 1e-4
+"""Share of the largest unit's size up to which a unit counts as empty."""
+SIGNED = "grey: 0; white and black: the largest value of each image and its opposite"
+
+
+@dataclass(frozen=True)
+class Units:
+    """Some units of a layer, in the order in which they are shown.
+
+    Attributes
+    ----------
+    numbers
+        Of the shown units, counted from 0, (n,).
+    total
+        How many the layer has.
+    patterns
+        What is shown of each, (n, d), as `Geometry.shown_differences` gives it; those that are
+        nothing beside the others are zeros.
+    empty
+        Whether they are nothing, (n,).
+    """
+
+    numbers: NDArray[np.int64]
+    total: int
+    patterns: Floats
+    empty: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, patterns: Floats, sizes: Vector, total: int, *, alike: bool) -> Units:
+        """Take the patterns (n, d) of the first n units, those that are alike together if asked.
+
+        `sizes` (n,) say how much of each there is.
+        """
+        empty = sizes <= NOTHING * sizes.max()
+        flat = np.where(empty[:, None], 0.0, patterns)
+        order = alike_together(flat) if alike else np.arange(len(flat))
+        return cls(order, total, flat[order], empty[order])
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Return the numbers of the units; nothing where they are very many."""
+        few = len(self.numbers) <= MOST_CAPTIONS
+        return tuple(str(number) for number in self.numbers) if few else ()
+
+    @property
+    def scaled(self) -> Floats:
+        """The patterns, each from −1 to 1 at most."""
+        largest = np.abs(self.patterns).max(axis=1, keepdims=True)
+        return np.asarray(self.patterns / np.where(largest > 0, largest, 1.0))
+
+    def sentences(self, *, alike: bool) -> tuple[str, ...]:
+        """Say which units are shown, and how."""
+        said = []
+        shown = len(self.numbers)
+        if shown < self.total:
+            said.append(f"shown are the first {shown:,} of {self.total:,} units")
+        if self.captions:
+            said.append("numbers are those of the units, counted from 0")
+        if alike:
+            said.append("alike units stand together")
+        if self.empty.any():
+            said.append(f"{int(self.empty.sum()):,} units are nearly 0 throughout and shown flat")
+        return tuple(said)
+
+    @property
+    def described(self) -> str:
+        """Say how many units there are, and how many of them are empty."""
+        shown, empty = len(self.numbers), int(self.empty.sum())
+        which = f"the first {shown:,} of {self.total:,}" if shown < self.total else f"{shown:,}"
+        units = "unit" if self.total == 1 else "units"
+        return f"{which} {units}" + (f" ({empty:,} of them nearly 0 throughout)" if empty else "")
+
+    def figures(self, geometry: Geometry) -> str:
+        """Say what the patterns have in common, in a sentence; nothing where all are empty."""
+        patterns = self.patterns[~self.empty]
+        if not len(patterns):
+            return ""
+        if geometry.kind == "images":
+            return _of_images(geometry.images(patterns))
+        peaks = np.argmax(np.abs(patterns), axis=1)
+        if geometry.kind == "curves":
+            low, middle, high = np.quantile(geometry.x[peaks], (0.25, 0.5, 0.75))
+            return f"They are largest around {middle:g}, half of them from {low:g} to {high:g}."
+        counts = np.bincount(peaks, minlength=len(geometry.names))
+        most = [own for own in np.argsort(-counts, kind="stable")[:3] if counts[own]]
+        columns = ", ".join(f"{geometry.names[own]} ({counts[own]:,})" for own in most)
+        return f"Columns that are largest in most units: {columns}."
+
+    def panel(self, title: str, geometry: Geometry, values: str) -> Tiles | Profiles:
+        """Draw each unit on its own scale about 0."""
+        if geometry.kind == "images":
+            return geometry.tiles(
+                title, [self.scaled], span=(-1.0, 1.0), captions=self.captions, scale=SIGNED
+            )
+        return geometry.profiles(
+            title, [self.patterns], values=values, captions=self.captions, shared=False
+        )
+
+
+def _of_images(images: Floats) -> str:
+    """Say how local and how oriented images are that filters can be measured of."""
+    if np.isnan(images).any():
+        return ""
+    colour = images.ndim == 4
+    spread = float(np.median(filters.locality(images, colour=colour)))
+    said = f"Their median locality is {spread:.2f} (0: one pixel, 1: the whole image evenly)"
+    if min(images.shape[1:3]) < 3:
+        return f"{said}."
+    share = float(filters.edges(images, colour=colour).mean())
+    return f"{said}; {share:.0%} are local and oriented, as edges are."
+
+
+def how_many(count: int | None, total: int, columns: int) -> int:
+    """Return how many of the units are shown, if so many are asked for.
+
+    Raises
+    ------
+    InputError
+        For fewer than one.
+    """
+    if count is not None and count < 1:
+        raise InputError(f"count: is {count}; give how many units to show, at least 1")
+    most = max(1, min(MOST_UNITS, MOST_NUMBERS // columns)) if count is None else count
+    return min(total, most)
+
+
+def alike_together(patterns: Floats) -> NDArray[np.int64]:
+    """Return an order of patterns (n, d) in which those of a small angle are neighbours.
+
+    The leaves of a tree of clusters (average linkage of 1 − cosine), turned such that neighbours
+    are as near as they can be; zeros come last.
+
+    Source: Z. Bar-Joseph, D. Gifford, T. Jaakkola, "Fast optimal leaf ordering for hierarchical
+    clustering", 2001.
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    from scipy.spatial.distance import pdist
+
+    lengths = np.linalg.norm(patterns, axis=1)
+    some, none = np.flatnonzero(lengths), np.flatnonzero(lengths == 0)
+    if len(some) < 3:
+        return np.concatenate([some, none])
+    distances = np.maximum(pdist(patterns[some] / lengths[some, None], "cosine"), 0.0)
+    tree = linkage(distances, "average")
+    if len(some) <= MOST_ORDERED:
+        tree = optimal_leaf_ordering(tree, distances)
+    return np.concatenate([some[leaves_list(tree)], none])
