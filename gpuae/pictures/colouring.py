@@ -1,0 +1,112 @@
+"""What the points of a map are coloured by: labels, a column, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.model.model import Model
+from gpuae.outliers import column_names
+from gpuae.pictures.picture import Vector
+from gpuae.pictures.sample import Sample
+
+LABEL = "label"
+MOST_GROUPS = 20
+"""Colours that can be told apart, about; smaller groups are the rest."""
+REST, NONE = "others", "no label"
+SHOWN_CHARACTERS = 80
+"""Of what a person typed, in a message."""
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """Groups (m,) with their names, or values (m,); neither: all points are alike."""
+
+    what: str = ""
+    groups: NDArray[np.int64] | None = None
+    names: tuple[str, ...] = ()
+    values: Vector | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> NDArray[np.bool_] | slice:
+        """Which rows have a colour: those without a value have no place on its scale."""
+        return slice(None) if self.values is None else np.isfinite(self.values)
+
+
+def colouring(model: Model, sample: Sample, by: str | None) -> Colouring:
+    """Return what rows are coloured by.
+
+    Parameters
+    ----------
+    by
+        `label`, the name of a column, or of a nameless one its number from 1; None: nothing.
+
+    Raises
+    ------
+    InputError
+        Where there are no labels, or no such column.
+    """
+    if by is None:
+        return Colouring()
+    if by == LABEL and sample.y is not None:
+        return _of(sample.y, LABEL)
+    names = column_names(model)
+    if by in names:
+        what = by if model.feature_names else f"column {by}"
+        return _of(sample.x[:, names.index(by)], what)
+    if by == LABEL:
+        raise InputError(
+            "colour=label: the rows have no labels; name the column that holds them when the data "
+            "are read, or colour by a column or by nothing"
+        )
+    raise InputError(f"colour: there is no column {by[:SHOWN_CHARACTERS]!r}; {_offer(by, names)}")
+
+
+def _offer(by: str, names: tuple[str, ...]) -> str:
+    near = get_close_matches(by[:SHOWN_CHARACTERS], names, n=1)
+    if near:
+        return f"is it {near[0][:SHOWN_CHARACTERS]!r}?"
+    first, last = (name[:SHOWN_CHARACTERS] for name in (names[0], names[-1]))
+    return f"the {len(names):,} columns are {first!r} to {last!r}"
+
+
+def _of(own: NDArray[Any], what: str) -> Colouring:
+    """Make groups of some distinct values or of text, and a scale of many numbers."""
+    if own.dtype.kind in "biuf" and len(_distinct(own)) > MOST_GROUPS:
+        left = int((~np.isfinite(own)).sum())
+        notes = (f"{left:,} rows without a value of {what} are not shown",) if left else ()
+        return Colouring(what, values=own.astype(np.float64), notes=notes)
+    return _groups(own, what)
+
+
+def _distinct(own: NDArray[Any]) -> NDArray[Any]:
+    """Return the values that there are, ascending, without those that are no numbers."""
+    return np.unique(own[np.isfinite(own)] if own.dtype.kind == "f" else own)
+
+
+def _groups(own: NDArray[Any], what: str) -> Colouring:
+    found = _distinct(own)
+    count = np.array([(own == value).sum() for value in found])
+    kept = np.sort(np.argsort(-count, kind="stable")[:MOST_GROUPS])
+    names, groups = [_word(value) for value in found[kept]], np.full(len(own), -1)
+    for number, value in enumerate(found[kept]):
+        groups[own == value] = number
+    notes: tuple[str, ...] = ()
+    for name, members in ((REST, np.isin(own, np.delete(found, kept))), (NONE, groups < 0)):
+        if (members & (groups < 0)).any():
+            groups[members & (groups < 0)] = len(names)
+            names.append(name)
+            if name == REST:
+                left = len(found) - len(kept)
+                notes = (f"the {left:,} smallest groups of {what} are shown as one, {REST}",)
+    return Colouring(what, groups, tuple(names), notes=notes)
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, np.floating) else str(value)
