@@ -1,0 +1,136 @@
+"""Event files for TensorBoard: losses, histograms of the code, images of weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae import encoding
+from gpuae.config import Config
+from gpuae.errors import OutputError
+from gpuae.model.model import Model
+from gpuae.pictures.mosaic import mosaic
+from gpuae.pictures.picture import Tiles
+from gpuae.pictures.weights import weights
+from gpuae.training.history import EpochRecord, Silence, SoFar
+
+SHARE = 0.01
+"""Of the time that training takes, histograms and images may take so much more."""
+UNITS = 256
+"""Of so many units weights are drawn."""
+
+
+def check_folder(folder: Path, *, force: bool) -> None:
+    """Refuse a folder that is none, or that holds other runs, which would be mixed with this one.
+
+    Raises
+    ------
+    OutputError
+        Saying which, or which package is missing.
+    """
+    try:
+        import tensorboardX  # noqa: F401
+    except ImportError:
+        raise OutputError(
+            "--tensorboard needs tensorboardX; install it with pip install 'gpuae[tensorboard]'"
+        ) from None
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is no folder; name one for TensorBoard's files")
+    if not force and folder.is_dir() and any(folder.iterdir()):
+        raise OutputError(
+            f"{folder}: holds files already, and TensorBoard would mix the runs; name a new folder "
+            "or give --force"
+        )
+
+
+@contextmanager
+def writing(folder: Path, rows: NDArray[Any]) -> Iterator[TensorBoard]:
+    """Yield an observer that writes event files into a folder.
+
+    Parameters
+    ----------
+    rows
+        Some rows (m, d), of whose codes histograms are made.
+
+    Raises
+    ------
+    OutputError
+        Where nothing can be written there.
+    """
+    from tensorboardX import SummaryWriter
+
+    try:
+        writer = SummaryWriter(str(folder))
+    except OSError as error:
+        raise OutputError(f"{folder}: {error.strerror or error}; choose another folder") from None
+    with writer:
+        yield TensorBoard(writer, rows)
+
+
+class TensorBoard(Silence):
+    """Writes scalars of every epoch, and now and then what takes longer."""
+
+    def __init__(self, writer: Any, rows: NDArray[Any]) -> None:
+        self._writer, self._rows = writer, rows
+        self._stage, self._epoch = "", 0
+        self._drawn, self._next = 0, 0.0
+
+    def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
+        """Write the settings as a table."""
+        lines = [f"| {name} | {value} |" for name, value in config.stored().items()]
+        head = f"{rows:,} rows of {columns:,} columns\n\n| setting | value |\n|---|---|\n"
+        self._writer.add_text("settings", head + "\n".join(lines))
+
+    def folds_done(self, epoch: int, val_loss: float) -> None:
+        """Write the mean loss of rows held out in turn."""
+        self._writer.add_scalar("folds/val_loss", val_loss, epoch)
+
+    def stage_starts(self, stage: str) -> None:
+        """Name it before all that is written from now on."""
+        self._stage, self._epoch, self._drawn = f"{stage}/", 0, 0
+
+    def epoch_done(self, record: EpochRecord) -> None:
+        """Write what is known of an epoch."""
+        self._epoch = record.epoch
+        for name in ("loss", "val_loss", "learning_rate", "seconds"):
+            value = getattr(record, name)
+            if np.isfinite(value):
+                self._writer.add_scalar(f"{self._stage}{name}", value, record.epoch)
+
+    def between_steps(self, so_far: SoFar) -> None:
+        """Write codes and weights after an epoch, if that has not taken too much time lately."""
+        began = time.perf_counter()
+        if self._epoch > self._drawn and began >= self._next:
+            self._drawn = self._epoch
+            self._write(so_far())
+            now = time.perf_counter()
+            self._next = now + (now - began) / SHARE
+
+    def _write(self, model: Model) -> None:
+        for layer, values in enumerate(_codes(model, self._rows), start=1):
+            self._writer.add_histogram(f"{self._stage}layer_{layer}/code", values, self._epoch)
+        for layer, own in enumerate(model.network.views(model.parameters), start=1):
+            self._writer.add_histogram(
+                f"{self._stage}layer_{layer}/weight", own.weight, self._epoch
+            )
+        for panel in weights(model, count=UNITS).panels:
+            if isinstance(panel, Tiles):
+                image = np.nan_to_num(mosaic(panel), nan=0.5)
+                self._writer.add_image(
+                    f"{self._stage}weights", image, self._epoch, dataformats="HWC"[: image.ndim]
+                )
+
+
+def _codes(model: Model, rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield what each encoder layer makes of rows, by the backend that compiles nothing."""
+    for layer in range(1, model.network.depth + 1):
+        width = model.network.layers[layer - 1].n_out
+        out = np.empty((len(rows), width), model.config.dtype)
+        encoding.encode(model, rows, encoding.into(out), layer=layer, device="numpy", threads=1)
+        yield out

@@ -1,0 +1,97 @@
+"""Event files for TensorBoard: what is in them, read by TensorBoard's own format."""
+
+import struct
+
+import numpy as np
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
+from gpuae.config import Config
+from gpuae.errors import OutputError
+from gpuae.records import tensorboard
+from gpuae.training.fitting import fit
+
+SETTINGS = {"hidden": (4,), "depth": 1, "epochs": 3, "batch_size": 16, "folds": 1, "patience": 5}
+
+
+def events(folder):
+    """Read the records of an event file: a length, its sum, the event, its sum."""
+    (path,) = folder.iterdir()
+    data = path.read_bytes()
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        yield Event.FromString(data[12 : 12 + length])
+        data = data[16 + length :]
+
+
+def values(folder):
+    """Return what was written under each tag, (step, value) each."""
+    found = {}
+    for event in events(folder):
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, value))
+    return found
+
+
+@pytest.fixture
+def x(low_rank):
+    return low_rank(100, 36).astype(np.float32)
+
+
+def written(folder, x, monkeypatch=None, **options):
+    if monkeypatch:
+        monkeypatch.setattr(tensorboard, "SHARE", np.inf)
+    with tensorboard.writing(folder, x[:20]) as observer:
+        return fit(x, Config.parse(SETTINGS), observer=observer, **options)
+
+
+def test_losses_of_every_epoch_are_scalars(x, tmp_path):
+    history = written(tmp_path / "run", x).model.history
+    found = values(tmp_path / "run")
+    for name in ("loss", "val_loss", "learning_rate"):
+        steps, scalars = zip(*found[name], strict=True)
+        assert steps == (1, 2, 3)
+        np.testing.assert_allclose([own.simple_value for own in scalars], history[name], rtol=1e-6)
+    (settings,) = found["settings/text_summary"]
+    assert b"| hidden | [4] |" in settings[1].tensor.string_val[0]
+
+
+def test_codes_and_weights_are_histograms_and_weights_of_images_an_image(x, tmp_path, monkeypatch):
+    written(tmp_path / "run", x, monkeypatch, image_shape=(6, 6))
+    found = values(tmp_path / "run")
+    for layer, size in (("layer_1/code", 20 * 4), ("layer_1/weight", 36 * 4)):
+        assert [step for step, _ in found[layer]] == [1, 2, 3]
+        assert {own.histo.num for _, own in found[layer]} == {size}
+    image = found["weights"][-1][1].image
+    assert (image.height, image.width) == (13, 13)
+
+
+def test_rows_that_are_no_images_have_no_image(x, tmp_path, monkeypatch):
+    written(tmp_path / "run", x, monkeypatch)
+    assert "weights" not in values(tmp_path / "run")
+
+
+def test_what_takes_long_waits_until_it_is_a_hundredth_of_the_time(x, tmp_path):
+    written(tmp_path / "run", x)
+    assert [step for step, _ in values(tmp_path / "run")["layer_1/code"]] == [1]
+
+
+def test_a_folder_with_files_is_not_mixed_with_other_runs(tmp_path):
+    (tmp_path / "events").write_text("")
+    with pytest.raises(OutputError, match="holds files already"):
+        tensorboard.check_folder(tmp_path, force=False)
+    tensorboard.check_folder(tmp_path, force=True)
+    tensorboard.check_folder(tmp_path / "new", force=False)
+
+
+def test_what_is_no_folder_is_refused(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(OutputError, match="is no folder"):
+        tensorboard.check_folder(path, force=True)
+
+
+def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "tensorboardX", None)
+    with pytest.raises(OutputError, match=r"pip install 'gpuae\[tensorboard\]'"):
+        tensorboard.check_folder(tmp_path, force=False)
