@@ -1,0 +1,317 @@
+"""Small plots over the same columns, all on the same axes: a thousand would take half a minute."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from numpy.typing import NDArray
+
+from gpuae.pictures.picture import Profiles
+from gpuae.plots import frame
+from gpuae.plots.look import MEDIUM, POINTS, SMALL, Size, Theme, colour
+
+WIDTHS = ((9, 2.0), (36, 1.45), (100, 1.1))
+"""Up to so many plots have so many inches."""
+LEAST_WIDTH = 0.7
+PROPORTION = 0.62
+PITCH = 0.15
+"""Inches of a name of a column, which a bar has to itself."""
+WIDEST, TALLEST = 22.0, 100.0
+GAP = 0.08
+"""Inches between plots."""
+STRIP = 0.14
+"""Inches of a line of captions."""
+CAPTION_SIZE = 6.0
+NAME_ROOM = 1.6
+TO_NAME = 0.05
+"""Inches between a name and what it names."""
+INSIDE = 0.06
+"""Share of a plot that stays free at each end of its values."""
+X_TICK, Y_TICK = 0.5, 0.25
+"""Inches that a tick needs."""
+FILLED = 0.8
+"""Share of the room of a column that its bars take."""
+FRAME, ZERO = 0.25, 0.5
+"""Opacity of lines that are no data."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where plots lie, in inches from the top left corner of the panel; down is positive."""
+
+    number: int
+    across: int
+    width: float
+    height: float
+    strip: float
+
+    @classmethod
+    def of(cls, panel: Profiles) -> Cells:
+        """Choose how large plots are, by their number, columns and captions."""
+        number, columns = panel.values.shape[1:]
+        across = max(1, min(panel.across, number))
+        width = next((own for most, own in WIDTHS if number <= most), LEAST_WIDTH)
+        width = min(width, WIDEST / across - GAP)
+        strip = STRIP if any(panel.captions) else 0.0
+        rows = math.ceil(number / across)
+        height = max(columns * PITCH, 0.4) if panel.bars else width * PROPORTION
+        height = min(height, max(TALLEST / max(rows, 1) - strip - GAP, 0.1))
+        return cls(number, across, width, height, strip)
+
+    @property
+    def rows(self) -> int:
+        """Rows of plots."""
+        return math.ceil(self.number / self.across)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of all."""
+        height = self.rows * (self.height + self.strip + GAP) - GAP
+        return self.across * (self.width + GAP) - GAP, height
+
+    @property
+    def foot(self) -> float:
+        """Where the plot in the lower left corner ends."""
+        return self.size[1]
+
+    def left(self, number: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return where plots begin at their left."""
+        return np.asarray((number % self.across) * (self.width + GAP), np.float64)
+
+    def bottom(self, number: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return where plots end at their foot; captions are above them."""
+        step = self.height + self.strip + GAP
+        return np.asarray((number // self.across + 1) * step - GAP, np.float64)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The least and largest values (n,) that plots show."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, panel: Profiles) -> Span:
+        """Find what all plots have to show, or each of them; bars begin at 0."""
+        values = np.where(np.isfinite(panel.values), panel.values, np.nan)
+        axes = (0, 1, 2) if panel.shared else (0, 2)
+        least = np.nanmin(_known(values), axis=axes)
+        most = np.nanmax(_known(values), axis=axes)
+        if panel.bars:
+            least, most = np.minimum(least, 0.0), np.maximum(most, 0.0)
+        flat = np.where(most > least, 0.0, np.maximum(abs(most), 1.0) / 2)
+        low, high = least - flat, most + flat
+        free = INSIDE * (high - low)
+        count = panel.values.shape[1]
+        return cls(*(np.broadcast_to(own, (count,)) for own in (low - free, high + free)))
+
+    def share(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where values (n, …) lie, from 0 to 1."""
+        shape = (-1,) + (1,) * (values.ndim - 1)
+        low, high = self.low.reshape(shape), self.high.reshape(shape)
+        return np.asarray((values - low) / (high - low))
+
+    def first(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where values lie in the first plot."""
+        return np.asarray((values - self.low[0]) / (self.high[0] - self.low[0]))
+
+    @property
+    def both_signs(self) -> NDArray[np.bool_]:
+        """Whether 0 lies between (n,)."""
+        return (self.low < 0) & (self.high > 0)
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values with 0 in plots that have none."""
+    nothing = np.isnan(values).all(axis=(0, 2), keepdims=True)
+    return np.where(nothing, 0.0, values)
+
+
+def size(panel: Profiles) -> Size:
+    """Return the inches that a panel takes without what is around it."""
+    if not panel.values.size:
+        return 2.0, 1.0
+    width, height = Cells.of(panel).size
+    return width, max(height, frame.LINE * len([own for own in panel.labels if own]))
+
+
+def draw(axes: Axes, panel: Profiles, _room: Size, theme: Theme) -> None:
+    """Draw all plots; the axes are labelled at the one in the lower left corner."""
+    axes.spines[:].set_visible(False)
+    if not np.isfinite(panel.values).any():
+        frame.say_nothing(axes, theme)
+        return
+    cells, span = Cells.of(panel), Span.of(panel)
+    axes.set_xlim(0, cells.size[0])
+    axes.set_ylim(cells.size[1], 0)
+    _draw_frames(axes, cells, theme)
+    parts = _draw_bars if panel.bars else _draw_curves
+    handles = parts(axes, panel, cells, span, theme)
+    _caption(axes, cells, panel, theme)
+    frame.draw_legend(axes, list(zip(handles, panel.labels, strict=True)), theme)
+
+
+def _draw_frames(axes: Axes, cells: Cells, theme: Theme) -> None:
+    number = np.arange(cells.number)
+    left, bottom = cells.left(number), cells.bottom(number)
+    corners = _boxes(left, left + cells.width, bottom - cells.height, bottom)
+    look: dict[str, Any] = {
+        "edgecolors": theme.ink,
+        "facecolors": "none",
+        "linewidths": 0.5,
+        "alpha": FRAME,
+    }
+    axes.add_collection(PolyCollection(corners, clip_on=False, **look), autolim=False)
+
+
+def _boxes(
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    top: NDArray[np.float64],
+    bottom: NDArray[np.float64],
+) -> Any:
+    """Return the corners (n, 4, 2) of boxes."""
+    return np.stack(
+        [np.stack(own, -1) for own in ((left, top), (right, top), (right, bottom), (left, bottom))],
+        axis=-2,
+    )
+
+
+def _draw_curves(axes: Axes, panel: Profiles, cells: Cells, span: Span, theme: Theme) -> list[Any]:
+    number = np.arange(cells.number)
+    bottom = cells.bottom(number)[:, None]
+    _draw_zeros(axes, cells, span, theme)
+    low, high = _ends(panel.x)
+    x = cells.left(number)[:, None] + (panel.x - low) / (high - low) * cells.width
+    drawn = []
+    for order, values in enumerate(panel.values):
+        y = bottom - span.share(frame.shown(values, False)) * cells.height
+        curves = _joined(x, y)
+        look = {"color": colour(order), "linewidth": 0.9, **frame.mark_alone(*curves)}
+        drawn.append(axes.plot(*curves, **look)[0])
+    ticks = _ticks(low, high, cells.width, X_TICK)
+    axes.set_xticks((ticks - low) / (high - low) * cells.width, _numbers(ticks))
+    if panel.shared:
+        ticks = _ticks(span.low[0], span.high[0], cells.height, Y_TICK)
+        axes.set_yticks(cells.foot - span.first(ticks) * cells.height, _numbers(ticks))
+    else:
+        axes.set_yticks([])
+    _label(axes, panel.axes.x, _values_label(panel), cells, theme)
+    return drawn
+
+
+def _joined(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Any, ...]:
+    """Return curves (n, d) as one, which has a gap after each."""
+    gap = ((0, 0), (0, 1))
+    return tuple(np.pad(own, gap, constant_values=np.nan).ravel() for own in (x, y))
+
+
+def _draw_zeros(axes: Axes, cells: Cells, span: Span, theme: Theme) -> None:
+    """Draw where 0 is, in plots with values on both sides of it."""
+    number = np.flatnonzero(span.both_signs)
+    y = cells.bottom(number) - span.share(np.zeros(cells.number))[number] * cells.height
+    left = cells.left(number)
+    lines = _pairs(left, y, left + cells.width, y)
+    axes.add_collection(LineCollection(lines, **_zero_look(theme)), autolim=False)
+
+
+def _zero_look(theme: Theme) -> dict[str, Any]:
+    return {"colors": theme.ink, "linewidths": 0.5, "alpha": ZERO}
+
+
+def _pairs(*ends: NDArray[np.float64]) -> Any:
+    """Return lines (n, 2, 2) of the coordinates x, y of both their ends."""
+    return np.stack(ends, axis=-1).reshape(-1, 2, 2)
+
+
+def _draw_bars(axes: Axes, panel: Profiles, cells: Cells, span: Span, theme: Theme) -> list[Any]:
+    number = np.arange(cells.number)
+    sets, _, columns = panel.values.shape
+    left, top = cells.left(number)[:, None], (cells.bottom(number) - cells.height)[:, None]
+    zero = left + span.share(np.zeros((cells.number, 1))) * cells.width
+    pitch = cells.height / columns
+    thick = FILLED * pitch / sets
+    drawn = []
+    for order, values in enumerate(panel.values):
+        ends = left + span.share(frame.shown(values, False)) * cells.width
+        begin = top + (np.arange(columns) + (1 - FILLED) / 2) * pitch + order * thick
+        boxes = _boxes(*np.broadcast_arrays(zero, ends, begin, begin + thick))
+        boxes = boxes[np.isfinite(ends)]
+        bars = PolyCollection(boxes, facecolors=colour(order), linewidths=0)
+        drawn.append(axes.add_collection(bars, autolim=False))
+    lines = _pairs(zero[:, 0], top[:, 0], zero[:, 0], top[:, 0] + cells.height)
+    axes.add_collection(LineCollection(lines, **_zero_look(theme)), autolim=False)
+    _tick_bars(axes, panel, cells, span, theme)
+    return drawn
+
+
+def _tick_bars(axes: Axes, panel: Profiles, cells: Cells, span: Span, theme: Theme) -> None:
+    """Name the columns at the left of each row of plots, and the values below the first column."""
+    columns = panel.values.shape[-1]
+    pitch = cells.height / columns
+    every = max(1, math.ceil(SMALL / POINTS / pitch))
+    names = panel.names or tuple(map(frame.plain, panel.x))
+    kept = range(0, columns, every)
+    tops = cells.bottom(np.arange(cells.rows) * cells.across) - cells.height
+    words = {column: theme.name(names[column], NAME_ROOM) for column in kept}
+    axes.set_yticks([(column + 0.5) * pitch + tops[0] for column in kept], words.values())
+    axes.tick_params(axis="y", length=0, pad=TO_NAME * POINTS)
+    look: dict[str, Any] = {"ha": "right", "va": "center_baseline", "fontsize": SMALL}
+    for top in tops[1:]:  # no ticks, which would all be measured
+        for column, name in words.items():
+            place = -TO_NAME, (column + 0.5) * pitch + top
+            axes.text(*place, name, in_layout=False, **look)
+    if panel.shared:
+        ticks = _ticks(span.low[0], span.high[0], cells.width, X_TICK)
+        axes.set_xticks(span.first(ticks) * cells.width, _numbers(ticks))
+    else:
+        axes.set_xticks([])
+    _label(axes, _values_label(panel), panel.axes.x, cells, theme)
+
+
+def _values_label(panel: Profiles) -> str:
+    if panel.shared:
+        return panel.axes.y
+    return f"{panel.axes.y} (each plot has a scale of its own)".lstrip()
+
+
+def _label(axes: Axes, x: str, y: str, cells: Cells, theme: Theme) -> None:
+    width, height = cells.size
+    axes.set_xlabel(theme.name(x, max(width, 2.0), MEDIUM), loc="left")
+    axes.set_ylabel(theme.name(y, max(height, 1.0), MEDIUM), loc="bottom")
+
+
+def _ends(x: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = float(np.min(x)), float(np.max(x))
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _ticks(low: float, high: float, room: float, each: float) -> NDArray[np.float64]:
+    """Return round numbers within the ends, as many as `room` inches have place for."""
+    count = int(np.clip(room / each, 1, 5))
+    ticks = np.asarray(ticker.MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
+    return ticks[(ticks >= low) & (ticks <= high)]
+
+
+def _numbers(ticks: NDArray[np.float64]) -> list[str]:
+    return [frame.plain(own) for own in ticks]
+
+
+def _caption(axes: Axes, cells: Cells, panel: Profiles, theme: Theme) -> None:
+    number = np.arange(min(cells.number, len(panel.captions)))
+    tops = cells.bottom(number) - cells.height - 0.02
+    look: dict[str, Any] = {
+        "ha": "left",
+        "va": "bottom",
+        "fontsize": CAPTION_SIZE,
+        "in_layout": False,
+    }
+    for left, top, caption in zip(cells.left(number), tops, panel.captions, strict=False):
+        axes.text(left, top, theme.name(caption, cells.width, CAPTION_SIZE), **look)
