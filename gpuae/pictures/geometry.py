@@ -104,7 +104,7 @@ class Geometry:
         return np.asarray(np.asarray(rows, np.float64) * self.factor)
 
     def across(self, count: int) -> int:
-        """Return how many of `count` small images or plots stand in a row, so that all are a square.
+        """Return how many of so many images or plots stand in a row: all make about a square.
 
         A little more or less of one where that leaves fewer places empty.
         """

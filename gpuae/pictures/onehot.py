@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gpuae.encoding import check_rebuilds, decode, encode
+from gpuae.encoding import check_rebuilds, decode, encode, into
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.model.model import Model
-from gpuae.pictures.geometry import Floats, Geometry
+from gpuae.pictures.geometry import Geometry
 from gpuae.pictures.picture import Picture, Profiles, Tiles, Vector
 from gpuae.pictures.units import Units, how_many
 
@@ -48,7 +46,9 @@ def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Pi
     shown = how_many(count, total, model.network.columns)
     codes = np.zeros((shown + 1, total))
     codes[1 + np.arange(shown), np.arange(shown)] = usual_sizes(model)[:shown]
-    zero, *_ = rows = geometry.shown(_decoded(model, codes))
+    rows = np.empty((shown + 1, model.network.columns))
+    decode(model, codes.astype(model.config.dtype), into(rows), device="cpu", threads=1)
+    zero, *_ = rows = geometry.shown(rows)
     differences = rows[1:] - zero
     units = Units.of(differences, np.abs(differences).max(axis=1), total, alike=alike)
     description = (
@@ -68,29 +68,11 @@ def usual_sizes(model: Model) -> Vector:
     axes, spread = model.pca.axes, np.sqrt(model.pca.variances)
     drawn = np.random.default_rng(SEED).standard_normal((DRAWN_ROWS, len(spread)))
     rows = model.preprocess.backward(model.pca.mean + (drawn * spread) @ axes.T)
-    squares = _encoded(model, rows) ** 2
+    codes = np.empty((DRAWN_ROWS, model.network.code_size))
+    encode(model, rows, into(codes), device="cpu", threads=1)
+    squares = codes**2
     sizes = np.sqrt(squares.sum(axis=0) / np.maximum((squares > 0).sum(axis=0), 1))
     return np.where(sizes > 0, sizes, 1.0)
-
-
-def _encoded(model: Model, rows: Floats) -> Floats:
-    codes = np.empty((len(rows), model.network.code_size))
-
-    def take(start: int, block: NDArray[Any]) -> None:
-        codes[start : start + len(block)] = block
-
-    encode(model, rows, take, device="cpu", threads=1)
-    return codes
-
-
-def _decoded(model: Model, codes: Floats) -> Floats:
-    rows = np.empty((len(codes), model.network.columns))
-
-    def take(start: int, block: NDArray[Any]) -> None:
-        rows[start : start + len(block)] = block
-
-    decode(model, codes.astype(model.config.dtype), take, device="cpu", threads=1)
-    return rows
 
 
 def _with_zero(panel: Tiles | Profiles, geometry: Geometry, zero: Vector) -> Tiles | Profiles:
