@@ -23,8 +23,10 @@ MOST_BARS = 40
 FEWEST_OF_A_CURVE = 3
 MOST_CHANNELS = 8
 """Of images; they stand side by side where they are not one (grey) or three (colours)."""
-PROFILE_ASPECT = 1.5
-"""Width over height of a small plot, about."""
+PLOT_ASPECT, BARS_ASPECT = 1.6, 8.0
+"""Width over height of a small plot of a curve, and of a bar."""
+PAGE_ASPECT = 4 / 3
+"""Of what many small plots make together; images make a square."""
 OWN_UNITS, SCALED_UNITS = "data's own units", "scaled units"
 
 _NUMBER = re.compile(r"\s*([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*(|[^\d\s.,+-]\S{0,11})\s*")
@@ -104,17 +106,22 @@ class Geometry:
         return np.asarray(np.asarray(rows, np.float64) * self.factor)
 
     def across(self, count: int) -> int:
-        """Return how many of so many images or plots stand in a row: all make about a square.
+        """Return how many of so many images or plots stand in a row, to make a pleasing whole.
 
-        A little more or less of one where that leaves fewer places empty.
+        A little more or less where that leaves fewer places empty.
         """
-        aspect = PROFILE_ASPECT
-        if self.kind == "images":
-            height, width = self.images(np.zeros((1, len(self.x)))).shape[1:3]
-            aspect = width / height
-        wanted = math.sqrt(count / aspect)
+        wanted = math.sqrt(count / self._aspect)
         choices = range(max(1, round(0.8 * wanted)), max(1, round(1.25 * wanted)) + 1)
         return min(choices, key=lambda own: -count % own / count + abs(math.log(own / wanted)))
+
+    @property
+    def _aspect(self) -> float:
+        """Width over height of one of many, over that of the whole."""
+        if self.kind == "images":
+            height, width = self.images(np.zeros((1, len(self.x)))).shape[1:3]
+            return float(width / height)
+        own = PLOT_ASPECT if self.kind == "curves" else BARS_ASPECT / len(self.x)
+        return own / PAGE_ASPECT
 
     def images(self, rows: Floats) -> Floats:
         """Return rows (n, d) as images (n, height, width) or (n, height, width, 3).
@@ -203,6 +210,15 @@ class Geometry:
             bars=self.kind == "bars",
             shared=shared,
         )
+
+
+def span_of(rows: Floats) -> tuple[float, float]:
+    """Return the lowest and the highest value, missing ones aside; never the same two."""
+    known = rows[~np.isnan(rows)]
+    if not len(known):
+        return 0.0, 1.0
+    low, high = float(known.min()), float(known.max())
+    return (low, high) if low < high else (low - 0.5, high + 0.5)
 
 
 def is_image(shape: tuple[int, ...] | None) -> bool:

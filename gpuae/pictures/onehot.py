@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from gpuae.encoding import check_rebuilds, decode, encode, into
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.model.model import Model
-from gpuae.pictures.geometry import Geometry
+from gpuae.pictures.geometry import Geometry, span_of
 from gpuae.pictures.picture import Picture, Profiles, Tiles, Vector
-from gpuae.pictures.units import Units, how_many
+from gpuae.pictures.units import MOST_NUMBERS, Units, how_many
 
 TITLE = "What each code unit writes"
-DRAWN_ROWS, SEED = 512, 0
-ZERO = "all at 0"
+FEWEST_DRAWN, MOST_DRAWN, SEED = 32, 512, 0
+ZEROS, ALONE = "A code of zeros", "What each unit adds to it"
 
 
 def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Picture:
@@ -50,14 +48,14 @@ def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Pi
     decode(model, codes.astype(model.config.dtype), into(rows), device="cpu", threads=1)
     zero, *_ = rows = geometry.shown(rows)
     differences = rows[1:] - zero
-    units = Units.of(differences, np.abs(differences).max(axis=1), total, alike=alike)
+    sizes = np.abs(differences).max(axis=1)
+    units = Units.of(differences, sizes, geometry, total, alike=alike)
     description = (
         f"What the code of each of {units.described} alone adds to what a code of zeros is decoded "
         f"to, {geometry.described}. {units.figures(geometry)}"
     )
-    notes = ("the first is what a code of zeros is decoded to", *units.sentences(alike=alike))
-    panel = _with_zero(units.panel("", geometry, geometry.units), geometry, zero)
-    return Picture(TITLE, (panel,), description.rstrip(), notes, across=1)
+    panels = _panel_of_zeros(model, geometry, zero), units.panel(ALONE, geometry)
+    return Picture(TITLE, panels, description.rstrip(), units.sentences(alike=alike))
 
 
 def usual_sizes(model: Model) -> Vector:
@@ -66,23 +64,22 @@ def usual_sizes(model: Model) -> Vector:
     if np.isfinite(highest) or model.pca is None:
         return np.full(model.network.code_size, highest if np.isfinite(highest) else 1.0)
     axes, spread = model.pca.axes, np.sqrt(model.pca.variances)
-    drawn = np.random.default_rng(SEED).standard_normal((DRAWN_ROWS, len(spread)))
+    count = max(FEWEST_DRAWN, min(MOST_DRAWN, MOST_NUMBERS // model.network.columns))
+    drawn = np.random.default_rng(SEED).standard_normal((count, len(spread)))
     rows = model.preprocess.backward(model.pca.mean + (drawn * spread) @ axes.T)
-    codes = np.empty((DRAWN_ROWS, model.network.code_size))
+    codes = np.empty((count, model.network.code_size))
     encode(model, rows, into(codes), device="cpu", threads=1)
     squares = codes**2
     sizes = np.sqrt(squares.sum(axis=0) / np.maximum((squares > 0).sum(axis=0), 1))
     return np.where(sizes > 0, sizes, 1.0)
 
 
-def _with_zero(panel: Tiles | Profiles, geometry: Geometry, zero: Vector) -> Tiles | Profiles:
-    """Let the row that a code of zeros is decoded to come first, on a scale of its own."""
-    captions = (ZERO, *panel.captions) if panel.captions else ()
-    if isinstance(panel, Profiles):
-        values = np.concatenate([zero[None, None], panel.values], axis=1)
-        across = geometry.across(values.shape[1])
-        return replace(panel, values=values, captions=captions, across=across)
-    span = float(np.ptp(zero))
-    grey = 2 * (zero - zero.min()) / span - 1 if span else np.zeros_like(zero)
-    images = np.concatenate([geometry.images(grey[None]), panel.images])
-    return replace(panel, images=images, captions=captions, across=geometry.across(len(images)))
+def _panel_of_zeros(model: Model, geometry: Geometry, zero: Vector) -> Tiles | Profiles:
+    """Draw the row that a code of zeros is decoded to, as rows are drawn."""
+    if geometry.kind != "images":
+        return geometry.profiles(ZEROS, [zero[None]], values=geometry.units)
+    span, preprocess = span_of(zero), model.preprocess
+    if preprocess.whitening is None:  # else it is not known how far pixels of training rows reach
+        span = span_of(preprocess.backward(np.stack([preprocess.low, preprocess.high])))
+    inside = np.clip(zero, *span)[None]
+    return geometry.tiles(ZEROS, [inside], span=span, scale=f"from {span[0]:.3g} to {span[1]:.3g}")

@@ -15,32 +15,42 @@ from gpuae.errors import InputError
 from gpuae.model.feed import Feed
 from gpuae.model.missing import filled_once
 from gpuae.model.model import Model
-from gpuae.pictures.geometry import Floats, Geometry
+from gpuae.pictures.geometry import Floats, Geometry, span_of
 from gpuae.pictures.picture import Panel, Picture, Vector
 from gpuae.pictures.sample import Sample
 
 TITLE = "Rows and their reconstructions"
-MOST_ROWS = 100
-MOST_ACROSS = 10
+TOGETHER, APART = "Rows", "Differences from the original"
+ORIGINAL, NOISY, REBUILT = "original", "with noise", "reconstruction"
 ERROR = "mean squared error in the network's units"
+MOST_ROWS = 100
+IMAGES_ACROSS, CURVES_ACROSS = 10, 5
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """Rows in the data's own units (m, d), and the errors of reconstructions (m,).
+    """Rows in the data's own units (m, d), and their errors (m,).
 
     Attributes
     ----------
     noisy
         What the network was given; None where that is the rows as they are.
-    errors
-        Mean over columns of (x̂ − x)², preprocessed, where x has no noise.
+    errors, noise_errors
+        Mean over columns of (x̂ − x)², preprocessed, of what was made and of what was given, where x
+        has no noise.
     """
 
     rows: Floats
     noisy: Floats | None
     made: Floats
     errors: Vector
+    noise_errors: Vector
+
+    @property
+    def sets(self) -> dict[str, Floats]:
+        """All rows by what they are."""
+        noisy = {} if self.noisy is None else {NOISY: self.noisy}
+        return {ORIGINAL: self.rows, **noisy, REBUILT: self.made}
 
 
 def reconstructions(
@@ -54,7 +64,8 @@ def reconstructions(
     """Show rows above what the model makes of them, with the error of each.
 
     A model that was trained on noisy rows is given them with the noise of its first epoch, which
-    stands between; its error is the distance to the row without noise.
+    stands between; its error is the distance to the row without noise. Curves hide each other, so
+    their differences are shown as well.
 
     Parameters
     ----------
@@ -68,25 +79,16 @@ def reconstructions(
     InputError
         For rows of another width, and for a classifier, which has no decoder.
     """
-    del threads  # few rows are one block
+    del threads  # so few rows are one block
     check_rebuilds(model)
     check_columns(model, sample.x.shape[1])
     part = sample.part(np.arange(min(len(sample.x), MOST_ROWS)))
     noisy = noise and model.config.noise != "none" and model.config.of_layer("noise_level", 0) > 0
     rebuilt = rebuild(model, part, noisy=noisy, device=device)
     geometry = Geometry.of(model)
-    notes = (
-        *_counted(sample, part),
-        f"the number of each is the {ERROR}",
-        *_of_noise(model, rebuilt),
-    )
-    return Picture(
-        TITLE,
-        (_panel(geometry, part.names(), rebuilt),),
-        _description(geometry, rebuilt),
-        notes,
-        across=1,
-    )
+    notes = (*_counted(sample, part), f"numbers are the {ERROR}", *_of_noise(model, rebuilt))
+    panels = _panels(geometry, part.names(), rebuilt)
+    return Picture(TITLE, panels, _description(geometry, rebuilt), notes, across=1)
 
 
 def rebuild(model: Model, sample: Sample, *, noisy: bool, device: str) -> Rebuilt:
@@ -101,60 +103,64 @@ def rebuild(model: Model, sample: Sample, *, noisy: bool, device: str) -> Rebuil
     rows = np.ascontiguousarray(filled_once(sample.x, model.preprocess.fill))
     with ops.session():
         buffers = InferenceBuffers(model, ops, rows.dtype, len(rows))
-        tile = replace(buffers.tile, noisy=ops.empty(buffers.tile.clean.shape, model.config.dtype))
+        tile = buffers.tile
+        if noisy:
+            tile = replace(tile, noisy=ops.empty(tile.clean.shape, model.config.dtype))
         feed = Feed.create(ops, rows, model.preprocess, model.config, noisy=noisy)
         clock = Clock(ops.zeros((4,), "int64"), ops.zeros((1,), "float64"))
         places = ops.asarray(np.arange(len(rows)))
         feed.load(tile, Rows(ops.asarray(sample.numbers), clock, 0, len(rows), places))
-        if not noisy:
-            tile = replace(tile, noisy=tile.clean)
         given = buffers.restore(tile, tile.noisy).copy() if noisy else None
         buffers.propagation.encode(tile, None, None)
         buffers.propagation.decode(tile, None)
         output = buffers.propagation.reconstruct(tile)
-        squares = (_wide(ops.to_host(output)) - ops.to_host(tile.clean)) ** 2
+        clean, wanted = ops.to_host(tile.clean), (output, tile.noisy)
+        errors = [_distances(ops.to_host(own), clean) for own in wanted]
         made = buffers.restore(tile, output).copy()
-    if not (np.isfinite(made).all() and np.isfinite(squares).all()):
+    if not (np.isfinite(made).all() and np.isfinite(errors).all()):
         raise InputError(
-            "a reconstruction is no finite number; the rows are too large for the model"
+            "a reconstruction is no finite number: the rows are too large for the model; give rows "
+            "in the units that it was trained on"
         )
-    return Rebuilt(_wide(sample.x), given, made, squares.mean(axis=1))
+    return Rebuilt(sample.x.astype(np.float64), given, made, *errors)
 
 
-def _wide(values: NDArray[Any]) -> Floats:
-    return np.asarray(values, np.float64)
+def _distances(rows: NDArray[Any], others: NDArray[Any]) -> Vector:
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+        return np.asarray(((rows.astype(np.float64) - others) ** 2).mean(axis=1))
 
 
-def _panel(geometry: Geometry, names: tuple[str, ...], own: Rebuilt) -> Panel:
-    between = {} if own.noisy is None else {"with noise": own.noisy}
-    sets = {"original": own.rows, **between, "reconstruction": own.made}
-    labels, shown = tuple(sets), [geometry.shown(rows) for rows in sets.values()]
-    figures = tuple(f"{error:.3g}" for error in own.errors)
-    if geometry.kind != "images":
-        captions = tuple(": ".join(both) for both in zip(names, figures, strict=True))
-        return geometry.profiles(
-            "", shown, values=geometry.units, labels=labels, captions=captions, shared=True
-        )
-    captions = (*names, *("" for _ in names for _ in between), *figures)
+def _panels(geometry: Geometry, names: tuple[str, ...], own: Rebuilt) -> tuple[Panel, ...]:
+    if geometry.kind == "images":
+        return (_images(geometry, names, own),)
+    labels, sets = tuple(own.sets), [geometry.shown(rows) for rows in own.sets.values()]
+    captions = tuple(": ".join(both) for both in zip(names, _figures(own.errors), strict=True))
+    units = geometry.units
+    alike: dict[str, Any] = {"values": units, "labels": labels, "captions": captions}
+    if geometry.kind == "bars":
+        return (geometry.profiles("", sets, **alike),)
+    alike["across"] = min(len(names), CURVES_ACROSS)
+    gaps = [rows - sets[0] for rows in sets]
+    together = geometry.profiles(TOGETHER, sets, **alike)
+    return together, geometry.profiles(APART, gaps, **alike)
+
+
+def _images(geometry: Geometry, names: tuple[str, ...], own: Rebuilt) -> Panel:
     span = span_of(own.rows)
-    shown = [np.clip(rows, *span) for rows in shown]
-    across = min(len(names), MOST_ACROSS)
+    between = () if own.noisy is None else _figures(own.noise_errors)
     return geometry.tiles(
-        "", shown, span=span, labels=labels, captions=captions, across=across, scale=_scale(span)
+        "",
+        [np.clip(rows, *span) for rows in own.sets.values()],
+        span=span,
+        labels=tuple(own.sets),
+        captions=(*names, *between, *_figures(own.errors)),
+        across=min(len(names), IMAGES_ACROSS),
+        scale=f"black: {span[0]:.3g}, white: {span[1]:.3g}; what lies beyond is cut off",
     )
 
 
-def span_of(rows: Floats) -> tuple[float, float]:
-    """Return the lowest and the highest value, missing ones aside; never the same two."""
-    known = rows[~np.isnan(rows)]
-    if not len(known):
-        return 0.0, 1.0
-    low, high = float(known.min()), float(known.max())
-    return (low, high) if low < high else (low - 0.5, high + 0.5)
-
-
-def _scale(span: tuple[float, float]) -> str:
-    return f"black: {span[0]:g}, white: {span[1]:g}, as in the originals; others are cut off there"
+def _figures(errors: Vector) -> tuple[str, ...]:
+    return tuple(f"{error:.3g}" for error in errors)
 
 
 def _counted(sample: Sample, part: Sample) -> tuple[str, ...]:
@@ -167,15 +173,17 @@ def _of_noise(model: Model, own: Rebuilt) -> tuple[str, ...]:
     if own.noisy is None:
         return ()
     level = model.config.of_layer("noise_level", 0)
-    kind = model.config.noise.replace("_", " ")
-    return (f"the noise is that of the first epoch of training: {kind}, {level:g}",)
+    kind = f"noise={model.config.noise}, noise_level={level:g}"
+    return (f"the noise is that of the first epoch of training ({kind})",)
 
 
 def _description(geometry: Geometry, own: Rebuilt) -> str:
     count, errors = len(own.rows), own.errors
-    noisy = "" if own.noisy is None else ", between them the same with the noise of training"
+    noisy = ""
+    if own.noisy is not None:
+        noisy = f", and {own.noise_errors.mean():.3g} of the noisy rows that they were made from"
     return (
         f"{count:,} {'row' if count == 1 else 'rows'} {geometry.described}, each with its "
-        f"reconstruction{noisy}. The {ERROR} is {errors.mean():.3g} on average, from "
-        f"{errors.min():.3g} to {errors.max():.3g}."
+        f"reconstruction. The {ERROR} is {errors.mean():.3g} on average, from "
+        f"{errors.min():.3g} to {errors.max():.3g}{noisy}."
     )

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from gpuae import filters
 from gpuae.errors import InputError
 from gpuae.pictures.geometry import Floats, Geometry
+from gpuae.pictures.likeness import alike_together
 from gpuae.pictures.picture import Profiles, Tiles, Vector
 
 MOST_UNITS = 1024
 MOST_NUMBERS = 1 << 23
 """Of one picture: fewer units are shown where each has very many columns."""
 MOST_CAPTIONS = 100
-MOST_ORDERED = 700
-"""Of more units the leaves of the tree are not turned, which would take seconds."""
 NOTHING = 1e-4
 """Share of the largest unit's size up to which a unit counts as empty."""
 SIGNED = "grey: 0; white and black: the largest value of each image and its opposite"
@@ -46,14 +45,16 @@ class Units:
     empty: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, patterns: Floats, sizes: Vector, total: int, *, alike: bool) -> Units:
-        """Take the patterns (n, d) of the first n units, those that are alike together if asked.
+    def of(
+        cls, patterns: Floats, sizes: Vector, geometry: Geometry, total: int, *, alike: bool
+    ) -> Units:
+        """Take the patterns (n, d) of the first n units, those that look alike together if asked.
 
         `sizes` (n,) say how much of each there is.
         """
         empty = sizes <= NOTHING * sizes.max()
         flat = np.where(empty[:, None], 0.0, patterns)
-        order = alike_together(flat) if alike else np.arange(len(flat))
+        order = alike_together(flat, geometry) if alike else np.arange(len(flat))
         return cls(order, total, flat[order], empty[order])
 
     @property
@@ -106,14 +107,14 @@ class Units:
         columns = ", ".join(f"{geometry.names[own]} ({counts[own]:,})" for own in most)
         return f"Columns that are largest in most units: {columns}."
 
-    def panel(self, title: str, geometry: Geometry, values: str) -> Tiles | Profiles:
+    def panel(self, title: str, geometry: Geometry) -> Tiles | Profiles:
         """Draw each unit on its own scale about 0."""
         if geometry.kind == "images":
             return geometry.tiles(
                 title, [self.scaled], span=(-1.0, 1.0), captions=self.captions, scale=SIGNED
             )
         return geometry.profiles(
-            title, [self.patterns], values=values, captions=self.captions, shared=False
+            title, [self.patterns], values=geometry.units, captions=self.captions, shared=False
         )
 
 
@@ -142,26 +143,3 @@ def how_many(count: int | None, total: int, columns: int) -> int:
         raise InputError(f"count: is {count}; give how many units to show, at least 1")
     most = max(1, min(MOST_UNITS, MOST_NUMBERS // columns)) if count is None else count
     return min(total, most)
-
-
-def alike_together(patterns: Floats) -> NDArray[np.int64]:
-    """Return an order of patterns (n, d) in which those of a small angle are neighbours.
-
-    The leaves of a tree of clusters (average linkage of 1 − cosine), turned such that neighbours
-    are as near as they can be; zeros come last.
-
-    Source: Z. Bar-Joseph, D. Gifford, T. Jaakkola, "Fast optimal leaf ordering for hierarchical
-    clustering", 2001.
-    """
-    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
-    from scipy.spatial.distance import pdist
-
-    lengths = np.linalg.norm(patterns, axis=1)
-    some, none = np.flatnonzero(lengths), np.flatnonzero(lengths == 0)
-    if len(some) < 3:
-        return np.concatenate([some, none])
-    distances = np.maximum(pdist(patterns[some] / lengths[some, None], "cosine"), 0.0)
-    tree = linkage(distances, "average")
-    if len(some) <= MOST_ORDERED:
-        tree = optimal_leaf_ordering(tree, distances)
-    return np.concatenate([some[leaves_list(tree)], none])

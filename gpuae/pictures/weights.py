@@ -36,11 +36,11 @@ def weights(model: Model, *, count: int | None = None, alike: bool = False) -> P
     shown = how_many(count, total, model.network.columns)
     own = np.asarray(model.network.views(model.parameters)[0].weight[:, :shown], np.float64)
     found = geometry.shown_differences(maximal_inputs(model)[:shown])
-    units = Units.of(found, np.linalg.norm(own, axis=0), total, alike=alike)
-    values = f"difference from the mean ({geometry.units})"
+    units = Units.of(found, np.linalg.norm(own, axis=0), geometry, total, alike=alike)
     description = (
         f"The input that excites each of {units.described} of the first layer most, "
         f"{geometry.described}. {units.figures(geometry)}"
     )
-    panel = units.panel("", geometry, values)
-    return Picture(TITLE, (panel,), description.rstrip(), units.sentences(alike=alike), across=1)
+    notes = ("shown is how an input differs from the mean", *units.sentences(alike=alike))
+    panels = (units.panel("", geometry),)
+    return Picture(TITLE, panels, description.rstrip(), notes, across=1)

@@ -178,6 +178,11 @@ def test_square_images_make_about_a_square(model_of, count, across):
     assert Geometry.of(model_of(16, shape=(4, 4))).across(count) == across
 
 
+@pytest.mark.parametrize(("columns", "count", "across"), [(60, 9, 3), (60, 64, 8), (10, 10, 5)])
+def test_curves_and_bars_make_a_page(model_of, columns, count, across):
+    assert Geometry.of(model_of(columns)).across(count) == across
+
+
 def test_wide_images_are_fewer_in_a_row(model_of):
     assert Geometry.of(model_of(64, shape=(4, 16))).across(64) == 4
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -12,9 +11,9 @@ import pytest
 from gpuae import Autoencoder, AutoencoderClassifier
 from gpuae.errors import GpuaeWarning, InputError
 from gpuae.filters import maximal_inputs
-from gpuae.pictures.onehot import ZERO, onehot, usual_sizes
+from gpuae.pictures.onehot import onehot, usual_sizes
 from gpuae.pictures.picture import Profiles, Tiles
-from gpuae.pictures.units import MOST_UNITS, alike_together, how_many
+from gpuae.pictures.units import MOST_UNITS, how_many
 from gpuae.pictures.weights import weights
 
 SETTINGS = {"depth": 1, "epochs": 0, "init": "glorot", "validation": 0, "scale": "none"}
@@ -71,7 +70,7 @@ def test_a_curve_is_the_input_of_length_1_in_the_datas_own_units(model_of, setti
     np.testing.assert_allclose(panel.values, [maximal_inputs(model)])
     np.testing.assert_array_equal(panel.x, [400, 410, 420, 430])
     assert not panel.bars
-    assert panel.axes.y == "difference from the mean (data's own units)"
+    assert panel.axes.y == "data's own units"
 
 
 def test_bars_of_columns_of_different_units_are_scaled(model_of):
@@ -81,7 +80,7 @@ def test_bars_of_columns_of_different_units_are_scaled(model_of):
     own = model.network.views(model.parameters)[0].weight
     np.testing.assert_allclose(panel.values, [(own / np.linalg.norm(own, axis=0)).T], rtol=1e-6)
     assert (panel.bars, panel.names) == (True, names)
-    assert "scaled units" in panel.axes.y
+    assert panel.axes.y == "scaled units"
 
 
 def test_of_a_deep_model_the_first_layer_is_shown(model_of):
@@ -133,37 +132,6 @@ def test_many_units_have_no_numbers(model_of):
 # Alike units
 
 
-def test_copies_of_a_unit_stand_beside_each_other_and_opposites_do_not():
-    random = np.random.default_rng(0)
-    one = random.standard_normal((20, 30))
-    order = alike_together(np.concatenate([one, 3 * one, -one])).tolist()
-    for unit in range(20):
-        assert abs(order.index(unit) - order.index(unit + 20)) == 1
-        assert abs(order.index(unit) - order.index(unit + 40)) > 1
-
-
-def test_neighbours_on_a_ring_stay_neighbours_and_zeros_come_last():
-    angles = np.random.default_rng(1).permutation(np.linspace(0, 6, 50))
-    patterns = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    patterns[[3, 7]] = 0
-    order = alike_together(patterns)
-    assert sorted(order[-2:]) == [3, 7]
-    steps = np.abs(np.diff(angles[order[:-2]]))
-    assert steps.max() < 0.5
-
-
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_one_or_two_units_have_an_order_too(count):
-    assert sorted(alike_together(np.ones((count, 3)))) == list(range(count))
-
-
-def test_a_thousand_units_are_in_order_soon():
-    patterns = np.random.default_rng(0).standard_normal((1000, 784))
-    start = perf_counter()
-    assert sorted(alike_together(patterns)) == list(range(1000))
-    assert perf_counter() - start < 2
-
-
 def test_units_in_an_order_of_likeness_keep_their_numbers(model_of):
     model = model_of(6, shape=(2, 2))
     plain, picture = weights(model), weights(model, alike=True)
@@ -180,20 +148,35 @@ def test_a_unit_adds_its_row_of_the_decoder_to_what_zeros_are_decoded_to(model_o
     model = model_of(3, names=("1", "2", "3", "4"), **settings)
     parameters = model.parameters.copy()
     model.network.views(parameters)[1].bias[...] = [1, 2, 3, 4]
-    (panel,) = onehot(replace(model, parameters=parameters)).panels
-    np.testing.assert_allclose(panel.values[0, 0], [1, 2, 3, 4])
+    zeros, units = onehot(replace(model, parameters=parameters)).panels
+    np.testing.assert_allclose(zeros.values, [[[1, 2, 3, 4]]])
     own = model.network.views(parameters)[1].weight
-    np.testing.assert_allclose(panel.values[0, 1:], own, rtol=1e-5, atol=1e-6)
-    assert panel.captions == (ZERO, "0", "1", "2")
+    np.testing.assert_allclose(units.values, [own], rtol=1e-5, atol=1e-6)
+    assert units.captions == ("0", "1", "2")
 
 
-def test_the_image_of_zeros_comes_first_and_units_are_on_a_scale_about_grey(model_of):
+def test_as_images_units_are_on_a_scale_about_grey(model_of):
     model = model_of(2, shape=(2, 2), activation="sigmoid", output_activation="identity")
-    (panel,) = onehot(model).panels
-    assert panel.images.shape == (3, 2, 2)
+    _, units = onehot(model).panels
     own = model.network.views(model.parameters)[1].weight.reshape(2, 2, 2)
     largest = np.abs(own).max(axis=(1, 2), keepdims=True)
-    np.testing.assert_allclose(panel.images[1:], own / largest, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(units.images, own / largest, rtol=1e-5, atol=1e-6)
+    assert (units.low, units.high) == (-1, 1)
+
+
+@pytest.mark.parametrize("scale", ["none", "standard"])
+def test_the_image_of_zeros_has_the_black_and_white_of_the_training_rows(low_rank, scale):
+    x = 9 * low_rank(60, 4)
+    fitted = Autoencoder(hidden=2, **SETTINGS | {"scale": scale}).fit(x, image_shape=(2, 2))
+    zeros, _ = onehot(fitted.model_).panels
+    assert (zeros.low, zeros.high) == (pytest.approx(x.min()), pytest.approx(x.max()))
+    made = np.clip(fitted.inverse_transform(np.zeros((1, 2), np.float32)), x.min(), x.max())
+    np.testing.assert_allclose(zeros.images, made.reshape(1, 2, 2), rtol=1e-5)
+
+
+def test_of_whitened_images_the_image_of_zeros_has_its_own(model_of):
+    zeros, _ = onehot(model_of(2, shape=(2, 2), scale="pooled", whiten="zca")).panels
+    assert (zeros.low, zeros.high) == (zeros.images.min(), zeros.images.max())
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
@@ -217,7 +200,7 @@ def test_without_principal_axes_they_are_set_to_1(model_of):
 
 def test_of_many_code_units_the_first_are_decoded(model_of):
     picture = onehot(model_of(5, shape=(2, 2)), count=2)
-    assert picture.panels[0].captions == (ZERO, "0", "1")
+    assert picture.panels[1].captions == ("0", "1")
     assert "shown are the first 2 of 5 units" in picture.notes
 
 
