@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.encoding import check_columns
 from gpuae.errors import ConfigError, InputError
 from gpuae.model.model import Model
 from gpuae.pictures.codes import codes_of
@@ -55,6 +56,7 @@ def code_map(
     InputError
         Where there is nothing of that name to colour by, or there are too few rows.
     """
+    check_columns(model, sample.x.shape[1])
     _check(method, len(sample.x))
     coloured = colouring(model, sample, colour)
     code = codes_of(model, sample, device=device, threads=threads, memory=memory)

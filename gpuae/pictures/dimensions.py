@@ -19,6 +19,8 @@ LOWEST = -1.0
 """A code that explains less than that is not drawn: the others would be one line."""
 MOST_BYTES = 1 << 20
 """Of what `gpuae dimensions --json` prints: a search has a few dozen sizes."""
+MOST_COUNTED = 1 << 53
+"""Whole numbers up to that are drawn where they are."""
 _READER = TypeAdapter(Dimensions)
 
 
@@ -78,8 +80,10 @@ def _check(found: Dimensions, wrong: str) -> None:
         raise InputError(f"{wrong}: its code sizes are not 1 or more and rising; give that file")
     if not all(share <= 1 and math.isfinite(share) for share in shares):
         raise InputError(f"{wrong}: a share of variance in it is no number up to 1; give that file")
-    if min(found.suggested, found.pca_suggested) < 0 or min(found.rows, found.columns) < 1:
-        raise InputError(f"{wrong}: it counts below what there can be; give that file")
+    counts = (found.rows, found.columns, found.largest, *sizes)
+    suggested = (found.suggested, found.pca_suggested)
+    if min(counts) < 1 or min(suggested) < 0 or max(*counts, *suggested) > MOST_COUNTED:
+        raise InputError(f"{wrong}: it has a count that cannot be; give that file")
 
 
 def _drawable(shares: Vector) -> Vector:

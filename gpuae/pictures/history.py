@@ -60,8 +60,8 @@ class _Course:
         loss = model.history.get("loss")
         if loss is None or not len(loss):
             raise InputError(
-                "the model has no history of training: nothing was trained (epochs=0), or it was "
-                "put together from others by gpuae stack; give a model that gpuae fit has made"
+                "the model has no history of training: it has no epochs, for none was asked for or "
+                "better than its start, or gpuae stack made it; give one that was trained"
             )
         nothing = np.full(len(loss), np.nan)
 
