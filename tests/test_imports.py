@@ -15,7 +15,7 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "functions"},
+    {"errors", "functions", "printable"},
     {"config", "defaults", "finetune_config", "memory", "presets"},
     {"backends", "storage"},
     {"model"},

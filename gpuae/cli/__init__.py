@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from gpuae.cli import streams
-from gpuae.cli.base import own_defects, printable
+from gpuae.cli.base import own_defects
+from gpuae.printable import printable
 
 COMMANDS = {
     "fit": "Train an autoencoder on a matrix of rows.",

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from gpuae.errors import GpuaeError, InputError
+from gpuae.printable import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -177,14 +178,6 @@ def output_options(kind: str) -> Callable[[F], F]:
 def say(message: str) -> None:
     """Tell the person something; standard output stays for results."""
     click.echo(printable(message), err=True)
-
-
-def printable(text: str) -> str:
-    """Return text from files, or of their names, without what would steer a terminal."""
-    return "".join(
-        own if own.isprintable() or own in "\n\t" else own.encode("unicode_escape").decode()
-        for own in text
-    )
 
 
 def print_json(value: Any) -> None:

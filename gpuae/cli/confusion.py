@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import print_json, print_table, printable, say
+from gpuae.cli.base import print_json, print_table, say
+from gpuae.printable import printable
 
 if TYPE_CHECKING:
     from gpuae.classification import ClassFigures, ClassifierFigures

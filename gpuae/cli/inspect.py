@@ -14,9 +14,9 @@ from gpuae.cli.base import (
     json_option,
     print_json,
     print_table,
-    printable,
     trust_option,
 )
+from gpuae.printable import printable
 
 if TYPE_CHECKING:
     from gpuae.storage.summary import Summary

@@ -19,12 +19,12 @@ from gpuae.cli.base import (
     machine_options,
     model_argument,
     print_json,
-    printable,
     say,
     trust_option,
 )
 from gpuae.cli.coded import Coded
 from gpuae.cli.columns import column_options
+from gpuae.printable import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import PATH, declare, json_option, print_json, printable, trust_option
+from gpuae.cli.base import PATH, declare, json_option, print_json, trust_option
+from gpuae.printable import printable
 
 if TYPE_CHECKING:
     from gpuae.storage.sameness import Difference
