@@ -30,6 +30,7 @@ COMMANDS = {
     "neighbors": "Find the rows whose codes are nearest to those of some rows.",
     "evaluate": "Measure a model on data, beside PCA of the same size.",
     "dimensions": "Find how many code units some data need, beside PCA.",
+    "plot": "Draw what a model has learnt, to a file or in the terminal.",
     "inspect": "Show what a gpuae file or another HDF5 file holds.",
     "verify": "Check that files are whole, or that two say the same.",
     "convert": "Turn idx, npy, npz, csv, h5ad, mat or HDF5 into a gpuae data set.",

@@ -57,7 +57,7 @@ def command(
     """
     config = read_settings(config_path, settings, preset, without=VARIED)
     tell = say if as_json else click.echo
-    found = _found(data, most, config, reading, tell)
+    found = search(data, most, config, reading, tell)
     if found is not None:
         if as_json:
             print_json(asdict(found) | {"reason": str(found)})
@@ -67,7 +67,7 @@ def command(
         raise KeyboardInterrupt
 
 
-def _found(
+def search(
     data: str, most: int | None, config: Config, reading: ReadOptions, tell: Any
 ) -> Dimensions | None:
     """Open the rows and try codes, telling how each does."""

@@ -61,7 +61,8 @@ class _Size:
         name = min(max(names), ROW_NAME) + 1 if names else 0
         for width in _widths(panel.images.shape[2], space.width - name):
             size = cls._at(width, name, panel, space)
-            if size.lines(panel) <= size.most:
+            crowded = size.per_line < min(panel.across, len(panel.images))
+            if size.lines(panel) <= size.most and not (crowded and width > panel.images.shape[2]):
                 break
         return size
 
@@ -118,8 +119,6 @@ def _band(panel: Tiles, band: range, size: _Size, space: Space) -> list[str]:
         heads = [padded(name, size.name)] + [" " * size.name] * (len(lines) - 1)
         lines = [head + line for head, line in zip(heads, lines, strict=True)]
     captions = [panel.captions[own] if panel.captions else "" for own in band]
-    if panel.rows and not any(captions) and band.start // panel.across < len(panel.rows) - 1:
-        return lines
     below = " ".join(centred(caption, size.width) for caption in captions)
     return [*lines, " " * size.name + below]
 

@@ -1,0 +1,256 @@
+"""The pictures that plot is asked for: made from a model and rows, and drawn where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpuae.cli.base import say
+
+if TYPE_CHECKING:
+    from gpuae.cli.rows import Job
+    from gpuae.importers import ReadOptions
+    from gpuae.model.model import Model
+    from gpuae.pictures.picture import Picture
+    from gpuae.pictures.sample import Sample
+
+PLACE = "{kind}"
+"""In the name of a file: the kind of picture."""
+ROWS = 20
+"""That are reconstructed unless it is said which, or how many."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person has given; it is read when the first picture needs it."""
+
+    options: dict[str, Any]
+
+    @property
+    def model_path(self) -> Path:
+        """The file of the model."""
+        return Path(self.options["model_path"])
+
+    @property
+    def data(self) -> str | None:
+        """What the rows are read from, where there are some."""
+        return self.options.get("data")
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """What to compute with."""
+        return {name: self.options[name] for name in ("device", "threads", "memory")}
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How the rows are read."""
+        reading: ReadOptions = self.options["reading"]
+        return reading
+
+    @cached_property
+    def job(self) -> Job:
+        """The model and the rows."""
+        from gpuae.cli.rows import Job
+
+        if self.data is None:
+            raise click.UsageError("this picture is of rows; give DATA beside MODEL")
+        memory = self.options["memory"]
+        return Job.open(self.model_path, self.data, reading=self.reading, memory=memory)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model."""
+        from gpuae.model.model import Model
+
+        return Model.load(self.model_path) if self.data is None else self.job.model
+
+    def sample(self, most: int) -> Sample:
+        """Return all rows, or so many of them, or as many as were asked for."""
+        from gpuae.pictures.sample import Sample
+
+        return Sample.of(self.job.dataset, self.options.get("sample") or most)
+
+
+def draw(kinds: tuple[str, ...], options: dict[str, Any], *, lenient: bool) -> None:
+    """Draw pictures of these kinds; with `lenient` say of those that there are not why so."""
+    asked = Asked(options)
+    files = _files(kinds, asked)
+    if lenient and asked.data is None:
+        kinds = tuple(kind for kind in kinds if kind not in NEED_ROWS)
+    show = _shower(options) if not options["outputs"] else None
+    for number, kind in enumerate(kinds):
+        picture = _picture(kind, asked, lenient=lenient)
+        if picture is None:
+            continue
+        if show is not None:
+            click.echo("\n" * (number > 0), nl=False)
+            show(picture)
+        else:
+            _save(picture, kind, files[kind], force=options["force"])
+        click.echo(picture.description)
+
+
+def _shower(options: dict[str, Any]) -> Callable[[Picture], None]:
+    """Return what draws in the terminal, if it can be drawn there."""
+    from gpuae.plots.terminal import Screen
+
+    return Screen.of_output(only_characters=options["characters"]).show
+
+
+def _picture(kind: str, asked: Asked, *, lenient: bool) -> Picture | None:
+    from gpuae.errors import GpuaeError
+
+    try:
+        return PICTURES[kind](asked)
+    except GpuaeError as error:
+        if not lenient:
+            raise
+        say(f"note: no {kind}: {error}")
+        return None
+
+
+def _files(kinds: tuple[str, ...], asked: Asked) -> dict[str, list[Path]]:
+    """Return the files of each kind; refuse those that could not be written."""
+    outputs = asked.options["outputs"]
+    if outputs and asked.options["characters"]:
+        raise click.UsageError("--characters is for the terminal; leave it or -o out")
+    for name in outputs:
+        if len(kinds) > 1 and PLACE not in name:
+            raise click.UsageError(
+                f"-o {name}: several pictures need several names; put {PLACE} in it, as in "
+                f"-o {PLACE}.png"
+            )
+    files = {kind: [Path(name.replace(PLACE, kind)) for name in outputs] for kind in kinds}
+    _check([path for own in files.values() for path in own], asked)
+    return files
+
+
+def _check(paths: list[Path], asked: Asked) -> None:
+    """Refuse files that could not be written, or would replace what they are made from."""
+    from gpuae.importers import path_of
+    from gpuae.plots.figure import check
+    from gpuae.storage.temporary import check_distinct
+
+    model = asked.options.get("model_path")
+    data = path_of(asked.data) if asked.data is not None else None
+    for number, path in enumerate(paths):
+        if path in paths[:number]:
+            raise click.UsageError(f"-o {path}: is given twice; give another name")
+        check(path, force=asked.options["force"])
+        check_distinct(path, model, data)
+
+
+def _save(picture: Picture, kind: str, paths: list[Path], *, force: bool) -> None:
+    from gpuae.plots.figure import save
+
+    for path in paths:
+        save(picture, path, force=force)
+        click.echo(f"wrote {kind} to {path}")
+
+
+def _weights(asked: Asked) -> Picture:
+    from gpuae.pictures.weights import weights
+
+    return weights(asked.model, count=asked.options["count"], alike=asked.options["alike"])
+
+
+def _onehot(asked: Asked) -> Picture:
+    from gpuae.pictures.onehot import onehot
+
+    return onehot(asked.model, count=asked.options["count"], alike=asked.options["alike"])
+
+
+def _history(asked: Asked) -> Picture:
+    from gpuae.pictures.history import history
+
+    return history(asked.model)
+
+
+def _reconstructions(asked: Asked) -> Picture:
+    from gpuae.neighbors import row_numbers
+    from gpuae.pictures.reconstructions import reconstructions
+    from gpuae.pictures.sample import Sample
+
+    rows, count, job = asked.options["rows"], asked.options["count"], asked.job
+    numbers = None if rows is None else row_numbers(rows, len(job.x), job.dataset.source)
+    if numbers is not None and count is not None:
+        numbers = numbers[:count]
+    sample = Sample.of(job.dataset, count or ROWS, numbers)
+    machine = asked.machine
+    return reconstructions(job.model, sample, device=machine["device"], threads=machine["threads"])
+
+
+def _codes(asked: Asked) -> Picture:
+    from gpuae.pictures.codes import MOST_ROWS, codes
+
+    return codes(asked.job.model, asked.sample(MOST_ROWS), **asked.machine)
+
+
+def _map(asked: Asked) -> Picture:
+    from gpuae.pictures.code_map import MOST_ROWS, code_map
+
+    method, colour = asked.options["method"], asked.options["colour"]
+    sample = asked.sample(MOST_ROWS[method])
+    if colour is None and sample.y is not None:
+        colour = "label"
+    return code_map(asked.job.model, sample, colour=colour, method=method, **asked.machine)
+
+
+def _errors(asked: Asked) -> Picture:
+    from gpuae.pictures.errors import MOST_ROWS, errors
+
+    threshold = asked.options["threshold"]
+    if asked.data is None:
+        return _scores(asked, threshold)
+    return errors(asked.job.model, asked.sample(MOST_ROWS), threshold=threshold, **asked.machine)
+
+
+def _scores(asked: Asked, threshold: float | None) -> Picture:
+    """Draw the errors of a file of scores."""
+    from gpuae.pictures.errors import read_scores, scores_only
+
+    if asked.options["sample"] is not None:
+        raise click.UsageError("--sample is for rows; a file of scores is drawn whole")
+    scores, own = read_scores(asked.model_path)
+    return scores_only(scores, own if threshold is None else threshold)
+
+
+def _dimensions(asked: Asked) -> Picture:
+    from gpuae.pictures.dimensions import dimensions, read_dimensions
+
+    data, most = str(asked.data), asked.options["most"]
+    if data.lower().endswith(".json"):
+        if most is not None:
+            raise click.UsageError("--max is for rows; the sizes in a file have been tried")
+        return dimensions(read_dimensions(Path(data)))
+    return dimensions(_searched(data, most, asked.reading))
+
+
+def _searched(data: str, most: int | None, reading: ReadOptions) -> Any:
+    """Train codes of growing size; Ctrl-C ends that with what has been found."""
+    from gpuae.cli.dimensions import VARIED, search
+    from gpuae.cli.settings import read_settings
+
+    found = search(data, most, read_settings(None, {}, None, without=VARIED), reading, say)
+    if found is None:
+        raise KeyboardInterrupt
+    return found
+
+
+PICTURES: dict[str, Callable[[Asked], Picture]] = {
+    "weights": _weights,
+    "reconstructions": _reconstructions,
+    "history": _history,
+    "codes": _codes,
+    "onehot": _onehot,
+    "map": _map,
+    "dimensions": _dimensions,
+    "errors": _errors,
+}
+NEED_ROWS = ("reconstructions", "codes", "map", "errors")
+"""Of which there is nothing to draw of a model alone."""
