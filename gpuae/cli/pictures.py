@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpuae.cli.base import say
+from gpuae.printable import printable
 
 if TYPE_CHECKING:
     from gpuae.cli.rows import Job
@@ -92,7 +93,7 @@ def draw(kinds: tuple[str, ...], options: dict[str, Any], *, lenient: bool) -> N
             show(picture)
         else:
             _save(picture, kind, files[kind], force=options["force"])
-        click.echo(picture.description)
+        click.echo(printable(picture.description))
 
 
 def _shower(options: dict[str, Any]) -> Callable[[Picture], None]:

@@ -151,7 +151,12 @@ class Plots(click.Group):
             formatter.write_dl([(name, own.help) for name, own in KINDS.items()])
 
 
-@click.group(name="plot", cls=Plots, subcommand_metavar="KIND[,KIND…] MODEL [DATA] [OPTIONS]")
+@click.group(
+    name="plot",
+    cls=Plots,
+    options_metavar="",
+    subcommand_metavar="KIND[,KIND…] MODEL [DATA] [OPTIONS]",
+)
 def command() -> None:
     """Draw what a model has learnt, to a file or in the terminal.
 

@@ -53,7 +53,8 @@ def lines(panel: Lines, space: Space) -> list[str]:
 def histogram(panel: Histogram, space: Space) -> list[str]:
     """Draw how many values lie where: one set as an area, several as outlines."""
     room = _room(space)
-    x = np.linspace(panel.edges[0], panel.edges[-1], 2 * room.width)
+    spaced = np.geomspace if panel.axes.log_x else np.linspace
+    x = spaced(panel.edges[0], panel.edges[-1], 2 * room.width)
     bins = np.clip(np.searchsorted(panel.edges, x, "right") - 1, 0, panel.counts.shape[1] - 1)
     alone = len(panel.counts) == 1
     looks = [(QUARTERS, COLOURS[0])] if alone else distinct(len(panel.counts), space)
@@ -239,6 +240,11 @@ def _legend(entries: Sequence[Entry], levels: Sequence[Level], room: Space) -> l
         ),
         room.width,
     )
+
+
+def _of_level(own: Level) -> str:
+    value = f"{own.value:.4g}"
+    return own.label if value in own.label else f"{own.label} ({value})"
 
 
 def _scaled(values: Vector, log: bool) -> Vector:

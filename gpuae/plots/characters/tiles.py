@@ -17,6 +17,10 @@ from gpuae.printable import one_line
 
 RAMP = " .:-=+*#%@"
 """From black to white."""
+SIGNED = "Oo- +*#"
+"""From black to white, where what is in the middle is nothing."""
+CAPTION = 14
+"""Columns that captions may take where images are narrower."""
 LARGEST, SMALLEST = 32, 10
 """Columns of an image that is enlarged, and of one that is made smaller for more to fit."""
 ROW_NAME = 14
@@ -36,9 +40,20 @@ def tiles(panel: Tiles, space: Space) -> list[str]:
     bands = list(size.bands(panel))
     found = [line for band in bands for line in _band(panel, band, size, space)]
     shown = sum(len(band) for band in bands)
-    key = "" if space.colours else f"from '{RAMP[0]}' (low) to '{RAMP[-1]}' (high)"
-    words = "; ".join(word for word in (panel.scale, key) if word)
+    words = "; ".join(word for word in (panel.scale, _key(panel, space)) if word)
     return [*found, *wrapped(words, space.width), *rest(shown, len(panel.images), space)]
+
+
+def _key(panel: Tiles, space: Space) -> str:
+    """Say which characters stand for what, where it is no grey that does."""
+    if space.colours:
+        return ""
+    ramp = _ramp(panel)
+    return f"in characters from low to high '{ramp}'"
+
+
+def _ramp(panel: Tiles) -> str:
+    return SIGNED if panel.low == -panel.high else RAMP
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,8 @@ class _Size:
     """Lines of images that fit."""
     name: int
     """Columns of the name of a row."""
+    slot: int
+    """Columns of an image with its caption."""
 
     @classmethod
     def of(cls, panel: Tiles, space: Space) -> _Size:
@@ -70,7 +87,9 @@ class _Size:
     def _at(cls, width: int, name: int, panel: Tiles, space: Space) -> _Size:
         rows, columns = panel.images.shape[1:3]
         height = max(1, round(width * rows / columns / 2))
-        per_line = max(1, (space.width - name + 1) // (width + 1))
+        widest = max(map(cell_len, map(one_line, panel.captions)), default=0)
+        slot = max(width, min(widest, CAPTION))
+        per_line = max(1, (space.width - name + 1) // (slot + 1))
         most = max(1, space.height // (height + 1))
         if panel.rows:
             most -= most % len(panel.rows) if most >= len(panel.rows) else 0
@@ -113,13 +132,16 @@ def _band(panel: Tiles, band: range, size: _Size, space: Space) -> list[str]:
     """Draw a line of images, with their captions below."""
     high = size.height * (2 if space.colours else 1)
     drawn = [_lines(panel, resized(panel.images[own], high, size.width), space) for own in band]
-    lines = [" ".join(parts) for parts in zip(*drawn, strict=True)]
+    blank = " " * (size.slot - size.width)
+    left = blank[: len(blank) // 2]
+    gap, right = " ", blank[len(left) :]
+    lines = [gap.join(left + own + right for own in parts) for parts in zip(*drawn, strict=True)]
     if size.name:
         name = panel.rows[band.start // panel.across]
         heads = [padded(name, size.name)] + [" " * size.name] * (len(lines) - 1)
         lines = [head + line for head, line in zip(heads, lines, strict=True)]
     captions = [panel.captions[own] if panel.captions else "" for own in band]
-    below = " ".join(centred(caption, size.width) for caption in captions)
+    below = " ".join(centred(caption, size.slot) for caption in captions)
     return [*lines, " " * size.name + below]
 
 
@@ -152,15 +174,19 @@ def _lines(panel: Tiles, image: Image, space: Space) -> list[str]:
     span = (panel.high - panel.low) or 1.0
     share = np.clip((image - panel.low) / span, 0.0, 1.0)
     if not space.colours:
-        return _ramped(share)
+        return _ramped(share, _ramp(panel))
     codes = _true(share) if space.colours > 256 else _indexed(share)
     return [_halves(upper, lower) for upper, lower in zip(codes[::2], codes[1::2], strict=True)]
 
 
-def _ramped(share: Image) -> list[str]:
+def _ramped(share: Image, ramp: str) -> list[str]:
     grey = share.mean(axis=-1) if share.ndim == 3 else share
-    places = np.nan_to_num(grey * (len(RAMP) - 1)).round().astype(int)
-    return ["".join(RAMP[place] for place in row) for row in places]
+    places = np.nan_to_num(grey * (len(ramp) - 1)).round().astype(int)
+    there = np.isfinite(grey)
+    return [
+        "".join(ramp[place] if known else " " for place, known in zip(row, line, strict=True))
+        for row, line in zip(places, there, strict=True)
+    ]
 
 
 def _true(share: Image) -> list[list[str]]:
