@@ -92,10 +92,11 @@ class _Size:
         per_line = max(1, (space.width - name + 1) // (slot + 1))
         most = max(1, space.height // (height + 1))
         if panel.rows:
-            most -= most % len(panel.rows) if most >= len(panel.rows) else 0
-        return cls(
-            width, height, min(per_line, panel.across) if panel.rows else per_line, most, name
-        )
+            together = _together(panel.rows)
+            most -= most % together if most >= together else 0
+        if panel.rows:
+            per_line = min(per_line, panel.across)
+        return cls(width, height, per_line, most, name, slot)
 
     def lines(self, panel: Tiles) -> int:
         """Return how many lines of images all of them take."""
@@ -111,13 +112,21 @@ class _Size:
                 yield range(line * self.per_line, min((line + 1) * self.per_line, total))
             return
         left = self.most
-        for start in range(0, panel.across, self.per_line):
-            for row in range(len(panel.rows)):
-                first = row * panel.across
-                stop = min(first + min(start + self.per_line, panel.across), total)
-                if left > 0 and first + start < stop:
-                    yield range(first + start, stop)
-                left -= 1
+        together = _together(panel.rows)
+        for top in range(0, len(panel.rows), together):
+            for start in range(0, panel.across, self.per_line):
+                for row in range(top, min(top + together, len(panel.rows))):
+                    first = row * panel.across
+                    stop = min(first + min(start + self.per_line, panel.across), total)
+                    if left > 0 and first + start < stop:
+                        yield range(first + start, stop)
+                        left -= 1
+
+
+def _together(rows: tuple[str, ...]) -> int:
+    """Return how many rows show the same in several forms: their names come again after them."""
+    again = [place for place, name in enumerate(rows) if place and name == rows[0]]
+    return again[0] if again else len(rows)
 
 
 def _widths(own: int, room: int) -> list[int]:
