@@ -102,15 +102,20 @@ def are_row_numbers(text: str) -> bool:
     return _ROWS.fullmatch(text) is not None
 
 
-def row_numbers(text: str, count: int, source: str) -> NDArray[np.int64]:
+def row_numbers(text: str, count: int, source: str, option: str = "--of") -> NDArray[np.int64]:
     """Return the rows that a text such as 0,5,10-19 names, out of `count`, counted from 0.
+
+    `option` is what a person has given it to.
 
     Raises
     ------
     InputError
         For what is no number or range, ranges that run backwards, and rows that are not there.
     """
-    parts = [_item(item.strip(), text, count, source) for item in text.split(",")]
+    try:
+        parts = [_item(item.strip(), text, count, source) for item in text.split(",")]
+    except InputError as error:
+        raise InputError(f"{option}: {error}") from None
     return np.concatenate(parts)
 
 
@@ -118,12 +123,12 @@ def _item(item: str, text: str, count: int, source: str) -> NDArray[np.int64]:
     found = _ITEM.fullmatch(item)
     if found is None:
         raise InputError(
-            f"--of: {_short(text)!r} has {_short(item)!r} where a row or a range of rows is "
+            f"{_short(text)!r} has {_short(item)!r} where a row or a range of rows is "
             "needed; give numbers from 0, such as 0,5,10-19"
         )
     first, last = (_number(digits, count, source) for digits in (found[1], found[2] or found[1]))
     if last < first:
-        raise InputError(f"--of: {item} runs backwards; give the first row first")
+        raise InputError(f"{item} runs backwards; give the first row first")
     return np.arange(first, last + 1)
 
 
@@ -131,7 +136,7 @@ def _number(digits: str, count: int, source: str) -> int:
     number = int(digits) if len(digits) <= MOST_DIGITS else count
     if number >= count:
         raise InputError(
-            f"--of: {source} has no row {_short(digits)}; its {count} rows are numbered from 0 to "
+            f"{source} has no row {_short(digits)}; its {count} rows are numbered from 0 to "
             f"{count - 1}"
         )
     return number

@@ -15,6 +15,7 @@ from gpuae.printable import printable
 
 if TYPE_CHECKING:
     from gpuae.cli.rows import Job
+    from gpuae.dimensions import Dimensions
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
     from gpuae.pictures.picture import Picture
@@ -93,7 +94,7 @@ def draw(kinds: tuple[str, ...], options: dict[str, Any], *, lenient: bool) -> N
             show(picture)
         else:
             _save(picture, kind, files[kind], force=options["force"])
-        click.echo(printable(picture.description))
+        click.echo(printable(f"\n{picture.description}" if show else picture.description))
 
 
 def _shower(options: dict[str, Any]) -> Callable[[Picture], None]:
@@ -178,7 +179,7 @@ def _reconstructions(asked: Asked) -> Picture:
     from gpuae.pictures.sample import Sample
 
     rows, count, job = asked.options["rows"], asked.options["count"], asked.job
-    numbers = None if rows is None else row_numbers(rows, len(job.x), job.dataset.source)
+    numbers = None if rows is None else row_numbers(rows, len(job.x), job.dataset.source, "--rows")
     if numbers is not None and count is not None:
         numbers = numbers[:count]
     sample = Sample.of(job.dataset, count or ROWS, numbers)
@@ -214,9 +215,14 @@ def _errors(asked: Asked) -> Picture:
 def _scores(asked: Asked, threshold: float | None) -> Picture:
     """Draw the errors of a file of scores."""
     from gpuae.pictures.errors import read_scores, scores_only
+    from gpuae.storage.model_file import is_model
 
     if asked.options["sample"] is not None:
         raise click.UsageError("--sample is for rows; a file of scores is drawn whole")
+    if is_model(asked.model_path):
+        raise click.UsageError(
+            f"errors are of rows, and {asked.model_path} is a model; give DATA beside it"
+        )
     scores, own = read_scores(asked.model_path)
     return scores_only(scores, own if threshold is None else threshold)
 
@@ -229,15 +235,17 @@ def _dimensions(asked: Asked) -> Picture:
         if most is not None:
             raise click.UsageError("--max is for rows; the sizes in a file have been tried")
         return dimensions(read_dimensions(Path(data)))
-    return dimensions(_searched(data, most, asked.reading))
+    return dimensions(_searched(asked, data, most))
 
 
-def _searched(data: str, most: int | None, reading: ReadOptions) -> Any:
+def _searched(asked: Asked, data: str, most: int | None) -> Dimensions:
     """Train codes of growing size; Ctrl-C ends that with what has been found."""
-    from gpuae.cli.dimensions import VARIED, search
-    from gpuae.cli.settings import read_settings
+    from gpuae.cli.dimensions import search
+    from gpuae.config import Config
 
-    found = search(data, most, read_settings(None, {}, None, without=VARIED), reading, say)
+    settings = {name: own for name, own in asked.machine.items() if own is not None}
+    config = Config.parse({name: str(own) for name, own in settings.items()}, source="options")
+    found = search(data, most, config, asked.reading, say)
     if found is None:
         raise KeyboardInterrupt
     return found

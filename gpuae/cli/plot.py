@@ -121,6 +121,14 @@ class Drawing(Command):
             whose = " and ".join(owners)
             message = f"{error.option_name} is for {whose}, not for {self.name}"
             raise click.UsageError(message, ctx) from None
+        except click.UsageError as error:
+            if "unexpected extra argument" not in error.message:
+                raise
+            names = " ".join(
+                str(own.metavar) for own in self.params if own.param_type_name == "argument"
+            )
+            message = f"{self.name} is drawn of {names} alone: {error.message.lower()}"
+            raise click.UsageError(message, ctx) from None
 
 
 class Plots(click.Group):
@@ -220,7 +228,8 @@ def _arguments(kinds: tuple[str, ...]) -> list[Option]:
     if given == {"MODEL"}:
         return [model]
     needed = "MODEL DATA" in given and kinds != _kinds(ALL)
-    return [model, click.argument("data", metavar="DATA", required=needed)]
+    metavar = "DATA" if needed else "[DATA]"
+    return [model, click.argument("data", metavar=metavar, required=needed)]
 
 
 def _help(name: str, kinds: tuple[str, ...]) -> str:

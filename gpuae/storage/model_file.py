@@ -118,6 +118,18 @@ def read_model(path: Path) -> ModelContents:
         return contents_of(file, path, kind if kind in KINDS else KIND)
 
 
+def is_model(path: Path) -> bool:
+    """Whether a file is a model, a classifier or a checkpoint.
+
+    Raises
+    ------
+    InputError
+        When it is no HDF5 file.
+    """
+    with guard.opened(path) as file:
+        return schema.kind_of(reading.root_attributes(file)) in KINDS
+
+
 def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
     """Return the model in an open file of `kind`, as `read_model` does.
 

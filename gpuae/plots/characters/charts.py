@@ -229,9 +229,7 @@ def _chart(
 
 def _legend(entries: Sequence[Entry], levels: Sequence[Level], room: Space) -> list[str]:
     """Say what the marks are, where there is more to say than the title does."""
-    crossing = [
-        ("│" if own.axis == "x" else "╌╌", f"{own.label} ({own.value:.4g})", GREY) for own in levels
-    ]
+    crossing = [("│" if own.axis == "x" else "╌╌", _of_level(own), GREY) for own in levels]
     told = [own for own in entries if own[1] or len(entries) > 1]
     return flowing(
         (

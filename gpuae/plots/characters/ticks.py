@@ -26,7 +26,7 @@ def decades(low: float, high: float, most: int) -> tuple[list[float], list[str]]
     The places are logarithms to base 10.
     """
     apart = max(1, math.ceil((high - low) / max(most - 1, 1)))
-    factors = (1,) if high - low >= 2 else (1, 2, 5) if high - low > 0.5 else range(1, 10)
+    factors = (1,) if high - low >= 2 else (1, 2, 5) if high - low > 1 else range(1, 10)
     powers = range(math.floor(low), math.ceil(high) + 1)
     exact = [(factor, power) for power in powers if power % apart == 0 for factor in factors]
     places = [(math.log10(factor) + power, factor, power) for factor, power in exact]

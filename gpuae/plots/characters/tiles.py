@@ -19,7 +19,7 @@ RAMP = " .:-=+*#%@"
 """From black to white."""
 SIGNED = "Oo- +*#"
 """From black to white, where what is in the middle is nothing."""
-CAPTION = 14
+CAPTION = 20
 """Columns that captions may take where images are narrower."""
 LARGEST, SMALLEST = 32, 10
 """Columns of an image that is enlarged, and of one that is made smaller for more to fit."""
