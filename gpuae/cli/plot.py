@@ -127,7 +127,8 @@ class Drawing(Command):
             names = " ".join(
                 str(own.metavar) for own in self.params if own.param_type_name == "argument"
             )
-            message = f"{self.name} is drawn of {names} alone: {error.message.lower()}"
+            extra = error.message.partition("(")[2].rstrip(")")
+            message = f"{self.name} takes {names} and no more; leave out {extra[:80]}"
             raise click.UsageError(message, ctx) from None
 
 

@@ -26,7 +26,7 @@ def bars(panel: Bars, space: Space) -> list[str]:
     shown = max(1, space.height // (sets + (sets > 1)))
     values = panel.values[:, :shown]
     low, high = extent(panel.values)
-    drawn = block(panel.names[:shown], values, low, high, space)
+    drawn = block(panel.names[:shown], values, low, high, space, apart=sets > 1)
     head = [cut(text, space.width) for text in (panel.axes.x,) if text]
     return [*legend(panel.labels, space), *head, *drawn, *rest(shown, len(panel.names), space)]
 
@@ -65,9 +65,18 @@ def look(number: int, space: Space) -> tuple[str, int]:
 
 
 def block(
-    names: Sequence[str], values: NDArray[np.float64], low: float, high: float, space: Space
+    names: Sequence[str],
+    values: NDArray[np.float64],
+    low: float,
+    high: float,
+    space: Space,
+    *,
+    apart: bool = False,
 ) -> list[str]:
-    """Draw bars (s, n) of names (n,) from 0, on a scale from `low` to `high`."""
+    """Draw bars (s, n) of names (n,) from 0, on a scale from `low` to `high`.
+
+    Those of a name are kept `apart` from those of the next one by an empty line.
+    """
     widest = max((cell_len(one_line(name)) for name in names), default=0)
     left = min(widest, space.width // 3)
     room = max(space.width - left - VALUE - 2, 4)
@@ -77,13 +86,15 @@ def block(
             head = padded(name if number == 0 else "", left)
             bar = _bar(value, low, high, room, look(number, space), space)
             found.append(f"{head} {bar} {padded(_worded(value), VALUE, right=True)}")
-        if len(values) > 1 and place < len(names) - 1:
+        if apart and place < len(names) - 1:
             found.append("")
     return found
 
 
 def _worded(value: float) -> str:
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+    if 1e4 <= abs(value) < 1e7:
+        return f"{value:,.0f}"
+    return next(text for text in (f"{value:.4g}", f"{value:.2g}") if len(text) <= VALUE)
 
 
 def _bar(
