@@ -14,8 +14,6 @@ NAME_ROOM = 2.2
 PITCH = 0.17
 """Inches from one name to the next, and what each further bar of a name adds."""
 FURTHER = 0.08
-THICKEST = 0.45
-"""Inches from one name to the next where a neighbour is taller."""
 TALLEST = 24.0
 FILLED = 0.8
 """Share of the room of a name that its bars take."""
@@ -49,7 +47,7 @@ def draw(axes: Axes, panel: Bars, room: Size, theme: Theme) -> None:
         axes.axvline(0, color=theme.ink, linewidth=0.6)
     frame.draw_legend(axes, entries, theme)
     _name(axes, panel, room[1], theme)
-    frame.tick_logarithms(axes)
+    frame.number_ticks(axes)
 
 
 def _name(axes: Axes, panel: Bars, height: float, theme: Theme) -> None:
@@ -58,4 +56,4 @@ def _name(axes: Axes, panel: Bars, height: float, theme: Theme) -> None:
     places = range(0, len(panel.names), every)
     axes.set_yticks(places, [theme.name(panel.names[place], NAME_ROOM) for place in places])
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(max(len(panel.names), height / THICKEST) - 0.4, -0.6)
+    axes.set_ylim(len(panel.names) - 0.4, -0.6)

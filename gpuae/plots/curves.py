@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from gpuae.pictures.picture import Histogram, Lines, Series
@@ -49,7 +51,7 @@ def draw_lines(axes: Axes, panel: Lines, room: Size, theme: Theme) -> None:
     levels = frame.draw_levels(axes, panel.levels, panel.axes, theme.ink)
     frame.draw_legend(axes, [*((own, label) for label, own in entries.items()), *levels], theme)
     frame.tick_whole_numbers(axes, [own.x for own in panel.series])
-    frame.tick_logarithms(axes)
+    frame.number_ticks(axes)
 
 
 def _look(number: int | None, theme: Theme) -> dict[str, Any]:
@@ -91,13 +93,14 @@ def draw_histogram(axes: Axes, panel: Histogram, room: Size, theme: Theme) -> No
     for number, (counts, label) in enumerate(zip(panel.counts, panel.labels, strict=True)):
         own = colour(number) if number < MOST else OTHERS
         visible = frame.shown(counts[kept:], panel.axes.log_y)
-        steps = axes.stairs(visible, edges[kept:], fill=True, color=own, alpha=_opacity(panel))
+        axes.stairs(visible, edges[kept:], fill=True, color=own, alpha=_opacity(panel))
         if len(panel.counts) > 1:
             axes.stairs(visible, edges[kept:], color=own, linewidth=1.2)
-        entries.append((steps, label))
+        sign = Patch(facecolor=to_rgba(own, _opacity(panel)), edgecolor=own)
+        entries.append((sign, label))
     levels = frame.draw_levels(axes, panel.levels, panel.axes, theme.ink)
     frame.draw_legend(axes, [*entries[: MOST + 1], *levels], theme)
-    frame.tick_logarithms(axes)
+    frame.number_ticks(axes)
 
 
 def _opacity(panel: Histogram) -> float:

@@ -10,12 +10,16 @@ from gpuae.plots import bars, curves, frame, points, profiles, tiles
 from gpuae.plots.look import Size, Theme
 from gpuae.plots.sheet import Sheet
 
+TALLER = 1.4
+"""How much more height than it needs a panel takes beside a tall one, at most."""
+
 
 class Kind(NamedTuple):
-    """How a kind of panel is drawn, and how large it is then, in inches."""
+    """How a kind of panel is drawn, how large it is in inches, and whether it may be larger."""
 
     size: Callable[[Any], Size]
     draw: Callable[[Any, Any, Size, Theme], None]
+    grows: bool = True
 
 
 KINDS = {
@@ -23,24 +27,33 @@ KINDS = {
     picture.Histogram: Kind(curves.size_histogram, curves.draw_histogram),
     picture.Bars: Kind(bars.size, bars.draw),
     picture.Points: Kind(points.size, points.draw),
-    picture.Tiles: Kind(tiles.size, tiles.draw),
+    picture.Tiles: Kind(tiles.size, tiles.draw, grows=False),
     picture.Profiles: Kind(profiles.size, profiles.draw),
 }
 
 
 def drawn(own: picture.Picture, theme: Theme, *, worded: bool = True) -> Sheet:
     """Return a picture as a figure, with its title and notes if it is to be `worded`."""
+    kinds = [KINDS[type(panel)] for panel in own.panels]
     with theme.context():
         sheet = Sheet(theme)
-        sizes = [KINDS[type(panel)].size(panel) for panel in own.panels]
-        for panel, axes, room in zip(own.panels, *sheet.panels(sizes, own.across), strict=True):
-            KINDS[type(panel)].draw(axes, panel, room, theme)
-            frame.describe(axes, panel, room[0], theme)
+        sizes = [kind.size(panel) for kind, panel in zip(kinds, own.panels, strict=True)]
+        axes, places = sheet.panels(sizes, own.across)
+        rooms = list(map(_room, kinds, sizes, places))
+        for number, panel in enumerate(own.panels):
+            kinds[number].draw(axes[number], panel, rooms[number], theme)
+            frame.describe(axes[number], panel, places[number][0], theme)
         sheet.fit(rounds=1)
         if worded:
             sheet.write(own)
         sheet.fit(rounds=2)
+        sheet.settle(rooms)
     return sheet
+
+
+def _room(kind: Kind, size: Size, place: Size) -> Size:
+    """Return what a panel of such a size takes of its place, which may be larger."""
+    return (place[0], min(place[1], size[1] * TALLER)) if kind.grows else size
 
 
 def keep_pixels(sheet: Sheet) -> None:

@@ -44,13 +44,26 @@ def label_axes(
     axes.set_axisbelow(True)
 
 
-def tick_logarithms(axes: Axes) -> None:
-    """Label the ticks of logarithmic axes in plain numbers, once it is known what they span."""
+def number_ticks(axes: Axes) -> None:
+    """Label ticks in plain numbers, once it is known what the axes span."""
     for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
         if axis.get_scale() == "log":
             axis.set_major_locator(_locator(abs(np.log10(limits[1] / limits[0]))))
             axis.set_major_formatter(ticker.FuncFormatter(plain))
             axis.set_minor_locator(ticker.NullLocator())
+        elif isinstance(axis.get_major_formatter(), ticker.ScalarFormatter):
+            axis.set_major_formatter(Grouped(useOffset=False, useMathText=False))
+
+
+class Grouped(ticker.ScalarFormatter):
+    """Numbers of ticks with a comma at every thousand."""
+
+    def __call__(self, value: float, place: int | None = None) -> str:
+        """Return a number as a tick has it."""
+        whole, *rest = super().__call__(value, place).split(".")
+        sign, digits = (whole[:1], whole[1:]) if whole.startswith(MINUS) else ("", whole)
+        grouped = f"{int(digits):,}" if digits.isdecimal() else digits
+        return ".".join([sign + grouped, *rest])
 
 
 def _locator(decades: float) -> ticker.Locator:
@@ -84,8 +97,10 @@ def draw_levels(axes: Axes, levels: Iterable[picture.Level], words: picture.Axes
     return drawn
 
 
-def draw_legend(axes: Axes, entries: Sequence[tuple[Any, str]], theme: Theme) -> None:
-    """Put a legend beside the panel, of what has a label."""
+def draw_legend(
+    axes: Axes, entries: Sequence[tuple[Any, str]], theme: Theme, at: float = 1.0
+) -> None:
+    """Put a legend beside the panel, of what has a label; it begins at that many widths of it."""
     named = [(own, theme.name(label, LEGEND_ROOM)) for own, label in entries]
     named = [(own, label) for own, label in named if label]
     if not named:
@@ -93,7 +108,7 @@ def draw_legend(axes: Axes, entries: Sequence[tuple[Any, str]], theme: Theme) ->
     handles, labels = zip(*named, strict=True)
     place: dict[str, Any] = {
         "loc": "upper left",
-        "bbox_to_anchor": (1.0, 1.0),
+        "bbox_to_anchor": (at, 1.0),
         "borderaxespad": 0.3,
     }
     axes.legend(handles, labels, labelspacing=0.35, handlelength=1.8, **place)

@@ -79,7 +79,7 @@ def _restyle(element: Tree.Element) -> None:
 
 def _shorten(element: Tree.Element) -> None:
     """Leave out what cannot be seen: blanks between elements, and thousandths of a point."""
-    for name in ("d", "x", "y"):
+    for name in ("d", "x", "y", "width", "height"):
         if name in element.attrib:
             element.set(name, DECIMALS.sub(_rounded, element.attrib[name]).strip())
     if element.get("transform", "").startswith("rotate(-0 "):

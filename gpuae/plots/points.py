@@ -17,6 +17,10 @@ from gpuae.plots.look import MEDIUM, MOST, OTHERS, Size, Theme, colour, marker, 
 
 SIDE = 3.8
 SCALE = "cividis"
+SCALE_PLACE = (1.03, 0.0, 0.045, 1.0)
+"""Left, bottom, width and height, in those of the axes."""
+BESIDE_SCALE = 1.3
+"""Where a legend begins then."""
 AS_ONE_IMAGE = 5_000
 """More points than this are one image in a file of shapes, which would be large else."""
 
@@ -46,7 +50,7 @@ def draw(axes: Axes, panel: Points, room: Size, theme: Theme) -> None:
         _draw_groups(axes, panel, x, y, there, look, theme)
     else:
         axes.scatter(x[there], y[there], color=colour(0), alpha=0.6, **look)
-    frame.tick_logarithms(axes)
+    frame.number_ticks(axes)
 
 
 def _area(count: int) -> float:
@@ -68,14 +72,16 @@ def _draw_values(
     unknown = there & ~known
     if unknown.any():
         axes.scatter(x[unknown], y[unknown], color=OTHERS, **look)
-        frame.draw_legend(axes, [(_sign(OTHERS, "o"), "no value")], theme)
+        frame.draw_legend(axes, [(_sign(OTHERS, "o"), "no value")], theme, at=BESIDE_SCALE)
     if not known.any():
         return
     drawn = axes.scatter(x[known], y[known], c=values[known], cmap=SCALE, **look)
     figure: Any = axes.figure
-    bar = figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.03)
+    beside = axes.inset_axes(SCALE_PLACE)
+    bar = figure.colorbar(drawn, cax=beside)
     bar.outline.set_visible(False)
     bar.set_label(theme.name(panel.colour, SIDE, MEDIUM))
+    frame.number_ticks(beside)
 
 
 def _draw_groups(

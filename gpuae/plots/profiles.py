@@ -194,7 +194,11 @@ def _draw_curves(axes: Axes, panel: Profiles, cells: Cells, span: Span, theme: T
     for order, values in enumerate(panel.values):
         y = bottom - span.share(frame.shown(values, False)) * cells.height
         curves = _joined(x, y)
-        look = {"color": colour(order), "linewidth": 0.9, **frame.mark_alone(*curves)}
+        look = {
+            "color": colour(order),
+            "linewidth": _thickness(order, panel),
+            **frame.mark_alone(*curves),
+        }
         drawn.append(axes.plot(*curves, **look)[0])
     ticks = _ticks(low, high, cells.width, X_TICK)
     axes.set_xticks((ticks - low) / (high - low) * cells.width, _numbers(ticks))
@@ -205,6 +209,11 @@ def _draw_curves(axes: Axes, panel: Profiles, cells: Cells, span: Span, theme: T
         axes.set_yticks([])
     _label(axes, panel.axes.x, _values_label(panel), cells, theme)
     return drawn
+
+
+def _thickness(order: int, panel: Profiles) -> float:
+    """Return the width of a line: of two curves that are the same, both can be seen."""
+    return 0.9 if order == len(panel.values) - 1 else 1.9
 
 
 def _joined(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from gpuae.pictures.picture import Picture
 from gpuae.plots.look import DENSITY, SMALL, Size, Theme
 
 TITLE_SIZE = 12.0
-AROUND = 0.9
+AROUND = 3.0
 """Inches around a panel, before it is known what stands there."""
 NARROWEST = 3.4
 MARGIN = 0.042
@@ -68,6 +68,12 @@ class Sheet(Figure):
             self.set_size_inches(max(width + missing[0], NARROWEST), height + missing[1])
             if max(map(abs, missing)) < CLOSE:
                 break
+
+    def settle(self, rooms: Sequence[Size]) -> None:
+        """Let panels have these proportions, where their place is larger: after the last fit."""
+        for axes, (width, height) in zip(self._panels, rooms, strict=True):
+            axes.set_box_aspect(height / width)
+            axes.set_anchor("NW")
 
     def _missing(self) -> Size:
         """Return the inches by which the panels are too small, together."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gpuae.pictures.picture import Tiles
 from gpuae.plots import frame
-from gpuae.plots.look import DENSITY, SMALL, Size, Theme
+from gpuae.plots.look import DENSITY, POINTS, SMALL, Size, Theme
 
 SIDES = ((16, 0.95), (100, 0.6), (400, 0.42))
 """Up to so many images have sides of so many inches."""
@@ -132,7 +132,6 @@ def draw(axes: Axes, panel: Tiles, room: Size, theme: Theme) -> None:
         return
     mosaic = Mosaic.of(panel)
     _show(axes, mosaic.build(panel.images), panel)
-    axes.set_anchor("NW")
     axes.set_xticks([])
     axes.set_yticks([])
     _caption(axes, mosaic, panel, theme)
@@ -143,23 +142,23 @@ def _show(axes: Axes, whole: NDArray[np.float64], panel: Tiles) -> None:
     smooth = "antialiased" if Mosaic.of(panel).inches * DENSITY < CLOSE else "nearest"
     low, high = (panel.low, panel.high) if panel.low < panel.high else (panel.low, panel.low + 1)
     if whole.ndim == 2:
-        axes.imshow(whole, cmap="gray", vmin=low, vmax=high, interpolation=smooth)
+        axes.imshow(whole, cmap="gray", vmin=low, vmax=high, aspect="auto", interpolation=smooth)
         return
     there = np.isfinite(whole).all(axis=-1, keepdims=True)
     colours = np.clip((np.where(there, whole, low) - low) / (high - low), 0, 1)
-    axes.imshow(np.concatenate([colours, there], axis=-1), interpolation=smooth)
+    axes.imshow(np.concatenate([colours, there], axis=-1), aspect="auto", interpolation=smooth)
 
 
 def _caption(axes: Axes, mosaic: Mosaic, panel: Tiles, theme: Theme) -> None:
     room = mosaic.width * mosaic.inches
-    below = mosaic.height + 0.02 / mosaic.inches
+    below = mosaic.height + (CAPTION_SIZE / POINTS + 0.015) / mosaic.inches
     for number, caption in enumerate(panel.captions[: len(panel.images)]):
         row, column = mosaic.place(number)
         words = theme.name(caption, room, CAPTION_SIZE)
         place = (column + mosaic.width / 2 - 0.5, row + below - 0.5)
         look: dict[str, Any] = {
             "ha": "center",
-            "va": "top",
+            "va": "baseline",
             "fontsize": CAPTION_SIZE,
             "clip_on": False,
         }
