@@ -18,6 +18,8 @@ AROUND = 3.0
 NARROWEST = 3.4
 MARGIN = 0.042
 LINES_OF_TITLE, LINES_OF_NOTE = 2, 4
+SHARP = 1.5
+"""Pixels of an image that are so many wide, or one, are no blur."""
 CLOSE = 0.02
 """Inches by which a panel may be too small."""
 
@@ -37,7 +39,17 @@ class Sheet(Figure):
     def draw(self, renderer: Any) -> None:
         """Draw with the settings of the look and not with those that hold now."""
         with self._theme.context():
+            self._choose_interpolation()
             super().draw(renderer)
+
+    def _choose_interpolation(self) -> None:
+        """Draw pixels of images as squares, unless they are to be smaller than those there are."""
+        for axes in self._panels:
+            for image in axes.images:
+                size = axes.get_window_extent().width / image.get_array().shape[1]  # type: ignore[union-attr]
+                is_sharp = size > SHARP or abs(size - 1) < CLOSE
+                if image.get_interpolation() != "none":
+                    image.set_interpolation("nearest" if is_sharp else "antialiased")
 
     def _repr_png_(self) -> bytes:
         content = BytesIO()

@@ -27,8 +27,6 @@ ROW_ROOM = 1.4
 FEWEST_PIXELS = 24
 """Smaller images have each of their pixels several times, so that gaps between them are thin."""
 THINNEST = 6
-CLOSE = 0.99
-"""Unless there is no room, a pixel of an image has a whole number of those of a PNG."""
 STRETCHED = 4
 """Images that are far from square have a longer side so many times as long, at most."""
 GAP = 0.03
@@ -54,13 +52,16 @@ class Mosaic:
 
     @classmethod
     def of(cls, panel: Tiles) -> Mosaic:
-        """Choose how large images are, by their number, pixels and captions."""
+        """Choose how large images are, by their number, pixels and captions.
+
+        If there is room, each of their pixels is a whole number of those of a PNG.
+        """
         number, height, width = panel.images.shape[:3]
         down, right = _repetitions(height, width)
         longer = max(height * down, width * right)
         across = max(1, min(panel.across, number))
         pixels = DENSITY * _side(panel, height * down, width * right, across) / longer
-        inches = (math.ceil(pixels) if pixels > CLOSE else pixels) / DENSITY
+        inches = (math.ceil(pixels) if pixels > 1 else pixels) / DENSITY
         strip = math.ceil(STRIP / inches) if any(panel.captions) else 0
         gap = max(1, round(GAP * longer))
         rows = math.ceil(number / across)
@@ -139,14 +140,13 @@ def draw(axes: Axes, panel: Tiles, room: Size, theme: Theme) -> None:
 
 
 def _show(axes: Axes, whole: NDArray[np.float64], panel: Tiles) -> None:
-    smooth = "antialiased" if Mosaic.of(panel).inches * DENSITY < CLOSE else "nearest"
     low, high = (panel.low, panel.high) if panel.low < panel.high else (panel.low, panel.low + 1)
     if whole.ndim == 2:
-        axes.imshow(whole, cmap="gray", vmin=low, vmax=high, aspect="auto", interpolation=smooth)
+        axes.imshow(whole, cmap="gray", vmin=low, vmax=high, aspect="auto", interpolation="nearest")
         return
     there = np.isfinite(whole).all(axis=-1, keepdims=True)
     colours = np.clip((np.where(there, whole, low) - low) / (high - low), 0, 1)
-    axes.imshow(np.concatenate([colours, there], axis=-1), aspect="auto", interpolation=smooth)
+    axes.imshow(np.concatenate([colours, there], axis=-1), aspect="auto", interpolation="nearest")
 
 
 def _caption(axes: Axes, mosaic: Mosaic, panel: Tiles, theme: Theme) -> None:
