@@ -22,15 +22,17 @@ ORIENTED = 0.5
 """An edge filter is more local and more oriented than this."""
 
 
-def maximal_inputs(model: Model) -> Floats:
+def maximal_inputs(model: Model, count: int | None = None) -> Floats:
     """Return what excites each unit of the first layer most, in the data's own units (units, d).
+
+    Of the first `count` units only, if that is given.
 
     Of all preprocessed inputs of length 1 that is w/‖w‖, w the unit's weights. It is brought back
     through the whitening and the scaling, as a difference from their mean.
 
     Source: A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011, section 4.
     """
-    weight = np.asarray(model.network.views(model.parameters)[0].weight, np.float64)
+    weight = np.asarray(model.network.views(model.parameters)[0].weight[:, :count], np.float64)
     longest = np.linalg.norm(weight, axis=0)
     inputs = (weight / np.where(longest > 0, longest, 1.0)).T
     preprocess = model.preprocess

@@ -95,7 +95,11 @@ class Geometry:
             height, width, channels = _sides(self.shape or ())
             what = {1: "", 3: " in colours"}.get(channels, f" of {channels} channels")
             return f"as images of {height} by {width} pixels{what}"
-        return f"as {self.kind} over {len(self.x):,} columns"
+        count = len(self.x)
+        columns = "one column" if count == 1 else f"{count:,} columns"
+        return (
+            f"as {self.kind} over {columns}" if self.kind == "curves" else f"as bars of {columns}"
+        )
 
     def shown(self, rows: NDArray[np.generic]) -> Floats:
         """Return rows (..., d) of the data's own units as they are shown."""

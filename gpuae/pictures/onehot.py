@@ -51,7 +51,7 @@ def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Pi
     sizes = np.abs(differences).max(axis=1)
     units = Units.of(differences, sizes, geometry, total, alike=alike)
     description = (
-        f"What the code of each of {units.described} alone adds to what a code of zeros is decoded "
+        f"What the code of {units.described} alone adds to what a code of zeros is decoded "
         f"to, {geometry.described}. {units.figures(geometry)}"
     )
     panels = _panel_of_zeros(model, geometry, zero), units.panel(ALONE, geometry)

@@ -80,16 +80,19 @@ class Units:
         if alike:
             said.append("alike units stand together")
         if self.empty.any():
-            said.append(f"{int(self.empty.sum()):,} units are nearly 0 throughout and shown flat")
+            count = int(self.empty.sum())
+            units = "1 unit is" if count == 1 else f"{count:,} units are"
+            said.append(f"{units} nearly 0 throughout and shown flat")
         return tuple(said)
 
     @property
     def described(self) -> str:
         """Say how many units there are, and how many of them are empty."""
         shown, empty = len(self.numbers), int(self.empty.sum())
-        which = f"the first {shown:,} of {self.total:,}" if shown < self.total else f"{shown:,}"
-        units = "unit" if self.total == 1 else "units"
-        return f"{which} {units}" + (f" ({empty:,} of them nearly 0 throughout)" if empty else "")
+        which = f"each of {shown:,} units" if shown > 1 else "the one unit"
+        if shown < self.total:
+            which = f"each of the first {shown:,} of {self.total:,} units"
+        return which + (f" ({empty:,} of them nearly 0 throughout)" if empty else "")
 
     def figures(self, geometry: Geometry) -> str:
         """Say what the patterns have in common, in a sentence; nothing where all are empty."""

@@ -35,10 +35,10 @@ def weights(model: Model, *, count: int | None = None, alike: bool = False) -> P
     geometry, total = Geometry.of(model), model.network.layers[0].n_out
     shown = how_many(count, total, model.network.columns)
     own = np.asarray(model.network.views(model.parameters)[0].weight[:, :shown], np.float64)
-    found = geometry.shown_differences(maximal_inputs(model)[:shown])
+    found = geometry.shown_differences(maximal_inputs(model, shown))
     units = Units.of(found, np.linalg.norm(own, axis=0), geometry, total, alike=alike)
     description = (
-        f"The input that excites each of {units.described} of the first layer most, "
+        f"The input that excites {units.described} of the first layer most, "
         f"{geometry.described}. {units.figures(geometry)}"
     )
     notes = ("shown is how an input differs from the mean", *units.sentences(alike=alike))

@@ -140,6 +140,14 @@ def test_every_noise_is_that_of_training(x, noise, whiten):
         assert (np.abs(moved) > 1e-4).mean() == pytest.approx(0.3, abs=0.12)
 
 
+def test_every_device_gives_the_same(x, device):
+    model, sample = model_of(x, scale="pooled", whiten="zca", **NOISY), sample_of(x)
+    expected, found = (
+        reconstructions(model, sample, device=own).panels[0].values for own in ("numpy", device)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_images_with_noise_are_the_middle_row(x):
     model, sample = model_of(x, shape=(2, 3), scale="standard", **NOISY), sample_of(x)
     (panel,) = reconstructions(model, sample).panels

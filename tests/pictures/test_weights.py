@@ -220,7 +220,7 @@ def test_of_images_it_is_said_how_local_they_are(model_of):
     pixel = np.zeros((36, 1))
     pixel[14] = 1
     picture = weights(with_weights(model_of(1, columns=36, shape=(6, 6)), pixel))
-    assert "1 unit of the first layer most, as images of 6 by 6 pixels" in picture.description
+    assert "the one unit of the first layer most, as images of 6 by 6 pixels" in picture.description
     assert "Their median locality is 0.00" in picture.description
 
 
