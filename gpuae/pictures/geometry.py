@@ -27,6 +27,7 @@ PLOT_ASPECT, BARS_ASPECT = 1.6, 8.0
 """Width over height of a small plot of a curve, and of a bar."""
 PAGE_ASPECT = 4 / 3
 """Of what many small plots make together; images make a square."""
+ROUNDING = 1e-9
 OWN_UNITS, SCALED_UNITS = "data's own units", "scaled units"
 
 _NUMBER = re.compile(r"\s*([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*(|[^\d\s.,+-]\S{0,11})\s*")
@@ -217,11 +218,16 @@ class Geometry:
 
 
 def span_of(rows: Floats) -> tuple[float, float]:
-    """Return the lowest and the highest value, missing ones aside; never the same two."""
+    """Return the lowest and the highest value, missing ones aside; never the same two.
+
+    What is rounding beside the other is 0.
+    """
     known = rows[~np.isnan(rows)]
     if not len(known):
         return 0.0, 1.0
     low, high = float(known.min()), float(known.max())
+    rounding = ROUNDING * max(abs(low), abs(high))
+    low, high = (0.0 if abs(own) < rounding else own for own in (low, high))
     return (low, high) if low < high else (low - 0.5, high + 0.5)
 
 

@@ -7,12 +7,14 @@ import numpy as np
 from gpuae.encoding import check_rebuilds, decode, encode, into
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.model.model import Model
-from gpuae.pictures.geometry import Geometry, span_of
+from gpuae.pictures.geometry import Floats, Geometry, span_of
 from gpuae.pictures.picture import Picture, Profiles, Tiles, Vector
 from gpuae.pictures.units import MOST_NUMBERS, Units, how_many
 
 TITLE = "What each code unit writes"
 FEWEST_DRAWN, MOST_DRAWN, SEED = 32, 512, 0
+MARGIN, USUAL_SHARE = 0.05, 0.1
+"""Of the span of a column's values; of columns that are beyond."""
 ZEROS, ALONE = "A code of zeros", "What each unit adds to it"
 
 
@@ -21,7 +23,8 @@ def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Pi
 
     decode(a·e) − decode(0), where e is 1 at one unit and 0 at all others. Of one layer with a
     straight output it is the unit's row of the decoder times a, whatever the others are. decode(0)
-    itself comes first: the bias of a sparse code, about the mean row where training began as PCA.
+    itself comes first. It is no usual row where usual codes are far from zeros, as those of sigmoid
+    without a penalty are, and then that is said.
 
     a is the most that an activation with an end comes to (1 of sigmoid and tanh), else the unit's
     usual size, the root mean square of its values that are not 0, of rows drawn from a normal
@@ -44,9 +47,9 @@ def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Pi
     shown = how_many(count, total, model.network.columns)
     codes = np.zeros((shown + 1, total))
     codes[1 + np.arange(shown), np.arange(shown)] = usual_sizes(model)[:shown]
-    rows = np.empty((shown + 1, model.network.columns))
-    decode(model, codes.astype(model.config.dtype), into(rows), device="cpu", threads=1)
-    zero, *_ = rows = geometry.shown(rows)
+    raw = np.empty((shown + 1, model.network.columns))
+    decode(model, codes.astype(model.config.dtype), into(raw), device="cpu", threads=1)
+    zero, *_ = rows = geometry.shown(raw)
     differences = rows[1:] - zero
     sizes = np.abs(differences).max(axis=1)
     units = Units.of(differences, sizes, geometry, total, alike=alike)
@@ -54,8 +57,9 @@ def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Pi
         f"What the code of {units.described} alone adds to what a code of zeros is decoded "
         f"to, {geometry.described}. {units.figures(geometry)}"
     )
+    notes = (*_unusual(model, raw[:1]), *units.sentences(alike=alike))
     panels = _panel_of_zeros(model, geometry, zero), units.panel(ALONE, geometry)
-    return Picture(TITLE, panels, description.rstrip(), units.sentences(alike=alike))
+    return Picture(TITLE, panels, description.rstrip(), notes)
 
 
 def usual_sizes(model: Model) -> Vector:
@@ -72,6 +76,20 @@ def usual_sizes(model: Model) -> Vector:
     squares = codes**2
     sizes = np.sqrt(squares.sum(axis=0) / np.maximum((squares > 0).sum(axis=0), 1))
     return np.where(sizes > 0, sizes, 1.0)
+
+
+def _unusual(model: Model, zero: Floats) -> tuple[str, ...]:
+    """Say so where a row (1, d) is often outside of what its columns were in training."""
+    own = model.preprocess
+    margin = MARGIN * (own.high - own.low)
+    found = own.forward(zero)
+    share = ((found < own.low - margin) | (found > own.high + margin)).mean()
+    if share <= USUAL_SHARE:
+        return ()
+    return (
+        "a code of zeros is unlike the codes of training rows: what it is decoded to is beyond "
+        f"their values in {share:.0%} of the columns",
+    )
 
 
 def _panel_of_zeros(model: Model, geometry: Geometry, zero: Vector) -> Tiles | Profiles:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpuae import Autoencoder
-from gpuae.pictures.geometry import MOST_BARS, Geometry, is_image, numbers_in
+from gpuae.pictures.geometry import MOST_BARS, Geometry, is_image, numbers_in, span_of
 
 SETTINGS = {"hidden": 2, "depth": 1, "epochs": 0, "init": "glorot", "validation": 0}
 
@@ -166,6 +166,14 @@ def test_columns_of_one_unit_are_shown_in_it(model_of, own):
     assert geometry.units == "data's own units"
     np.testing.assert_array_equal(geometry.shown(rows), rows)
     np.testing.assert_array_equal(geometry.shown_differences(rows), rows)
+
+
+def test_the_span_of_values_leaves_missing_ones_and_rounding_out():
+    assert span_of(np.array([[np.nan, 2.0], [3.0, np.nan]])) == (2, 3)
+    assert span_of(np.array([-1e-14, 255])) == (0, 255)
+    assert span_of(np.array([-3.0, -2e-9])) == (-3, 0)
+    assert span_of(np.array([np.nan])) == (0, 1)
+    assert span_of(np.array([4.0])) == (3.5, 4.5)
 
 
 # Arrangement

@@ -174,6 +174,18 @@ def test_the_image_of_zeros_has_the_black_and_white_of_the_training_rows(low_ran
     np.testing.assert_allclose(zeros.images, made.reshape(1, 2, 2), rtol=1e-5)
 
 
+def test_it_is_said_where_a_code_of_zeros_is_unlike_those_of_rows(low_rank):
+    """Codes of sigmoid that start as PCA are near a half; an identity has zeros for a mean row."""
+    notes = {}
+    for activation in ("sigmoid", "identity"):
+        settings = SETTINGS | {"hidden": 4, "activation": activation, "init": "pca"}
+        fitted = Autoencoder(**settings).fit(low_rank(60, 12, 4))
+        notes[activation] = onehot(fitted.model_).notes
+    unlike = "a code of zeros is unlike the codes of training rows: what it is decoded to is beyond"
+    assert notes["sigmoid"][0].startswith(unlike)
+    assert not any("unlike" in note for note in notes["identity"])
+
+
 def test_of_whitened_images_the_image_of_zeros_has_its_own(model_of):
     zeros, _ = onehot(model_of(2, shape=(2, 2), scale="pooled", whiten="zca")).panels
     assert (zeros.low, zeros.high) == (zeros.images.min(), zeros.images.max())
