@@ -128,9 +128,9 @@ class _Facts:
         """Return the figures in words."""
         zeros = percent(self.zeros / self.zero.size)
         text = (
-            f"The {self.units:,} code units of {rows:,} rows: {zeros} of all activations are "
-            f"exactly 0, {self.active_per_row:.1f} units are active a row, and {len(self.dead):,} "
-            "are dead."
+            f"{_counted(self.units, 'code unit')} in {_counted(rows, 'row')}: {zeros} of all "
+            f"activations are exactly 0, units active a row {self.active_per_row:.1f}, dead units "
+            f"{len(self.dead):,}."
         )
         return f"{text} {self._usual()}"
 
@@ -163,6 +163,10 @@ class _Facts:
         )
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
 def _rho(model: Model) -> float | None:
     """Return what the penalty asks of a unit's mean; a classifier is trained without it."""
     if model.config.code_rule.name != "kl" or model.classification is not None:
@@ -179,7 +183,7 @@ def _activations(facts: _Facts, code: NDArray[np.float64]) -> tuple[Histogram, .
     counts = np.histogram(values, edges)[0].astype(np.float64)
     title, share = "Activations", facts.zeros / facts.zero.size
     if facts.zeros:
-        title += f" but {facts.zeros:,} exact zeros, {percent(share)} of all"
+        title += f" without {facts.zeros:,} exact zeros, {percent(share)} of all"
     steep = bool(counts.max() > LOG_FROM * max(1.0, np.median(counts)))
     axes = Axes("activation of a code unit", "how many", log_y=steep)
     return (Histogram(title, axes, edges, counts[None]),)
@@ -214,5 +218,5 @@ def _curve(title: str, what: str, values: Vector, levels: tuple[Level, ...] = ()
     """Show values of units, the largest first."""
     rank = np.arange(1.0, len(values) + 1)
     kind: Literal["line", "points"] = "points" if len(values) <= NAMED_UNITS else "line"
-    axes = Axes("code units, by that", what)
-    return Lines(title, axes, (Series("unit", rank, np.sort(values)[::-1], kind),), levels)
+    axes = Axes("code units, the highest first", what)
+    return Lines(title, axes, (Series("", rank, np.sort(values)[::-1], kind),), levels)

@@ -17,7 +17,9 @@ from gpuae.pictures.sample import Sample
 
 LABEL = "label"
 MOST_GROUPS = 20
-"""Colours that can be told apart, about; smaller groups are the rest."""
+"""Colours that can be told apart, about, for the rest and for rows without a label too."""
+MOST_VALUES = 6
+"""Of a column that are groups, as 0 and 1 are; more are a scale."""
 REST, NONE = "others", "no label"
 SHOWN_CHARACTERS = 80
 """Of what a person typed, in a message."""
@@ -55,11 +57,11 @@ def colouring(model: Model, sample: Sample, by: str | None) -> Colouring:
     if by is None:
         return Colouring()
     if by == LABEL and sample.y is not None:
-        return _of(sample.y, LABEL)
+        return _of(sample.y, LABEL, MOST_GROUPS)
     names = column_names(model)
     if by in names:
         what = by if model.feature_names else f"column {by}"
-        return _of(sample.x[:, names.index(by)], what)
+        return _of(sample.x[:, names.index(by)], what, MOST_VALUES)
     if by == LABEL:
         raise InputError(
             "colour=label: the rows have no labels; name the column that holds them when the data "
@@ -76,9 +78,9 @@ def _offer(by: str, names: tuple[str, ...]) -> str:
     return f"the {len(names):,} columns are {first!r} to {last!r}"
 
 
-def _of(own: NDArray[Any], what: str) -> Colouring:
+def _of(own: NDArray[Any], what: str, most: int) -> Colouring:
     """Make groups of some distinct values or of text, and a scale of many numbers."""
-    if own.dtype.kind in "biuf" and len(_distinct(own)) > MOST_GROUPS:
+    if own.dtype.kind in "biuf" and len(_distinct(own)) > most:
         left = int((~np.isfinite(own)).sum())
         notes = (f"{left:,} rows without a value of {what} are not shown",) if left else ()
         return Colouring(what, values=own.astype(np.float64), notes=notes)
@@ -91,21 +93,30 @@ def _distinct(own: NDArray[Any]) -> NDArray[Any]:
 
 
 def _groups(own: NDArray[Any], what: str) -> Colouring:
+    """Make groups in the order of their values; then come the rest, and rows without one."""
     found = _distinct(own)
-    count = np.array([(own == value).sum() for value in found])
-    kept = np.sort(np.argsort(-count, kind="stable")[:MOST_GROUPS])
-    names, groups = [_word(value) for value in found[kept]], np.full(len(own), -1)
-    for number, value in enumerate(found[kept]):
+    kept = found[_largest(own, found)]
+    groups, names = np.full(len(own), -1), [_word(value) for value in kept]
+    for number, value in enumerate(kept):
         groups[own == value] = number
-    notes: tuple[str, ...] = ()
-    for name, members in ((REST, np.isin(own, np.delete(found, kept))), (NONE, groups < 0)):
-        if (members & (groups < 0)).any():
-            groups[members & (groups < 0)] = len(names)
+    for name, members in ((REST, np.isin(own, found)), (NONE, ~np.isin(own, found))):
+        left = members & (groups < 0)
+        if left.any():
+            groups[left] = len(names)
             names.append(name)
-            if name == REST:
-                left = len(found) - len(kept)
-                notes = (f"the {left:,} smallest groups of {what} are shown as one, {REST}",)
+    notes: tuple[str, ...] = ()
+    if len(kept) < len(found):
+        notes = (f"the {len(found) - len(kept):,} smallest groups of {what} are shown as one",)
     return Colouring(what, groups, tuple(names), notes=notes)
+
+
+def _largest(own: NDArray[Any], found: NDArray[Any]) -> NDArray[np.int64]:
+    """Return which of the groups found have a colour of their own, in their order."""
+    room = MOST_GROUPS - (not np.isin(own, found).all())
+    if len(found) <= room:
+        return np.arange(len(found))
+    count = np.array([(own == value).sum() for value in found])
+    return np.sort(np.argsort(-count, kind="stable")[: room - 1])
 
 
 def _word(value: Any) -> str:

@@ -128,10 +128,9 @@ def _panels(model: Model, course: _Course, levels: tuple[Level, ...]) -> tuple[L
     axes = Axes(course.step, f"loss: {_of_what(model)}", log_y=_wide(shown))
     panels = [Lines("Loss", axes, tuple(series), levels)]
     if np.isfinite(course.rate).any():
-        rate = Series("learning rate", course.epoch, course.rate, kind)
-        axes = Axes(course.step, "learning rate", log_y=_wide(course.rate))
+        rate = Series("", course.epoch, course.rate, kind)
         own = tuple(level for level in levels if level.axis == "x")
-        panels.append(Lines("Learning rate", axes, (rate,), own))
+        panels.append(Lines("Learning rate", Axes(course.step, "learning rate"), (rate,), own))
     return tuple(panels)
 
 
@@ -174,11 +173,16 @@ def _levels(model: Model, course: _Course) -> tuple[tuple[Level, ...], tuple[str
     own, pca = _share(model, HELD_OUT_EXPLAINED), _share(model, HELD_OUT_PCA)
     level = course.at_kept(course.val_loss) * (1 - pca) / (1 - own)
     if level * LOG_FROM < np.nanmin([course.loss, course.val_loss]):
-        note = f"PCA of as many numbers has a loss of {level:.4g}, below what is drawn"
+        note = f"{_pca(model)} has a loss of {level:.4g}, below what is drawn"
         return tuple(marked), (note,)
     rows = int(_share(model, HELD_OUT_ROWS))
     note = f"the level of PCA is the validation loss it has by its errors of {rows:,} held-out rows"
-    return (*marked, Level("PCA of as many numbers", level)), (note,)
+    return (*marked, Level(_pca(model), level)), (note,)
+
+
+def _pca(model: Model) -> str:
+    count = model.network.code_size if model.pca is None else model.pca.axes.shape[1]
+    return f"PCA with {count:,} component{'s' * (count != 1)}"
 
 
 def _boundaries(course: _Course) -> tuple[Level, ...]:
@@ -200,6 +204,8 @@ def _why_no_level(model: Model, course: _Course) -> str:
         return f"its error is a squared one, and the loss is {model.config.loss}"
     if _penalties(model):
         return f"the loss includes {' and '.join(_penalties(model))}, which PCA does not pay"
+    if course.kept == 0:
+        return "the loss of the start, which was kept, is not recorded"
     shares = _share(model, HELD_OUT_EXPLAINED), _share(model, HELD_OUT_PCA)
     if not np.isfinite([*shares, course.at_kept(course.val_loss)]).all() or shares[0] == 1:
         return "its error of rows that were held out in this training is not known"

@@ -46,7 +46,7 @@ def drawn(x, **settings):
 
 def test_zeros_are_told_and_left_out_of_the_histogram():
     histogram = drawn(ROWS).panels[0]
-    assert histogram.title == "Activations but 10 exact zeros, 62.5% of all"
+    assert histogram.title == "Activations without 10 exact zeros, 62.5% of all"
     assert histogram.counts.sum() == 6  # 3 1 2 3 5 4
     assert (histogram.edges[0], histogram.edges[-1]) == (1, 5)
     assert histogram.counts[0, [0, -1]].tolist() == [1, 1]
@@ -117,7 +117,7 @@ def test_dead_units_are_named():
     assert picture.notes == (
         "1 unit is dead, of a magnitude of at most 1e-06 in all these rows (counted from 1): 2",
     )
-    assert "1 are dead" in picture.description
+    assert "dead units 1." in picture.description
 
 
 def test_of_very_many_dead_units_some_are_named():
@@ -168,8 +168,8 @@ def test_figures_are_those_of_evaluate():
     figures, picture = evaluate(model, x), codes(model, sample_of(x))
     for words in (
         f"{figures.zero_fraction:.1%} of all activations are exactly 0",
-        f"{figures.active_per_row:.1f} units are active a row",
-        f"{figures.dead_units} are dead",
+        f"units active a row {figures.active_per_row:.1f},",
+        f"dead units {figures.dead_units}.",
     ):
         assert words in picture.description
 

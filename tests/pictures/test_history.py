@@ -73,7 +73,7 @@ def test_a_kept_epoch_that_cannot_be_is_not_marked(model, best):
 @pytest.mark.parametrize("folds", [1, 4])
 def test_pca_has_the_loss_of_its_own_error_of_the_held_out_rows(x, loss, folds):
     fit_of = fit(x, Config.parse(QUICK | {"loss": loss, "folds": folds, "init": "glorot"}))
-    level = levels_of(history(fit_of.model).panels[0], "y")["PCA of as many numbers"]
+    level = levels_of(history(fit_of.model).panels[0], "y")["PCA with 2 components"]
     squares = count = 0
     for trial in fit_of.trials:
         own = trial.model
