@@ -12,6 +12,7 @@ from gpuae.encoding import encode, into
 from gpuae.evaluation import ACTIVE
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.model.model import Model
+from gpuae.pictures.bins import edges
 from gpuae.pictures.picture import (
     Axes,
     Bars,
@@ -27,7 +28,6 @@ from gpuae.pictures.sample import Sample
 from gpuae.verdict import percent
 
 MOST_ROWS = 5000
-BINS = 50
 LOG_FROM = 100.0
 """A highest bar so many times the middle one asks for a logarithmic scale."""
 NAMED_UNITS = 24
@@ -179,23 +179,14 @@ def _activations(facts: _Facts, code: NDArray[np.float64]) -> tuple[Histogram, .
     values = code[~facts.zero]
     if not len(values):
         return ()
-    edges = _edges(values)
-    counts = np.histogram(values, edges)[0].astype(np.float64)
+    between = edges(float(values.min()), float(values.max()), len(values))
+    counts = np.histogram(values, between)[0].astype(np.float64)
     title, share = "Activations", facts.zeros / facts.zero.size
     if facts.zeros:
         title += f" without {facts.zeros:,} exact zeros, {percent(share)} of all"
     steep = bool(counts.max() > LOG_FROM * max(1.0, np.median(counts)))
     axes = Axes("activation of a code unit", "how many", log_y=steep)
-    return (Histogram(title, axes, edges, counts[None]),)
-
-
-def _edges(values: Vector) -> Vector:
-    """Return edges of equal bins from the lowest to the highest value."""
-    low, high = float(values.min()), float(values.max())
-    if not high > low:
-        apart = abs(low) / 100 or 0.5
-        return np.array([low - apart, low + apart])
-    return np.linspace(low, high, BINS + 1)
+    return (Histogram(title, axes, between, counts[None]),)
 
 
 def _units(model: Model, facts: _Facts) -> Panel:

@@ -15,6 +15,7 @@ from gpuae.errors import InputError
 from gpuae.model.calibration import Judged
 from gpuae.model.model import Model
 from gpuae.outliers import chosen_threshold
+from gpuae.pictures.bins import bars, edges
 from gpuae.pictures.blame import blame, reason
 from gpuae.pictures.picture import Axes, Histogram, Level, Picture, Vector
 from gpuae.pictures.sample import Sample
@@ -22,7 +23,6 @@ from gpuae.storage import guard, reading, schema
 
 MOST_ROWS = 10_000
 WORST = 8
-BINS = 50
 LOG_FROM = 30.0
 """Scores of which the largest is so many times the smallest are drawn on a logarithmic scale."""
 LOWEST = 1e-6
@@ -80,7 +80,7 @@ def scores_only(scores: Vector, threshold: float | None = None) -> Picture:
 
 
 def read_scores(path: Path) -> tuple[Vector, float | None]:
-    """Read the scores that `gpuae score` has written, and a threshold that lies where theirs did.
+    """Read the scores that `gpuae score` has written, and above which of them all are outliers.
 
     Raises
     ------
@@ -102,15 +102,15 @@ def read_scores(path: Path) -> tuple[Vector, float | None]:
         return scores, None
     if outlier.shape != scores.shape:
         raise InputError(f"{path}::/scores/outlier: is not one number a score; make it again")
-    return scores, _between(scores, outlier != 0)
+    return scores, _largest_usual(scores, outlier != 0)
 
 
-def _between(scores: Vector, is_outlier: NDArray[np.bool_]) -> float | None:
-    """Return the middle between the largest score of a usual row and the smallest of an outlier."""
+def _largest_usual(scores: Vector, is_outlier: NDArray[np.bool_]) -> float | None:
+    """Return the score above which are all outliers, and no others; None where there is none."""
     usual, unusual = scores[~is_outlier], scores[is_outlier]
     if not (len(usual) and len(unusual) and usual.max() < unusual.min()):
         return None
-    return float(usual.max() + unusual.min()) / 2
+    return float(usual.max())
 
 
 def _shares(model: Model, sample: Sample, machine: dict[str, Any]) -> NDArray[np.float64]:
@@ -136,11 +136,13 @@ def _sets(scores: Vector, model: Model | None = None) -> dict[str, Vector]:
 
 def _distribution(sets: Mapping[str, Vector], level: float | None) -> Histogram:
     """Show which share of the rows of each set has which score."""
-    edges, floor = _edges(sets, level), _floor(sets, level)
-    counts = [np.histogram(np.maximum(own, edges[0]), edges)[0] / len(own) for own in sets.values()]
+    between, floor = _edges(sets, level), _floor(sets, level)
+    counts = np.array(
+        [np.histogram(np.maximum(own, between[0]), between)[0] / len(own) for own in sets.values()]
+    )
     levels = () if level is None else (Level(f"outliers above {level:.4g}", level, "x"),)
     axes = Axes("error of a row (score)", "share of rows", log_x=floor is not None)
-    return Histogram("Errors of all rows", axes, edges, np.array(counts), tuple(sets), levels)
+    return Histogram("Errors of all rows", axes, between, counts, tuple(sets), levels)
 
 
 def _shown(sets: Mapping[str, Vector], level: float | None) -> Vector:
@@ -160,12 +162,10 @@ def _edges(sets: Mapping[str, Vector], level: float | None) -> Vector:
     """Return edges of bars, equal on their scale, that all that is shown lies between."""
     shown, floor = _shown(sets, level), _floor(sets, level)
     low, high = float(shown.min()), float(shown.max())
-    if floor is not None:
-        return np.asarray(np.geomspace(floor, high, BINS + 1))
-    if not high > low:
-        apart = abs(low) / 100 or 0.5
-        return np.array([low - apart, low + apart])
-    return np.linspace(low, high, BINS + 1)
+    fewest = min(map(len, sets.values()))
+    if floor is None:
+        return edges(low, high, fewest)
+    return np.asarray(np.geomspace(floor, high, bars(fewest) + 1))
 
 
 def _sentence(scores: Vector, level: float | None) -> str:

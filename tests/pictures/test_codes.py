@@ -12,7 +12,8 @@ from gpuae.model.classifier import Classification
 from gpuae.model.model import Model
 from gpuae.model.preprocess import fit_preprocess
 from gpuae.model.statistics import column_statistics
-from gpuae.pictures.codes import BINS, codes
+from gpuae.pictures.bins import bars
+from gpuae.pictures.codes import codes
 from gpuae.pictures.picture import Bars, Histogram, Lines
 from gpuae.pictures.sample import Sample
 
@@ -55,7 +56,7 @@ def test_zeros_are_told_and_left_out_of_the_histogram():
 def test_counts_and_zeros_add_up_to_all_activations():
     x = np.random.default_rng(0).normal(size=(300, 40))
     histogram = drawn(x).panels[0]
-    assert len(histogram.edges) == BINS + 1
+    assert len(histogram.edges) == bars((x > 0).sum()) + 1
     assert histogram.counts.sum() == (x > 0).sum()
 
 
@@ -64,6 +65,11 @@ def test_activations_without_zeros_are_all_counted():
     histogram = drawn(x, code_activation="identity").panels[0]
     assert histogram.title == "Activations"
     assert histogram.counts.sum() == 200
+
+
+@pytest.mark.parametrize(("count", "number"), [(1, 10), (1000, 20), (10**9, 50)])
+def test_more_values_have_more_bars(count, number):
+    assert bars(count) == number
 
 
 def test_what_is_below_normal_numbers_is_zero_too():
