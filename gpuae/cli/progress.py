@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from gpuae.cli.base import say
 from gpuae.config import Config
 from gpuae.training.history import EpochRecord, Observer, Silence, Together
+from gpuae.training.pace import Pace
 
 LINE_SECONDS = 5.0
 
@@ -29,13 +30,10 @@ class Meter(Silence):
     """Counts rows and time, and words the figures of an epoch."""
 
     def __init__(self) -> None:
-        self.epochs = self.rows = 0
+        self.pace = Pace()
         self.stage = ""
         self.last: EpochRecord | None = None
         self._told = time.perf_counter()
-        self._began = time.perf_counter()
-        self._first: tuple[float, int] | None = None
-        self._done = 0
 
     def note(self, message: str) -> None:
         """Pass it on."""
@@ -44,7 +42,7 @@ class Meter(Silence):
     def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
         """Say what is about to be trained, and why so."""
         self._told = time.perf_counter()
-        self.epochs = config.resolved("epochs")
+        self.pace.epochs = config.resolved("epochs")
         for line in describe(config, columns, rows, reasons):
             say(line)
 
@@ -61,36 +59,20 @@ class Meter(Silence):
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Start the clock."""
         self.last = None
-        self.epochs, self.rows = config.resolved("epochs"), rows
-        self._began, self._first, self._done = time.perf_counter(), None, 0
+        self.pace.start(config.resolved("epochs"), rows)
 
     def rows_done(self, epoch: int, rows: int) -> None:
         """Hear that so many rows of an epoch (from 1) are done."""
-        self._done = (epoch - 1) * self.rows + rows
-        if self._first is None:  # what came before includes compiling
-            self._first = (time.perf_counter(), self._done)
+        self.pace.rows_done(epoch, rows)
 
     def epoch_done(self, record: EpochRecord) -> None:
         """Hear how an epoch ended."""
         self.last = record
 
     @property
-    def rate(self) -> float:
-        """Rows a second, from the second report on."""
-        since, done = self._first or (self._began, 0)
-        elapsed = time.perf_counter() - since
-        return (self._done - done) / elapsed if elapsed > 0 and self._done > done else 0.0
-
-    @property
-    def share(self) -> float:
-        """Which part of all rows of all epochs is done."""
-        return self._done / max(1, self.epochs * self.rows)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """If all epochs are trained."""
-        left = self.epochs * self.rows - self._done
-        return left / self.rate if self.rate else None
+    def epochs(self) -> int:
+        """How many there will be at most."""
+        return self.pace.epochs
 
     def losses(self) -> str:
         """Word the last epoch's losses."""
@@ -102,8 +84,8 @@ class Meter(Silence):
 
     def speed(self) -> str:
         """Word the rate and the time left."""
-        left = self.seconds_left
-        return "" if left is None else f"{self.rate:,.0f} rows/s  {_duration(left)} left"
+        left = self.pace.seconds_left
+        return "" if left is None else f"{self.pace.rate:,.0f} rows/s  {_duration(left)} left"
 
 
 class Lines(Meter):
@@ -129,7 +111,7 @@ class Lines(Meter):
         parts = (
             f"{self.stage}epoch {epoch}/{self.epochs}",
             self.losses(),
-            f"{self.share:.0%}",
+            f"{self.pace.share:.0%}",
             self.speed(),
         )
         say("  ".join(part for part in parts if part))
@@ -179,7 +161,7 @@ class Bar(Meter):
     def _draw(self, epoch: int) -> None:
         self._progress.update(
             self._task,
-            completed=self.share,
+            completed=self.pace.share,
             stage=self.stage,
             epoch=epoch,
             epochs=self.epochs,

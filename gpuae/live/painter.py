@@ -1,0 +1,108 @@
+"""Puts what is known of a run on the board, within a share of the time of one core."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gpuae.errors import GpuaeError
+from gpuae.live.board import Board
+from gpuae.live.budget import Budget
+from gpuae.live.packed import packed, packed_panel
+from gpuae.live.run import Run
+from gpuae.live.weights import Seen
+from gpuae.model.model import Model
+from gpuae.pictures.picture import Picture
+from gpuae.pictures.sample import Sample
+
+TICK_SECONDS = 0.25
+CURVE_SECONDS = 1.0
+SHARE, CREDIT = 0.01, 0.1
+"""What it may take of the time of a core, and seconds of that which it may have saved up."""
+MOST_UNITS, MOST_CELLS = 64, 200_000
+"""That are drawn, and of their weights together."""
+
+
+class Painter:
+    """Looks at a run now and then, as long as a page is open.
+
+    Parameters
+    ----------
+    sample
+        Rows whose reconstructions are shown.
+    """
+
+    def __init__(self, run: Run, board: Board, sample: Sample | None) -> None:
+        self._run, self._board, self._sample = run, board, sample
+        self._budget = Budget(SHARE, CREDIT)
+        self._used = self._drawn = 0.0
+
+    async def paint(self) -> None:
+        """Go on until the board is closed."""
+        self._used = time.thread_time()
+        while not self._board.closed:
+            await asyncio.sleep(TICK_SECONDS)
+            if self._board.pages:
+                self._tick()
+
+    def finish(self) -> None:
+        """Put all of it on the board, whatever it takes."""
+        self._words()
+        self._curves()
+        self._weights(self._run.weights.take())
+
+    def _tick(self) -> None:
+        now = time.thread_time()
+        self._budget.spend(now - self._used)
+        self._used = now
+        free = self._budget.free
+        self._words()
+        if free or time.monotonic() - self._drawn > CURVE_SECONDS:
+            self._curves()
+        if free:
+            self._weights(self._run.weights.take())
+            self._run.weights.ask()
+
+    def _words(self) -> None:
+        run = self._run
+        self._board.put("subject", vars(run.subject))
+        self._board.put("status", run.status())
+        self._board.put("progress", run.progress())
+        self._board.put("log", run.lines())
+
+    def _curves(self) -> None:
+        self._drawn = time.monotonic()
+        self._board.put("curves", [packed_panel(panel) for panel in self._run.panels()])
+
+    def _weights(self, seen: Seen | None) -> None:
+        if seen is None:
+            return
+        self._picture("weights", seen, _units)
+        sample = self._sample
+        if sample is not None:
+            self._picture("reconstructions", seen, lambda model: _rebuilt(model, sample))
+
+    def _picture(self, name: str, seen: Seen, draw: Callable[[Model], Picture]) -> None:
+        shown: dict[str, Any]
+        try:
+            shown = packed(draw(seen.model))
+        except GpuaeError as error:
+            shown = {"problem": str(error)}
+        except Exception as error:  # noqa: BLE001 training goes on whatever cannot be drawn
+            shown = {"problem": f"cannot be drawn, by a defect of gpuae ({error!r})"}
+        self._board.put(name, {**shown, "where": seen.where})
+
+
+def _units(model: Model) -> Picture:
+    from gpuae.pictures.weights import weights
+
+    columns = model.network.columns
+    return weights(model, count=max(4, min(MOST_UNITS, MOST_CELLS // columns)))
+
+
+def _rebuilt(model: Model, sample: Sample) -> Picture:
+    from gpuae.pictures.reconstructions import reconstructions
+
+    return reconstructions(model, sample, device="numpy", threads=1)
