@@ -17,6 +17,7 @@ from gpuae.printable import printable
 
 COMMANDS = {
     "fit": "Train an autoencoder on a matrix of rows.",
+    "watch": "Show in a browser how a training run goes on, from its checkpoint.",
     "stack": "Join models, each trained on the codes of the one before, into one.",
     "presets": "List the presets of settings, or show one.",
     "encode": "Write the code of each row: the extracted features.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
@@ -21,6 +21,7 @@ from gpuae.cli.base import (
     trust_option,
 )
 from gpuae.cli.columns import column_options
+from gpuae.cli.page import NoPage, live_options
 from gpuae.cli.settings import read_settings, setting_options
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from gpuae.config import Config
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
+    from gpuae.pictures.sample import Sample
     from gpuae.storage.atomic import SmallOutput
     from gpuae.storage.dataset import Dataset
     from gpuae.storage.input_file import InputFiles
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from gpuae.training.fitting import Fit
     from gpuae.training.history import Observer
     from gpuae.verdict import Verdict
+
+
+GO_ON = "to go on from here, give the same command with --resume"
 
 
 @declare
@@ -61,6 +66,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resume", is_flag=True, help="Go on from the checkpoint, if there is one; else begin."
 )
+@live_options
 @column_options
 @json_option
 @trust_option
@@ -74,6 +80,9 @@ def command(
     checkpoint: Path | None,
     checkpoint_every: str | None,
     resume: bool,
+    live: bool,
+    opens: bool,
+    port: int | None,
     force: bool,
     as_json: bool,
     reading: ReadOptions,
@@ -99,16 +108,30 @@ def command(
     held_out_by_preset = ("validation",) if validation_data else ()
     config = read_settings(config_path, settings, preset, without=held_out_by_preset)
     _check_validation(config, validation_data)
-    tell_device(config)
     own_files = (output, checkpoint, config_path)
-    task = _Task.read(config, data, validation_data, init_from, reading, preset, own_files)
-    result, changed = task.fit(output, checkpoints, force=force)
-    summary, verdict = _summary(result, output), judge(result)
-    if as_json:
-        print_json(summary | _figures(verdict))
-    else:
-        _tell(summary, verdict)
-    _end(result, output, changed)
+    with _page(live, port, opens=opens) as page:
+        tell_device(config)
+        task = _Task.read(config, data, validation_data, init_from, reading, preset, own_files)
+        result, changed = task.fit(output, checkpoints, page, force=force)
+        summary, verdict = _summary(result, output), judge(result)
+        lines = _lines(summary, verdict)
+        page.tell(summary["ending"], _with_advice(lines, verdict))
+        if as_json:
+            print_json(summary | _figures(verdict))
+        else:
+            _tell(lines, verdict)
+        _end(result, output, changed)
+
+
+def _page(live: bool, port: int | None, *, opens: bool) -> AbstractContextManager[NoPage]:
+    from gpuae.cli.page import page
+
+    if live:
+        return page(port, opens=opens)
+    for name, given in (("--open", opens), ("--port", port is not None)):
+        if given:
+            raise click.UsageError(f"{name} needs --live, which shows a page")
+    return nullcontext(NoPage())
 
 
 @dataclass(frozen=True)
@@ -153,7 +176,7 @@ class _Task:
         return cls(config, preset, reading, dataset, held_out, init_from, initial, files)
 
     def fit(
-        self, output: Path, checkpoints: Checkpoints | None, *, force: bool
+        self, output: Path, checkpoints: Checkpoints | None, page: NoPage, *, force: bool
     ) -> tuple[Fit, Path | None]:
         """Train and write the model; say with it which input has changed meanwhile, if one has."""
         from gpuae.cli.progress import watching
@@ -165,7 +188,7 @@ class _Task:
             in_place(self.dataset.x) as x,
             spared(output) as keeper,
             checkpoints.held() if checkpoints else nullcontext(),
-            watching() as observer,
+            watching(*self._shown(page, x, output, checkpoints)) as observer,
             SmallOutput(output, force=force) as out,
         ):
             result = self._fitted(x, observer, checkpoints, out)
@@ -174,10 +197,24 @@ class _Task:
             if changed is not None:
                 keeper.model = unhashed(result.model)
                 result = replace(result, model=keeper.model)
-            if checkpoints is not None and result.interrupted:
-                _stop_to_go_on(result)
+            if result.interrupted and not page.keeps:
+                _stop(result, checkpoints, page)
             result.model.write(out)
+            page.show(result.model)
         return result, changed
+
+    def _shown(
+        self, page: NoPage, x: NDArray[Any], output: Path, checkpoints: Checkpoints | None
+    ) -> tuple[Observer, ...]:
+        """Show the run on its page, if there is one; return who has to hear of it for that."""
+
+        def sample() -> Sample:
+            from gpuae.live.shown_rows import shown_rows
+
+            return shown_rows(self.dataset, x, self.held_out, self.config)
+
+        subject = (self.dataset.source, output, checkpoints is not None)
+        return page.start(subject, self.dataset.notes, sample)
 
     def _fitted(
         self,
@@ -312,11 +349,22 @@ def _end(result: Fit, output: Path, changed: Path | None) -> None:
         raise KeyboardInterrupt
 
 
-def _stop_to_go_on(result: Fit) -> None:
+def _stop(result: Fit, checkpoints: Checkpoints | None, page: NoPage) -> None:
+    """End an interrupted run here if it is to leave no model."""
+    if checkpoints is not None:
+        _stop_to_go_on(result, page)
+    elif page.stops:
+        page.tell("stopped", ["no model was written, as asked for"])
+        raise KeyboardInterrupt
+
+
+def _stop_to_go_on(result: Fit, page: NoPage) -> None:
     """End an interrupted run without a model, unless its checkpoint could not be written."""
-    if result.result.saved:
-        say("to go on from here, give the same command with --resume")
-    if result.result.saved or not (result.result.epochs or result.result.epochs_pretrained):
+    saved = result.result.saved
+    if saved:
+        say(GO_ON)
+    if saved or not (result.result.epochs or result.result.epochs_pretrained):
+        page.tell("stopped", ["no model was written", *([GO_ON] if saved else [])])
         raise KeyboardInterrupt
 
 
@@ -352,24 +400,41 @@ def _figures(verdict: Verdict | None) -> dict[str, Any]:
     return {**verdict.summary(), "verdict": str(verdict)} if verdict else unknown
 
 
-def _tell(summary: dict[str, Any], verdict: Verdict | None) -> None:
-    click.echo(f"{summary['ending']} after {summary['epochs']} epochs", nl=False)
+def _lines(summary: dict[str, Any], verdict: Verdict | None) -> list[str]:
+    """Word how training ended, what was kept and what it is worth."""
+    own = f"{summary['ending']} after {summary['epochs']} epochs"
     if summary["epochs_pretrained"]:
-        click.echo(f" and {summary['epochs_pretrained']} of single layers", nl=False)
-    click.echo(f" in {summary['seconds']:.1f} s")
+        own += f" and {summary['epochs_pretrained']} of single layers"
+    lines = [f"{own} in {summary['seconds']:.1f} s", _kept(summary)]
+    if verdict is not None:
+        lines.append(str(verdict))
+    return [line for line in (*lines, f"wrote {summary['model']}") if line]
+
+
+def _kept(summary: dict[str, Any]) -> str:
+    interrupted = summary["ending"] == "interrupted"
     if summary["loss"] is not None:
         val = f", val_loss {summary['val_loss']:.6g}" if summary["val_loss"] is not None else ""
-        click.echo(f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}")
-    elif summary["epochs_pretrained"] and not summary["epochs"]:
-        click.echo("kept what the layers have learnt one by one")
-    elif summary["ending"] == "interrupted" and not summary["epochs"]:
-        click.echo("kept the start: no epoch was done")
-    elif summary["ending"] == "interrupted":
-        click.echo("kept what the network without a part of the rows had learnt so far")
-    elif summary["epochs"]:
-        click.echo("kept the start: no epoch was better for rows that were held out")
-    if verdict is not None:
-        click.echo(str(verdict))
-        if verdict.advice:
-            say(f"note: {verdict.advice}")
-    click.echo(f"wrote {summary['model']}")
+        return f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}"
+    if summary["epochs_pretrained"] and not summary["epochs"]:
+        return "kept what the layers have learnt one by one"
+    if interrupted and not summary["epochs"]:
+        return "kept the start: no epoch was done"
+    if interrupted:
+        return "kept what the network without a part of the rows had learnt so far"
+    if summary["epochs"]:
+        return "kept the start: no epoch was better for rows that were held out"
+    return ""
+
+
+def _with_advice(lines: list[str], verdict: Verdict | None) -> list[str]:
+    return [*lines, verdict.advice] if verdict and verdict.advice else lines
+
+
+def _tell(lines: list[str], verdict: Verdict | None) -> None:
+    *lines, wrote = lines
+    for line in lines:
+        click.echo(line)
+    if verdict is not None and verdict.advice:
+        say(f"note: {verdict.advice}")
+    click.echo(wrote)

@@ -49,6 +49,7 @@ class Board:
                         yield b"event: " + name.encode() + b"\ndata: " + own + b"\n\n"
                 if all(seen.get(name) is own for name, own in self._parts.items()):
                     if self.closed:
+                        yield b"event: end\ndata: {}\n\n"
                         return
                     if not await self._has_changed():
                         yield b": still here\n\n"

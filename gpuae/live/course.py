@@ -13,7 +13,7 @@ import numpy as np
 
 from gpuae.config import Config
 from gpuae.live.curve import Curve
-from gpuae.pictures.picture import Axes, Lines, Series, Vector
+from gpuae.pictures.picture import Axes, Lines, Series
 from gpuae.training.history import EpochRecord, Silence
 from gpuae.training.pace import Pace
 
@@ -46,7 +46,7 @@ class Course(Silence):
     def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
         """Remember what is about to be trained, and why so."""
         for line in self._describe(config, columns, rows, reasons):
-            self.note(line)
+            self.note(line.strip())
         with self._lock:
             self._pace.epochs, self._stage = config.resolved("epochs"), ""
 
@@ -82,9 +82,9 @@ class Course(Silence):
             self._epoch = record.epoch
             self._curves[-1].add(record)
 
-    def follow(self, records: list[EpochRecord], epochs: int) -> None:
-        """Remember these epochs, of so many, in place of all before."""
-        curve = Curve("")
+    def follow(self, stage: str, records: list[EpochRecord], epochs: int) -> None:
+        """Remember these epochs of a stage, of so many, in place of all before."""
+        curve = Curve(stage)
         for record in records:
             curve.add(record)
         with self._lock:
@@ -132,8 +132,8 @@ class Course(Silence):
                 "share": self._epoch / max(1, self._pace.epochs) if in_turn else self._pace.share,
                 "rate": None if in_turn else self._pace.rate or None,
                 "left": None if in_turn else left,
-                "loss": _finite(last and last.loss),
-                "val_loss": _finite(last and last.val_loss),
+                "loss": _finite(last.loss if last else None),
+                "val_loss": _finite(last.val_loss if last else None),
                 "seconds": self.seconds,
             }
 
@@ -147,27 +147,18 @@ class Course(Silence):
 
 def _losses(curve: Curve) -> Lines:
     epochs = curve.values("epoch")
-    series = [
-        Series(label, epochs, values)
-        for name, label in LOSSES
-        for values in (curve.values(name),)
-        if np.isfinite(values).any()
-    ]
-    return Lines(f"Loss: {curve.name}" if curve.name else "Loss", _axes(curve), tuple(series))
+    series = tuple(Series(label, epochs, curve.values(name)) for name, label in LOSSES)
+    return Lines(f"Loss: {curve.name}" if curve.name else "Loss", _axes(curve), series)
 
 
 def _rates(curve: Curve) -> Lines:
     epochs, rates = curve.values("epoch"), curve.values("learning_rate")
-    series = (Series("learning rate", epochs, rates),) if _any(rates) else ()
+    series = (Series("learning rate", epochs, rates),) if np.isfinite(rates).any() else ()
     return Lines("Learning rate", _axes(curve, "learning rate"), series)
 
 
 def _axes(curve: Curve, y: str = "loss") -> Axes:
     return Axes("epoch" if curve.every == 1 else f"epoch (every {curve.every} shown)", y)
-
-
-def _any(values: Vector) -> bool:
-    return bool(np.isfinite(values).any())
 
 
 def _finite(value: float | None) -> float | None:

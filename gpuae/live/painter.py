@@ -26,16 +26,10 @@ MOST_UNITS, MOST_CELLS = 64, 200_000
 
 
 class Painter:
-    """Looks at a run now and then, as long as a page is open.
+    """Looks at a run now and then, as long as a page is open."""
 
-    Parameters
-    ----------
-    sample
-        Rows whose reconstructions are shown.
-    """
-
-    def __init__(self, run: Run, board: Board, sample: Sample | None) -> None:
-        self._run, self._board, self._sample = run, board, sample
+    def __init__(self, run: Run, board: Board) -> None:
+        self._run, self._board = run, board
         self._budget = Budget(SHARE, CREDIT)
         self._used = self._drawn = 0.0
 
@@ -80,7 +74,7 @@ class Painter:
         if seen is None:
             return
         self._picture("weights", seen, _units)
-        sample = self._sample
+        sample = self._run.sample
         if sample is not None:
             self._picture("reconstructions", seen, lambda model: _rebuilt(model, sample))
 
@@ -90,7 +84,7 @@ class Painter:
             shown = packed(draw(seen.model))
         except GpuaeError as error:
             shown = {"problem": str(error)}
-        except Exception as error:  # noqa: BLE001 training goes on whatever cannot be drawn
+        except Exception as error:  # training goes on, whatever cannot be drawn
             shown = {"problem": f"cannot be drawn, by a defect of gpuae ({error!r})"}
         self._board.put(name, {**shown, "where": seen.where})
 

@@ -7,6 +7,7 @@ from enum import Enum
 
 from gpuae.live.course import Course, Describe
 from gpuae.live.weights import Weights
+from gpuae.pictures.sample import Sample
 from gpuae.training.history import SoFar
 from gpuae.training.interruption import Interrupted
 
@@ -57,7 +58,11 @@ class Run(Course):
         super().__init__(describe)
         self.subject = subject
         self.weights = Weights()
+        self.sample: Sample | None = None
+        """Rows whose reconstructions are shown."""
         self.asked = Asked.NOTHING
+        self.headline = ""
+        """What there is to say while it runs; empty: that it does."""
         self.outcome: Outcome | None = None
 
     def between_steps(self, so_far: SoFar) -> None:
@@ -74,5 +79,5 @@ class Run(Course):
             return {"state": state, "headline": own.headline, "lines": list(own.lines)}
         if self.asked is not Asked.NOTHING:
             return {"state": "stopping", "headline": "Stopping after this step", "lines": []}
-        going = "Training" if self.has_started else "Getting ready"
+        going = self.headline or ("Training" if self.has_started else "Getting ready")
         return {"state": "running", "headline": going, "lines": []}

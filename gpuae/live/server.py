@@ -18,7 +18,6 @@ from gpuae.live.application import application
 from gpuae.live.board import Board
 from gpuae.live.painter import Painter
 from gpuae.live.run import Asked, Outcome, Run
-from gpuae.pictures.sample import Sample
 
 HOST = "127.0.0.1"
 FLUSH_SECONDS, STOP_SECONDS = 0.6, 0.3
@@ -54,14 +53,12 @@ class Server:
     ----------
     taken
         The socket, which belongs to the server from now on.
-    sample
-        Rows whose reconstructions are shown.
     """
 
-    def __init__(self, run: Run, taken: socket.socket, sample: Sample | None) -> None:
+    def __init__(self, run: Run, taken: socket.socket) -> None:
         self._run, self._socket = run, taken
         self._board = Board()
-        self._painter = Painter(run, self._board, sample)
+        self._painter = Painter(run, self._board)
         token = secrets.token_urlsafe(16)
         self.address = f"http://{HOST}:{taken.getsockname()[1]}/{token}/"
         ask = self._ask if run.subject.buttons else None

@@ -1,0 +1,90 @@
+"""A run elsewhere, followed by the checkpoint that it keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.live.run import Run
+from gpuae.live.weights import Seen
+from gpuae.model.model import Model
+from gpuae.storage import guard, reading, schema
+from gpuae.storage.checkpoint_file import read_checkpoint
+from gpuae.storage.input_file import Version, version_of
+from gpuae.storage.model_file import CHECKPOINT
+from gpuae.training.history import EpochRecord, History
+from gpuae.training.pretraining import LAYER
+from gpuae.training.state import State, part_of
+
+Columns: TypeAlias = Mapping[str, NDArray[Any]]
+
+NAMES = tuple(field.name for field in fields(EpochRecord))
+NOTHING = np.zeros(0)
+PATIENCE = 20.0
+"""A file that takes long to read is left alone for so many times as long."""
+
+
+class Followed:
+    """Looks at a file now and then and tells a run what is new in it."""
+
+    def __init__(self, path: Path, run: Run) -> None:
+        self._path, self._run = path, run
+        self._known: Version | None = None
+        self._next = 0.0
+
+    def look(self) -> Model | None:
+        """Return the model in the file, if it is there and another than before.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be read.
+        """
+        began = time.monotonic()
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self._run.headline = "Waiting for the checkpoint"
+            return None
+        if version_of(status) == self._known or began < self._next:
+            return None
+        self._known = version_of(status)
+        model = self._read(time.strftime("%H:%M:%S", time.localtime(status.st_mtime)))
+        self._next = time.monotonic() + PATIENCE * (time.monotonic() - began)
+        return model
+
+    def _read(self, written: str) -> Model:
+        """Read the file and let the run say what it is."""
+        with guard.opened(self._path) as file:
+            kind = schema.kind_of(reading.root_attributes(file))
+        if kind != CHECKPOINT:
+            model = Model.load(self._path)
+            self._tell(model, None, model.history)
+            self._run.headline = "This is a finished model"
+        else:
+            contents, state = read_checkpoint(self._path)
+            model = Model.of(contents, self._path)
+            self._tell(model, _layer(state), part_of(state, "history"))
+            self._run.headline = f"Checkpoint of {written}"
+        self._run.weights.put(Seen(model, self._run.where()))
+        return model
+
+    def _tell(self, model: Model, layer: int | None, columns: Columns) -> None:
+        config, history = model.config, History()
+        history.restore({name: columns.get(name, NOTHING) for name in NAMES})
+        if layer is None:
+            self._run.follow("", history.records, config.resolved("epochs"))
+        else:
+            epochs = config.of_layer("pretrain", layer)
+            self._run.follow(f"layer {layer + 1}", history.records, epochs)
+
+
+def _layer(state: State) -> int | None:
+    """Return which layer is trained alone; None: all of them together."""
+    return int(state[LAYER]) if LAYER in state else None
