@@ -208,7 +208,7 @@ class _Task:
     ) -> tuple[Observer, ...]:
         """Show the run on its page, if there is one; return who has to hear of it for that."""
 
-        def sample() -> Sample:
+        def sample() -> tuple[Sample, str]:
             from gpuae.live.shown_rows import shown_rows
 
             return shown_rows(self.dataset, x, self.held_out, self.config)

@@ -50,7 +50,10 @@ class NoPage:
     """Whether its reader ended training for no model."""
 
     def start(
-        self, subject: tuple[str, Path, bool], notes: Sequence[str], sample: Callable[[], Sample]
+        self,
+        subject: tuple[str, Path, bool],
+        notes: Sequence[str],
+        sample: Callable[[], tuple[Sample, str]],
     ) -> tuple[Observer, ...]:
         """Show a run; return who has to hear of it for that.
 
@@ -61,7 +64,7 @@ class NoPage:
         notes
             What was said before.
         sample
-            Returns rows whose reconstructions are shown.
+            Returns rows whose reconstructions are shown, and what to say of them.
         """
         return ()
 
@@ -88,7 +91,10 @@ class Page(NoPage):
         self._outcome: Outcome | None = None
 
     def start(
-        self, subject: tuple[str, Path, bool], notes: Sequence[str], sample: Callable[[], Sample]
+        self,
+        subject: tuple[str, Path, bool],
+        notes: Sequence[str],
+        sample: Callable[[], tuple[Sample, str]],
     ) -> tuple[Observer, ...]:
         """Say where it is to be seen."""
         from gpuae.cli.progress import describe
@@ -98,7 +104,7 @@ class Page(NoPage):
         run = Run(Subject(data, str(output), buttons=True, resumable=resumable), describe)
         for note in notes:
             run.note(note)
-        run.sample = sample()
+        run.sample, run.sample_note = sample()
         self.serve(run)
         return (run,)
 

@@ -37,6 +37,8 @@ class Course(Silence):
         self._stage = ""
         self._pace = Pace()
         self._epoch = 0
+        self._trained: float | None = None
+        """Seconds that training has taken elsewhere."""
 
     def note(self, message: str) -> None:
         """Remember it."""
@@ -88,6 +90,7 @@ class Course(Silence):
         for record in records:
             curve.add(record)
         with self._lock:
+            self._trained = sum(record.seconds for record in records)
             self._curves, self._epoch = [curve], len(records)
             self._pace.start(epochs, 1)
             self._pace.rows_done(self._epoch, 1)
@@ -134,7 +137,7 @@ class Course(Silence):
                 "left": None if in_turn else left,
                 "loss": _finite(last.loss if last else None),
                 "val_loss": _finite(last.val_loss if last else None),
-                "seconds": self.seconds,
+                "seconds": self.seconds if self._trained is None else self._trained,
             }
 
     def panels(self) -> list[Lines]:

@@ -257,7 +257,7 @@ function profiles(panel) {
   const [sets, count, width] = sizes(panel.values), values = numbers(panel.values);
   const rowOf = (set, place) => values.slice((set * count + place) * width, (set * count + place + 1) * width);
   const root = element("div"), plots = element("div", "plots");
-  plots.style.setProperty("--least", panel.bars ? "14rem" : count > 24 ? "8rem" : "11rem");
+  plots.style.setProperty("--least", panel.bars ? "14rem" : count > 24 ? "min(8rem, 26vw)" : "min(11rem, 40vw)");
   if (sets > 1) root.append(legend(panel.labels));
   const common = panel.shared ? span([values]) : null;
   for (let place = 0; place < count; place++) {

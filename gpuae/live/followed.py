@@ -25,7 +25,6 @@ from gpuae.training.state import State, part_of
 Columns: TypeAlias = Mapping[str, NDArray[Any]]
 
 NAMES = tuple(field.name for field in fields(EpochRecord))
-NOTHING = np.zeros(0)
 PATIENCE = 20.0
 """A file that takes long to read is left alone for so many times as long."""
 
@@ -63,28 +62,41 @@ class Followed:
         """Read the file and let the run say what it is."""
         with guard.opened(self._path) as file:
             kind = schema.kind_of(reading.root_attributes(file))
-        if kind != CHECKPOINT:
-            model = Model.load(self._path)
-            self._tell(model, None, model.history)
-            self._run.headline = "This is a finished model"
-        else:
+        if kind == CHECKPOINT:
             contents, state = read_checkpoint(self._path)
             model = Model.of(contents, self._path)
             self._tell(model, _layer(state), part_of(state, "history"))
             self._run.headline = f"Checkpoint of {written}"
-        self._run.weights.put(Seen(model, self._run.where()))
+        else:
+            model = Model.load(self._path)
+            records = _records(model.history)
+            self._run.follow("", records, len(records))
+            self._run.headline = "A finished model"
+        self._run.weights.put(Seen(model, f"weights of {_kept(model)}, the best so far"))
         return model
 
     def _tell(self, model: Model, layer: int | None, columns: Columns) -> None:
-        config, history = model.config, History()
-        history.restore({name: columns.get(name, NOTHING) for name in NAMES})
+        config, records = model.config, _records(columns)
         if layer is None:
-            self._run.follow("", history.records, config.resolved("epochs"))
+            self._run.follow("", records, config.resolved("epochs"))
         else:
             epochs = config.of_layer("pretrain", layer)
-            self._run.follow(f"layer {layer + 1}", history.records, epochs)
+            self._run.follow(f"layer {layer + 1}", records, epochs)
+
+
+def _records(columns: Columns) -> list[EpochRecord]:
+    """Return the epochs of a history; none where it is one of other quantities."""
+    history = History()
+    if columns.keys() >= set(NAMES):
+        history.restore({name: np.atleast_1d(columns[name]) for name in NAMES})
+    return history.records
+
+
+def _kept(model: Model) -> str:
+    epoch = model.attributes.get("best_epoch")
+    return f"epoch {epoch}" if epoch else "the start"
 
 
 def _layer(state: State) -> int | None:
     """Return which layer is trained alone; None: all of them together."""
-    return int(state[LAYER]) if LAYER in state else None
+    return int(state[LAYER].ravel()[0]) if LAYER in state else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gpuae.errors import GpuaeError
@@ -21,8 +22,10 @@ TICK_SECONDS = 0.25
 CURVE_SECONDS = 1.0
 SHARE, CREDIT = 0.01, 0.1
 """What it may take of the time of a core, and seconds of that which it may have saved up."""
-MOST_UNITS, MOST_CELLS = 64, 200_000
-"""That are drawn, and of their weights together."""
+MOST_UNITS = {"images": 64, "curves": 36, "bars": 24}
+"""That are drawn, by what each is drawn as."""
+MOST_CELLS = 200_000
+"""Of the weights of all that are drawn."""
 
 
 class Painter:
@@ -76,7 +79,8 @@ class Painter:
         self._picture("weights", seen, _units)
         sample = self._run.sample
         if sample is not None:
-            self._picture("reconstructions", seen, lambda model: _rebuilt(model, sample))
+            note = self._run.sample_note
+            self._picture("reconstructions", seen, lambda model: _rebuilt(model, sample, note))
 
     def _picture(self, name: str, seen: Seen, draw: Callable[[Model], Picture]) -> None:
         shown: dict[str, Any]
@@ -90,13 +94,15 @@ class Painter:
 
 
 def _units(model: Model) -> Picture:
+    from gpuae.pictures.geometry import Geometry
     from gpuae.pictures.weights import weights
 
-    columns = model.network.columns
-    return weights(model, count=max(4, min(MOST_UNITS, MOST_CELLS // columns)))
+    most = min(MOST_UNITS[Geometry.of(model).kind], MOST_CELLS // model.network.columns)
+    return weights(model, count=max(1, most))
 
 
-def _rebuilt(model: Model, sample: Sample) -> Picture:
+def _rebuilt(model: Model, sample: Sample, note: str) -> Picture:
     from gpuae.pictures.reconstructions import reconstructions
 
-    return reconstructions(model, sample, device="numpy", threads=1)
+    picture = reconstructions(model, sample, device="numpy", threads=1)
+    return replace(picture, notes=(*picture.notes, note)) if note else picture

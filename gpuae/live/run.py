@@ -59,7 +59,9 @@ class Run(Course):
         self.subject = subject
         self.weights = Weights()
         self.sample: Sample | None = None
-        """Rows whose reconstructions are shown."""
+        """Rows whose reconstructions are shown,"""
+        self.sample_note = ""
+        """and what a person should know of them."""
         self.asked = Asked.NOTHING
         self.headline = ""
         """What there is to say while it runs; empty: that it does."""
