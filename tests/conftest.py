@@ -104,6 +104,23 @@ def _missing(what):
     pytest.skip(what)
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """A browser without a window, through Playwright."""
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    path = next((own for own in found if own), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _missing("playwright is not installed")
+    if path is None:
+        _missing("there is no Chromium")
+    with sync_playwright() as playwright:
+        own = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield own
+        own.close()
+
+
 @pytest.fixture
 def gpu(request, monkeypatch):
     """Lets device=cuda run the CUDA sources on the CPU, unless a real GPU is to be tested."""

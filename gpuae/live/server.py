@@ -37,6 +37,7 @@ def listen(port: int) -> socket.socket:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((HOST, port))
+        taken.listen()  # so that whoever has the address at once only has to wait
     except OSError as error:
         taken.close()
         raise OutputError(
