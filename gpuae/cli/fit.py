@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from gpuae.cli.base import (
 )
 from gpuae.cli.columns import column_options
 from gpuae.cli.page import NoPage, live_options
+from gpuae.cli.records import Records, record_options
 from gpuae.cli.settings import read_settings, setting_options
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ GO_ON = "to go on from here, give the same command with --resume"
     "--resume", is_flag=True, help="Go on from the checkpoint, if there is one; else begin."
 )
 @live_options
+@record_options
 @column_options
 @json_option
 @trust_option
@@ -83,6 +86,8 @@ def command(
     live: bool,
     opens: bool,
     port: int | None,
+    log: Path | None,
+    tensorboard: Path | None,
     force: bool,
     as_json: bool,
     reading: ReadOptions,
@@ -98,6 +103,7 @@ def command(
     Example:
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
     """
+    from gpuae.importers import path_of
     from gpuae.storage.dataset import check_output
     from gpuae.storage.outputs import check_hdf5_name
     from gpuae.verdict import judge
@@ -109,15 +115,18 @@ def command(
     config = read_settings(config_path, settings, preset, without=held_out_by_preset)
     _check_validation(config, validation_data)
     own_files = (output, checkpoint, config_path)
-    with _page(live, port, opens=opens) as page:
+    records = Records(log, tensorboard, resume=resume)
+    records.check(*own_files, path_of(data), init_from, force=force)
+    with records, _page(live, port, opens=opens) as page:
         tell_device(config)
         task = _Task.read(config, data, validation_data, init_from, reading, preset, own_files)
-        result, changed = task.fit(output, checkpoints, page, force=force)
+        result, changed = task.fit(output, checkpoints, page, records, force=force)
         summary, verdict = _summary(result, output), judge(result)
-        lines = _lines(summary, verdict)
+        lines, figures = _lines(summary, verdict), _figures(verdict)
+        records.tell(summary | figures)
         page.tell(summary["ending"], _with_advice(lines, verdict))
         if as_json:
-            print_json(summary | _figures(verdict))
+            print_json(summary | figures)
         else:
             _tell(lines, verdict)
         _end(result, output, changed)
@@ -176,7 +185,13 @@ class _Task:
         return cls(config, preset, reading, dataset, held_out, init_from, initial, files)
 
     def fit(
-        self, output: Path, checkpoints: Checkpoints | None, page: NoPage, *, force: bool
+        self,
+        output: Path,
+        checkpoints: Checkpoints | None,
+        page: NoPage,
+        records: Records,
+        *,
+        force: bool,
     ) -> tuple[Fit, Path | None]:
         """Train and write the model; say with it which input has changed meanwhile, if one has."""
         from gpuae.cli.progress import watching
@@ -188,8 +203,10 @@ class _Task:
             in_place(self.dataset.x) as x,
             spared(output) as keeper,
             checkpoints.held() if checkpoints else nullcontext(),
-            watching(*self._shown(page, x, output, checkpoints)) as observer,
             SmallOutput(output, force=force) as out,
+            watching(
+                *self._shown(page, x, output, checkpoints), *records.start(partial(self._some, x))
+            ) as observer,
         ):
             result = self._fitted(x, observer, checkpoints, out)
             keeper.model = result.model
@@ -215,6 +232,12 @@ class _Task:
 
         subject = (self.dataset.source, output, checkpoints is not None)
         return page.start(subject, self.dataset.notes, sample)
+
+    def _some(self, x: NDArray[Any], count: int) -> NDArray[Any]:
+        """Return at most so many of the rows x (n, d)."""
+        from gpuae.pictures.sample import Sample
+
+        return Sample.of(replace(self.dataset, x=x), count).x
 
     def _fitted(
         self,

@@ -13,19 +13,7 @@ from typing import IO, Any
 
 from gpuae.config import Config
 from gpuae.errors import OutputError
-from gpuae.storage.temporary import check_output
 from gpuae.training.history import EpochRecord, Silence
-
-
-def check_log(path: Path, *, force: bool, resume: bool) -> None:
-    """Refuse a log that cannot be written, or that would replace another.
-
-    Raises
-    ------
-    OutputError
-        Saying which.
-    """
-    check_output(path, force or resume)
 
 
 @contextmanager

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from gpuae.config import Config
-from gpuae.errors import OutputError
-from gpuae.records.log import Log, check_log, logging
+from gpuae.records.log import Log, logging
 from gpuae.training.fitting import fit
 
 SETTINGS = {"hidden": (2,), "epochs": 3, "batch_size": 16, "learning_rate": 0.01, "patience": 5}
@@ -68,15 +67,6 @@ def test_a_run_that_goes_on_adds_to_the_log_after_a_line_that_was_cut(x, tmp_pat
     first, cut, *rest = path.read_text("utf-8").splitlines()
     assert (json.loads(first), cut) == ({"event": "note"}, '{"event": "epo')
     assert json.loads(rest[-1])["event"] == "end"
-
-
-def test_a_log_that_is_there_is_not_replaced(tmp_path):
-    path = tmp_path / "run.jsonl"
-    path.write_text("mine\n")
-    with pytest.raises(OutputError, match=r"run\.jsonl: exists already"):
-        check_log(path, force=False, resume=False)
-    check_log(path, force=True, resume=False)
-    check_log(path, force=False, resume=True)
 
 
 def test_a_full_disk_ends_the_log_and_not_the_run():

@@ -1,0 +1,129 @@
+"""What a run is asked to leave behind beside its model: a log, and TensorBoard's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import click
+
+from gpuae.cli.base import PATH, say
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gpuae.records.log import Log
+    from gpuae.training.history import Observer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ROWS = 256
+"""So many are encoded for histograms of codes."""
+
+
+def record_options(function: F) -> F:
+    """Add --log and --tensorboard."""
+    log = click.option(
+        "--log",
+        type=PATH,
+        metavar="FILE",
+        help="Write what happens as it happens: JSON, a line each.",
+    )
+    folder = click.option(
+        "--tensorboard", type=PATH, metavar="FOLDER", help="Write event files for TensorBoard."
+    )
+    return log(folder(function))
+
+
+class Records:
+    """The records of one run: a context manager, which closes them and says how it ended.
+
+    Parameters
+    ----------
+    log, folder
+        Where to write; None for what is not wanted.
+    resume
+        Whether the run may go on from another, whose records are added to.
+    """
+
+    def __init__(self, log: Path | None, folder: Path | None, *, resume: bool) -> None:
+        self._path, self._folder, self._resume = log, folder, resume
+        self._open = ExitStack()
+        self._log: Log | None = None
+
+    def check(self, *others: Path | None, force: bool) -> None:
+        """Refuse, before any work, what cannot be written or would replace one of the others.
+
+        Raises
+        ------
+        OutputError
+            Saying which.
+        """
+        from gpuae.storage.locked_file import real_path
+
+        again = force or self._resume
+        if self._path is not None:
+            from gpuae.storage.temporary import check_distinct, check_output
+
+            if any(own is not None and real_path(own) == real_path(self._path) for own in others):
+                raise click.UsageError(f"--log: {self._path} is another file of this run; give two")
+            check_distinct(self._path, *others)
+            check_output(self._path, again)
+        if self._folder is not None:
+            from gpuae.records.tensorboard import check_folder
+
+            check_folder(self._folder, force=again)
+
+    def start(self, rows: Callable[[int], NDArray[Any]]) -> tuple[Observer, ...]:
+        """Open what is wanted; return who has to hear of the run for that.
+
+        Parameters
+        ----------
+        rows
+            Returns at most so many rows.
+
+        Raises
+        ------
+        OutputError
+            Where something cannot be opened.
+        """
+        observers: list[Observer] = []
+        if self._path is not None:
+            from gpuae.records.log import logging
+
+            opened = logging(self._path, _note, resume=self._resume)
+            self._log = self._open.enter_context(opened)
+            observers.append(self._log)
+        if self._folder is not None:
+            from gpuae.records.tensorboard import writing
+
+            observers.append(self._open.enter_context(writing(self._folder, rows(ROWS))))
+        return tuple(observers)
+
+    def tell(self, summary: Mapping[str, Any]) -> None:
+        """Keep how the run ended, with its figures."""
+        if self._log is not None:
+            self._log.ended(summary)
+            self._log = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self.tell({"ending": "interrupted"})
+        elif error is not None:
+            self.tell({"ending": "failed", "error": str(error) or type(error).__name__})
+        self._open.close()
+
+
+def _note(message: str) -> None:
+    say(f"note: {message}")
