@@ -17,8 +17,9 @@ def imported_by(*arguments: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_help_imports_nothing_heavy():
-    loaded = imported_by("--help")
+@pytest.mark.parametrize("command", [(), ("plot",), ("plot", "map"), ("plot", "weights,codes")])
+def test_help_imports_nothing_heavy(command):
+    loaded = imported_by(*command, "--help")
     assert not loaded & {"numpy", "h5py", "numba", "scipy", "sklearn", "pydantic", "rich"}
 
 
