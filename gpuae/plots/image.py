@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from io import BytesIO
 from select import select
@@ -30,8 +30,10 @@ SILENT = ("", "dumb", "linux", "unknown")
 WITH_PLACEHOLDERS = ("kitty", "ghostty")
 DENSITY = 110
 """Pixels to an inch, at which text is about as large as the terminal's own."""
+LEGIBLE = 80
+"""Pixels to an inch at least, if fewer panels side by side can bring that about."""
 WIDEST = 200
-"""In columns; placeholders have numbers up to 297."""
+"""In columns, and in lines of a part; placeholders have numbers up to 297."""
 CELL = (10, 20)
 """Pixels of a character, where nobody says."""
 ATTRIBUTES, OF_CELL = "\x1b[c", "\x1b[16t"
@@ -49,31 +51,46 @@ class Images:
     cell: tuple[int, int] = CELL
 
     def show(self, picture: Picture, width: int, height: int) -> None:
-        """Draw a picture with matplotlib and show it, as large as there is room for."""
+        """Draw a picture with matplotlib and show it, no wider than there is room for.
+
+        One that is higher than the terminal is shown in parts, which join as they scroll.
+        """
         from rich.console import Console
 
-        from gpuae.plots.figure import draw
-
-        figure = draw(picture)
-        columns, lines, density = self._fitted(figure.get_size_inches(), width, height)
-        content = BytesIO()
-        figure.savefig(content, format="png", dpi=density)
-        shown = self._renderable()(content, width=columns, height=lines)
         console = Console(
             file=sys.stdout, force_terminal=True, color_system="truecolor", width=width
         )
-        console.print(shown)
+        drawn, shown = self._drawn(picture, min(width, WIDEST)), self._renderable()
+        step = max(min(height - 2, WIDEST), 1) * self.cell[1]
+        for top in range(0, drawn.height, step):
+            part = drawn.crop((0, top, drawn.width, min(top + step, drawn.height)))
+            size = (own // cell for own, cell in zip(part.size, self.cell, strict=True))
+            console.print(shown(part, *size))
 
-    def _fitted(self, inches: Any, width: int, height: int) -> tuple[int, int, float]:
-        """Return columns, lines and pixels to an inch: no wider nor higher than the terminal."""
-        across, down = (float(own) for own in inches)
-        density = min(
-            DENSITY,
-            min(width, WIDEST) * self.cell[0] / across,
-            max(height - 2, 1) * self.cell[1] / down,
+    def _drawn(self, picture: Picture, width: int) -> Any:
+        """Return an image of Pillow's of whole characters, at most so many wide."""
+        from PIL import Image
+
+        figure, density = self._figure(picture, width * self.cell[0])
+        content = BytesIO()
+        figure.savefig(content, format="png", dpi=density)
+        own = Image.open(content).convert("RGB")
+        size = [-(-side // cell) * cell for side, cell in zip(own.size, self.cell, strict=True)]
+        whole = Image.new(
+            "RGB", (min(size[0], width * self.cell[0]), size[1]), own.getpixel((0, 0))
         )
-        columns, lines = across * density / self.cell[0], down * density / self.cell[1]
-        return max(1, int(columns)), max(1, int(lines)), density
+        whole.paste(own)
+        return whole
+
+    def _figure(self, picture: Picture, width: int) -> tuple[Any, float]:
+        """Return a figure and pixels to an inch; panels stand one below the other to be legible."""
+        from gpuae.plots.figure import draw
+
+        figure = draw(picture)
+        density = width / float(figure.get_size_inches()[0])
+        if density < LEGIBLE and picture.across > 1:
+            return self._figure(replace(picture, across=1), width)
+        return figure, min(density, DENSITY)
 
     def _renderable(self) -> Any:
         """Return the class of textual-image, told what it would ask the terminal for."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -300,14 +301,28 @@ def test_an_image_is_sent_by_the_protocol_and_nothing_more_is_asked(
         assert re.search(r"a=p,i=\d+,c=(\d+),r=(\d+)", sent)
 
 
-@pytest.mark.parametrize(
-    ("inches", "width", "height"),
-    [((6.0, 4.0), 200, 100), ((20.0, 4.0), 80, 60), ((6.0, 30.0), 80, 24), ((40.0, 2.0), 900, 50)],
-)
-def test_an_image_keeps_its_shape_and_fits(inches, width, height):
-    columns, lines, density = Images("sixel", (10, 20))._fitted(inches, width, height)
-    assert columns <= min(width, image.WIDEST)
-    assert lines <= height - 2
-    assert density <= image.DENSITY
-    assert columns * 10 == pytest.approx(inches[0] * density, abs=10)
-    assert lines * 20 == pytest.approx(inches[1] * density, abs=20)
+@pytest.mark.parametrize("width", [30, 80, 400])
+def test_an_image_is_of_whole_characters_and_no_wider_than_the_terminal(width):
+    drawn = Images("sixel", (9, 18))._drawn(PICTURE, width)
+    assert drawn.width <= 9 * width
+    assert (drawn.width % 9, drawn.height % 18) == (0, 0)
+    natural = Images("sixel", (9, 18))._drawn(PICTURE, 1000).width
+    assert drawn.width == pytest.approx(min(9 * width, natural), abs=9)
+
+
+def test_panels_stand_one_below_the_other_where_they_would_be_too_small():
+    picture = replace(PICTURE, panels=PICTURE.panels * 2)
+    wide, narrow = (Images("sixel", (10, 20))._drawn(picture, width) for width in (200, 60))
+    assert wide.width > wide.height
+    assert narrow.width < narrow.height
+
+
+def test_an_image_higher_than_the_terminal_is_sent_in_parts(output, monkeypatch):
+    stream = output()
+    monkeypatch.setattr(sys, "__stdout__", stream)
+    Images("tgp", (9, 18)).show(PICTURE, 80, 12)
+    lines = [int(own) for own in re.findall(r"a=p,i=\d+,c=\d+,r=(\d+)", stream.getvalue())]
+    assert len(lines) > 1
+    assert set(lines[:-1]) == {10}
+    assert 0 < lines[-1] <= 10
+    assert sum(lines) * 18 == Images("tgp", (9, 18))._drawn(PICTURE, 80).height
