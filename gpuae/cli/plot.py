@@ -118,7 +118,7 @@ class Drawing(Command):
             owners = [kind for kind, own in KINDS.items() if name in own.options]
             if not owners:
                 raise
-            whose = " and ".join(owners)
+            whose = " and ".join((", ".join(owners[:-1]), owners[-1])).removeprefix(" and ")
             message = f"{error.option_name} is for {whose}, not for {self.name}"
             raise click.UsageError(message, ctx) from None
         except click.UsageError as error:

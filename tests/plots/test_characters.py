@@ -24,8 +24,8 @@ from gpuae.pictures.picture import (
 )
 from gpuae.plots.characters import canvas, text
 from gpuae.plots.characters.canvas import thinned
+from gpuae.plots.characters.pixels import resized
 from gpuae.plots.characters.ticks import decades, ticks
-from gpuae.plots.characters.tiles import resized
 
 STRANGE = "\x1b[31m<script>\u200f\n\t$x_1$ 漢字 🎉 " + "long " * 40
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gpuae.pictures.picture import Bars, Histogram, Lines, Panel, Picture, Points, Profiles, Tiles
 from gpuae.plots.characters.bars import bars
-from gpuae.plots.characters.charts import histogram, lines, points
+from gpuae.plots.characters.charts import histogram, lines
+from gpuae.plots.characters.points import points
 from gpuae.plots.characters.profiles import profiles
 from gpuae.plots.characters.space import Space, beside, wrapped
 from gpuae.plots.characters.tiles import tiles
