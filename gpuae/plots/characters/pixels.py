@@ -1,4 +1,4 @@
-"""The pixels of an image as characters: two to a character in colours, else one by its brightness."""
+"""An image as characters: two pixels to one in colours, else one by its brightness."""
 
 from __future__ import annotations
 
