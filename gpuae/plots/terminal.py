@@ -11,6 +11,7 @@ from shutil import get_terminal_size
 from gpuae.pictures.picture import Picture
 from gpuae.plots import characters, image
 from gpuae.plots.characters.canvas import check_installed
+from gpuae.plots.characters.plainer import writable
 from gpuae.plots.image import Images
 
 WIDTH, HEIGHT = 80, 24
@@ -53,7 +54,8 @@ class Screen:
         if self.images is not None:
             self.images.show(picture, self.width, self.height)
             return
-        sys.stdout.write(characters.text(picture, self.width, colours=self.colours) + "\n")
+        drawn = characters.text(picture, self.width, colours=self.colours)
+        sys.stdout.write(writable(drawn, sys.stdout.encoding) + "\n")
 
 
 def colours_of_output() -> int:

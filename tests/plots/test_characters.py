@@ -25,6 +25,7 @@ from gpuae.pictures.picture import (
 from gpuae.plots.characters import canvas, text
 from gpuae.plots.characters.canvas import thinned
 from gpuae.plots.characters.pixels import resized
+from gpuae.plots.characters.plainer import writable
 from gpuae.plots.characters.ticks import decades, ticks
 
 STRANGE = "\x1b[31m<script>\u200f\n\t$x_1$ 漢字 🎉 " + "long " * 40
@@ -137,6 +138,19 @@ def test_without_plotext_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setattr(canvas, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=re.escape("pip install 'gpuae[plot]'")):
         shown(Lines("", AXES, ()))
+
+
+@pytest.mark.parametrize("colours", [0, 256])
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_that_is_drawn_can_be_written_in_ascii_if_need_be(kind, colours):
+    drawn = "\n".join(shown(one_of_each("word")[kind], colours=colours))
+    assert writable(drawn, "utf-8") == drawn
+    for encoding in ("ascii", "latin-1"):
+        plain = writable(drawn, encoding)
+        assert plain.isascii()
+        assert [cell_len(own) for own in plain.split("\n")] == [
+            cell_len(own) for own in drawn.split("\n")
+        ]
 
 
 # Curves, histograms, points
