@@ -107,29 +107,34 @@ _CHARACTERS = click.option(
 
 
 class Drawing(Command):
-    """A command that says of an option of another kind whose it is."""
+    """A command that says whose an option of another kind is, and what is one argument too many."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Do so."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            name = error.option_name.removeprefix("--")
-            owners = [kind for kind, own in KINDS.items() if name in own.options]
+            owners = _owners(error.option_name)
             if not owners:
                 raise
-            whose = " and ".join((", ".join(owners[:-1]), owners[-1])).removeprefix(" and ")
-            message = f"{error.option_name} is for {whose}, not for {self.name}"
-            raise click.UsageError(message, ctx) from None
+            message = f"{error.option_name} is for {owners}, not for {self.name}"
         except click.UsageError as error:
             if "unexpected extra argument" not in error.message:
                 raise
-            names = " ".join(
-                str(own.metavar) for own in self.params if own.param_type_name == "argument"
-            )
             extra = error.message.partition("(")[2].rstrip(")")
-            message = f"{self.name} takes {names} and no more; leave out {extra[:80]}"
-            raise click.UsageError(message, ctx) from None
+            message = f"{self.name} takes {self._taken()} and no more; leave out {extra[:80]}"
+        raise click.UsageError(message, ctx)
+
+    def _taken(self) -> str:
+        own = (param for param in self.params if isinstance(param, click.Argument))
+        return " ".join(str(argument.metavar) for argument in own)
+
+
+def _owners(option: str) -> str:
+    """Name the kinds that have an option; empty where there are none."""
+    name = option.removeprefix("--")
+    owners = [kind for kind, own in KINDS.items() if name in own.options]
+    return " and ".join(own for own in (", ".join(owners[:-1]), *owners[-1:]) if own)
 
 
 class Plots(click.Group):
