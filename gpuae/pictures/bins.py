@@ -6,7 +6,7 @@ import numpy as np
 
 from gpuae.pictures.picture import Vector
 
-FEWEST, MOST = 10, 50
+FEWEST, MOST = 15, 50
 
 
 def bars(count: int) -> int:

@@ -67,11 +67,12 @@ def colouring(model: Model, sample: Sample, by: str | None) -> Colouring:
             "colour=label: the rows have no labels; name the column that holds them when the data "
             "are read, or colour by a column or by nothing"
         )
-    raise InputError(f"colour: there is no column {by[:SHOWN_CHARACTERS]!r}; {_offer(by, names)}")
+    offer = _offer(by, names, () if sample.y is None else (LABEL,))
+    raise InputError(f"colour: there is no column {by[:SHOWN_CHARACTERS]!r}; {offer}")
 
 
-def _offer(by: str, names: tuple[str, ...]) -> str:
-    near = get_close_matches(by[:SHOWN_CHARACTERS], names, n=1)
+def _offer(by: str, names: tuple[str, ...], others: tuple[str, ...]) -> str:
+    near = get_close_matches(by[:SHOWN_CHARACTERS], (*names, *others), n=1)
     if near:
         return f"is it {near[0][:SHOWN_CHARACTERS]!r}?"
     first, last = (name[:SHOWN_CHARACTERS] for name in (names[0], names[-1]))
@@ -80,22 +81,23 @@ def _offer(by: str, names: tuple[str, ...]) -> str:
 
 def _of(own: NDArray[Any], what: str, most: int) -> Colouring:
     """Make groups of some distinct values or of text, and a scale of many numbers."""
-    if own.dtype.kind in "biuf" and len(_distinct(own)) > most:
+    if own.dtype.kind in "biuf" and len(_distinct(own)[0]) > most:
         left = int((~np.isfinite(own)).sum())
         notes = (f"{left:,} rows without a value of {what} are not shown",) if left else ()
         return Colouring(what, values=own.astype(np.float64), notes=notes)
     return _groups(own, what)
 
 
-def _distinct(own: NDArray[Any]) -> NDArray[Any]:
-    """Return the values that there are, ascending, without those that are no numbers."""
-    return np.unique(own[np.isfinite(own)] if own.dtype.kind == "f" else own)
+def _distinct(own: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the values that there are, ascending, without those that are no numbers; how many."""
+    known = own[np.isfinite(own)] if own.dtype.kind == "f" else own
+    return np.unique(known, return_counts=True)
 
 
 def _groups(own: NDArray[Any], what: str) -> Colouring:
     """Make groups in the order of their values; then come the rest, and rows without one."""
-    found = _distinct(own)
-    kept = found[_largest(own, found)]
+    found, count = _distinct(own)
+    kept = found[_largest(count, MOST_GROUPS - (count.sum() < len(own)))]
     groups, names = np.full(len(own), -1), [_word(value) for value in kept]
     for number, value in enumerate(kept):
         groups[own == value] = number
@@ -110,12 +112,10 @@ def _groups(own: NDArray[Any], what: str) -> Colouring:
     return Colouring(what, groups, tuple(names), notes=notes)
 
 
-def _largest(own: NDArray[Any], found: NDArray[Any]) -> NDArray[np.int64]:
-    """Return which of the groups found have a colour of their own, in their order."""
-    room = MOST_GROUPS - (not np.isin(own, found).all())
-    if len(found) <= room:
-        return np.arange(len(found))
-    count = np.array([(own == value).sum() for value in found])
+def _largest(count: NDArray[np.int64], room: int) -> NDArray[np.int64]:
+    """Return which groups have a colour of their own, in their order."""
+    if len(count) <= room:
+        return np.arange(len(count))
     return np.sort(np.argsort(-count, kind="stable")[: room - 1])
 
 

@@ -29,11 +29,10 @@ def dimensions(found: Dimensions) -> Picture:
     sizes = np.array([size.code_size for size in found.sizes], np.float64)
     own = np.array([size.explained_variance for size in found.sizes])
     pca = np.array([size.pca_explained_variance for size in found.sizes])
-    kinds: tuple[Literal["line", "points"], ...] = ("line", "points")
-    series = tuple(
-        Series(label, sizes, _drawable(shares), kind)
-        for label, shares in (("autoencoder", own), ("PCA", pca))
-        for kind in kinds[len(sizes) == 1 :]
+    kind: Literal["line", "points"] = "points" if len(sizes) == 1 else "line"
+    series = (
+        Series("autoencoder", sizes, _drawable(own), kind),
+        Series("PCA", sizes, _drawable(pca), kind),
     )
     axes = Axes("code units", "explained variance of unseen rows", log_x=len(sizes) > 1)
     panel = Lines("Explained variance by code size", axes, series, _levels(found))

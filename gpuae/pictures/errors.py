@@ -23,7 +23,7 @@ from gpuae.storage import guard, reading, schema
 
 MOST_ROWS = 10_000
 WORST = 8
-LOG_FROM = 30.0
+LOG_FROM = 10.0
 """Scores of which the largest is so many times the smallest are drawn on a logarithmic scale."""
 LOWEST = 1e-6
 """Of the largest score: smaller ones are in the lowest bar of a logarithmic scale."""

@@ -120,12 +120,24 @@ def test_colour_by_labels_that_are_not_there_is_refused(model, x):
 
 @pytest.mark.parametrize(
     ("name", "offer"),
-    [("heigth", "is it 'height'?"), ("zzz", "the 5 columns are 'width' to 'label'")],
+    [
+        ("heigth", "is it 'height'?"),
+        ("labels", "is it 'label'?"),
+        ("zzz", "the 5 columns are 'width' to 'label'"),
+    ],
 )
 def test_a_column_that_is_not_there_is_refused_with_an_offer(model, x, name, offer):
     with pytest.raises(InputError) as refused:
         code_map(model, sample_of(x), colour=name)
     assert str(refused.value) == f"colour: there is no column {name!r}; {offer}"
+
+
+def test_label_is_offered_where_there_are_labels(model, x):
+    plain = replace(model, feature_names=None)
+    with pytest.raises(InputError, match=r"there is no column 'labl'; is it 'label'\?"):
+        code_map(plain, with_labels(x, np.arange(60)), colour="labl")
+    with pytest.raises(InputError, match=r"the 5 columns are '1' to '5'"):
+        code_map(plain, sample_of(x), colour="labl")
 
 
 def test_a_code_of_one_unit_is_drawn_beside_the_number_of_the_row():

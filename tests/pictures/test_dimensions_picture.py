@@ -37,18 +37,11 @@ def written(tmp_path):
 
 def test_shares_are_drawn_against_the_size_of_the_code():
     (panel,) = dimensions(FOUND).panels
-    own, pca = (own for own in panel.series if own.kind == "line")
+    own, pca = panel.series
     assert own.x.tolist() == pca.x.tolist() == [1, 2, 4]
     assert own.y.tolist() == [0.1, 0.3, 0.5]
     assert pca.y.tolist() == [0.12, 0.25, 0.45]
     assert panel.axes.log_x
-
-
-def test_sizes_that_were_tried_are_points_on_the_curves():
-    (panel,) = dimensions(FOUND).panels
-    drawn = {(own.label, own.kind): own.y.tolist() for own in panel.series}
-    for label in ("autoencoder", "PCA"):
-        assert drawn[label, "line"] == drawn[label, "points"]
 
 
 def test_suggested_sizes_are_marked():
