@@ -156,12 +156,12 @@ def _leading(centred: Code) -> tuple[Vector, Code]:
     by_rows = rows < units
     products = centred @ centred.T if by_rows else centred.T @ centred
     squares, found = eigh(products, subset_by_index=[max(0, count - 2), count - 1])
-    squares, found = squares[::-1], found[:, ::-1]
-    if by_rows:
-        found = centred.T @ found / np.sqrt(np.maximum(squares, np.finfo(float).tiny))
-    axes = np.zeros((units, 2))
-    axes[:, : found.shape[1]] = found
-    return np.append(np.maximum(squares, 0.0), 0.0)[:2], axes
+    some = squares > count * np.finfo(float).eps * squares[-1]
+    squares, found = squares[some][::-1], found[:, some][:, ::-1]
+    axes, along = np.zeros((units, 2)), np.zeros(2)
+    along[: len(squares)] = squares
+    axes[:, : len(squares)] = centred.T @ found / np.sqrt(squares) if by_rows else found
+    return along, axes
 
 
 def _tsne(code: Code, threads: int | None) -> _Places:

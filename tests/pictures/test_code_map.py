@@ -45,6 +45,24 @@ def test_places_are_the_first_two_principal_components(model, x):
         assert f"{share:.1%} of the variance" in name
 
 
+@pytest.mark.parametrize("rows", [3, 4, 30])
+def test_fewer_rows_than_units_are_placed_as_well(rows):
+    x = np.random.default_rng(1).normal(size=(rows, 40))
+    points = points_of(model_of(x, code_activation="identity"), sample_of(x))
+    at = np.column_stack([points.x, points.y])
+    expected = PCA(2).fit_transform(x)
+    np.testing.assert_allclose(at * np.sign((at * expected).sum(axis=0)), expected, atol=1e-9)
+
+
+def test_two_rows_differ_along_one_axis_alone():
+    x = np.random.default_rng(1).normal(size=(2, 40))
+    points = points_of(model_of(x, code_activation="identity"), sample_of(x))
+    apart = np.linalg.norm(x[0] - x[1])
+    np.testing.assert_allclose(np.abs(points.x), apart / 2)
+    np.testing.assert_allclose(points.y, 0, atol=1e-9)
+    assert points.axes.y == "second component: 0.0% of the variance"
+
+
 def test_without_a_colour_all_points_are_alike(model, x):
     points = points_of(model, with_labels(x, np.arange(60)))
     assert points.groups is points.values is None
