@@ -100,7 +100,8 @@ class Records:
         if self._folder is not None:
             from gpuae.records.tensorboard import writing
 
-            observers.append(self._open.enter_context(writing(self._folder, rows(ROWS))))
+            board = writing(self._folder, rows(ROWS), _note)
+            observers.append(self._open.enter_context(board))
         return tuple(observers)
 
     def tell(self, summary: Mapping[str, Any]) -> None:

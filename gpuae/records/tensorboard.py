@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ SHARE = 0.01
 """Of the time that training takes, histograms and images may take so much more."""
 UNITS = 256
 """Of so many units weights are drawn."""
+BINS = 64
+"""Of a histogram."""
+FLUSH_SECONDS = 1.0
 
 
 def check_folder(folder: Path, *, force: bool) -> None:
@@ -50,34 +53,81 @@ def check_folder(folder: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def writing(folder: Path, rows: NDArray[Any]) -> Iterator[TensorBoard]:
-    """Yield an observer that writes event files into a folder.
+def writing(folder: Path, rows: NDArray[Any], tell: Callable[[str], None]) -> Iterator[TensorBoard]:
+    """Yield an observer that writes an event file into a folder, which is made if need be.
 
     Parameters
     ----------
     rows
         Some rows (m, d), of whose codes histograms are made.
+    tell
+        Is told, once, if no more can be written; training goes on without.
 
     Raises
     ------
     OutputError
         Where nothing can be written there.
     """
-    from tensorboardX import SummaryWriter
-
     try:
-        writer = SummaryWriter(str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        events = _Events(folder, tell)
     except OSError as error:
         raise OutputError(f"{folder}: {error.strerror or error}; choose another folder") from None
-    with writer:
-        yield TensorBoard(writer, rows)
+    try:
+        yield TensorBoard(events, rows)
+    finally:
+        events.close()
+
+
+class _Events:
+    """An event file, in which summaries stand as they come.
+
+    Written here and not by a `SummaryWriter`, whose thread ends when the disk is full: whoever adds
+    the tenth summary after that waits for ever.
+    """
+
+    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
+
+        self._folder, self._tell = folder, tell
+        self._writer = EventsWriter(str(folder / "events"))
+        self._flushed, self._full = time.monotonic(), False
+
+    def add(self, summary: Any, step: int) -> None:
+        """Write a summary of an epoch; what is older than a second is then in the file."""
+        from tensorboardX.proto.event_pb2 import Event
+
+        if self._full:
+            return
+        event = Event(wall_time=time.time(), step=step, summary=summary)
+        now = time.monotonic()
+        late = now - self._flushed >= FLUSH_SECONDS
+        self._flushed = now if late else self._flushed
+        self._try(self._writer.write_event, event)
+        if late:
+            self._try(self._writer.flush)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._try(self._writer.close)
+
+    def _try(self, write: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            write(*arguments)
+        except OSError as error:
+            if self._full:
+                return
+            self._full = True
+            self._tell(f"{self._folder}: TensorBoard's file ends here ({error.strerror or error})")
 
 
 class TensorBoard(Silence):
     """Writes scalars of every epoch, and now and then what takes longer."""
 
-    def __init__(self, writer: Any, rows: NDArray[Any]) -> None:
-        self._writer, self._rows = writer, rows
+    def __init__(self, events: _Events, rows: NDArray[Any]) -> None:
+        from tensorboardX import summary
+
+        self._events, self._summary, self._rows = events, summary, rows
         self._stage, self._epoch = "", 0
         self._drawn, self._next = 0, 0.0
 
@@ -85,11 +135,11 @@ class TensorBoard(Silence):
         """Write the settings as a table."""
         lines = [f"| {name} | {value} |" for name, value in config.stored().items()]
         head = f"{rows:,} rows of {columns:,} columns\n\n| setting | value |\n|---|---|\n"
-        self._writer.add_text("settings", head + "\n".join(lines))
+        self._events.add(self._summary.text("settings", head + "\n".join(lines)), 0)
 
     def folds_done(self, epoch: int, val_loss: float) -> None:
         """Write the mean loss of rows held out in turn."""
-        self._writer.add_scalar("folds/val_loss", val_loss, epoch)
+        self._events.add(self._summary.scalar("folds/val_loss", val_loss), epoch)
 
     def stage_starts(self, stage: str) -> None:
         """Name it before all that is written from now on."""
@@ -101,7 +151,7 @@ class TensorBoard(Silence):
         for name in ("loss", "val_loss", "learning_rate", "seconds"):
             value = getattr(record, name)
             if np.isfinite(value):
-                self._writer.add_scalar(f"{self._stage}{name}", value, record.epoch)
+                self._events.add(self._summary.scalar(f"{self._stage}{name}", value), record.epoch)
 
     def between_steps(self, so_far: SoFar) -> None:
         """Write codes and weights after an epoch, if that has not taken too much time lately."""
@@ -114,17 +164,22 @@ class TensorBoard(Silence):
 
     def _write(self, model: Model) -> None:
         for layer, values in enumerate(_codes(model, self._rows), start=1):
-            self._writer.add_histogram(f"{self._stage}layer_{layer}/code", values, self._epoch)
+            self._write_histogram(f"layer_{layer}/code", values)
         for layer, own in enumerate(model.network.views(model.parameters), start=1):
-            self._writer.add_histogram(
-                f"{self._stage}layer_{layer}/weight", own.weight, self._epoch
-            )
+            self._write_histogram(f"layer_{layer}/weight", own.weight)
         for panel in weights(model, count=UNITS).panels:
             if isinstance(panel, Tiles):
                 image = np.nan_to_num(mosaic(panel), nan=0.5)
-                self._writer.add_image(
-                    f"{self._stage}weights", image, self._epoch, dataformats="HWC"[: image.ndim]
-                )
+                form = "HWC"[: image.ndim]
+                self._add(self._summary.image(f"{self._stage}weights", image, dataformats=form))
+
+    def _write_histogram(self, name: str, values: NDArray[Any]) -> None:
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            self._add(self._summary.histogram(f"{self._stage}{name}", finite, BINS))
+
+    def _add(self, summary: Any) -> None:
+        self._events.add(summary, self._epoch)
 
 
 def _codes(model: Model, rows: NDArray[Any]) -> Iterator[NDArray[Any]]:

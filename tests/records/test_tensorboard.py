@@ -41,7 +41,7 @@ def x(low_rank):
 def written(folder, x, monkeypatch=None, **options):
     if monkeypatch:
         monkeypatch.setattr(tensorboard, "SHARE", np.inf)
-    with tensorboard.writing(folder, x[:20]) as observer:
+    with tensorboard.writing(folder, x[:20], pytest.fail) as observer:
         return fit(x, Config.parse(SETTINGS), observer=observer, **options)
 
 
@@ -74,6 +74,19 @@ def test_rows_that_are_no_images_have_no_image(x, tmp_path, monkeypatch):
 def test_what_takes_long_waits_until_it_is_a_hundredth_of_the_time(x, tmp_path):
     written(tmp_path / "run", x)
     assert [step for step, _ in values(tmp_path / "run")["layer_1/code"]] == [1]
+
+
+def test_a_full_disk_ends_the_file_and_not_the_run(x, tmp_path, monkeypatch):
+    def full(writer, event):
+        raise OSError(28, "No space left on device")
+
+    told = []
+    with tensorboard.writing(tmp_path / "run", x[:20], told.append) as observer:
+        monkeypatch.setattr("tensorboardX.event_file_writer.EventsWriter.write_event", full)
+        fitted = fit(x, Config.parse(SETTINGS), observer=observer)
+    assert len(fitted.model.history["epoch"]) == 3
+    (message,) = told
+    assert message.endswith("TensorBoard's file ends here (No space left on device)")
 
 
 def test_a_folder_with_files_is_not_mixed_with_other_runs(tmp_path):
