@@ -43,10 +43,10 @@ def drawn(own: picture.Picture, theme: Theme, *, worded: bool = True) -> Sheet:
         for number, panel in enumerate(own.panels):
             kinds[number].draw(axes[number], panel, rooms[number], theme)
             frame.describe(axes[number], panel, places[number][0], theme)
-        sheet.fit(rounds=1)
+        sheet.fit(rounds=2)
         if worded:
             sheet.write(own)
-        sheet.fit(rounds=2)
+            sheet.fit(rounds=1)  # only higher: words are as wide as there is room
         sheet.settle(rooms)
     return sheet
 

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gpuae.errors import OutputError
+from gpuae.errors import ConfigError, OutputError
 from gpuae.pictures.picture import Picture
 from gpuae.plots.required import check_matplotlib
 from gpuae.storage.temporary import Temporary, check_output
@@ -56,11 +56,13 @@ def draw(picture: Picture, *, theme: Literal["light", "dark"] = "light") -> Figu
     Raises
     ------
     ConfigError
-        Where matplotlib is missing.
+        Where matplotlib is missing, or there is no such theme.
     """
     check_matplotlib()
     from gpuae.plots import drawing, look
 
+    if theme not in look.THEMES:
+        raise ConfigError(f"theme: is one of {', '.join(look.THEMES)}, not {theme!r}")
     return drawing.drawn(picture, look.THEMES[theme])
 
 

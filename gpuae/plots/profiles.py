@@ -294,7 +294,7 @@ def _values_label(panel: Profiles) -> str:
 def _label(axes: Axes, x: str, y: str, cells: Cells, theme: Theme) -> None:
     width, height = cells.size
     axes.set_xlabel(theme.name(x, max(width, 2.0), MEDIUM), loc="left")
-    axes.set_ylabel(theme.name(y, max(height, 1.0), MEDIUM), loc="bottom")
+    axes.set_ylabel(theme.paragraph(y, max(height, 1.0), MEDIUM, 2), loc="bottom")
 
 
 def _ends(x: NDArray[np.float64]) -> tuple[float, float]:

@@ -10,13 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gpuae.pictures.picture import Picture
-from gpuae.plots.look import DENSITY, SMALL, Size, Theme
+from gpuae.plots.look import DENSITY, POINTS, SMALL, Size, Theme
 
 TITLE_SIZE = 12.0
 AROUND = 3.0
 """Inches around a panel, before it is known what stands there."""
 NARROWEST = 3.4
 MARGIN = 0.042
+LEADING = 1.5
+"""From a line of words to the next, in their size."""
 LINES_OF_TITLE, LINES_OF_NOTE = 2, 4
 SHARP = 1.5
 """Pixels of an image that are so many wide, or one, are no blur."""
@@ -53,7 +55,8 @@ class Sheet(Figure):
 
     def _repr_png_(self) -> bytes:
         content = BytesIO()
-        self.savefig(content, format="png")
+        with self._theme.context():
+            self.savefig(content, format="png")
         return content.getvalue()
 
     def panels(self, sizes: Sequence[Size], across: int) -> tuple[list[Axes], list[Size]]:
@@ -106,6 +109,14 @@ class Sheet(Figure):
         notes = [self._theme.paragraph(own, width, SMALL, LINES_OF_NOTE) for own in picture.notes]
         if any(notes):
             self.supxlabel("\n".join(notes), fontsize=SMALL, alpha=0.75, **place)
+        self._grow({TITLE_SIZE: [title], SMALL: notes})
+
+    def _grow(self, words: dict[float, list[str]]) -> None:
+        """Become higher by what words of several sizes take, or nothing is left for panels."""
+        lines = {size: sum(own.count("\n") + 1 for own in said) for size, said in words.items()}
+        points = LEADING * sum(size * count for size, count in lines.items())
+        width, height = self.get_size_inches()
+        self.set_size_inches(width, height + points / POINTS)
 
 
 def columns_and_rows(sizes: Sequence[Size], across: int) -> tuple[list[float], list[float]]:

@@ -24,9 +24,12 @@ CAPTION_SIZE = 6.0
 STRIP = 0.13
 """Inches of a line of captions."""
 ROW_ROOM = 1.4
+NARROWEST = 2.2
+"""Inches that words below have at least."""
 FEWEST_PIXELS = 24
 """Smaller images have each of their pixels several times, so that gaps between them are thin."""
-THINNEST = 6
+THINNEST = 0.05
+"""Least share of the shorter side of an image in the longer one."""
 STRETCHED = 4
 """Images that are far from square have a longer side so many times as long, at most."""
 GAP = 0.03
@@ -96,7 +99,8 @@ class Mosaic:
 def _repetitions(height: int, width: int) -> tuple[int, int]:
     """Return how often pixels are repeated: equally, unless the image would be a hair."""
     both = math.ceil(FEWEST_PIXELS / max(height, width))
-    return tuple(max(both, math.ceil(THINNEST / side)) for side in (height, width))  # type: ignore[return-value]
+    least = THINNEST * both * max(height, width)
+    return tuple(max(both, math.ceil(least / side)) for side in (height, width))  # type: ignore[return-value]
 
 
 def _side(panel: Tiles, height: int, width: int, across: int) -> float:
@@ -125,18 +129,25 @@ def draw(axes: Axes, panel: Tiles, room: Size, theme: Theme) -> None:
     """Draw images with their captions and the names of their rows."""
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    if panel.scale:
-        scale = theme.paragraph(panel.scale, max(room[0], 2.5), SMALL, 3)
-        axes.set_xlabel(scale, fontsize=SMALL, loc="left")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    _explain(axes, panel, max(room[0], NARROWEST), theme)
     if not np.isfinite(panel.images).any():
         frame.say_nothing(axes, theme)
         return
     mosaic = Mosaic.of(panel)
     _show(axes, mosaic.build(panel.images), panel)
-    axes.set_xticks([])
-    axes.set_yticks([])
     _caption(axes, mosaic, panel, theme)
     _name_rows(axes, mosaic, panel, theme)
+
+
+def _explain(axes: Axes, panel: Tiles, room: float, theme: Theme) -> None:
+    """Say below what black and white are: no label of an axis, which may be cut at its end."""
+    scale = theme.paragraph(panel.scale, room, SMALL, 3)
+    if not scale:
+        return
+    look: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    axes.annotate(scale, (0, 0), (0, -4), va="top", fontsize=SMALL, **look)
 
 
 def _show(axes: Axes, whole: NDArray[np.float64], panel: Tiles) -> None:
