@@ -59,7 +59,7 @@ def test_text_and_axes_have_the_pages_colour_and_nothing_lies_below(kind):
 @pytest.mark.parametrize("name", ODD_TEXT)
 def test_odd_text_is_text(name):
     words = ODD_TEXT[name]
-    own = picture_of(panel_of("tiles", words), panel_of("points", words), title=words)
+    own = picture_of(panel_of("tiles", words), title=words)
     root = parsed(own, worded=True)
     assert not [own for own in root.iter() if own.tag.rpartition("}")[2] == "script"]
     said = " ".join(own.text for own in named(root, "text"))
