@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from io import RawIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gpuae.config import Config
 from gpuae.errors import OutputError
@@ -31,7 +34,7 @@ def logging(path: Path, tell: Callable[[str], None], *, resume: bool = False) ->
         Where it cannot be opened.
     """
     try:
-        file = path.open("a+b" if resume else "wb")
+        file = path.open("a+b" if resume else "wb", buffering=0)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}; choose another name") from None
     with file:
@@ -45,7 +48,7 @@ class Log(Silence):
     Every line is an object with `time` (UTC) and `event`; numbers that are not finite are null.
     """
 
-    def __init__(self, path: Path, file: IO[bytes], tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, file: RawIOBase, tell: Callable[[str], None]) -> None:
         self._path, self._file, self._tell = path, file, tell
         self._stage: str | None = None
         self._full = False
@@ -86,16 +89,17 @@ class Log(Silence):
             return
         stage = {} if self._stage is None else {"stage": self._stage}
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": time, "event": event} | stage | _finite(told), default=str)
+        text = json.dumps({"time": time, "event": event} | stage | _finite(told), default=str)
+        line = text.encode() + b"\n"
         try:
-            self._file.write(line.encode() + b"\n")
-            self._file.flush()
+            if self._file.write(line) != len(line):  # the next try would say why
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             self._full = True
             self._tell(f"{self._path}: the log ends here ({error.strerror or error})")
 
 
-def _end_line(file: IO[bytes]) -> None:
+def _end_line(file: RawIOBase) -> None:
     """End a line that a killed run has left unfinished."""
     if not file.tell():
         return
