@@ -425,7 +425,8 @@ def _figures(verdict: Verdict | None) -> dict[str, Any]:
 
 def _lines(summary: dict[str, Any], verdict: Verdict | None) -> list[str]:
     """Word how training ended, what was kept and what it is worth."""
-    own = f"{summary['ending']} after {summary['epochs']} epochs"
+    epochs = "1 epoch" if summary["epochs"] == 1 else f"{summary['epochs']} epochs"
+    own = f"{summary['ending']} after {epochs}"
     if summary["epochs_pretrained"]:
         own += f" and {summary['epochs_pretrained']} of single layers"
     lines = [f"{own} in {summary['seconds']:.1f} s", _kept(summary)]

@@ -154,12 +154,12 @@ class _Facts:
         """Name the dead units."""
         if not len(self.dead):
             return ()
-        some = ", ".join(str(unit + 1) for unit in self.dead[:NAMED_UNITS])
+        some = ", ".join(str(unit) for unit in self.dead[:NAMED_UNITS])
         more = ", …" if len(self.dead) > NAMED_UNITS else ""
         count = "1 unit is" if len(self.dead) == 1 else f"{len(self.dead):,} units are"
         return (
             f"{count} dead, of a magnitude of at most {ACTIVE:g} in all these rows (counted from "
-            f"1): {some}{more}",
+            f"0): {some}{more}",
         )
 
 
@@ -201,7 +201,7 @@ def _units(model: Model, facts: _Facts) -> Panel:
     if facts.units > NAMED_UNITS:
         return _curve(title, what, values)
     order = np.argsort(-values, kind="stable")
-    names = tuple(f"unit {unit + 1}" for unit in order)
+    names = tuple(f"unit {unit}" for unit in order)
     return Bars(title, Axes(what, "code unit"), names, values[order][None])
 
 

@@ -15,6 +15,8 @@ TITLE = "What each code unit writes"
 FEWEST_DRAWN, MOST_DRAWN, SEED = 32, 512, 0
 MARGIN, USUAL_SHARE = 0.05, 0.1
 """Of the span of a column's values; of columns that are beyond."""
+LEAST = 1e-6
+"""Of the largest value: what is less is rounding."""
 ZEROS, ALONE = "A code of zeros", "What each unit adds to it"
 
 
@@ -49,8 +51,9 @@ def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Pi
     codes[1 + np.arange(shown), np.arange(shown)] = usual_sizes(model)[:shown]
     raw = np.empty((shown + 1, model.network.columns))
     decode(model, codes.astype(model.config.dtype), into(raw), device="cpu", threads=1)
-    zero, *_ = rows = geometry.shown(raw)
-    differences = rows[1:] - zero
+    rows = geometry.shown(raw)
+    zero = _unrounded(rows)
+    differences = rows[1:] - rows[0]
     sizes = np.abs(differences).max(axis=1)
     units = Units.of(differences, sizes, geometry, total, alike=alike)
     description = (
@@ -90,6 +93,12 @@ def _unusual(model: Model, zero: Floats) -> tuple[str, ...]:
         "a code of zeros is unlike the codes of training rows: what it is decoded to is beyond "
         f"their values in {share:.0%} of the columns",
     )
+
+
+def _unrounded(rows: Floats) -> Vector:
+    """Return the first of the rows (n, d), 0 where it is nothing but rounding beside the others."""
+    largest = np.abs(rows).max()
+    return np.where(np.abs(rows[0]) < LEAST * largest, 0.0, rows[0])
 
 
 def _panel_of_zeros(model: Model, geometry: Geometry, zero: Vector) -> Tiles | Profiles:

@@ -91,7 +91,7 @@ def test_a_bar_far_above_the_others_asks_for_a_logarithmic_scale(many, log):
 def test_each_unit_has_the_share_of_rows_in_which_it_is_active():
     bars = drawn(ROWS).panels[1]
     assert isinstance(bars, Bars)
-    assert bars.names == ("unit 1", "unit 3", "unit 4", "unit 2")
+    assert bars.names == ("unit 0", "unit 2", "unit 3", "unit 1")
     assert bars.values.tolist() == [[0.75, 0.5, 0.25, 0]]
 
 
@@ -112,16 +112,16 @@ def test_units_that_are_always_active_are_told_apart_by_their_spread():
     bars = drawn(x, code_activation="identity").panels[1]
     assert bars.title == "Spread of each unit"
     assert dict(zip(bars.names, bars.values[0], strict=True)) == {
-        "unit 2": 5,
-        "unit 1": 1,
-        "unit 3": 0,
+        "unit 1": 5,
+        "unit 0": 1,
+        "unit 2": 0,
     }
 
 
 def test_dead_units_are_named():
     picture = drawn(ROWS)
     assert picture.notes == (
-        "1 unit is dead, of a magnitude of at most 1e-06 in all these rows (counted from 1): 2",
+        "1 unit is dead, of a magnitude of at most 1e-06 in all these rows (counted from 0): 1",
     )
     assert "dead units 1." in picture.description
 
