@@ -40,8 +40,7 @@ def command(
 
     \b
     Example:
-      gpuae fit rows.h5 -o model.h5 --checkpoint run.h5 --checkpoint-every 30s
-      gpuae watch run.h5 rows.h5 --open
+      gpuae watch run.h5 rows.h5 --open     (of a fit with --checkpoint run.h5)
     """
     from gpuae.cli.page import page
     from gpuae.cli.progress import describe

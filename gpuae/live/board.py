@@ -36,23 +36,28 @@ class Board:
         self.closed = True
         self._tell()
 
+    async def somebody(self) -> None:
+        """Wait until a page is open, or none will be."""
+        while not (self.pages or self.closed):
+            await self._changed.wait()
+
     async def events(self) -> AsyncIterator[bytes]:
         """Yield parts as server-sent events, as they change."""
         seen: dict[str, bytes] = {}
         self.pages += 1
+        self._tell()
         try:
             yield b"retry: 1000\n\n"
             while True:
-                for name, own in list(self._parts.items()):
-                    if seen.get(name) is not own:
-                        seen[name] = own
-                        yield b"event: " + name.encode() + b"\ndata: " + own + b"\n\n"
-                if all(seen.get(name) is own for name, own in self._parts.items()):
-                    if self.closed:
-                        yield b"event: end\ndata: {}\n\n"
-                        return
-                    if not await self._has_changed():
-                        yield b": still here\n\n"
+                new = {name: own for name, own in self._parts.items() if seen.get(name) is not own}
+                seen |= new
+                if new:
+                    yield b"".join(_event(name, own) for name, own in new.items())
+                elif self.closed:
+                    yield _event("end", b"{}")
+                    return
+                elif not await self._has_changed():
+                    yield b": still here\n\n"
         finally:
             self.pages -= 1
 
@@ -64,3 +69,7 @@ class Board:
     def _tell(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _event(name: str, content: bytes) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + content + b"\n\n"

@@ -18,9 +18,9 @@ from gpuae.model.model import Model
 from gpuae.pictures.picture import Picture
 from gpuae.pictures.sample import Sample
 
-TICK_SECONDS = 0.25
-CURVE_SECONDS = 1.0
-SHARE, CREDIT = 0.01, 0.1
+TICK_SECONDS = 0.4
+CURVE_SECONDS = 2.0
+SHARE, CREDIT = 0.007, 0.05
 """What it may take of the time of a core, and seconds of that which it may have saved up."""
 MOST_UNITS = {"images": 64, "curves": 36, "bars": 24}
 """That are drawn, by what each is drawn as."""
@@ -40,9 +40,9 @@ class Painter:
         """Go on until the board is closed."""
         self._used = time.thread_time()
         while not self._board.closed:
+            await self._board.somebody()
+            self._tick()
             await asyncio.sleep(TICK_SECONDS)
-            if self._board.pages:
-                self._tick()
 
     def finish(self) -> None:
         """Put all of it on the board, whatever it takes."""

@@ -47,6 +47,18 @@ def listen(port: int) -> socket.socket:
     return taken
 
 
+class _Quiet(uvicorn.Server):
+    """Does nothing while nobody asks for anything, where the original looks ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait until it is to end."""
+        await self.ending.wait()
+
+
 class Server:
     """Shows a run to whoever has the address, until it is closed.
 
@@ -63,7 +75,7 @@ class Server:
         token = secrets.token_urlsafe(16)
         self.address = f"http://{HOST}:{taken.getsockname()[1]}/{token}/"
         ask = self._ask if run.subject.buttons else None
-        self._uvicorn = uvicorn.Server(
+        self._uvicorn = _Quiet(
             uvicorn.Config(
                 application(self._board, token, ask),
                 http="h11",
@@ -73,6 +85,7 @@ class Server:
                 log_level="critical",
                 access_log=False,
                 server_header=False,
+                date_header=False,
             )
         )
         self._loop: Future[asyncio.AbstractEventLoop] = Future()
@@ -86,10 +99,11 @@ class Server:
     def close(self, outcome: Outcome) -> None:
         """Let pages that are open show how the run ended, and be gone within a second."""
         self._run.outcome = outcome
-        shown = asyncio.run_coroutine_threadsafe(self._finish(), self._loop.result())
+        loop = self._loop.result()
+        shown = asyncio.run_coroutine_threadsafe(self._finish(), loop)
         with suppress(TimeoutError):
             shown.result(FLUSH_SECONDS + STOP_SECONDS)
-        self._uvicorn.should_exit = True
+        loop.call_soon_threadsafe(self._uvicorn.ending.set)
         self._thread.join(STOP_SECONDS)
         self._uvicorn.force_exit = True  # whoever has not read it by now will not
         self._thread.join()
