@@ -35,6 +35,7 @@ const SHOW = {
     last = own;
     ended = own.state === "ended" || own.state === "failed";
     state(own.state, own.headline);
+    if (ended && at("sure").open) at("sure").close("no");
     document.title = `${own.headline} – gpuae`;
     at("outcome").hidden = !ended && !own.lines.length;
     at("outcome").replaceChildren(...own.lines.map((line) => element("p", "", line)));
