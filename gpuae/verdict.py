@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, Self
 
 from gpuae.config import Config, of_each
 from gpuae.errors import InputError
 from gpuae.evaluation import Evaluation, evaluate, explained
 from gpuae.functions.losses import ANY_TARGETS, LOSSES
+from gpuae.model.model import Model
 from gpuae.storage.pages import gathered
 from gpuae.training.fitting import Fit
 from gpuae.training.held_out import MEASURED_ROWS
@@ -54,9 +56,77 @@ class Figures:
         )
 
 
+class Standing(Enum):
+    """How a model stands beside PCA of its size, and beside knowing nothing but the mean."""
+
+    CONSTANT = "there is nothing to explain"
+    MORE = "more than PCA explains"
+    AS_MUCH = "as much as PCA explains"
+    NEARLY = "nearly as much as PCA explains"
+    MUCH = "much, with no PCA to compare with"
+    LESS = "less than PCA does"
+    LITTLE = "little"
+    NOTHING = "nothing"
+    WORSE = "worse than the mean of each column would do"
+
+    @property
+    def poor(self) -> bool:
+        """Whether something should be tried."""
+        return self in (Standing.LESS, Standing.LITTLE, Standing.NOTHING, Standing.WORSE)
+
+    @classmethod
+    def of(cls, figures: Figures, explained_loss: float | None = None) -> Standing:
+        """Return where figures place a model; one of another loss is not held against PCA."""
+        found, pca = figures.explained_variance, figures.pca_explained_variance
+        enough = POOR_ALONE if pca is None else POOR_BESIDE_PCA * pca
+        if explained_loss is not None:
+            found, enough, pca = explained_loss, NOTICEABLE, None
+        if found < max(0.0, enough):
+            return cls._of_poor(found, pca)
+        if pca is None:
+            return cls.MUCH
+        if abs(found - pca) < NOTICEABLE:
+            return cls.AS_MUCH
+        return cls.MORE if found > pca else cls.NEARLY
+
+    @classmethod
+    def _of_poor(cls, found: float, pca: float | None) -> Standing:
+        if found < -NOTICEABLE:
+            return cls.WORSE
+        if found < NOTICEABLE:
+            return cls.NOTHING
+        return cls.LITTLE if pca is None else cls.LESS
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the training of a model says about how it might have become better."""
+
+    config: Config
+    epochs: int
+    improving: bool
+    """Whether its last epoch was the best one, though no time was left."""
+    rows: int | None
+    """How many it was trained on, where that is known."""
+
+    @classmethod
+    def of_fit(cls, fit: Fit) -> Self:
+        """Return what has just been done."""
+        epochs, result = len(fit.result.history.records), fit.result
+        improving = result.ending is Ending.FINISHED and result.best_epoch == epochs > 0
+        return cls(fit.model.config, epochs, improving, fit.training_rows)
+
+    @classmethod
+    def of_model(cls, model: Model) -> Self:
+        """Return what a model file says: it does not say how many rows there were."""
+        epochs = len(model.history.get("epoch", ()))
+        improving = model.attributes.get("best_epoch") == epochs == model.config.epochs
+        return cls(model.config, epochs, improving and epochs > 0, None)
+
+
 @dataclass(frozen=True, repr=False)
 class Verdict:
-    """Figures of held-out rows, with words for them; `str` gives the finding as a sentence."""
+    """Figures of some rows, with words for them; `str` gives the finding as a sentence."""
 
     rows: int
     pca_components: int
@@ -72,11 +142,37 @@ class Verdict:
     """The share of it that is explained."""
     scale_free: bool = False
     """Whether nobody asked for rows of the right length."""
+    standing: Standing = Standing.CONSTANT
+    which: str = "unseen rows"
+    """What the rows are called."""
+
+    @classmethod
+    def of(
+        cls, figures: Sequence[Evaluation], course: Course, which: str = "unseen rows"
+    ) -> Verdict:
+        """Word the figures of one or more sets of rows."""
+        preprocessed = Figures.of(figures, "preprocessed_")
+        own, loss = LOSSES[course.config.loss], _explained_loss(figures)
+        constant = not any(part.variance for part in figures)
+        standing = Standing.CONSTANT if constant else Standing.of(preprocessed, loss)
+        return cls(
+            rows=sum(part.rows for part in figures),
+            pca_components=max(part.pca_components for part in figures),
+            constant=constant,
+            own_units=Figures.of(figures, ""),
+            preprocessed=preprocessed,
+            advice=_advice(standing, course),
+            share_of=own.share_of,
+            explained_loss=loss,
+            scale_free=own.scale_free,
+            standing=standing,
+            which=which,
+        )
 
     def __str__(self) -> str:
         if self.constant:
-            return f"the {self.rows} unseen rows are all but the same: no variance to explain"
-        seen, rows = self.preprocessed, f"{self.rows} unseen rows"
+            return f"the {self.rows} {self.which} are all but the same: no variance to explain"
+        seen, rows = self.preprocessed, f"{self.rows} {self.which}"
         if self.scale_free:
             return (
                 f"explains {percent(self.explained_loss or 0.0)} of the {self.share_of} of {rows}"
@@ -118,22 +214,7 @@ def judge(fit: Fit) -> Verdict | None:
         figures = _measured(fit)
     except InputError:
         return None
-    if not figures:
-        return None
-    preprocessed = Figures.of(figures, "preprocessed_")
-    constant = not any(part.variance for part in figures)
-    own, loss = LOSSES[fit.model.config.loss], _explained_loss(figures)
-    return Verdict(
-        rows=sum(part.rows for part in figures),
-        pca_components=max(part.pca_components for part in figures),
-        constant=constant,
-        own_units=Figures.of(figures, ""),
-        preprocessed=preprocessed,
-        advice=None if constant else _advice(fit, preprocessed, loss),
-        share_of=own.share_of,
-        explained_loss=loss,
-        scale_free=own.scale_free,
-    )
+    return Verdict.of(figures, Course.of_fit(fit)) if figures else None
 
 
 def _explained_loss(parts: Sequence[Evaluation]) -> float | None:
@@ -166,34 +247,24 @@ def percent(share: float) -> str:
     return f"{round(share, 3) + 0.0:.1%}"  # never −0.0
 
 
-def _advice(fit: Fit, figures: Figures, explained_loss: float | None) -> str | None:
-    """Say what may help a poor model; one of another loss is not held against PCA."""
-    found, pca = figures.explained_variance, figures.pca_explained_variance
-    enough = POOR_ALONE if pca is None else POOR_BESIDE_PCA * pca
-    if explained_loss is not None:
-        found, enough = explained_loss, NOTICEABLE
-    if found >= max(0.0, enough):
+def _advice(standing: Standing, course: Course) -> str | None:
+    """Say what may help a poor model."""
+    if not standing.poor:
         return None
-    finding = "little" if pca is None else "less than PCA does"
-    if found < NOTICEABLE:
-        finding = "nothing"
-    if found < -NOTICEABLE:
-        finding = "worse than the mean of each column would do"
-    return f"that is {finding}; {_any_of(list(_remedies(fit)))} may help"
+    return f"that is {standing.value}; {_any_of(list(_remedies(course)))} may help"
 
 
-def _remedies(fit: Fit) -> Iterator[str]:
+def _remedies(course: Course) -> Iterator[str]:
     """Yield what to change, the likeliest first."""
-    config, result = fit.model.config, fit.result
-    epochs = len(result.history.records)
-    if result.ending is Ending.FINISHED and result.best_epoch == epochs > 0:
-        yield f"more epochs (it was still improving after {epochs})"
+    config, rows = course.config, course.rows
+    if course.improving:
+        yield f"more epochs (it was still improving after {course.epochs})"
     yield from _constraints(config)
     batch = config.batch_size or 0
-    if batch > SMALL_BATCH and fit.training_rows < FEW_STEPS * batch:
+    if rows is not None and batch > SMALL_BATCH and rows < FEW_STEPS * batch:
         yield f"a smaller batch_size (now {batch})"
-    if config.code_size >= fit.training_rows:
-        yield f"a code of fewer units than the {fit.training_rows} training rows, or more rows"
+    if rows is not None and config.code_size >= rows:
+        yield f"a code of fewer units than the {rows} training rows, or more rows"
     if config.scale != "standard" and LOSSES[config.loss].targets is ANY_TARGETS:
         yield "scale=standard"
     if "sigmoid" in of_each(config.activation) and not config.code_rule.bounded:
