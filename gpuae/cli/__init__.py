@@ -30,6 +30,7 @@ COMMANDS = {
     "score": "Write each row's reconstruction error, an anomaly score.",
     "neighbors": "Find the rows whose codes are nearest to those of some rows.",
     "evaluate": "Measure a model on data, beside PCA of the same size.",
+    "report": "Write a page that shows how good a model is and what it learnt.",
     "dimensions": "Find how many code units some data need, beside PCA.",
     "plot": "Draw what a model has learnt, to a file or in the terminal.",
     "inspect": "Show what a gpuae file or another HDF5 file holds.",

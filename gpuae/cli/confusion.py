@@ -30,7 +30,7 @@ def show_classifier(
 
     labels = Labels.of(job, labels_path)
     figures = evaluate(job.model, job.x, labels.values, source=labels.source, note=note, **machine)
-    if _was_trained_on(job):
+    if job.was_trained_on():
         note(
             f"{job.dataset.source} is what the classifier was trained on; its figures of rows that "
             "it has not seen are the ones to trust"
@@ -42,17 +42,6 @@ def show_classifier(
     title = f"{job.model_path} on {job.dataset.source} ({size})"
     print_table(title, _class_rows(figures))
     _print_confusion(figures)
-
-
-def _was_trained_on(job: Job) -> bool:
-    """Whether the rows are those, by the hash of their file, that the classifier was made from."""
-    from gpuae.storage.provenance import Record, source_file
-
-    record = Record.of(job.model.attributes, str(job.model_path))
-    known = [own for own in record.sources if own.role == "data"]
-    now = source_file("data", job.dataset.source_path, job.dataset.source)
-    told = now.inner, now.sha256
-    return now.sha256 is not None and told in [(own.inner, own.sha256) for own in known]
 
 
 def _class_rows(figures: ClassifierFigures) -> list[tuple[str, str]]:

@@ -101,6 +101,18 @@ class Job:
         self.inputs.check()
         return {**computed_by(resolve_device(device)), **made}
 
+    def was_trained_on(self) -> bool:
+        """Whether the rows are those, by the hash of their file, that the model was made from."""
+        from gpuae.storage.provenance import Record, source_file
+
+        record = Record.of(self.model.attributes, str(self.model_path))
+        known = [own for own in record.sources if own.role == "data"]
+        now = source_file("data", self.dataset.source_path, self.dataset.source)
+        if self.dataset.source_path is None:  # built in
+            return now.name in [own.name for own in known if own.sha256 is None]
+        told = now.inner, now.sha256
+        return now.sha256 is not None and told in [(own.inner, own.sha256) for own in known]
+
     @property
     def labels(self) -> dict[str, Any]:
         """What is carried from row to row."""

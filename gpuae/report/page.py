@@ -1,0 +1,107 @@
+"""What a page says in HTML: one file that needs neither network nor script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import import_module, resources
+from importlib.util import find_spec
+from typing import Any
+
+from gpuae.errors import ConfigError
+from gpuae.pictures.picture import Picture
+from gpuae.report.contents import ModelReport, Page, Shown
+
+NEEDED = ("jinja2", "matplotlib")
+STEERING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Characters that would turn the text around them."""
+CONTROLS = (*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0))
+"""What HTML does not allow."""
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*STEERING, *CONTROLS)}
+
+
+def check_installed() -> None:
+    """Refuse to begin where something is missing that makes pages.
+
+    Raises
+    ------
+    ConfigError
+        Naming it, and how to install it.
+    """
+    for name in NEEDED:
+        if find_spec(name) is None:
+            raise ConfigError(
+                f"report: {name} is not installed; `pip install 'gpuae[report]'` installs it"
+            )
+
+
+def render(page: Page) -> bytes:
+    """Return the file."""
+    jinja: Any = import_module("jinja2")
+    markup: Any = import_module("markupsafe").Markup
+    sources = {name: _resource(name) for name in ("page.html", "parts.html", "page.css")}
+    environment = jinja.Environment(
+        loader=jinja.DictLoader(sources),
+        autoescape=True,
+        undefined=jinja.StrictUndefined,
+        finalize=visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    draw = _Drawing()
+    environment.globals["draw"] = lambda picture: markup(draw(picture))
+    environment.globals["panels"] = panels
+    environment.globals["style"] = markup(sources["page.css"])
+    beside = side_by_side(page.models) if page.comparison else ()
+    text: str = environment.get_template("page.html").render(page=page, beside=beside)
+    return text.encode("utf-8", "replace")
+
+
+def _resource(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
+def visible(value: object) -> object:
+    """Return text with escapes for what would steer the text around it or break the page."""
+    if type(value) is not str:  # markup is our own
+        return value
+    return value.translate(_ESCAPED).encode("utf-8", "backslashreplace").decode()
+
+
+def panels(picture: Picture) -> list[Picture]:
+    """Return a picture for each panel, which a page arranges as it has room; it has all words."""
+    return [
+        replace(
+            picture,
+            panels=(panel,),
+            title=panel.title or picture.title,
+            description="Described below.",
+            notes=(),
+        )
+        for panel in picture.panels
+    ]
+
+
+def side_by_side(models: Sequence[ModelReport]) -> list[tuple[Shown, list[tuple[str, Picture]]]]:
+    """Return the pictures of all models by heading: the first one, then all with their models."""
+    shown = [(model.name, own) for model in models for own in model.pictures]
+    first = {own.heading: own for _, own in reversed(shown)}
+    order = dict.fromkeys(own.heading for _, own in shown)
+    return [
+        (first[heading], [(name, own.picture) for name, own in shown if own.heading == heading])
+        for heading in order
+    ]
+
+
+class _Drawing:
+    """Draws pictures, each with ids of its own."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, picture: Picture) -> str:
+        """Return it as SVG."""
+        from gpuae.plots.figure import svg
+
+        self._count += 1
+        return svg(picture, prefix=f"p{self._count}")
