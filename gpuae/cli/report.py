@@ -110,9 +110,19 @@ class _Task:
 
     def _subject(self, job: Job) -> Subject:
         from gpuae.report.subject import Subject
+        from gpuae.storage.provenance import source_file
 
-        data = replace(job.dataset, y=self._labels(job))
-        return Subject(str(job.model_path), job.model, data, job.was_trained_on(), self.machine)
+        rows, path = job.dataset, job.model_path
+        alone = [own.name for own in self.models].count(path.name) == 1
+        return Subject(
+            name=path.name if alone else str(path),
+            model=job.model,
+            data=replace(rows, y=self._labels(job)),
+            file=source_file("model", path, str(path)),
+            source=source_file("data", rows.source_path, rows.source),
+            trained_on=job.was_trained_on(),
+            machine=self.machine,
+        )
 
     def _labels(self, job: Job) -> Any:
         from gpuae.cli.labels import Labels

@@ -18,7 +18,6 @@ from gpuae.report.likeness import neighbours
 from gpuae.report.ranking import Scores, extremes, outlying
 from gpuae.report.sights import pictures
 from gpuae.report.subject import Subject
-from gpuae.storage.provenance import Record
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def build(subjects: Sequence[Subject], made_by: str = "") -> Page:
     names = " and ".join(subject.name for subject in subjects)
     return Page(
         title=names,
-        data=f"{subjects[0].data.source}, {rows:,} rows of {columns:,} columns",
+        data=f"{subjects[0].rows_name}, {rows:,} rows of {columns:,} columns",
         models=tuple(_model(own) for own in measured),
         comparison=compare([(own.subject, own.figures) for own in measured])
         if len(measured) > 1
@@ -106,13 +105,12 @@ def _check_comparable(subjects: Sequence[Subject]) -> None:
 def _model(measured: Measured) -> ModelReport:
     subject = measured.subject
     model, sample = subject.model, subject.sample()
-    record = Record.of(model.attributes, subject.name)
     rebuilds = model.classification is None
     scores = _scores(subject) if rebuilds else None
     return ModelReport(
         name=subject.name,
         finding=measured.finding,
-        facts=tuple(training.facts(model, record)),
+        facts=tuple(training.facts(subject)),
         layers=training.layers(model),
         settings=training.settings(model),
         pictures=tuple(pictures(subject, sample)),
@@ -120,7 +118,7 @@ def _model(measured: Measured) -> ModelReport:
         extremes=extremes(subject, scores) if scores else Part(),
         outliers=outlying(subject, scores) if scores else Part(),
         neighbours=_neighbours(subject),
-        origin=origin(model, subject.name),
+        origin=origin(subject),
     )
 
 

@@ -11,6 +11,7 @@ from gpuae.config import Config
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.model import Model
 from gpuae.report.contents import Link, Origin
+from gpuae.report.subject import Subject
 from gpuae.report.training import plain
 from gpuae.storage.provenance import SHOWN_DIGITS, Record, Source
 
@@ -23,16 +24,15 @@ SWITCHES = {
 }
 LOST = ("columns_sha256",)
 """Options of which only a hash is kept."""
-LEFT_OUT = {"fit": ("preset",), "encode": (), "convert": ()}
-"""Options that other ones say already: settings are told one by one."""
-NAMED_ALIKE = "model.h5"
+SAID_ALREADY = ("preset",)
+"""Options whose meaning is in the settings, which are told one by one."""
 
 
-def origin(model: Model, name: str) -> Origin:
-    """Return where a model comes from; `name` is that of its file."""
-    record = Record.of(model.attributes, name)
-    writer = _Writer(name)
-    commands = tuple(writer.commands(record, name, _own_settings(model)))
+def origin(subject: Subject) -> Origin:
+    """Return where a model comes from."""
+    record, name = subject.record, subject.file.name
+    writer = _Writer()
+    commands = tuple(writer.commands(record, name, _own_settings(subject.model)))
     return Origin(_link(record, name), commands, tuple(dict.fromkeys(writer.gaps)))
 
 
@@ -70,7 +70,6 @@ def _source(source: Source) -> Link:
 class _Writer:
     """Writes commands, the first ones first, and collects what they cannot say."""
 
-    name: str
     gaps: list[str] = field(default_factory=list)
     _done: set[str] = field(default_factory=set)
 
@@ -125,13 +124,12 @@ class _Writer:
                 yield from (f"--{source.role.replace('_', '-')}", f"{source.name}{inner}")
 
     def _options(self, record: Record) -> Iterator[str]:
-        left_out = LEFT_OUT.get(record.command or "", ())
         for name, value in record.options.items():
             if name in LOST:
                 self.gaps.append(f"its list of columns is too long to be kept: only its {name} is")
             elif (name, value) in SWITCHES:
                 yield SWITCHES[name, str(value)]
-            elif name not in left_out:
+            elif name not in SAID_ALREADY:
                 yield from _options_of({name: value})
 
 

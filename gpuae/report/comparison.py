@@ -39,7 +39,7 @@ def _figures(models: Sequence[Own]) -> list[_Line]:
         lines = [
             _line("accuracy", figures, "accuracy", "{:.2%}".format, best=max),
             _line("mean recall", figures, "balanced_accuracy", "{:.2%}".format, best=max),
-            _line("log loss", figures, "log_loss", "{:.4g}".format, best=min),
+            _line("log loss", figures, "log_loss", "{:#.4g}".format, best=min),
         ]
     else:
         lines = _of_autoencoders(figures, alike=_see_alike([subject for subject, _ in models]))
@@ -53,7 +53,7 @@ def _of_autoencoders(figures: Sequence[Evaluation], *, alike: bool) -> list[_Lin
     return [
         _line("explained variance", figures, "explained_variance", percent, best=max),
         _line("PCA of the same size", figures, "pca_explained_variance", percent),
-        _line("mean squared error", figures, "mse", "{:.4g}".format, best=min),
+        _line("mean squared error", figures, "mse", "{:#.4g}".format, best=min),
         _line(
             f"explained variance, {seen}",
             figures,
@@ -71,7 +71,7 @@ def _of_autoencoders(figures: Sequence[Evaluation], *, alike: bool) -> list[_Lin
             f"mean squared error, {seen}",
             figures,
             "preprocessed_mse",
-            "{:.4g}".format,
+            "{:#.4g}".format,
             best=least,
         ),
         _line("code units", figures, "code_size", "{:,}".format),

@@ -47,12 +47,11 @@ def of_autoencoder(subject: Subject, figures: Evaluation, notes: Sequence[str]) 
 def _of_training(subject: Subject) -> Iterator[str]:
     """Yield what is known from training of rows that were held out."""
     known = _held_out(subject.model)
-    name = subject.data.source
     if subject.trained_on:
         trust = f": {known}" if known else "; measure it on others"
-        yield f"{name} is what it was trained on, so these figures flatter it{trust}"
+        yield f"it was trained on these very rows, so their figures flatter it{trust}"
     elif known:
-        yield f"to compare: {known}"
+        yield f"to compare with: {known}"
 
 
 def _held_out(model: Model) -> str:
@@ -114,8 +113,8 @@ def _beyond_guessing(figures: ClassifierFigures) -> float:
 def _of_seen(subject: Subject) -> Iterator[str]:
     if subject.trained_on:
         yield (
-            f"{subject.data.source} is what the classifier was trained on; its figures of rows "
-            "that it has not seen are the ones to trust"
+            "it was trained on these very rows; its figures of rows that it has not seen are the "
+            "ones to trust"
         )
 
 
@@ -154,7 +153,5 @@ def _is_uneven(figures: ClassifierFigures) -> bool:
 
 
 def _sentence(text: str) -> str:
-    """Return a remark as a sentence of its own, whatever its first word is."""
-    whole = text if text.endswith((".", "!", "?")) else f"{text}."
-    first = whole.split(" ", 1)[0]
-    return whole[0].upper() + whole[1:] if first.isalpha() else whole
+    """Return a remark, which begins with no name, as a sentence of its own."""
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}."

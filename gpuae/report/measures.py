@@ -24,9 +24,9 @@ def of_autoencoder(figures: Evaluation) -> tuple[Table, ...]:
         (
             ("explained variance", *_both(figures, "explained_variance", percent)),
             (pca, *_both(figures, "pca_explained_variance", percent)),
-            ("mean squared error", *_both(figures, "mse", "{:.4g}".format)),
-            (pca, *_both(figures, "pca_mse", "{:.4g}".format)),
-            ("variance of these rows", *_both(figures, "variance", "{:.4g}".format)),
+            ("mean squared error", *_both(figures, "mse", "{:#.4g}".format)),
+            (pca, *_both(figures, "pca_mse", "{:#.4g}".format)),
+            ("variance of these rows", *_both(figures, "variance", "{:#.4g}".format)),
         ),
     )
     return errors, Table("Loss and code", ("", "value"), _of_code(figures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module, resources
@@ -13,6 +14,8 @@ from gpuae.pictures.picture import Picture
 from gpuae.report.contents import ModelReport, Page, Shown
 
 NEEDED = ("jinja2", "matplotlib")
+NARROW = 4.5
+"""Inches of a drawing of which two have room side by side."""
 STEERING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 """Characters that would turn the text around them."""
 CONTROLS = (*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0))
@@ -50,6 +53,7 @@ def render(page: Page) -> bytes:
     )
     draw = _Drawing()
     environment.globals["draw"] = lambda picture: markup(draw(picture))
+    environment.globals["width_of"] = width_of
     environment.globals["panels"] = panels
     environment.globals["style"] = markup(sources["page.css"])
     beside = side_by_side(page.models) if page.comparison else ()
@@ -91,6 +95,12 @@ def side_by_side(models: Sequence[ModelReport]) -> list[tuple[Shown, list[tuple[
         (first[heading], [(name, own.picture) for name, own in shown if own.heading == heading])
         for heading in order
     ]
+
+
+def width_of(svg: str) -> float:
+    """Return how wide a drawing is by itself, in inches."""
+    found = re.search(r'<svg[^>]* width="([\d.]+)pt"', svg)
+    return float(found[1]) / 72 if found else NARROW
 
 
 class _Drawing:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae import encoding, outliers
+from gpuae.model.model import Model
 from gpuae.outliers import Report, chosen_threshold, column_names
 from gpuae.pictures.geometry import Geometry
 from gpuae.pictures.picture import Vector
@@ -19,7 +20,6 @@ from gpuae.report.subject import Subject
 SHOWN_ROWS = 8
 """Of the best and of the worst."""
 MOST_OUTLIERS = 10
-COLUMNS_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,18 @@ def extremes(subject: Subject, scores: Scores) -> Part:
     order = scores.order()
     count = min(SHOWN_ROWS, len(order))
     ends = {"Rebuilt worst": order[::-1][:count], "Rebuilt best": order[:count]}
-    pictures, lines = [], []
+    pictures = []
     for heading, numbers in ends.items():
         own = Sample.of(subject.data, count, numbers)
         how = f"The {count} rows with the {'largest' if 'worst' in heading else 'smallest'} errors."
         picture = reconstructions(subject.model, own, **subject.drawing)
         pictures.append(Shown(heading, how, picture))
-        for name, number in zip(own.names(), numbers, strict=True):
-            lines.append((name, heading.lower(), f"{scores.errors[number]:.4g}"))
-    table = Table("Errors of these rows", ("row", "", "error"), tuple(lines), text=frozenset({1}))
     middle = np.median(scores.errors)
     text = (
         "The error of a row is the mean over its columns of the squared difference from its "
         f"reconstruction, as the network sees them. The middle row has {middle:.4g}.",
     )
-    return Part(text, tuple(pictures), table)
+    return Part(text, tuple(pictures))
 
 
 def outlying(subject: Subject, scores: Scores) -> Part:
@@ -80,11 +77,11 @@ def outlying(subject: Subject, scores: Scores) -> Part:
     numbers = np.argsort(-scores.scores, kind="stable")[:count]
     named = Geometry.of(model).kind != "images"
     names = column_names(model, subject.data.feature_names)
-    report = Report(model, level, named, COLUMNS_NAMED, names)
+    report = Report(model, level, named, len(_SHARES), names)
     rows = Sample.of(subject.data, count, numbers)
     block = np.empty(count, report.dtype)
     outliers.judge(report, rows.x, encoding.into(block), **subject.drawing)
-    return Part(_sentences(subject, scores, level), (), _table(rows, block, model_knows=level))
+    return Part(_sentences(subject, scores, level), (), _table(model, rows, block))
 
 
 def _sentences(subject: Subject, scores: Scores, level: float | None) -> tuple[str, ...]:
@@ -109,24 +106,25 @@ def _sentences(subject: Subject, scores: Scores, level: float | None) -> tuple[s
     )
 
 
-def _table(rows: Sample, block: NDArray[np.void], model_knows: float | None) -> Table:
+def _table(model: Model, rows: Sample, block: NDArray[np.void]) -> Table:
+    """Return a line for each row; what the model does not know has no column."""
     fields = block.dtype.names or ()
-    head, columns = ["row", "score"], [rows.names(), [f"{own:.4g}" for own in block["error"]]]
-    if model_knows is not None:
-        head.append("outlier")
-        columns.append(["yes" if own else "no" for own in block["outlier"]])
-    if "p_value" in fields:
-        head.append("share of held-out rows with as much")
-        columns.append([f"{own:.3f}" for own in block["p_value"]])
-    words = {2} if model_knows is not None else set()
-    for place in range(1, COLUMNS_NAMED + 1):
+    columns = {"row": list(rows.names()), "score": [f"{own:#.4g}" for own in block["error"]]}
+    if model.calibration is not None:
+        as_much = model.calibration.p_values(block["error"])
+        whose = "held-out" if model.calibration.held_out else "training"
+        columns[f"share of {whose} rows with as much"] = [f"{own:.2%}" for own in as_much]
+    if "outlier" in fields:
+        columns["outlier"] = ["yes" if own else "no" for own in block["outlier"]]
+    for place, words in enumerate(_SHARES, start=1):
         if f"column_{place}" in fields:
-            head.append(f"{_NTH[place - 1]} share of the score")
-            words.add(len(head) - 1)
             named = zip(block[f"column_{place}"], block[f"share_{place}"], strict=True)
-            columns.append([f"{name} {share:.0%}" for name, share in named])
-    lines = tuple(zip(*columns, strict=True))
-    return Table("The rows with the largest scores", tuple(head), lines, text=frozenset(words))
+            columns[words] = [f"{name}: {share:.0%}" for name, share in named]
+    head = tuple(columns)
+    text = frozenset(place for place, name in enumerate(head) if name in ("outlier", *_SHARES))
+    lines = tuple(zip(*columns.values(), strict=True))
+    return Table("The rows with the largest scores", head, lines, text=text)
 
 
-_NTH = ("largest", "second", "third")
+_SHARES = ("most of it", "second most", "third most")
+"""Columns of a table: which columns of the data make the score."""

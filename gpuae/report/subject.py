@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gpuae.model.model import Model
 from gpuae.pictures.sample import Sample
 from gpuae.storage.dataset import Dataset
+from gpuae.storage.provenance import Record, Source
 
 MOST_ROWS = 10_000
 """Of pictures, and of codes among which neighbours are looked for."""
@@ -23,7 +24,9 @@ class Subject:
     Attributes
     ----------
     name
-        Of the model's file.
+        What the model is called.
+    file, source
+        Of the model and of the rows: hashes, and what made them.
     trained_on
         Whether the rows are those that the model was trained on.
     machine
@@ -33,8 +36,21 @@ class Subject:
     name: str
     model: Model
     data: Dataset
+    file: Source
+    source: Source
     trained_on: bool = False
     machine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Record:
+        """What made the model."""
+        return self.file.made or Record.of(self.model.attributes, self.name)
+
+    @property
+    def rows_name(self) -> str:
+        """What the rows are called: the name of their file, and the path in it."""
+        own = self.source
+        return own.name if own.inner is None else f"{own.name}::{own.inner}"
 
     @property
     def labels(self) -> NDArray[Any] | None:

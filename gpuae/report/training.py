@@ -9,26 +9,32 @@ from typing import Any
 from gpuae.config import Settings as AllSettings
 from gpuae.model.model import Model
 from gpuae.report.contents import Setting, Settings, Table
-from gpuae.storage.provenance import Record
+from gpuae.report.subject import Subject
+from gpuae.storage.provenance import Source
 from gpuae.verdict import percent
 
 
-def facts(model: Model, record: Record) -> Iterator[tuple[str, str]]:
+def facts(subject: Subject) -> Iterator[tuple[str, str]]:
     """Yield names and values of what is known of a model's making."""
+    model, record = subject.model, subject.record
     known = model.attributes
-    yield "kind", "classifier" if model.classification else "autoencoder"
+    kind = "classifier" if model.classification else "autoencoder"
+    yield "model", f"{kind}, file {_digest(subject.file)}"
     yield "made by", ", ".join(part for part in (record.command, record.created_by) if part)
     for source in record.sources:
-        digest = f"SHA-256 {source.sha256}" if source.sha256 else "built in, or changed meanwhile"
-        yield source.role.replace("_", " "), f"{source.name} ({digest})"
+        name = source.name if source.inner is None else f"{source.name}::{source.inner}"
+        yield f"its {source.role.replace('_', ' ')}", f"{name}, {_digest(source)}"
+    yield "measured on", f"{subject.rows_name}, {_digest(subject.source)}"
     yield "columns", f"{model.network.columns:,}{_shape(model)}"
     yield "code units", f"{model.network.code_size:,}"
     yield "numbers learnt", f"{model.network.size:,}"
     yield "device", " ".join(str(known[name]) for name in ("device", "gpu") if name in known)
     yield "seed", str(known.get("seed", model.config.seed))
     yield from _course(model)
-    if "content_sha256" in known:
-        yield "hash of the content", str(known["content_sha256"])
+
+
+def _digest(source: Source) -> str:
+    return f"SHA-256 {source.sha256}" if source.sha256 else "built in, or changed meanwhile"
 
 
 def _shape(model: Model) -> str:
