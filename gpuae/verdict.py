@@ -134,8 +134,8 @@ class Verdict:
     """Whether the rows have no variance that could be explained."""
     own_units: Figures
     preprocessed: Figures
-    advice: str | None = None
-    """What to try, as a sentence; None where the model is good enough."""
+    remedies: str | None = None
+    """What may help; None where the model is good enough."""
     share_of: str = ""
     """What the loss is called, where it is no squared error."""
     explained_loss: float | None = None
@@ -161,7 +161,7 @@ class Verdict:
             constant=constant,
             own_units=Figures.of(figures, ""),
             preprocessed=preprocessed,
-            advice=_advice(standing, course),
+            remedies=_any_of(list(_remedies(course))) if standing.poor else None,
             share_of=own.share_of,
             explained_loss=loss,
             scale_free=own.scale_free,
@@ -191,6 +191,13 @@ class Verdict:
         return f"{text}{self._other_units()}"
 
     __repr__ = __str__
+
+    @property
+    def advice(self) -> str | None:
+        """What to try, as a sentence; None where the model is good enough."""
+        if self.remedies is None:
+            return None
+        return f"that is {self.standing.value}; {self.remedies} may help"
 
     def summary(self) -> dict[str, Any]:
         """Return the figures under the names that they have in `evaluate`."""
@@ -245,13 +252,6 @@ def percent(share: float) -> str:
     if share < LOWEST_SHOWN:
         return f"less than {LOWEST_SHOWN:.0%}"
     return f"{round(share, 3) + 0.0:.1%}"  # never −0.0
-
-
-def _advice(standing: Standing, course: Course) -> str | None:
-    """Say what may help a poor model."""
-    if not standing.poor:
-        return None
-    return f"that is {standing.value}; {_any_of(list(_remedies(course)))} may help"
 
 
 def _remedies(course: Course) -> Iterator[str]:

@@ -39,7 +39,7 @@ def of_autoencoder(subject: Subject, figures: Evaluation, notes: Sequence[str]) 
         grade,
         headline,
         _sentence(str(verdict)),
-        None if verdict.advice is None else _sentence(verdict.advice),
+        None if verdict.remedies is None else f"{verdict.remedies} may help.",
         tuple(_sentence(remark) for remark in remarks),
     )
 
@@ -145,7 +145,7 @@ def _classifier_advice(model: Model, figures: ClassifierFigures) -> str:
         ways.append("training the whole network (epochs, now 0)")
     if config is not None and config.class_weight == "none" and _is_uneven(figures):
         ways.append("class_weight=balanced")
-    return _sentence(f"{' or '.join([*ways, 'more labelled rows'])} may help")
+    return f"{' or '.join([*ways, 'more labelled rows'])} may help."
 
 
 def _is_uneven(figures: ClassifierFigures) -> bool:

@@ -45,7 +45,8 @@ def _weights(subject: Subject, sample: Sample) -> Picture:
 
 
 def _onehot(subject: Subject, sample: Sample) -> Picture:
-    return onehot(subject.model, count=min(MOST_UNITS, subject.model.network.code_size))
+    most = MOST_UNITS - 1  # the code of zeros comes first
+    return onehot(subject.model, count=min(most, subject.model.network.code_size))
 
 
 def _reconstructions(subject: Subject, sample: Sample) -> Picture:

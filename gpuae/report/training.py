@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gpuae.config import Settings as AllSettings
+from gpuae.functions.code_rules import CODE_RULES
+from gpuae.functions.losses import LOSSES
 from gpuae.model.model import Model
 from gpuae.report.contents import Setting, Settings, Table
 from gpuae.report.subject import Subject
@@ -107,13 +109,20 @@ def settings(model: Model) -> tuple[Settings, ...]:
 
 
 def _settings(title: str, config: AllSettings) -> Settings:
-    told, default = [], []
+    told: list[Setting] = []
+    default: list[Setting] = []
     for name, value in config.stored().items():
         field = type(config).model_fields[name]
-        own = Setting(name, plain(value), field.description or "")
+        own = Setting(name, plain(value), _about(name, value) or field.description or "")
         same = getattr(config, name) == field.default
         (default if same else told).append(own)
     return Settings(title, tuple(told), tuple(default))
+
+
+def _about(name: str, value: object) -> str:
+    """Return what one of several choices is, where all of them would be a long list."""
+    choices: dict[str, Mapping[str, Any]] = {"loss": LOSSES, "sparsity": CODE_RULES}
+    return str(choices[name][str(value)].sentence) if name in choices else ""
 
 
 def plain(value: object) -> str:
