@@ -257,6 +257,8 @@ def percent(share: float) -> str:
 def _remedies(course: Course) -> Iterator[str]:
     """Yield what to change, the likeliest first."""
     config, rows = course.config, course.rows
+    if config.epochs and not course.epochs and config.learning_rate is not None:
+        yield f"a lower learning_rate (now {config.learning_rate:g}), if training diverged,"
     if course.improving:
         yield f"more epochs (it was still improving after {course.epochs})"
     yield from _constraints(config)

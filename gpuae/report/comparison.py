@@ -28,8 +28,10 @@ def compare(models: Sequence[Own]) -> Comparison:
     rows = tuple((name, *cells) for name, cells, _ in lines)
     every = frozenset(range(1, len(names) + 1))
     return Comparison(
-        figures=Table("Figures side by side; the best are marked", ("", *names), rows, best),
-        settings=Table("Settings that differ", ("", *names), _settings(models), text=every),
+        figures=Table("The best of a row is marked", ("", *names), rows, best),
+        settings=Table(
+            "What is the same in all is left out", ("", *names), _settings(models), text=every
+        ),
     )
 
 

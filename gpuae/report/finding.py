@@ -9,6 +9,7 @@ from gpuae.evaluation import Evaluation
 from gpuae.model.model import Model
 from gpuae.report.contents import Finding, Grade
 from gpuae.report.subject import Subject
+from gpuae.report.words import isolated
 from gpuae.verdict import NOTICEABLE, Course, Figures, Standing, Verdict, percent
 
 OF_LABELS = 40
@@ -48,8 +49,8 @@ def _of_training(subject: Subject) -> Iterator[str]:
     """Yield what is known from training of rows that were held out."""
     known = _held_out(subject.model)
     if subject.trained_on:
-        trust = f": {known}" if known else "; measure it on others"
-        yield f"it was trained on these very rows, so their figures flatter it{trust}"
+        trust = known or "measure it on others"
+        yield f"it was trained on these very rows, which may flatter it; {trust}"
     elif known:
         yield f"to compare with: {known}"
 
@@ -59,7 +60,9 @@ def _held_out(model: Model) -> str:
     if not isinstance(found, float):
         return ""
     rows = model.attributes.get("held_out_rows")
-    text = f"of {rows} rows that were held out in training it explained {percent(found)}"
+    trim = model.config.trim
+    usual = f" (without the {trim:.0%} most unlike ones)" if trim else ""
+    text = f"of {rows} rows that were held out in training{usual} it explained {percent(found)}"
     pca = model.attributes.get("held_out_pca_explained_variance")
     return f"{text}, PCA {percent(pca)}" if isinstance(pca, float) else text
 
@@ -135,7 +138,7 @@ def _of_classes(figures: ClassifierFigures) -> Iterator[str]:
 
 def _label(own: ClassFigures) -> str:
     text = str(own.label)
-    return text if len(text) <= OF_LABELS else f"{text[: OF_LABELS - 1]}…"
+    return isolated(text if len(text) <= OF_LABELS else f"{text[: OF_LABELS - 1]}…")
 
 
 def _classifier_advice(model: Model, figures: ClassifierFigures) -> str:

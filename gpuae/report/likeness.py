@@ -12,8 +12,11 @@ from gpuae.pictures.picture import Panel, Picture
 from gpuae.pictures.sample import Sample
 from gpuae.report.contents import Part, Shown, Table
 from gpuae.report.subject import Subject
+from gpuae.report.words import isolated
 
 ASKED, NEAREST = 6, 4
+NEAREST_AS_BARS = 2
+"""More bars side by side cannot be told apart."""
 COUNTED_ROWS = 1000
 """So many rows tell how often the nearest one has the same label."""
 FEWEST_OF_A_LABEL = 5
@@ -45,7 +48,8 @@ def _picture(
     subject: Subject, sample: Sample, asked: NDArray[np.int64], found: Neighbors
 ) -> Picture:
     geometry = Geometry.of(subject.model)
-    rows = [asked, *found.numbers.T]
+    near = found.numbers.T
+    rows = [asked, *(near[:NEAREST_AS_BARS] if geometry.kind == "bars" else near)]
     shown: list[Floats] = [geometry.shown(sample.x[own]) for own in rows]
     names = np.array(sample.names())
     labels = ("row", *_PLACES[: len(rows) - 1])
@@ -81,7 +85,10 @@ def _picture(
 def _table(sample: Sample, asked: NDArray[np.int64], found: Neighbors) -> Table:
     names = sample.names()
     rows = tuple(
-        (names[row], *(f"{names[near]}, {far:.3g}" for near, far in zip(*own, strict=True)))
+        (
+            names[row],
+            *(f"{isolated(names[near])}, {far:#.3g}" for near, far in zip(*own, strict=True)),
+        )
         for row, *own in zip(asked, found.numbers, found.distances, strict=True)
     )
     head = ("row", *_PLACES[: found.numbers.shape[1]])

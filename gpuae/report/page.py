@@ -12,15 +12,11 @@ from typing import Any
 from gpuae.errors import ConfigError
 from gpuae.pictures.picture import Picture
 from gpuae.report.contents import ModelReport, Page, Shown
+from gpuae.report.words import visible
 
 NEEDED = ("jinja2", "matplotlib")
-NARROW = 4.5
+NARROW = 5.6
 """Inches of a drawing of which two have room side by side."""
-STEERING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
-"""Characters that would turn the text around them."""
-CONTROLS = (*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0))
-"""What HTML does not allow."""
-_ESCAPED = {code: f"\\u{code:04x}" for code in (*STEERING, *CONTROLS)}
 
 
 def check_installed() -> None:
@@ -54,6 +50,7 @@ def render(page: Page) -> bytes:
     draw = _Drawing()
     environment.globals["draw"] = lambda picture: markup(draw(picture))
     environment.globals["width_of"] = width_of
+    environment.globals["narrow"] = NARROW
     environment.globals["panels"] = panels
     environment.globals["style"] = markup(sources["page.css"])
     beside = side_by_side(page.models) if page.comparison else ()
@@ -63,13 +60,6 @@ def render(page: Page) -> bytes:
 
 def _resource(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text("utf-8")
-
-
-def visible(value: object) -> object:
-    """Return text with escapes for what would steer the text around it or break the page."""
-    if type(value) is not str:  # markup is our own
-        return value
-    return value.translate(_ESCAPED).encode("utf-8", "backslashreplace").decode()
 
 
 def panels(picture: Picture) -> list[Picture]:

@@ -16,6 +16,7 @@ from gpuae.pictures.reconstructions import reconstructions
 from gpuae.pictures.sample import Sample
 from gpuae.report.contents import Part, Shown, Table
 from gpuae.report.subject import Subject
+from gpuae.report.words import isolated
 
 SHOWN_ROWS = 8
 """Of the best and of the worst."""
@@ -119,7 +120,7 @@ def _table(model: Model, rows: Sample, block: NDArray[np.void]) -> Table:
     for place, words in enumerate(_SHARES, start=1):
         if f"column_{place}" in fields:
             named = zip(block[f"column_{place}"], block[f"share_{place}"], strict=True)
-            columns[words] = [f"{name}: {share:.0%}" for name, share in named]
+            columns[words] = [f"{isolated(name)}: {share:.0%}" for name, share in named]
     head = tuple(columns)
     text = frozenset(place for place, name in enumerate(head) if name in ("outlier", *_SHARES))
     lines = tuple(zip(*columns.values(), strict=True))
