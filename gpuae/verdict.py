@@ -161,7 +161,7 @@ class Verdict:
             constant=constant,
             own_units=Figures.of(figures, ""),
             preprocessed=preprocessed,
-            remedies=_any_of(list(_remedies(course))) if standing.poor else None,
+            remedies=remedies(course) if standing.poor else None,
             share_of=own.share_of,
             explained_loss=loss,
             scale_free=own.scale_free,
@@ -252,6 +252,11 @@ def percent(share: float) -> str:
     if share < LOWEST_SHOWN:
         return f"less than {LOWEST_SHOWN:.0%}"
     return f"{round(share, 3) + 0.0:.1%}"  # never −0.0
+
+
+def remedies(course: Course) -> str:
+    """Say what may help a poor model, the likeliest first."""
+    return _any_of(list(_remedies(course)))
 
 
 def _remedies(course: Course) -> Iterator[str]:

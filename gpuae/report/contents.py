@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from gpuae.pictures.picture import Picture
 
-Grade: TypeAlias = Literal["good", "fair", "poor", "bad"]
+Grade: TypeAlias = Literal["good", "fair", "poor", "bad", "unknown"]
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,22 @@ from gpuae.model.model import Model
 from gpuae.report.contents import Finding, Grade
 from gpuae.report.subject import Subject
 from gpuae.report.words import isolated
-from gpuae.verdict import NOTICEABLE, Course, Figures, Standing, Verdict, percent
+from gpuae.verdict import (
+    NOTICEABLE,
+    POOR_ALONE,
+    Course,
+    Figures,
+    Standing,
+    Verdict,
+    percent,
+    remedies,
+)
 
 OF_LABELS = 40
 """Characters of a label in a sentence."""
 
 _SAID: dict[Standing, tuple[Grade, str]] = {
-    Standing.CONSTANT: ("fair", "These rows are all but the same: there is nothing to explain"),
+    Standing.CONSTANT: ("unknown", "These rows are all but the same: there is nothing to explain"),
     Standing.MORE: ("good", "It explains more than PCA of the same size"),
     Standing.AS_MUCH: ("good", "It explains as much as PCA of the same size"),
     Standing.NEARLY: ("fair", "It explains almost as much as PCA of the same size"),
@@ -29,25 +38,37 @@ _SAID: dict[Standing, tuple[Grade, str]] = {
 
 
 def of_autoencoder(subject: Subject, figures: Evaluation, notes: Sequence[str]) -> Finding:
-    """Word what an autoencoder makes of the rows; `notes` are what measuring them gave rise to."""
-    verdict = Verdict.of([figures], Course.of_model(subject.model), which="rows")
-    grade, headline = _SAID[verdict.standing]
-    if verdict.explained_loss is not None and not verdict.standing.poor:
+    """Word what an autoencoder makes of the rows; `notes` are what measuring them gave rise to.
+
+    Of rows that it was trained on, what was held out in training decides, where that is known.
+    """
+    course = Course.of_model(subject.model)
+    verdict = Verdict.of([figures], course, which="rows")
+    standing, decisive, where = verdict.standing, verdict.preprocessed, ""
+    held_out = _held_out(subject.model)
+    by_loss = verdict.explained_loss is not None
+    if subject.trained_on and held_out is not None and not (by_loss or verdict.constant):
+        standing, decisive = Standing.of(held_out), held_out
+        where = ", on rows that were held out in training"
+    grade, headline = _SAID[standing]
+    if grade == "good" and decisive.explained_variance < POOR_ALONE:
         grade = "fair"
-        headline = f"It explains {percent(verdict.explained_loss)} of the {verdict.share_of}"
+    if by_loss and not standing.poor:
+        grade = "fair"
+        headline = f"It explains {percent(verdict.explained_loss or 0.0)} of the {verdict.share_of}"
     remarks = (*_of_training(subject), *notes, *_of_figures(figures))
     return Finding(
         grade,
-        headline,
+        f"{headline}{where}",
         _sentence(str(verdict)),
-        None if verdict.remedies is None else f"{verdict.remedies} may help.",
+        f"{remedies(course)} may help." if standing.poor else None,
         tuple(_sentence(remark) for remark in remarks),
     )
 
 
 def _of_training(subject: Subject) -> Iterator[str]:
     """Yield what is known from training of rows that were held out."""
-    known = _held_out(subject.model)
+    known = _words_of_held_out(subject.model)
     if subject.trained_on:
         trust = known or "measure it on others"
         yield f"it was trained on these very rows, which may flatter it; {trust}"
@@ -55,16 +76,24 @@ def _of_training(subject: Subject) -> Iterator[str]:
         yield f"to compare with: {known}"
 
 
-def _held_out(model: Model) -> str:
+def _held_out(model: Model) -> Figures | None:
+    """Return the figures of rows that were held out in training, where they were measured."""
     found = model.attributes.get("held_out_explained_variance")
-    if not isinstance(found, float):
-        return ""
-    rows = model.attributes.get("held_out_rows")
-    trim = model.config.trim
-    usual = f" (without the {trim:.0%} most unlike ones)" if trim else ""
-    text = f"of {rows} rows that were held out in training{usual} it explained {percent(found)}"
     pca = model.attributes.get("held_out_pca_explained_variance")
-    return f"{text}, PCA {percent(pca)}" if isinstance(pca, float) else text
+    if not isinstance(found, float):
+        return None
+    return Figures(found, pca if isinstance(pca, float) else None)
+
+
+def _words_of_held_out(model: Model) -> str:
+    found = _held_out(model)
+    if found is None:
+        return ""
+    rows, trim = model.attributes.get("held_out_rows"), model.config.trim
+    usual = f" (without the {trim:.0%} most unlike ones)" if trim else ""
+    share, pca = percent(found.explained_variance), found.pca_explained_variance
+    text = f"of {rows} rows that were held out in training{usual} it explained {share}"
+    return text if pca is None else f"{text}, PCA {percent(pca)}"
 
 
 def _of_figures(figures: Evaluation) -> Iterator[str]:

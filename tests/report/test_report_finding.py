@@ -28,6 +28,7 @@ def test_the_figures_are_those_of_evaluate(usual, figures):
     [
         (0.95, 0.90, "good", "explains more than PCA"),
         (0.905, 0.90, "good", "explains as much as PCA"),
+        (0.405, 0.40, "fair", "explains as much as PCA"),
         (0.85, 0.90, "fair", "almost as much as PCA"),
         (0.60, 0.90, "poor", "This model is poor: it explains less than PCA"),
         (0.005, 0.90, "bad", "This model is bad: it explains nothing"),
@@ -70,6 +71,18 @@ def test_rows_of_training_are_called_so_beside_the_figures_of_others(usual):
     unseen = Measured.of(usual).finding.remarks[0]
     assert unseen.startswith("To compare with: of ")
     assert all(f"explained {held_out:.1%}" in remark for remark in (seen, unseen))
+
+
+def test_rows_of_training_are_judged_by_those_that_were_held_out(usual, figures):
+    """Of noise, a model explains something of the rows that it knows, and nothing of others."""
+    known = {"held_out_explained_variance": -0.01, "held_out_pca_explained_variance": -0.02}
+    model = replace(usual.model, attributes={**usual.model.attributes, **known})
+    own = replace(usual, model=model, trained_on=True)
+    found = finding.of_autoencoder(own, figures, ())
+    assert found.grade == "bad"
+    assert found.headline.endswith("explains nothing, on rows that were held out in training")
+    assert "may help" in found.advice
+    assert finding.of_autoencoder(replace(own, trained_on=False), figures, ()).grade == "good"
 
 
 def test_rows_unlike_those_of_training_are_remarked(usual):
