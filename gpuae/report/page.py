@@ -16,7 +16,9 @@ from gpuae.report.words import visible
 
 NEEDED = ("jinja2", "matplotlib")
 NARROW = 5.6
-"""Inches of a drawing of which two have room side by side."""
+"""Inches of a drawing of which two have room side by side,"""
+SMALL = 3.0
+"""and of one that others have room beside."""
 
 
 def check_installed() -> None:
@@ -50,7 +52,7 @@ def render(page: Page) -> bytes:
     draw = _Drawing()
     environment.globals["draw"] = lambda picture: markup(draw(picture))
     environment.globals["width_of"] = width_of
-    environment.globals["narrow"] = NARROW
+    environment.globals.update(narrow=NARROW, small=SMALL)
     environment.globals["panels"] = panels
     environment.globals["style"] = markup(sources["page.css"])
     beside = side_by_side(page.models) if page.comparison else ()

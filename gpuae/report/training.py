@@ -36,7 +36,7 @@ def facts(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def _digest(source: Source) -> str:
-    return f"SHA-256 {source.sha256}" if source.sha256 else "built in, or changed meanwhile"
+    return f"SHA-256 {source.sha256}" if source.sha256 else "no hash is kept"
 
 
 def _shape(model: Model) -> str:
