@@ -16,7 +16,6 @@ DEVICES = ("numpy", "cpu", "cuda")
 REAL_GPU = os.environ.get("GPUAE_TEST_GPU") == "1"
 """Whether `cuda` is this machine's GPU; else its sources run on the CPU."""
 UNDER_CI = bool(os.environ.get("CI"))
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ROOT = Path(__file__).parents[1]
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -169,16 +168,3 @@ def _run_python(program, timeout=60):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
     assert done.returncode == 0, done.stderr or f"ended with {done.returncode}"
     return done.stdout
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A browser without a window, which asks nothing of the network by itself."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        _missing("no Chromium is installed")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
-        opened.close()

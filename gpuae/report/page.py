@@ -17,7 +17,7 @@ from gpuae.report.words import visible
 NEEDED = ("jinja2", "matplotlib")
 NARROW = 5.6
 """Inches of a drawing of which two have room side by side,"""
-SMALL = 3.0
+SMALL = 3.5
 """and of one that others have room beside."""
 
 

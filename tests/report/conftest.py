@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hostile import NAMES
 
 from gpuae.config import Config
 from gpuae.report.subject import Subject
@@ -11,14 +12,6 @@ from gpuae.storage.dataset import Dataset
 from gpuae.storage.provenance import Source
 from gpuae.training.calibrating import fit_calibrated
 
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "\"quoted\" & 'single'",
-    "$x_1$",
-    "speed\u202e km/h",
-    "x" * 200,
-    "🙂 שלום",
-)
 QUICK = {
     **{"hidden": (2,), "depth": 1, "activation": "identity", "init": "pca", "scale": "standard"},
     **{"epochs": 2, "folds": 1, "batch_size": 32, "dtype": "float64", "patience": 0},
@@ -51,7 +44,7 @@ def subject_of(x):
 @pytest.fixture(scope="session")
 def usual(subject_of):
     """A model as good as PCA, and the rows it was trained on."""
-    return subject_of(names=HOSTILE, contamination=0.05)
+    return subject_of(names=NAMES, contamination=0.05)
 
 
 def subject(model, data, **others):

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from conftest import HOSTILE
+from hostile import NAMES
 
 from gpuae.report.build import build
 from gpuae.report.page import render
@@ -44,11 +44,11 @@ class Read(HTMLParser):
 @pytest.fixture(scope="module")
 def page(usual):
     """Contents with hostile names wherever there is a name, and no pictures."""
-    page = build([replace(usual, name=HOSTILE[0])])
+    page = build([replace(usual, name=NAMES[0])])
     (own,) = page.models
     none = replace(own.extremes, pictures=()), replace(own.neighbours, pictures=())
     own = replace(own, pictures=(), extremes=none[0], neighbours=none[1])
-    return replace(page, data=HOSTILE[1], models=(own,))
+    return replace(page, data=NAMES[1], models=(own,))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def read(page):
 def test_names_are_text_and_never_markup(read):
     assert read.named("script", "b") == []
     every = "".join(read.text)
-    for name in (HOSTILE[0], HOSTILE[1]):
+    for name in (NAMES[0], NAMES[1]):
         assert name in every
 
 
