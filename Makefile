@@ -11,7 +11,7 @@ SIDE_BY_SIDE := $(BIN)/pytest --numprocesses auto --dist worksteal
 # Hundreds of tests run the command in a process of its own, which would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long long check bench panel reproduce gpu-kit gpu-check mutate-kernels install clean
+.PHONY: demo test test-long long check bench panel reproduce pictures gpu-kit gpu-check mutate-kernels install clean
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force
@@ -40,6 +40,10 @@ panel: $(READY_BENCH)
 REPRODUCE ?=
 reproduce: $(READY_BENCH)
 	$(BIN)/python -m bench.reproduce.run $(REPRODUCE)
+
+# Those of README.md and docs/; with Chromium, and MNIST in GPUAE_DATA.
+pictures: $(READY_DEV)
+	$(BIN)/python docs/pictures.py
 
 # What a machine with a GPU and no network needs beside the checkout, into .gpu/.
 KIT ?=

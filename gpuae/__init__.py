@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gpuae import plots
     from gpuae.classifier import AutoencoderClassifier
     from gpuae.errors import GpuaeWarning
     from gpuae.estimator import Autoencoder, load, stack
@@ -21,6 +22,7 @@ __all__ = [
     "GpuaeWarning",
     "OutlierDetector",
     "load",
+    "plots",
     "stack",
 ]
 
@@ -35,9 +37,11 @@ def __getattr__(name: str) -> Any:
         from gpuae.errors import GpuaeWarning
 
         return GpuaeWarning
-    if name in __all__:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name == "plots":
+        return import_module("gpuae.plots")
+    if name in __all__:
         return getattr(import_module(f"gpuae.{HOMES.get(name, 'estimator')}"), name)
     if name == "__version__":
         from importlib.metadata import version
