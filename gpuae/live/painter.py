@@ -10,13 +10,13 @@ from typing import Any
 
 from gpuae.errors import GpuaeError
 from gpuae.live.board import Board
-from gpuae.live.budget import Budget
 from gpuae.live.packed import packed, packed_panel
 from gpuae.live.run import Run
 from gpuae.live.weights import Seen
 from gpuae.model.model import Model
 from gpuae.pictures.picture import Picture
 from gpuae.pictures.sample import Sample
+from gpuae.training.budget import Budget
 
 TICK_SECONDS = 0.4
 CURVE_SECONDS = 2.0

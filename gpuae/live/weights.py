@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gpuae.live.budget import Budget
 from gpuae.model.model import Model
+from gpuae.training.budget import Budget
 from gpuae.training.history import SoFar
 
 SHARE = 0.01

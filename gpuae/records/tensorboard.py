@@ -18,10 +18,11 @@ from gpuae.model.model import Model
 from gpuae.pictures.mosaic import mosaic
 from gpuae.pictures.picture import Tiles
 from gpuae.pictures.weights import weights
+from gpuae.training.budget import Budget
 from gpuae.training.history import EpochRecord, Silence, SoFar
 
 SHARE = 0.01
-"""Of the time that training takes, histograms and images may take so much more."""
+"""Of the time that passes, which histograms and images may take."""
 UNITS = 256
 """Of so many units weights are drawn."""
 BINS = 64
@@ -129,7 +130,7 @@ class TensorBoard(Silence):
 
         self._events, self._summary, self._rows = events, summary, rows
         self._stage, self._epoch = "", 0
-        self._drawn, self._next = 0, 0.0
+        self._drawn, self._budget = 0, Budget(SHARE)
 
     def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
         """Write the settings as a table."""
@@ -155,12 +156,11 @@ class TensorBoard(Silence):
 
     def between_steps(self, so_far: SoFar) -> None:
         """Write codes and weights after an epoch, if that has not taken too much time lately."""
-        began = time.perf_counter()
-        if self._epoch > self._drawn and began >= self._next:
+        if self._epoch > self._drawn and self._budget.free:
+            began = time.perf_counter()
             self._drawn = self._epoch
             self._write(so_far())
-            now = time.perf_counter()
-            self._next = now + (now - began) / SHARE
+            self._budget.spend(time.perf_counter() - began)
 
     def _write(self, model: Model) -> None:
         for layer, values in enumerate(_codes(model, self._rows), start=1):

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from gpuae.config import Config
-from gpuae.live.budget import Budget
 from gpuae.live.course import Course
 from gpuae.live.curve import MOST_POINTS, Curve
 from gpuae.training.history import EpochRecord
@@ -100,20 +99,3 @@ def test_full_batches_have_no_learning_rate_to_show():
     own.training_starts(CONFIG, 4, 9)
     own.epoch_done(record(1, rate=math.nan))
     assert [panel.title for panel in own.panels()] == ["Loss"]
-
-
-def test_work_may_take_its_share_of_the_time_and_what_it_has_saved_up():
-    now = 0.0
-    budget = Budget(0.01, 0.05, lambda: now)
-    budget.spend(0.05)
-    assert budget.free
-    budget.spend(0.02)
-    assert not budget.free
-    now = 1.9
-    assert not budget.free
-    now = 2.1
-    assert budget.free
-    now = 1e9
-    assert budget.free
-    budget.spend(0.051)
-    assert not budget.free

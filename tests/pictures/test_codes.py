@@ -131,8 +131,7 @@ def test_of_very_many_dead_units_some_are_named():
     (note,) = drawn(x).notes
     assert note.startswith("40 units are dead")
     assert note.endswith(
-        ": 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, "
-        "21, 22, 23, 24, …"
+        ": 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, …"
     )
 
 

@@ -40,7 +40,7 @@ def x(low_rank):
 
 def written(folder, x, monkeypatch=None, **options):
     if monkeypatch:
-        monkeypatch.setattr(tensorboard, "SHARE", np.inf)
+        monkeypatch.setattr(tensorboard, "SHARE", 1e9)
     with tensorboard.writing(folder, x[:20], pytest.fail) as observer:
         return fit(x, Config.parse(SETTINGS), observer=observer, **options)
 
