@@ -14,8 +14,11 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gpuae.config import Config
 from gpuae.errors import OutputError
+from gpuae.storage.locked_file import held
 from gpuae.training.history import EpochRecord, Silence
 
 
@@ -31,15 +34,19 @@ def logging(path: Path, tell: Callable[[str], None], *, resume: bool = False) ->
     Raises
     ------
     OutputError
-        Where it cannot be opened.
+        Where it cannot be opened, or another run writes it.
     """
+    with held(path), _opened(path, resume=resume) as file:
+        yield Log(path, file, tell)
+
+
+def _opened(path: Path, *, resume: bool) -> RawIOBase:
     try:
         file = path.open("a+b" if resume else "wb", buffering=0)
+        _end_line(file)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}; choose another name") from None
-    with file:
-        _end_line(file)
-        yield Log(path, file, tell)
+    return file
 
 
 class Log(Silence):
@@ -89,7 +96,7 @@ class Log(Silence):
             return
         stage = {} if self._stage is None else {"stage": self._stage}
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        text = json.dumps({"time": time, "event": event} | stage | _finite(told), default=str)
+        text = json.dumps({"time": time, "event": event} | stage | _plain(told), allow_nan=False)
         line = text.encode() + b"\n"
         try:
             if self._file.write(line) != len(line):  # the next try would say why
@@ -108,10 +115,14 @@ def _end_line(file: RawIOBase) -> None:
         file.write(b"\n")
 
 
-def _finite(value: Any) -> Any:
-    """Return what JSON can say: null for numbers that are not finite."""
+def _plain(value: Any) -> Any:
+    """Return what JSON can say: lists for arrays, null for numbers that are not finite."""
     if isinstance(value, Mapping):
-        return {name: _finite(own) for name, own in value.items()}
+        return {name: _plain(own) for name, own in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(own) for own in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

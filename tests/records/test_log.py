@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gpuae.config import Config
+from gpuae.errors import OutputError
 from gpuae.records.log import Log, logging
 from gpuae.training.fitting import fit
 
@@ -79,3 +80,25 @@ def test_a_full_disk_ends_the_log_and_not_the_run():
     log.note("one")
     log.note("two")
     assert told == ["run.jsonl: the log ends here (No space left on device)"]
+
+
+def test_numbers_of_numpy_are_numbers_and_what_is_not_finite_is_null_wherever_it_stands(tmp_path):
+    path = tmp_path / "run.jsonl"
+    told = {"epoch": np.int64(3), "loss": np.float32(0.5), "codes": np.array([1.0, np.nan])}
+    with logging(path, pytest.fail) as log:
+        log.ended(told | {"all": [{"val_loss": np.float32("inf")}], "name": "a\udcff"})
+    (end,) = lines(path)
+    assert (end["epoch"], end["loss"], end["codes"]) == (3, 0.5, [1.0, None])
+    assert (end["all"], end["name"]) == ([{"val_loss": None}], "a\udcff")
+
+
+def test_a_log_that_another_run_writes_is_left_to_it(tmp_path):
+    path = tmp_path / "run.jsonl"
+    with logging(path, pytest.fail) as log:
+        log.note("one")
+        refused = pytest.raises(OutputError, match="another process is writing it")
+        with refused, logging(path, pytest.fail):
+            pass
+        log.note("two")
+    assert [line["message"] for line in lines(path)] == ["one", "two"]
+    assert list(tmp_path.iterdir()) == [path]
