@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 open_option = click.option(
-    "--open", "opens", is_flag=True, help="Open the page in a browser on this machine."
+    "--open",
+    "opens",
+    is_flag=True,
+    help="Open the page in a browser on this machine, and wait for it.",
 )
 port_option = click.option(
     "--port", type=click.IntRange(1, 65535), help="Of the page [default: any that is free]."
@@ -36,7 +39,9 @@ port_option = click.option(
 def live_options(function: F) -> F:
     """Add --live, --open and --port."""
     live = click.option(
-        "--live", is_flag=True, help="Show on a page of this machine how training goes."
+        "--live",
+        is_flag=True,
+        help="Show on a page of this machine how training goes, until it ends.",
     )
     return live(open_option(port_option(function)))
 
@@ -116,7 +121,7 @@ class Page(NoPage):
         self._server.start()
         say(f"watch it at {self._server.address}")
         if self._opens:
-            threading.Thread(target=_open, args=(self._server.address,), daemon=True).start()
+            threading.Thread(target=_open, args=(self._server,), daemon=True).start()
 
     @property
     def keeps(self) -> bool:  # type: ignore[override]
@@ -147,8 +152,14 @@ class Page(NoPage):
     def close(self, error: BaseException | None) -> None:
         """Show the end, with the error that ended the run if one did, and let the port go."""
         if self._server is not None:
+            if not isinstance(error, KeyboardInterrupt):
+                _wait(self._server)
             self._server.close(self._ended(error))
         self._socket.close()
+        if error is None and self._server is not None and not self._server.was_seen:
+            say(
+                "note: nobody has opened the page, which is gone now; gpuae watch shows a model too"
+            )
 
     def _ended(self, error: BaseException | None) -> Outcome:
         from gpuae.live.run import Outcome
@@ -195,10 +206,20 @@ def _check_installed() -> None:
             )
 
 
-def _open(address: str) -> None:
-    try:
-        opened = webbrowser.open(address)
-    except webbrowser.Error:
-        opened = False
-    if not opened:
+def _open(server: Server) -> None:
+    def show(address: str) -> bool:
+        try:
+            return webbrowser.open(address)
+        except webbrowser.Error:
+            return False
+
+    if not server.open(show):
         say("note: no browser could be opened; open the address yourself")
+
+
+def _wait(server: Server) -> None:
+    """Wait for a browser that was opened, until Ctrl-C: all else is done."""
+    if server.awaited:
+        say("waiting for the browser to show the page; Ctrl-C ends that")
+        with suppress(KeyboardInterrupt):
+            server.wait()

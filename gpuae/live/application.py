@@ -9,7 +9,7 @@ from importlib.resources import files
 from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,11 +35,15 @@ HEADERS = {
 }
 
 
-def application(board: Board, token: str, ask: Callable[[Asked], None] | None) -> ASGIApp:
+def application(
+    board: Board, token: str, tickets: set[str], ask: Callable[[Asked], None] | None
+) -> ASGIApp:
     """Return an application that shows the board below /TOKEN/ and knows nothing else.
 
     Parameters
     ----------
+    tickets
+        Each leads to the page, and is gone then.
     ask
         Is told which button was pressed; None: there are no buttons.
     """
@@ -52,7 +56,7 @@ def application(board: Board, token: str, ask: Callable[[Asked], None] | None) -
     if ask is not None:
         routes += [_button(wish, ask) for wish in (Asked.KEEP, Asked.STOP)]
     pages = Starlette(routes=[Mount(f"/{token}", routes=routes)])
-    return _with_headers(TrustedHostMiddleware(_gate(pages, token), HOSTS))
+    return _with_headers(TrustedHostMiddleware(_gate(pages, token, tickets), HOSTS))
 
 
 def _file(name: str, kind: str) -> Callable[[Request], Response]:
@@ -77,14 +81,20 @@ def _comes_from_the_page(request: Request) -> bool:
     return sent.get("origin") == own and sent.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
-def _gate(pages: ASGIApp, token: str) -> ASGIApp:
-    """Let through who knows the token; for all others there is nothing here."""
+def _gate(pages: ASGIApp, token: str, tickets: set[str]) -> ASGIApp:
+    """Let through who knows the token or has a ticket; for all others there is nothing here."""
+
+    def chosen(path: str) -> ASGIApp:
+        first = path.removeprefix("/").partition("/")[0]
+        if secrets.compare_digest(first.encode("utf-8", "replace"), token.encode()):
+            return pages
+        if first in tickets:
+            tickets.remove(first)
+            return RedirectResponse(f"/{token}/", 303)
+        return PlainTextResponse("Not Found", 404)
 
     async def enter(scope: Scope, receive: Receive, send: Send) -> None:
-        first = scope["path"].removeprefix("/").partition("/")[0]
-        knows = secrets.compare_digest(first.encode("utf-8", "replace"), token.encode())
-        chosen = pages if knows else PlainTextResponse("Not Found", 404)
-        await chosen(scope, receive, send)
+        await chosen(scope["path"])(scope, receive, send)
 
     return enter
 

@@ -20,6 +20,9 @@ class Board:
 
     def __init__(self) -> None:
         self.pages = 0
+        """That are open,"""
+        self.visits = 0
+        """and that ever were."""
         self.closed = False
         self._parts: dict[str, bytes] = {}
         self._changed = asyncio.Event()
@@ -45,6 +48,7 @@ class Board:
         """Yield parts as server-sent events, as they change."""
         seen: dict[str, bytes] = {}
         self.pages += 1
+        self.visits += 1
         self._tell()
         try:
             yield b"retry: 1000\n\n"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import webbrowser
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def test_with_a_page_the_same_is_said_and_written_as_without(gpuae, data):
     told = [gpuae(*FIT), gpuae(*FIT, "--force", "--live")]
     without, beside = (re.sub(r"[\d.]+ s\b", "", ADDRESS.sub("", own.out)) for own in told)
     assert without == beside
-    words = [re.sub(r"\S+ rows/s .*", "", ADDRESS.sub("", own.err)).split() for own in told]
+    words = [re.sub(r"\S+ rows/s .*|note: nobody.*", "", ADDRESS.sub("", own.err)) for own in told]
+    words = [own.split() for own in words]
     assert words[0] == words[1]
 
 
@@ -81,8 +83,30 @@ def test_a_browser_is_opened_and_training_goes_on_where_there_is_none(gpuae, dat
     monkeypatch.setattr(webbrowser, "open", lambda address: bool(opened.append(address)))
     done = gpuae(*FIT, "--live", "--open")
     assert done.code == 0
-    assert opened == [ADDRESS.search(done.err)[1]]
+    (address,) = opened
+    assert address.startswith(ADDRESS.search(done.err)[1].rsplit("/", 2)[0])
+    assert ADDRESS.search(done.err)[1] not in address, "others can read with what it was started"
     assert "note: no browser could be opened; open the address yourself" in done.err
+
+
+def test_a_browser_that_comes_when_training_has_ended_still_shows_it(gpuae, data, monkeypatch):
+    shown = []
+
+    def come(address):
+        time.sleep(0.2)
+        page = urllib.request.urlopen(address, timeout=10)
+        events = urllib.request.urlopen(page.url + "events", timeout=10)
+        shown.append(events.read())
+
+    def opened(address):
+        threading.Thread(target=come, args=(address,)).start()
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", opened)
+    done = gpuae(*FIT, "--live", "--open")
+    assert done.code == 0, done.err
+    assert b'"wrote m.h5"' in shown[0]
+    assert "nobody opened" not in done.err
 
 
 def test_data_that_cannot_be_read_leave_no_server_behind(gpuae):

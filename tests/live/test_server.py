@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import numpy as np
 import pytest
@@ -113,6 +113,60 @@ def test_looking_at_a_button_presses_nothing(served):
     answer, _ = served.send(f"{served.path}stop", Origin=served.origin)
     assert answer.status == 405
     assert served.run.asked is Asked.NOTHING
+
+
+def test_a_ticket_leads_to_the_page_once(served):
+    given = []
+    assert served.server.open(lambda address: bool(given.append(address)) or True)
+    path = given[0].removeprefix(served.origin)
+    assert served.path.strip("/") not in path
+    answer, _ = served.send(path)
+    assert (answer.status, answer.headers["location"]) == (303, served.path)
+    assert served.send(path)[0].status == 404
+
+
+def test_who_knows_no_token_leaves_the_files_to_training(served, monkeypatch):
+    monkeypatch.setattr("gpuae.live.connection.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("gpuae.live.connection.MOST_CONNECTIONS", 8)
+    held = [socket.create_connection((served.host, served.port)) for _ in range(20)]
+    time.sleep(0.1)
+    assert len(served.server._uvicorn.server_state.connections) == 8
+    for own in held[::2]:
+        with suppress(OSError):
+            own.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+    assert all(ended(own) for own in held)
+    assert served.send(served.path)[0].status == 200
+
+
+def test_a_connection_on_which_nothing_more_is_asked_ends(served, monkeypatch):
+    monkeypatch.setattr("gpuae.live.connection.PATIENCE_SECONDS", 0.1)
+    with socket.create_connection((served.host, served.port)) as own:
+        own.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+        assert ended(own)
+
+
+def test_a_page_that_is_open_stays_so(served, monkeypatch):
+    monkeypatch.setattr("gpuae.live.connection.PATIENCE_SECONDS", 0.05)
+    with closing(served.events()) as events:
+        next(events)
+        time.sleep(0.3)
+        served.run.note("still")
+        assert next(own for name, own in events if name == "log" and own)
+
+
+def test_a_server_that_has_died_is_no_reason_to_fail(served):
+    served.server._loop.result().call_soon_threadsafe(served.server._uvicorn.end)
+    served.server._thread.join(5)
+    served.end()
+
+
+def ended(connection):
+    """Whether the other end closes a connection soon."""
+    connection.settimeout(5)
+    with connection, suppress(ConnectionError):
+        while connection.recv(1000):
+            pass
+    return True
 
 
 def test_a_page_that_only_watches_has_no_buttons(serve):
