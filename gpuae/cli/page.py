@@ -157,9 +157,7 @@ class Page(NoPage):
             self._server.close(self._ended(error))
         self._socket.close()
         if error is None and self._server is not None and not self._server.was_seen:
-            say(
-                "note: nobody has opened the page, which is gone now; gpuae watch shows a model too"
-            )
+            say("note: nobody opened the page, and it is gone; gpuae watch MODEL shows the end")
 
     def _ended(self, error: BaseException | None) -> Outcome:
         from gpuae.live.run import Outcome

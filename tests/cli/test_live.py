@@ -40,6 +40,7 @@ def test_the_address_is_said_once_and_nothing_is_left_when_training_has_ended(gp
     assert done.code == 0, done.err
     assert json.loads(done.out)["epochs"] == 2
     (found,) = ADDRESS.findall(done.err)
+    assert "note: nobody opened the page" in done.err
     assert not threads()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(found[1])))
