@@ -205,7 +205,8 @@ class _Task:
             checkpoints.held() if checkpoints else nullcontext(),
             SmallOutput(output, force=force) as out,
             watching(
-                *self._shown(page, x, output, checkpoints), *records.start(partial(self._some, x))
+                *self._shown(page, x, output, checkpoints),
+                *records.start(self.dataset.notes, partial(self._some, x)),
             ) as observer,
         ):
             result = self._fitted(x, observer, checkpoints, out)
@@ -218,6 +219,7 @@ class _Task:
                 _stop(result, checkpoints, page)
             result.model.write(out)
             page.show(result.model)
+            records.show(result.model)
         return result, changed
 
     def _shown(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,9 @@ from gpuae.cli.base import PATH, say
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gpuae.model.model import Model
     from gpuae.records.log import Log
+    from gpuae.records.tensorboard import TensorBoard
     from gpuae.training.history import Observer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,6 +55,7 @@ class Records:
         self._path, self._folder, self._resume = log, folder, resume
         self._open = ExitStack()
         self._log: Log | None = None
+        self._board: TensorBoard | None = None
 
     def check(self, *others: Path | None, force: bool) -> None:
         """Refuse, before any work, what cannot be written or would replace one of the others.
@@ -77,11 +80,15 @@ class Records:
 
             check_folder(self._folder, force=again)
 
-    def start(self, rows: Callable[[int], NDArray[Any]]) -> tuple[Observer, ...]:
+    def start(
+        self, notes: Sequence[str], rows: Callable[[int], NDArray[Any]]
+    ) -> tuple[Observer, ...]:
         """Open what is wanted; return who has to hear of the run for that.
 
         Parameters
         ----------
+        notes
+            What was said before.
         rows
             Returns at most so many rows.
 
@@ -96,13 +103,21 @@ class Records:
 
             opened = logging(self._path, _note, resume=self._resume)
             self._log = self._open.enter_context(opened)
+            for note in notes:
+                self._log.note(note)
             observers.append(self._log)
         if self._folder is not None:
             from gpuae.records.tensorboard import writing
 
-            board = writing(self._folder, rows(ROWS), _note)
-            observers.append(self._open.enter_context(board))
+            writer = writing(self._folder, rows(ROWS), _note)
+            self._board = self._open.enter_context(writer)
+            observers.append(self._board)
         return tuple(observers)
+
+    def show(self, model: Model) -> None:
+        """Keep pictures of the weights that were kept."""
+        if self._board is not None:
+            self._board.ended(model)
 
     def tell(self, summary: Mapping[str, Any]) -> None:
         """Keep how the run ended, with its figures."""

@@ -162,6 +162,10 @@ class TensorBoard(Silence):
             self._write(so_far())
             self._budget.spend(time.perf_counter() - began)
 
+    def ended(self, model: Model) -> None:
+        """Write codes and weights of the model that is kept, after the last epoch."""
+        self._write(model)
+
     def _write(self, model: Model) -> None:
         for layer, values in enumerate(_codes(model, self._rows), start=1):
             self._write_histogram(f"layer_{layer}/code", values)

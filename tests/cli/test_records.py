@@ -35,6 +35,16 @@ def test_the_model_is_the_same_with_and_without_records(gpuae, tmp_path):
     assert list((tmp_path / "board").iterdir())
 
 
+def test_the_log_has_what_was_said_of_the_data(gpuae, tmp_path):
+    x = np.load(tmp_path / "rows.npy")
+    np.savez(tmp_path / "rows.npz", x=x, y=np.arange(len(x)) % 2)
+    made = gpuae("fit", "rows.npz", *FIT[2:], "--log", "run.jsonl")
+    assert made.code == 0, made.err
+    told = [line["message"] for line in lines(tmp_path / "run.jsonl") if line["event"] == "note"]
+    assert told == [own.removeprefix("note: ") for own in made.err.splitlines() if "note: " in own]
+    assert told
+
+
 def test_the_log_of_a_run_that_was_interrupted_or_failed_says_so(gpuae, tmp_path, monkeypatch):
     for error, ending in ((KeyboardInterrupt(), "interrupted"), (OSError(5, "bad"), "failed")):
 

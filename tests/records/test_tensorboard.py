@@ -76,6 +76,16 @@ def test_what_takes_long_waits_until_it_is_a_hundredth_of_the_time(x, tmp_path):
     assert [step for step, _ in values(tmp_path / "run")["layer_1/code"]] == [1]
 
 
+def test_the_last_that_is_drawn_is_the_model_that_is_kept(x, tmp_path):
+    with tensorboard.writing(tmp_path / "run", x[:20], pytest.fail) as observer:
+        model = fit(x, Config.parse(SETTINGS), observer=observer).model
+        observer.ended(model)
+    step, last = values(tmp_path / "run")["layer_1/weight"][-1]
+    weight = model.network.views(model.parameters)[0].weight
+    assert step == 3
+    np.testing.assert_allclose((last.histo.min, last.histo.max), (weight.min(), weight.max()))
+
+
 def test_a_full_disk_ends_the_file_and_not_the_run(x, tmp_path, monkeypatch):
     def full(writer, event):
         raise OSError(28, "No space left on device")
