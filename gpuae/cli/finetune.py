@@ -20,6 +20,8 @@ from gpuae.cli.base import (
 )
 from gpuae.cli.columns import column_options
 from gpuae.cli.labels import labels_option
+from gpuae.cli.page import NoPage, live_options, wanted_page
+from gpuae.cli.records import Records, record_options
 from gpuae.cli.settings import options_of
 from gpuae.finetune_config import FinetuneConfig
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from gpuae.importers import ReadOptions
     from gpuae.storage.atomic import SmallOutput
     from gpuae.training.classifying import Finetuned
+    from gpuae.training.history import Observer
 
 
 @declare
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 @labels_option
 @output_options("the classifier")
 @options_of(FinetuneConfig)
+@live_options
+@record_options
 @column_options
 @json_option
 @trust_option
@@ -46,6 +51,11 @@ def command(
     labels_path: Path | None,
     output: Path,
     config_path: Path | None,
+    live: bool,
+    opens: bool,
+    port: int | None,
+    log: Path | None,
+    tensorboard: Path | None,
     force: bool,
     as_json: bool,
     reading: ReadOptions,
@@ -62,6 +72,7 @@ def command(
     """
     from gpuae.cli.labels import Labels
     from gpuae.cli.rows import Job
+    from gpuae.importers import path_of
     from gpuae.memory import data_memory
     from gpuae.storage.dataset import check_output
     from gpuae.storage.outputs import check_hdf5_name
@@ -69,17 +80,23 @@ def command(
     check_hdf5_name(output, "a classifier")
     check_output(output, force)
     config = _settings(config_path, settings)
-    memory = data_memory(config.memory)
-    job = Job.open(model_path, data, output, reading, memory=memory)
-    labels = Labels.of(job, labels_path, output)
-    task = _Task(job, labels, config, output)
-    fitted, changed = task.run(force=force)
-    summary = _summary(fitted, output)
-    if as_json:
-        print_json(summary)
-    else:
-        _tell(summary)
-    _end(fitted, output, changed)
+    records = Records(log, tensorboard, resume=False)
+    records.check(output, model_path, path_of(data), labels_path, config_path, force=force)
+    with records, wanted_page(live, port, opens=opens) as page:
+        memory = data_memory(config.memory)
+        job = Job.open(model_path, data, output, reading, memory=memory)
+        labels = Labels.of(job, labels_path, output)
+        task = _Task(job, labels, config, output)
+        fitted, changed = task.run(page, records, force=force)
+        summary = _summary(fitted, output)
+        records.tell(summary)
+        lines = _lines(summary)
+        page.tell(summary["ending"], lines)
+        if as_json:
+            print_json(summary)
+        else:
+            _tell(summary, lines)
+        _end(fitted, output, changed)
 
 
 def _settings(path: Path | None, settings: dict[str, str | None]) -> FinetuneConfig:
@@ -102,7 +119,7 @@ class _Task:
     config: FinetuneConfig
     output: Path
 
-    def run(self, *, force: bool) -> tuple[Finetuned, Path | None]:
+    def run(self, page: NoPage, records: Records, *, force: bool) -> tuple[Finetuned, Path | None]:
         """Train and write the classifier; say with it which input has changed meanwhile."""
         from gpuae.cli.progress import watching
         from gpuae.cli.spare import spared, unhashed
@@ -113,8 +130,8 @@ class _Task:
         with (
             in_place(self.job.x) as x,
             spared(self.output) as keeper,
-            watching() as observer,
             SmallOutput(self.output, force=force) as out,
+            watching(*self._shown(page), *records.start(self.job.dataset, x)) as observer,
         ):
             fitted = self._fitted(x, observer, out)
             keeper.model = fitted.model
@@ -122,8 +139,18 @@ class _Task:
             if changed is not None:
                 keeper.model = unhashed(fitted.model)
                 fitted = replace(fitted, model=keeper.model)
+            if page.stops:
+                page.tell("stopped", ["no classifier was written, as asked for"])
+                raise KeyboardInterrupt
             fitted.model.write(out)
+            page.show(fitted.model)
+            records.show(fitted.model)
         return fitted, changed
+
+    def _shown(self, page: NoPage) -> tuple[Observer, ...]:
+        """Show the run on its page, if there is one, without rows: a classifier makes none."""
+        data = self.job.dataset
+        return page.start((data.source, self.output, False), data.notes, lambda: (None, ""))
 
     def _fitted(self, x: Any, observer: Any, out: SmallOutput) -> Finetuned:
         from gpuae.training.classifying import finetune
@@ -157,17 +184,25 @@ def _summary(fitted: Finetuned, output: Path) -> dict[str, Any]:
     }
 
 
-def _tell(summary: dict[str, Any]) -> None:
+def _lines(summary: dict[str, Any]) -> list[str]:
+    """Word how training ended and what it is worth."""
     stages = " and ".join(str(epochs) for epochs in summary["epochs"])
-    click.echo(f"{summary['ending']} after {stages} epochs in {summary['seconds']:.1f} s")
+    lines = [f"{summary['ending']} after {stages} epochs in {summary['seconds']:.1f} s"]
     if summary["held_out_accuracy"] is not None:
-        click.echo(
+        lines.append(
             f"right about {summary['held_out_accuracy']:.2%} of {summary['held_out_rows']} rows "
             f"that were held out, of {len(summary['classes'])} classes"
         )
-    else:
+    return [*lines, f"wrote {summary['classifier']}"]
+
+
+def _tell(summary: dict[str, Any], lines: list[str]) -> None:
+    *lines, wrote = lines
+    for line in lines:
+        click.echo(line)
+    if summary["held_out_accuracy"] is None:
         say("note: no rows were held out; gpuae evaluate measures the classifier on others")
-    click.echo(f"wrote {summary['classifier']}")
+    click.echo(wrote)
 
 
 def _end(fitted: Finetuned, output: Path, changed: Path | None) -> None:

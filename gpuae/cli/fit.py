@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from gpuae.cli.base import (
     trust_option,
 )
 from gpuae.cli.columns import column_options
-from gpuae.cli.page import NoPage, live_options
+from gpuae.cli.page import NoPage, live_options, wanted_page
 from gpuae.cli.records import Records, record_options
 from gpuae.cli.settings import read_settings, setting_options
 
@@ -117,7 +116,7 @@ def command(
     own_files = (output, checkpoint, config_path)
     records = Records(log, tensorboard, resume=resume)
     records.check(*own_files, path_of(data), init_from, force=force)
-    with records, _page(live, port, opens=opens) as page:
+    with records, wanted_page(live, port, opens=opens) as page:
         tell_device(config)
         task = _Task.read(config, data, validation_data, init_from, reading, preset, own_files)
         result, changed = task.fit(output, checkpoints, page, records, force=force)
@@ -130,17 +129,6 @@ def command(
         else:
             _tell(lines, verdict)
         _end(result, output, changed)
-
-
-def _page(live: bool, port: int | None, *, opens: bool) -> AbstractContextManager[NoPage]:
-    from gpuae.cli.page import page
-
-    if live:
-        return page(port, opens=opens)
-    for name, given in (("--open", opens), ("--port", port is not None)):
-        if given:
-            raise click.UsageError(f"{name} needs --live, which shows a page")
-    return nullcontext(NoPage())
 
 
 @dataclass(frozen=True)
@@ -206,7 +194,7 @@ class _Task:
             SmallOutput(output, force=force) as out,
             watching(
                 *self._shown(page, x, output, checkpoints),
-                *records.start(self.dataset.notes, partial(self._some, x)),
+                *records.start(self.dataset, x),
             ) as observer,
         ):
             result = self._fitted(x, observer, checkpoints, out)
@@ -234,12 +222,6 @@ class _Task:
 
         subject = (self.dataset.source, output, checkpoints is not None)
         return page.start(subject, self.dataset.notes, sample)
-
-    def _some(self, x: NDArray[Any], count: int) -> NDArray[Any]:
-        """Return at most so many of the rows x (n, d)."""
-        from gpuae.pictures.sample import Sample
-
-        return Sample.of(replace(self.dataset, x=x), count).x
 
     def _fitted(
         self,

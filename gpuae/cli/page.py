@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,7 +58,7 @@ class NoPage:
         self,
         subject: tuple[str, Path, bool],
         notes: Sequence[str],
-        sample: Callable[[], tuple[Sample, str]],
+        sample: Callable[[], tuple[Sample | None, str]],
     ) -> tuple[Observer, ...]:
         """Show a run; return who has to hear of it for that.
 
@@ -69,7 +69,7 @@ class NoPage:
         notes
             What was said before.
         sample
-            Returns rows whose reconstructions are shown, and what to say of them.
+            Returns rows whose reconstructions are shown, if any are, and what to say of them.
         """
         return ()
 
@@ -99,7 +99,7 @@ class Page(NoPage):
         self,
         subject: tuple[str, Path, bool],
         notes: Sequence[str],
-        sample: Callable[[], tuple[Sample, str]],
+        sample: Callable[[], tuple[Sample | None, str]],
     ) -> tuple[Observer, ...]:
         """Say where it is to be seen."""
         from gpuae.cli.progress import describe
@@ -191,6 +191,22 @@ def page(port: int | None, *, opens: bool) -> Iterator[Page]:
         own.close(error)
         raise
     own.close(None)
+
+
+def wanted_page(live: bool, port: int | None, *, opens: bool) -> AbstractContextManager[NoPage]:
+    """Return a page if one is wanted.
+
+    Raises
+    ------
+    UsageError
+        For options of a page that is not.
+    """
+    if live:
+        return page(port, opens=opens)
+    for name, given in (("--open", opens), ("--port", port is not None)):
+        if given:
+            raise click.UsageError(f"{name} needs --live, which shows a page")
+    return nullcontext(NoPage())
 
 
 def _check_installed() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gpuae.model.model import Model
     from gpuae.records.log import Log
     from gpuae.records.tensorboard import TensorBoard
+    from gpuae.storage.dataset import Dataset
     from gpuae.training.history import Observer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -80,17 +82,15 @@ class Records:
 
             check_folder(self._folder, force=again)
 
-    def start(
-        self, notes: Sequence[str], rows: Callable[[int], NDArray[Any]]
-    ) -> tuple[Observer, ...]:
+    def start(self, dataset: Dataset, x: NDArray[Any]) -> tuple[Observer, ...]:
         """Open what is wanted; return who has to hear of the run for that.
 
         Parameters
         ----------
-        notes
-            What was said before.
-        rows
-            Returns at most so many rows.
+        dataset
+            What is trained on,
+        x
+            and its rows (n, d), which can be gathered.
 
         Raises
         ------
@@ -103,13 +103,15 @@ class Records:
 
             opened = logging(self._path, _note, resume=self._resume)
             self._log = self._open.enter_context(opened)
-            for note in notes:
+            for note in dataset.notes:
                 self._log.note(note)
             observers.append(self._log)
         if self._folder is not None:
+            from gpuae.pictures.sample import Sample
             from gpuae.records.tensorboard import writing
 
-            writer = writing(self._folder, rows(ROWS), _note)
+            rows = Sample.of(replace(dataset, x=x), ROWS).x
+            writer = writing(self._folder, rows, _note)
             self._board = self._open.enter_context(writer)
             observers.append(self._board)
         return tuple(observers)

@@ -32,6 +32,40 @@ def classifier(gpuae):
     return iris
 
 
+TUNED = ("finetune", "model.h5", "iris.csv", "-o", "t.h5", *FEW)
+
+
+def test_the_log_has_both_stages_and_ends_with_what_is_printed_as_json(gpuae, classifier):
+    made = gpuae(*TUNED, "--json", "--log", "run.jsonl", "--tensorboard", "board")
+    assert made.code == 0, made.err
+    events = [json.loads(line) for line in Path("run.jsonl").read_text("utf-8").splitlines()]
+    told = [event["stage"] for event in events if event["event"] == "epoch"]
+    assert list(dict.fromkeys(told)) == ["softmax layer", "whole network"]
+    assert events[-1].items() >= {**json.loads(made.out), "event": "end"}.items()
+    assert list(Path("board").iterdir())
+    assert gpuae("verify", "--same", "c.h5", "t.h5").code == 0
+
+
+@pytest.mark.parametrize("path", ["t.h5", "model.h5", "iris.csv"])
+def test_a_log_is_no_other_file_of_the_run(gpuae, classifier, path):
+    refused(gpuae(*TUNED, "--log", path, "--force"), "another file of this run")
+
+
+@pytest.mark.parametrize(("wish", "left"), [("keep", True), ("stop", False)])
+def test_a_button_of_the_page_ends_finetuning(gpuae, classifier, monkeypatch, wish, left):
+    pytest.importorskip("uvicorn")
+    from gpuae.live.run import Asked, Run
+
+    def pressed(run, config, columns, rows):
+        run.asked = Asked(wish)
+
+    monkeypatch.setattr(Run, "training_starts", pressed)
+    made = gpuae(*TUNED, "--live")
+    assert made.code == 130, made.err
+    assert "watch it at http://127.0.0.1:" in made.err
+    assert Path("t.h5").exists() is left
+
+
 def test_a_table_of_classes_has_the_labels_and_their_probabilities(gpuae, classifier):
     assert gpuae("predict", "c.h5", "iris.csv", "-o", "p.csv").code == 0
     with Path("p.csv").open() as file:
