@@ -113,7 +113,9 @@ class Course(Silence):
         """Word how far training is."""
         with self._lock:
             stage = self._curves[-1].name if self._curves else ""
-            epochs = f"epoch {self._epoch} of {self._pace.epochs}" if self._epoch else "the start"
+            epochs = (
+                f"epoch {self._epoch:,} of {self._pace.epochs:,}" if self._epoch else "the start"
+            )
             return f"{stage}, {epochs}" if stage else epochs
 
     def lines(self) -> list[tuple[float, str]]:

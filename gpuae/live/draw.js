@@ -129,7 +129,7 @@ export class LinesFigure {
     this.chart.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.chart.setAttribute("aria-label", this.described());
     const parts = [];
-    for (const tick of log ? powers(low, high) : steps(low, high, 4)) {
+    for (const tick of log ? powers(low, high) : steps(low, high, 6)) {
       const at = this.y.at(tick);
       parts.push(shape("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: at, y2: at }));
       parts.push(shape("text", { x: LEFT - 8, y: at + 4, "text-anchor": "end" }, worded(tick)));
@@ -328,7 +328,8 @@ export function picture(own) {
     figure.append(panel.kind_of === "Tiles" ? tiles(panel) : profiles(panel));
     parts.push(figure);
   }
-  const said = [...own.panels.map((panel) => panel.scale || axes(panel)), ...own.notes].filter(Boolean);
+  const scales = new Set(own.panels.map((panel) => panel.scale || axes(panel)));
+  const said = [...scales, ...own.notes].filter(Boolean);
   parts.push(element("p", "notes", said.map((text) => text[0].toUpperCase() + text.slice(1)).join(". ") + (said.length ? "." : "")));
   return parts;
 }

@@ -66,13 +66,13 @@ class Followed:
             contents, state = read_checkpoint(self._path)
             model = Model.of(contents, self._path)
             self._tell(model, _layer(state), part_of(state, "history"))
-            self._run.headline = f"Checkpoint of {written}"
+            self._run.headline, best = f"Checkpoint of {written}", "the best so far"
         else:
             model = Model.load(self._path)
             records = _records(model.history)
             self._run.follow("", records, len(records))
-            self._run.headline = "A finished model"
-        self._run.weights.put(Seen(model, f"weights of {_kept(model)}, the best so far"))
+            self._run.headline, best = "A finished model", "which were kept"
+        self._run.weights.put(Seen(model, f"weights of {_kept(model)}, {best}"))
         return model
 
     def _tell(self, model: Model, layer: int | None, columns: Columns) -> None:

@@ -42,7 +42,7 @@ const SHOW = {
   },
   progress(own) {
     at("progress").hidden = !own.epochs;
-    at("epoch").textContent = `${own.epoch} of ${own.epochs}`;
+    at("epoch").textContent = `${own.epoch.toLocaleString("en")} of ${own.epochs.toLocaleString("en")}`;
     at("stage").textContent = own.stage ? `epochs, ${own.stage}` : "epochs";
     const seconds = own.seconds;
     figure("loss", own.loss === null ? null : worded(own.loss));

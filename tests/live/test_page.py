@@ -79,9 +79,9 @@ def _address(process):
 def epoch(page, after=0):
     """Wait for an epoch after that one and return its number."""
     for _ in range(400):
-        found = re.match(r"\d+", page.locator("#epoch").text_content())
-        if found and int(found[0]) > after:
-            return int(found[0])
+        found = page.locator("#epoch").text_content().partition(" of ")[0].replace(",", "")
+        if found and int(found) > after:
+            return int(found)
         page.wait_for_timeout(25)
     pytest.fail(f"no epoch after {after}")
 
