@@ -436,7 +436,7 @@ def _kept(summary: dict[str, Any]) -> str:
 
 
 def _with_advice(lines: list[str], verdict: Verdict | None) -> list[str]:
-    return [*lines, verdict.advice] if verdict and verdict.advice else lines
+    return [*lines[:-1], verdict.advice, lines[-1]] if verdict and verdict.advice else lines
 
 
 def _tell(lines: list[str], verdict: Verdict | None) -> None:

@@ -67,19 +67,17 @@ class Records:
         OutputError
             Saying which.
         """
-        from gpuae.storage.locked_file import real_path
-
         again = force or self._resume
         if self._path is not None:
             from gpuae.storage.temporary import check_distinct, check_output
 
-            if any(own is not None and real_path(own) == real_path(self._path) for own in others):
-                raise click.UsageError(f"--log: {self._path} is another file of this run; give two")
+            _check_other("--log", self._path, *others)
             check_distinct(self._path, *others)
             check_output(self._path, again)
         if self._folder is not None:
             from gpuae.records.tensorboard import check_folder
 
+            _check_other("--tensorboard", self._folder, self._path, *others)
             check_folder(self._folder, force=again)
 
     def start(self, dataset: Dataset, x: NDArray[Any]) -> tuple[Observer, ...]:
@@ -141,6 +139,14 @@ class Records:
         elif error is not None:
             self.tell({"ending": "failed", "error": str(error) or type(error).__name__})
         self._open.close()
+
+
+def _check_other(option: str, path: Path, *others: Path | None) -> None:
+    """Refuse a path that another file of the run has, even where neither is there yet."""
+    from gpuae.storage.locked_file import real_path
+
+    if any(own is not None and real_path(own) == real_path(path) for own in others):
+        raise click.UsageError(f"{option}: {path} is another file of this run; give two")
 
 
 def _note(message: str) -> None:

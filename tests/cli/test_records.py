@@ -84,6 +84,16 @@ def test_a_log_that_cannot_be_is_refused_before_any_work(gpuae, tmp_path, path, 
     assert not (tmp_path / "m.h5").exists()
 
 
+@pytest.mark.parametrize("folder", ["m.h5", "run.jsonl", "c.h5"])
+def test_a_folder_that_has_the_name_of_a_file_of_the_run_is_refused(gpuae, tmp_path, folder):
+    files = ("--log", "run.jsonl", "--checkpoint", "c.h5")
+    made = gpuae(*FIT, *files, "--tensorboard", folder)
+    assert made.code == 2
+    assert "--tensorboard" in made.err
+    assert "another file of this run" in made.err
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
+
+
 def test_a_folder_of_another_run_is_refused_before_any_work(gpuae, tmp_path):
     (tmp_path / "board").mkdir()
     (tmp_path / "board" / "events").write_text("")
