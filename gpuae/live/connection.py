@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-MOST_CONNECTIONS = 64
+MOST_CONNECTIONS, MOST_WAITING = 32, 16
 """At a time: each takes a file of this process, which training needs for its own."""
 PATIENCE_SECONDS = 5.0
 """How long nothing may be asked."""

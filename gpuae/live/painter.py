@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from gpuae.errors import GpuaeError
 from gpuae.live.board import Board
 from gpuae.live.packed import packed, packed_panel
@@ -85,7 +87,8 @@ class Painter:
     def _picture(self, name: str, seen: Seen, draw: Callable[[Model], Picture]) -> None:
         shown: dict[str, Any]
         try:
-            shown = packed(draw(seen.model))
+            with np.errstate(all="ignore"):  # training says itself that it has diverged
+                shown = packed(draw(seen.model))
         except GpuaeError as error:
             shown = {"problem": str(error)}
         except Exception as error:  # training goes on, whatever cannot be drawn

@@ -16,7 +16,7 @@ import uvicorn
 from gpuae.errors import OutputError
 from gpuae.live.application import application
 from gpuae.live.board import Board
-from gpuae.live.connection import MOST_CONNECTIONS, Connection
+from gpuae.live.connection import MOST_WAITING, Connection
 from gpuae.live.painter import Painter
 from gpuae.live.run import Asked, Outcome, Run
 
@@ -40,7 +40,7 @@ def listen(port: int) -> socket.socket:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((HOST, port))
-        taken.listen()  # so that whoever has the address at once only has to wait
+        taken.listen(MOST_WAITING)  # so that whoever has the address at once only has to wait
     except OSError as error:
         taken.close()
         raise OutputError(
@@ -90,7 +90,7 @@ class Server:
             uvicorn.Config(
                 application(self._board, token, self._tickets, ask),
                 http=Connection,
-                backlog=MOST_CONNECTIONS,
+                backlog=MOST_WAITING,
                 timeout_graceful_shutdown=1,
                 ws="none",
                 lifespan="off",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gpuae import encoding
 from gpuae.config import Config
-from gpuae.errors import OutputError
+from gpuae.errors import GpuaeError, OutputError
 from gpuae.model.model import Model
 from gpuae.pictures.mosaic import mosaic
 from gpuae.pictures.picture import Tiles
@@ -167,6 +167,12 @@ class TensorBoard(Silence):
         self._write(model)
 
     def _write(self, model: Model) -> None:
+        if not np.isfinite(model.parameters).all():
+            return  # training says itself that it has diverged
+        with np.errstate(all="ignore"), suppress(GpuaeError):
+            self._write_pictures(model)
+
+    def _write_pictures(self, model: Model) -> None:
         for layer, values in enumerate(_codes(model, self._rows), start=1):
             self._write_histogram(f"layer_{layer}/code", values)
         for layer, own in enumerate(model.network.views(model.parameters), start=1):

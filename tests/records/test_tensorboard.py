@@ -1,6 +1,7 @@
 """Event files for TensorBoard: what is in them, read by TensorBoard's own format."""
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from gpuae.config import Config
 from gpuae.errors import OutputError
 from gpuae.records import tensorboard
 from gpuae.training.fitting import fit
+from gpuae.training.history import EpochRecord
 
 SETTINGS = {"hidden": (4,), "depth": 1, "epochs": 3, "batch_size": 16, "folds": 1, "patience": 5}
 
@@ -84,6 +86,17 @@ def test_the_last_that_is_drawn_is_the_model_that_is_kept(x, tmp_path):
     weight = model.network.views(model.parameters)[0].weight
     assert step == 3
     np.testing.assert_allclose((last.histo.min, last.histo.max), (weight.min(), weight.max()))
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 1e38])
+def test_weights_of_which_no_picture_can_be_made_end_nothing(x, tmp_path, weight):
+    with tensorboard.writing(tmp_path / "run", x[:20], pytest.fail) as observer:
+        model = fit(x, Config.parse(SETTINGS)).model
+        lost = replace(model, parameters=np.full_like(model.parameters, weight))
+        observer.epoch_done(EpochRecord(1, 0.5, 0.5, 0.1, 1.0))
+        observer.between_steps(lambda: lost)
+        observer.epoch_done(EpochRecord(2, 0.4, 0.5, 0.1, 1.0))
+    assert [step for step, _ in values(tmp_path / "run")["loss"]] == [1, 2]
 
 
 def test_a_full_disk_ends_the_file_and_not_the_run(x, tmp_path, monkeypatch):
