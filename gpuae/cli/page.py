@@ -233,7 +233,7 @@ def _open(server: Server) -> None:
 
 def _wait(server: Server) -> None:
     """Wait for a browser that was opened, until Ctrl-C: all else is done."""
-    if server.awaited:
-        say("waiting for the browser to show the page; Ctrl-C ends that")
-        with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt):
+        if server.awaited:
+            say("waiting for the browser to show the page; Ctrl-C ends that")
             server.wait()

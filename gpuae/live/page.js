@@ -104,7 +104,7 @@ async function press(wish) {
 
 function lost() {
   if (ended) source.close();
-  else state("lost", "Connection lost, trying again");
+  else state("lost", source.readyState === EventSource.CLOSED ? "Connection lost" : "Connection lost, trying again");
 }
 
 const source = new EventSource("events");

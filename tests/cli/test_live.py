@@ -110,6 +110,19 @@ def test_a_browser_that_comes_when_training_has_ended_still_shows_it(gpuae, data
     assert "nobody opened" not in done.err
 
 
+def test_ctrl_c_ends_the_waiting_for_a_browser_and_nothing_else(gpuae, data, monkeypatch):
+    def interrupted(server):
+        assert server.awaited
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(webbrowser, "open", lambda address: True)
+    monkeypatch.setattr("gpuae.live.server.Server.wait", interrupted)
+    done = gpuae(*FIT, "--live", "--open")
+    assert done.code == 0, done.err
+    assert "waiting for the browser" in done.err
+    assert not threads()
+
+
 def test_data_that_cannot_be_read_leave_no_server_behind(gpuae):
     refused(gpuae("fit", "none.csv", "-o", "m.h5", "--live"), "none.csv")
     assert not threads()
