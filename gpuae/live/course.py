@@ -139,7 +139,7 @@ class Course(Silence):
                 "left": None if in_turn else left,
                 "loss": _finite(last.loss if last else None),
                 "val_loss": _finite(last.val_loss if last else None),
-                "seconds": self.seconds if self._trained is None else self._trained,
+                "seconds": self.seconds if self._trained is None else _finite(self._trained),
             }
 
     def panels(self) -> list[Lines]:

@@ -85,10 +85,13 @@ class Followed:
 
 
 def _records(columns: Columns) -> list[EpochRecord]:
-    """Return the epochs of a history; none where it is one of other quantities."""
+    """Return the epochs of a history; none where it has other quantities, or no numbers."""
     history = History()
     if columns.keys() >= set(NAMES):
-        history.restore({name: np.atleast_1d(columns[name]) for name in NAMES})
+        own = {name: np.atleast_1d(columns[name]) for name in NAMES}
+        kinds = {values.dtype.kind for values in own.values()}
+        if kinds <= {"i", "u", "f"} and own["epoch"].dtype.kind != "f":
+            history.restore(own)
     return history.records
 
 

@@ -9,7 +9,9 @@ import pytest
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.live import followed as module
+from gpuae.live.board import Board
 from gpuae.live.followed import Followed
+from gpuae.live.painter import Painter
 from gpuae.live.run import Run, Subject
 from gpuae.storage.checkpoint_file import read_checkpoint
 from gpuae.training.checkpoint import Checkpoints, Interval
@@ -127,3 +129,25 @@ def test_a_damaged_file_is_an_error_until_another_is_in_its_place(x, tmp_path):
     assert followed.look() is None
     train(path, x)
     assert followed.look() is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "epochs"),
+    [
+        ("seconds", [np.nan, 1.0, np.inf, 1.0], 4),
+        ("loss", [b"<script>"] * 4, 0),
+        ("epoch", [np.nan] * 4, 0),
+    ],
+)
+def test_a_history_that_makes_no_sense_ends_no_page(x, tmp_path, name, values, epochs):
+    path = tmp_path / "model.h5"
+    model = fit(x, Config(**SETTINGS)).model
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        del file[f"train/history/{name}"]
+        file[f"train/history/{name}"] = values
+    run, followed = watched(path)
+    assert followed.look() is not None
+    board = Board()
+    Painter(run, board).finish()
+    assert run.progress()["epoch"] == epochs
