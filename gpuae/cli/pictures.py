@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpuae.cli.base import say
-from gpuae.printable import printable
+from gpuae.printable import one_line
 
 if TYPE_CHECKING:
     from gpuae.cli.rows import Job
     from gpuae.dimensions import Dimensions
+    from gpuae.errors import InputError
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
     from gpuae.pictures.picture import Picture
@@ -79,22 +80,34 @@ class Asked:
 
 
 def draw(kinds: tuple[str, ...], options: dict[str, Any], *, lenient: bool) -> None:
-    """Draw pictures of these kinds; with `lenient` say of those that there are not why so."""
+    """Draw pictures of these kinds; of several say why some cannot be drawn, and draw the others.
+
+    Unless `lenient`, that is an error in the end.
+
+    Raises
+    ------
+    InputError
+        Where there is no such picture of this model and these rows.
+    """
     asked = Asked(options)
     files = _files(kinds, asked)
     if lenient and asked.data is None:
         kinds = tuple(kind for kind in kinds if kind not in NEED_ROWS)
     show = _shower(options) if not options["outputs"] else None
-    for number, kind in enumerate(kinds):
-        picture = _picture(kind, asked, lenient=lenient)
+    missing = []
+    for number, (kind, picture) in enumerate(_pictures(kinds, asked)):
         if picture is None:
+            missing.append(kind)
             continue
         if show is not None:
             click.echo("\n" * (number > 0), nl=False)
             show(picture)
+            click.echo()
         else:
             _save(picture, kind, files[kind], force=options["force"])
-        click.echo(printable(f"\n{picture.description}" if show else picture.description))
+        click.echo(one_line(picture.description))
+    if missing and not lenient:
+        raise _not_drawn(missing)
 
 
 def _shower(options: dict[str, Any]) -> Callable[[Picture], None]:
@@ -104,16 +117,34 @@ def _shower(options: dict[str, Any]) -> Callable[[Picture], None]:
     return Screen.of_output(only_characters=options["characters"]).show
 
 
-def _picture(kind: str, asked: Asked, *, lenient: bool) -> Picture | None:
-    from gpuae.errors import GpuaeError
+def _pictures(kinds: tuple[str, ...], asked: Asked) -> Iterator[tuple[str, Picture | None]]:
+    """Yield the picture of each kind; of several None for one that cannot be drawn, with a note.
 
-    try:
-        return PICTURES[kind](asked)
-    except GpuaeError as error:
-        if not lenient:
-            raise
-        say(f"note: no {kind}: {error}")
-        return None
+    What no picture could be drawn of is refused before the first one.
+    """
+    from gpuae.errors import ConfigError, InputError
+
+    if len(kinds) == 1:
+        yield kinds[0], PICTURES[kinds[0]](asked)
+        return
+    _ = asked.model
+    for kind in kinds:
+        try:
+            picture = PICTURES[kind](asked)
+        except (ConfigError, InputError) as error:
+            say(f"note: no {kind}: {error}")
+            yield kind, None
+        else:
+            yield kind, picture
+
+
+def _not_drawn(kinds: list[str]) -> InputError:
+    from gpuae.errors import InputError
+
+    return InputError(
+        f"{', '.join(kinds)}: not drawn, for the reason above; leave out of the list what this "
+        "model does not have"
+    )
 
 
 def _files(kinds: tuple[str, ...], asked: Asked) -> dict[str, list[Path]]:

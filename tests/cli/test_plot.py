@@ -121,6 +121,40 @@ def test_of_all_that_cannot_be_drawn_it_is_said_why(gpuae, rows, saved):
     refused(gpuae("plot", "history", "m.h5"), "history")
 
 
+def test_of_a_list_the_others_are_drawn_before_one_that_cannot_be_is_an_error(gpuae, rows, saved):
+    np.save("rows.npy", rows)
+    assert gpuae("fit", "rows.npy", "-o", "m.h5", "--hidden", 2, "--epochs", 0).code == 0
+    done = gpuae("plot", "weights,history,onehot", "m.h5", "-o", "{kind}.png")
+    assert done.code == 2
+    assert "note: no history: " in done.err
+    assert "Error: history: not drawn" in done.err
+    assert {path.stem for path in Path().glob("*.png")} == {"weights", "onehot"}
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("all", "no.h5"), "no.h5"),
+        (("all", "model.h5", "no.npy"), "no.npy"),
+        (("weights,codes", "no.h5", "rows.npy"), "no.h5"),
+        (("weights,codes", "model.h5", "no.npy"), "no.npy"),
+    ],
+)
+def test_what_no_picture_can_be_drawn_of_is_refused_once(gpuae, model, saved, given, named):
+    refused(gpuae("plot", *given, "-o", "{kind}.png"), named)
+    assert not list(Path().glob("*.png"))
+
+
+def test_a_name_with_a_line_break_stays_on_its_line(gpuae, rows):
+    header = ",".join(f'"a{number}\nb"' for number in range(rows.shape[1]))
+    lines = (",".join(map(str, row)) for row in rows)
+    Path("rows.csv").write_text("\n".join([header, *lines]))
+    assert gpuae("fit", "rows.csv", "-o", "m.h5", "--hidden", 2, "--epochs", 0).code == 0
+    said = gpuae("plot", "weights", "m.h5").out
+    assert "\\nb (" in said
+    assert "\nb (" not in said
+
+
 def test_what_is_there_is_not_replaced_without_force(gpuae, model, saved):
     Path("b.png").write_text("mine")
     refused(gpuae("plot", "history", "model.h5", "-o", "a.png", "-o", "b.png"), "b.png", "--force")
