@@ -49,6 +49,19 @@ def test_the_page_never_scrolls_sideways_and_asks_for_nothing(opened, width):
     assert heard == []
 
 
+@pytest.mark.parametrize("kind", ["", "small", "wide", "small worded"])
+def test_no_drawing_is_wider_than_a_phone(opened, kind):
+    page, _ = opened(360)
+    page.evaluate(
+        """kind => document.querySelectorAll(".panel").forEach(own => {
+            own.className = `panel ${kind}`;
+            own.style.setProperty("--width", "3.4in");
+        })""",
+        kind,
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
 def test_names_are_shown_as_they_are_in_tables_and_in_drawings(opened):
     page, _ = opened(1280)
     assert page.evaluate("document.scripts.length") == 0
