@@ -59,10 +59,7 @@ class _Course:
         """Read the history of a model."""
         loss = model.history.get("loss")
         if loss is None or not len(loss):
-            raise InputError(
-                "the model has no history of training: it has no epochs, for none was asked for or "
-                "better than its start, or gpuae stack made it; give one that was trained"
-            )
+            raise InputError(f"the model has no history of training: {_why_none(model)}")
         nothing = np.full(len(loss), np.nan)
 
         def recorded(name: str, otherwise: Vector = nothing) -> Vector:
@@ -100,6 +97,18 @@ class _Course:
         if not self.held_out:
             return text
         return f"{text}, with a validation loss of {self.at_kept(self.val_loss):.4g}"
+
+
+def _why_none(model: Model) -> str:
+    """Return why there are no epochs, and what to do."""
+    if model.config.epochs == 0:
+        return "it was made with epochs=0; give one that was trained"
+    if model.attributes.get("best_epoch") == 0:
+        return (
+            "no epoch was better for held-out rows than its start, which was kept; gpuae fit with "
+            "--log FILE records all epochs"
+        )
+    return "it has no epochs, as one that gpuae stack made; give one that was trained"
 
 
 def _went(loss: Vector) -> str:

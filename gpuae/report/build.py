@@ -105,8 +105,7 @@ def _check_comparable(subjects: Sequence[Subject]) -> None:
 def _model(measured: Measured) -> ModelReport:
     subject = measured.subject
     model, sample = subject.model, subject.sample()
-    rebuilds = model.classification is None
-    scores = _scores(subject) if rebuilds else None
+    best_and_worst, unusual = _single_rows(subject)
     return ModelReport(
         name=subject.name,
         finding=measured.finding,
@@ -115,19 +114,22 @@ def _model(measured: Measured) -> ModelReport:
         settings=training.settings(model),
         pictures=tuple(pictures(subject, sample)),
         figures=measured.tables,
-        extremes=extremes(subject, scores) if scores else Part(),
-        outliers=outlying(subject, scores) if scores else Part(),
+        extremes=best_and_worst,
+        outliers=unusual,
         neighbours=_neighbours(subject),
         origin=origin(subject),
     )
 
 
-def _scores(subject: Subject) -> Scores | None:
-    """Return scores of all rows, unless some are no numbers or cannot be had."""
+def _single_rows(subject: Subject) -> tuple[Part, Part]:
+    """Return rows that are rebuilt best and worst, and unusual ones; of a classifier nothing."""
+    if subject.model.classification is not None:
+        return Part(), Part()
     try:
-        return Scores.of(subject)
-    except GpuaeError:
-        return None
+        scores = Scores.of(subject)
+        return extremes(subject, scores), outlying(subject, scores)
+    except GpuaeError as error:  # such as errors beyond all bounds
+        return Part((f"Errors of single rows are not known: {error}.",)), Part()
 
 
 def _neighbours(subject: Subject) -> Part:

@@ -66,11 +66,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture with its heading and a line on how to read it."""
+    """A picture with its heading and a line on how to read it, or on why there is none."""
 
     heading: str
     how: str
-    picture: Picture
+    picture: Picture | None
 
 
 @dataclass(frozen=True)

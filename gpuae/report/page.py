@@ -78,13 +78,13 @@ def panels(picture: Picture) -> list[Picture]:
     ]
 
 
-def side_by_side(models: Sequence[ModelReport]) -> list[tuple[Shown, list[tuple[str, Picture]]]]:
-    """Return the pictures of all models by heading: the first one, then all with their models."""
+def side_by_side(models: Sequence[ModelReport]) -> list[tuple[str, str, list[tuple[str, Shown]]]]:
+    """Return the pictures of all models by heading: it, how to read them, all with their models."""
     shown = [(model.name, own) for model in models for own in model.pictures]
-    first = {own.heading: own for _, own in reversed(shown)}
+    how = {own.heading: own.how for _, own in reversed(shown) if own.picture is not None}
     order = dict.fromkeys(own.heading for _, own in shown)
     return [
-        (first[heading], [(name, own.picture) for name, own in shown if own.heading == heading])
+        (heading, how.get(heading, ""), [own for own in shown if own[1].heading == heading])
         for heading in order
     ]
 

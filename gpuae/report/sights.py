@@ -28,14 +28,14 @@ _Draw: TypeAlias = Callable[[Subject, Sample], Picture]
 
 
 def pictures(subject: Subject, sample: Sample) -> Iterator[Shown]:
-    """Yield them in the order of the page; one that cannot be drawn is left out."""
+    """Yield them in the order of the page; where one cannot be drawn, why not."""
     for heading, how, draw, rebuilds in _ALL:
         if rebuilds and subject.model.classification is not None:
             continue
         try:
             yield Shown(heading, how, draw(subject, sample))
-        except GpuaeError:  # such as no history, or values beyond all bounds
-            continue
+        except GpuaeError as error:  # such as no history, or values beyond all bounds
+            yield Shown(heading, f"There is no such picture: {error}.", None)
 
 
 def _weights(subject: Subject, sample: Sample) -> Picture:

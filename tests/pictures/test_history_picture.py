@@ -155,3 +155,17 @@ def test_stages_of_a_classifier_are_told_apart(model, x):
 def test_a_model_without_history_is_refused_in_a_sentence(model, recorded):
     with pytest.raises(InputError, match=r"has no history of training.*give one"):
         history(replace(model, history=recorded))
+
+
+@pytest.mark.parametrize(
+    ("settings", "attributes", "reason"),
+    [
+        ({"epochs": 0}, {"best_epoch": 0}, "it was made with epochs=0"),
+        ({"epochs": 3}, {"best_epoch": 0}, "no epoch was better.*--log FILE"),
+        ({"epochs": 3}, {}, "gpuae stack"),
+    ],
+)
+def test_why_there_is_no_history_is_said(model, settings, attributes, reason):
+    config = model.config.model_copy(update=settings)
+    with pytest.raises(InputError, match=reason):
+        history(replace(model, config=config, attributes=attributes, history={}))

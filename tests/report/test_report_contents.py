@@ -105,6 +105,25 @@ def test_errors_in_different_units_have_no_best(usual, subject_of):
     assert "mean squared error, as the network sees them" not in marked
 
 
+def test_a_picture_that_cannot_be_drawn_has_its_place_and_a_reason(usual):
+    untrained = replace(usual, model=replace(usual.model, history={}))
+    (own,) = build([untrained]).models
+    (course,) = (shown for shown in own.pictures if shown.heading == "The course of training")
+    assert course.picture is None
+    assert course.how.startswith("There is no such picture: the model has no history of training")
+
+
+def test_single_rows_whose_errors_are_not_known_are_said_to_be_so(usual, monkeypatch):
+    def refuse(*_):
+        raise InputError("row 3 is beyond all bounds")
+
+    monkeypatch.setattr("gpuae.report.build.extremes", refuse)
+    (own,) = build([usual]).models
+    assert own.extremes.text == (
+        "Errors of single rows are not known: row 3 is beyond all bounds.",
+    )
+
+
 def test_models_of_other_columns_are_refused(usual, subject_of):
     unnamed = subject_of()
     with pytest.raises(InputError, match="columns of other names"):
