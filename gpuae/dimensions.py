@@ -28,7 +28,7 @@ from gpuae.errors import ConfigError
 from gpuae.training.fitting import fit
 from gpuae.training.history import Silence
 from gpuae.training.unseen import Unseen, unseen_errors
-from gpuae.verdict import percent
+from gpuae.words import counted, percent
 
 MOST_UNITS = 64
 """Larger codes are tried only if they are asked for."""
@@ -79,7 +79,7 @@ class Dimensions:
                 "common, or training found too little of it"
             )
         text = (
-            f"{_counted(self.suggested, 'code unit')}: {percent(self.suggested_explained_variance)}"
+            f"{counted(self.suggested, 'code unit')}: {percent(self.suggested_explained_variance)}"
             f" of the variance of {self.rows} unseen rows is explained; "
         )
         if self.suggested == self.sizes[-1].code_size < self.largest:
@@ -92,7 +92,7 @@ class Dimensions:
     def pca_sentence(self) -> str:
         """Return the same of PCA."""
         share = percent(self.pca_suggested_explained_variance)
-        components = _counted(self.pca_suggested, "component")
+        components = counted(self.pca_suggested, "component")
         return f"PCA by the same rule: {components}, which explain {share}"
 
 
@@ -289,7 +289,3 @@ def next_between(tried: Mapping[int, object], best: int) -> int | None:
     ]
     width, side = max(gaps)
     return None if width <= max(1, best // RESOLUTION) else best + side * (width // 2)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"

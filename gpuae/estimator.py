@@ -64,7 +64,7 @@ class Autoencoder(CodingEstimator):
     >>> digits = load_digits().data.astype("uint8")
     >>> model = Autoencoder(hidden=8).fit(digits)
     >>> print(model.verdict_)  # doctest: +ELLIPSIS
-    explains 8...% of the variance of 1797 unseen rows; PCA with 8 components 6...%
+    explains 8...% of the variance of 1,797 unseen rows; PCA with 8 components 6...%
     >>> model.transform(digits).shape
     (1797, 8)
 

@@ -20,6 +20,7 @@ from gpuae.storage.pages import gathered
 from gpuae.training.fitting import Fit
 from gpuae.training.held_out import MEASURED_ROWS
 from gpuae.training.trainer import Ending
+from gpuae.words import counted, percent
 
 FEWEST_ROWS = 2
 """A single row has no variance."""
@@ -30,7 +31,6 @@ POOR_ALONE = 0.5
 FEW_STEPS, SMALL_BATCH = 20, 32
 """An epoch with fewer steps of more rows than that could have more."""
 NOTICEABLE = 0.01
-LOWEST_SHOWN = -10.0
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,12 @@ class Verdict:
     scale_free: bool = False
     """Whether nobody asked for rows of the right length."""
     standing: Standing = Standing.CONSTANT
-    which: str = "unseen rows"
-    """What the rows are called."""
+    which: str = "unseen row"
+    """What one of the rows is called."""
 
     @classmethod
     def of(
-        cls, figures: Sequence[Evaluation], course: Course, which: str = "unseen rows"
+        cls, figures: Sequence[Evaluation], course: Course, which: str = "unseen row"
     ) -> Verdict:
         """Word the figures of one or more sets of rows."""
         preprocessed = Figures.of(figures, "preprocessed_")
@@ -170,9 +170,12 @@ class Verdict:
         )
 
     def __str__(self) -> str:
+        rows = counted(self.rows, self.which)
         if self.constant:
-            return f"the {self.rows} {self.which} are all but the same: no variance to explain"
-        seen, rows = self.preprocessed, f"{self.rows} {self.which}"
+            if self.rows == 1:
+                return f"a single {self.which} has no variance to explain"
+            return f"the {rows} are all but the same: no variance to explain"
+        seen = self.preprocessed
         if self.scale_free:
             return (
                 f"explains {percent(self.explained_loss or 0.0)} of the {self.share_of} of {rows}"
@@ -187,7 +190,7 @@ class Verdict:
         if seen.pca_explained_variance is not None:
             share = percent(seen.pca_explained_variance)
             fitted = ", which is fitted to that," if self.share_of else ""
-            text += f"; PCA with {self.pca_components} components{fitted} {share}"
+            text += f"; PCA with {counted(self.pca_components, 'component')}{fitted} {share}"
         return f"{text}{self._other_units()}"
 
     __repr__ = __str__
@@ -245,13 +248,6 @@ def _measured(fit: Fit) -> list[Evaluation]:
         for trial in fit.trials
         if len(trial.rows) >= FEWEST_ROWS
     ]
-
-
-def percent(share: float) -> str:
-    """Word a share of variance; nobody reads a very negative one."""
-    if share < LOWEST_SHOWN:
-        return f"less than {LOWEST_SHOWN:.0%}"
-    return f"{round(share, 3) + 0.0:.1%}"  # never −0.0
 
 
 def remedies(course: Course) -> str:

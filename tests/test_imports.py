@@ -15,7 +15,7 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "functions", "printable"},
+    {"errors", "functions", "printable", "words"},
     {"config", "defaults", "finetune_config", "memory", "presets"},
     {"backends", "storage"},
     {"model"},

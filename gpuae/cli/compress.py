@@ -173,7 +173,7 @@ def _plain(sizes: Sizes, errors: Errors) -> dict[str, Any]:
 
 def _lines(sizes: Sizes, errors: Errors) -> list[tuple[str, str]]:
     """Word the figures for a person."""
-    from gpuae.verdict import percent
+    from gpuae.words import percent
 
     none = "the rows are all the same"
     explained = errors.explained_variance

@@ -95,7 +95,7 @@ def search(
 
 
 def _line(size: Size) -> str:
-    from gpuae.verdict import percent
+    from gpuae.words import percent
 
     own, pca = percent(size.explained_variance), percent(size.pca_explained_variance)
     return f"{size.code_size:>9}  {own:>11}  {pca:>6}  {size.seconds:>7.1f}"

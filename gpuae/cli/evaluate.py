@@ -77,8 +77,10 @@ def command(
 
 def table_rows(figures: Evaluation) -> list[tuple[str, str]]:
     """Word the figures for a person: of the units that the network sees, then of the data's own."""
+    from gpuae.words import counted
+
     k = figures.code_size
-    pca = f"  of PCA with {figures.pca_components} components"
+    pca = f"  of PCA with {counted(figures.pca_components, 'component')}"
     return [
         ("loss", _loss(figures)),
         ("", "preprocessed  in the data's own units"),
@@ -95,7 +97,7 @@ def table_rows(figures: Evaluation) -> list[tuple[str, str]]:
 
 
 def _loss(figures: Evaluation) -> str:
-    from gpuae.verdict import percent
+    from gpuae.words import percent
 
     if figures.explained_loss is None:
         return f"{figures.loss:.6g}"
@@ -108,6 +110,6 @@ def _both(figures: Evaluation, name: str, word: Callable[[float], str]) -> str:
 
 
 def _shares(figures: Evaluation, name: str) -> str:
-    from gpuae.verdict import percent
+    from gpuae.words import percent
 
     return _both(figures, name, percent) if figures.variance else "the rows are all but the same"

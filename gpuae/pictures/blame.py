@@ -10,7 +10,7 @@ from gpuae.outliers import column_names
 from gpuae.pictures.geometry import Geometry, numbers_in
 from gpuae.pictures.picture import Axes, Panel, Profiles, Vector
 from gpuae.pictures.sample import Sample
-from gpuae.verdict import percent
+from gpuae.words import percent
 
 MOST_COLUMNS = 10
 """With a bar and a name."""
@@ -26,7 +26,9 @@ def blame(model: Model, sample: Sample, scores: Vector, shares: Shares) -> Panel
     captions = tuple(
         f"{score:.3g}, {name}" for score, name in zip(scores, sample.names(), strict=True)
     )
-    title = f"What makes the {len(scores)} worst rows so"
+    title = "What makes the worst row so"
+    if len(scores) > 1:
+        title = f"What makes the {len(scores)} worst rows so"
     if geometry.kind == "images":
         return _images(geometry, title, sample, shares, captions)
     if geometry.kind == "bars" or _is_named(model):

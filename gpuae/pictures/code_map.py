@@ -17,7 +17,7 @@ from gpuae.pictures.codes import codes_of
 from gpuae.pictures.colouring import Colouring, colouring
 from gpuae.pictures.picture import Axes, Picture, Points, Vector
 from gpuae.pictures.sample import SEED, Sample
-from gpuae.verdict import percent
+from gpuae.words import counted, percent
 
 Code: TypeAlias = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ def code_map(
         colour=coloured.what,
     )
     notes = (*sample.notes, *place.notes, *coloured.notes)
-    sentence = f"{len(code):,} rows {place.sentence}{_coloured(coloured)}."
+    sentence = f"{counted(len(code), 'row')} {place.sentence}{_coloured(coloured)}."
     return Picture("Map of the codes", (points,), sentence, notes, across=1)
 
 

@@ -25,7 +25,7 @@ from gpuae.pictures.picture import (
     Vector,
 )
 from gpuae.pictures.sample import Sample
-from gpuae.verdict import percent
+from gpuae.words import counted, percent
 
 MOST_ROWS = 5000
 LOG_FROM = 100.0
@@ -128,7 +128,7 @@ class _Facts:
         """Return the figures in words."""
         zeros = percent(self.zeros / self.zero.size)
         text = (
-            f"{_counted(self.units, 'code unit')} in {_counted(rows, 'row')}: {zeros} of all "
+            f"{counted(self.units, 'code unit')} in {counted(rows, 'row')}: {zeros} of all "
             f"activations are exactly 0, units active a row {self.active_per_row:.1f}, dead units "
             f"{len(self.dead):,}."
         )
@@ -161,10 +161,6 @@ class _Facts:
             f"{count} dead, of a magnitude of at most {ACTIVE:g} in all these rows (counted from "
             f"0): {some}{more}",
         )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _rho(model: Model) -> float | None:

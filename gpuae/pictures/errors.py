@@ -20,6 +20,7 @@ from gpuae.pictures.blame import blame, reason
 from gpuae.pictures.picture import Axes, Histogram, Level, Picture, Vector
 from gpuae.pictures.sample import Sample
 from gpuae.storage import guard, reading, schema
+from gpuae.words import counted
 
 MOST_ROWS = 10_000
 WORST = 8
@@ -126,11 +127,11 @@ def _shares(model: Model, sample: Sample, machine: dict[str, Any]) -> NDArray[np
 
 def _sets(scores: Vector, model: Model | None = None) -> dict[str, Vector]:
     """Return these scores, and those of held-out rows where the model has kept some."""
-    sets = {f"these {len(scores):,} rows": scores}
+    sets = {f"these {len(scores):,} rows" if len(scores) > 1 else "this row": scores}
     kept = None if model is None else model.calibration
     if kept is not None:
         what = "held-out" if kept.held_out else "training"
-        sets[f"{len(kept.scores):,} {what} rows"] = kept.scores
+        sets[counted(len(kept.scores), f"{what} row")] = kept.scores
     return sets
 
 
@@ -171,7 +172,7 @@ def _edges(sets: Mapping[str, Vector], level: float | None) -> Vector:
 def _sentence(scores: Vector, level: float | None) -> str:
     middle, high, top = np.quantile(scores, [0.5, 0.99, 1])
     text = (
-        f"Errors of rows, {len(scores):,} of them: the middle one is {middle:.4g}, one in a "
+        f"Errors of {counted(len(scores), 'row')}: the middle one is {middle:.4g}, one in a "
         f"hundred is above {high:.4g}, and the largest is {top:.4g}."
     )
     if level is None:

@@ -13,7 +13,7 @@ from gpuae.model.unlike import HELD_OUT_ROWS
 from gpuae.pictures.picture import Axes, Level, Lines, Picture, Series, Vector
 from gpuae.training.classifying import HEAD, WHOLE
 from gpuae.training.held_out import HELD_OUT_EXPLAINED, HELD_OUT_PCA
-from gpuae.verdict import percent
+from gpuae.words import counted, percent
 
 LOG_FROM = 10.0
 """Losses of which the largest is so many times the smallest are drawn on a logarithmic scale."""
@@ -88,7 +88,7 @@ class _Course:
     def sentence(self) -> str:
         """Return the course in words, without a full stop."""
         count = len(self.loss)
-        text = f"{count:,} {self.step}{'s' * (count != 1)}: the training loss {_went(self.loss)}"
+        text = f"{counted(count, self.step)}: the training loss {_went(self.loss)}"
         if self.held_out:
             text += f", the validation loss {_went(self.val_loss)}"
         if not self.kept:
@@ -191,7 +191,7 @@ def _levels(model: Model, course: _Course) -> tuple[tuple[Level, ...], tuple[str
 
 def _pca(model: Model) -> str:
     count = model.network.code_size if model.pca is None else model.pca.axes.shape[1]
-    return f"PCA with {count:,} component{'s' * (count != 1)}"
+    return f"PCA with {counted(count, 'component')}"
 
 
 def _boundaries(course: _Course) -> tuple[Level, ...]:

@@ -18,6 +18,7 @@ from gpuae.model.model import Model
 from gpuae.pictures.geometry import Floats, Geometry, span_of
 from gpuae.pictures.picture import Panel, Picture, Vector
 from gpuae.pictures.sample import Sample
+from gpuae.words import counted
 
 TITLE = "Rows and their reconstructions"
 TOGETHER, APART = "Rows", "Differences from the original"
@@ -86,7 +87,7 @@ def reconstructions(
     noisy = noise and model.config.noise != "none" and model.config.of_layer("noise_level", 0) > 0
     rebuilt = rebuild(model, part, noisy=noisy, device=device)
     geometry = Geometry.of(model)
-    notes = (*_counted(sample, part), f"numbers are the {ERROR}", *_of_noise(model, rebuilt))
+    notes = (*_which(sample, part), f"numbers are the {ERROR}", *_of_noise(model, rebuilt))
     panels = _panels(geometry, part.names(), rebuilt)
     return Picture(TITLE, panels, _description(geometry, rebuilt), notes, across=1)
 
@@ -163,7 +164,7 @@ def _figures(errors: Vector) -> tuple[str, ...]:
     return tuple(f"{error:.3g}" for error in errors)
 
 
-def _counted(sample: Sample, part: Sample) -> tuple[str, ...]:
+def _which(sample: Sample, part: Sample) -> tuple[str, ...]:
     if len(part.x) < len(sample.x):
         return (f"shown are the first {len(part.x):,} of {len(sample.x):,} rows",)
     return sample.notes
@@ -183,7 +184,7 @@ def _description(geometry: Geometry, own: Rebuilt) -> str:
     if own.noisy is not None:
         noisy = f", and {own.noise_errors.mean():.3g} of the noisy rows that they were made from"
     return (
-        f"{count:,} {'row' if count == 1 else 'rows'} {geometry.described}, each with its "
+        f"{counted(count, 'row')} {geometry.described}, each with its "
         f"reconstruction. The {ERROR} is {errors.mean():.3g} on average, from "
         f"{errors.min():.3g} to {errors.max():.3g}{noisy}."
     )

@@ -18,6 +18,7 @@ from gpuae.report.likeness import neighbours
 from gpuae.report.ranking import Scores, extremes, outlying
 from gpuae.report.sights import pictures
 from gpuae.report.subject import Subject
+from gpuae.words import counted
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def build(subjects: Sequence[Subject], made_by: str = "") -> Page:
     names = " and ".join(subject.name for subject in subjects)
     return Page(
         title=names,
-        data=f"{subjects[0].rows_name}, {rows:,} rows of {columns:,} columns",
+        data=f"{subjects[0].rows_name}, {counted(rows, 'row')} of {counted(columns, 'column')}",
         models=tuple(_model(own) for own in measured),
         comparison=compare([(own.subject, own.figures) for own in measured])
         if len(measured) > 1

@@ -12,7 +12,7 @@ from gpuae.report import training
 from gpuae.report.contents import Comparison, Table
 from gpuae.report.subject import Subject
 from gpuae.training.fitting import SUITED
-from gpuae.verdict import percent
+from gpuae.words import percent
 
 Own: TypeAlias = tuple[Subject, Evaluation | ClassifierFigures]
 _Line: TypeAlias = tuple[str, tuple[str, ...], frozenset[int]]

@@ -17,9 +17,9 @@ from gpuae.verdict import (
     Figures,
     Standing,
     Verdict,
-    percent,
     remedies,
 )
+from gpuae.words import percent
 
 OF_LABELS = 40
 """Characters of a label in a sentence."""
@@ -43,7 +43,7 @@ def of_autoencoder(subject: Subject, figures: Evaluation, notes: Sequence[str]) 
     Of rows that it was trained on, what was held out in training decides, where that is known.
     """
     course = Course.of_model(subject.model)
-    verdict = Verdict.of([figures], course, which="rows")
+    verdict = Verdict.of([figures], course, which="row")
     standing, decisive, where = verdict.standing, verdict.preprocessed, ""
     held_out = _held_out(subject.model)
     by_loss = verdict.explained_loss is not None

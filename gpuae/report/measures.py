@@ -8,7 +8,7 @@ from typing import Any
 from gpuae.classification import ClassifierFigures
 from gpuae.evaluation import Evaluation
 from gpuae.report.contents import Table
-from gpuae.verdict import percent
+from gpuae.words import counted, percent
 
 MOST_CLASSES = 40
 """More make no table of a confusion that anybody reads."""
@@ -16,8 +16,8 @@ MOST_CLASSES = 40
 
 def of_autoencoder(figures: Evaluation) -> tuple[Table, ...]:
     """Return errors beside PCA in both units, and what is to say of loss and code."""
-    size = f"{figures.rows:,} rows of {figures.columns:,} columns"
-    pca = f"PCA, {figures.pca_components} components"
+    size = f"{counted(figures.rows, 'row')} of {counted(figures.columns, 'column')}"
+    pca = f"PCA, {counted(figures.pca_components, 'component')}"
     errors = Table(
         f"Errors of {size}",
         ("", "as the network sees them", "in the data's own units"),
@@ -60,7 +60,7 @@ def _of_code(figures: Evaluation) -> tuple[tuple[str, str], ...]:
 def of_classifier(figures: ClassifierFigures) -> tuple[Table, ...]:
     """Return the figures over all rows, of each class, and which is taken for which."""
     whole = Table(
-        f"{figures.rows:,} rows of {figures.columns:,} columns",
+        f"{counted(figures.rows, 'row')} of {counted(figures.columns, 'column')}",
         ("", "value"),
         (
             ("accuracy", f"{figures.accuracy:.2%}"),

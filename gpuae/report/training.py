@@ -13,7 +13,7 @@ from gpuae.model.model import Model
 from gpuae.report.contents import Setting, Settings, Table
 from gpuae.report.subject import Subject
 from gpuae.storage.provenance import Source
-from gpuae.verdict import percent
+from gpuae.words import percent
 
 
 def facts(subject: Subject) -> Iterator[tuple[str, str]]:
