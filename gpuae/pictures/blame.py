@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gpuae.model.model import Model
 from gpuae.outliers import column_names
-from gpuae.pictures.geometry import Geometry, numbers_in
+from gpuae.pictures.geometry import Geometry, numbers_in, span_of
 from gpuae.pictures.picture import Axes, Panel, Profiles, Vector
 from gpuae.pictures.sample import Sample
 from gpuae.words import percent
@@ -54,18 +54,20 @@ def _is_named(model: Model) -> bool:
 def _images(
     geometry: Geometry, title: str, sample: Sample, shares: Shares, captions: tuple[str, ...]
 ) -> Panel:
-    """Show rows, and below each where its error is."""
+    """Show rows, and below each where its error is, of which squares would show the peaks alone."""
     rows = geometry.shown(sample.x)
-    low, high = np.nanmin(rows), np.nanmax(rows)
-    largest = shares.max(axis=1, keepdims=True)
+    low, high = span_of(rows)
+    sizes = np.sqrt(shares)
+    largest = sizes.max(axis=1, keepdims=True)
     return geometry.tiles(
         title,
-        [(rows - low) / ((high - low) or 1.0), shares / np.where(largest > 0, largest, 1.0)],
+        [(rows - low) / (high - low), sizes / np.where(largest > 0, largest, 1.0)],
         span=(0.0, 1.0),
         labels=("row", "its error"),
         captions=(*captions, *[""] * len(captions)),
         across=min(IMAGES_ACROSS, len(captions)),
-        scale="rows: their lowest to their highest value; errors: 0 to the largest in the row",
+        scale="rows: their lowest to their highest value; errors, not squared: 0 to the largest in "
+        "the row",
     )
 
 

@@ -13,7 +13,7 @@ from gpuae.errors import InputError
 from gpuae.model.model import Model
 from gpuae.outliers import column_names
 from gpuae.pictures.picture import Vector
-from gpuae.pictures.sample import Sample
+from gpuae.pictures.sample import Sample, worded
 
 LABEL = "label"
 MOST_GROUPS = 20
@@ -98,7 +98,7 @@ def _groups(own: NDArray[Any], what: str) -> Colouring:
     """Make groups in the order of their values; then come the rest, and rows without one."""
     found, count = _distinct(own)
     kept = found[_largest(count, MOST_GROUPS - (count.sum() < len(own)))]
-    groups, names = np.full(len(own), -1), [_word(value) for value in kept]
+    groups, names = np.full(len(own), -1), [worded(value) for value in kept]
     for number, value in enumerate(kept):
         groups[own == value] = number
     for name, members in ((REST, np.isin(own, found)), (NONE, ~np.isin(own, found))):
@@ -117,7 +117,3 @@ def _largest(count: NDArray[np.int64], room: int) -> NDArray[np.int64]:
     if len(count) <= room:
         return np.arange(len(count))
     return np.sort(np.argsort(-count, kind="stable")[: room - 1])
-
-
-def _word(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, np.floating) else str(value)

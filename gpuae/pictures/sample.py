@@ -72,7 +72,12 @@ class Sample:
             own = [str(name) for name in self.row_id]
         if self.y is None:
             return tuple(own)
-        return tuple(f"{name} ({label})" for name, label in zip(own, self.y, strict=True))
+        return tuple(f"{name} ({worded(label)})" for name, label in zip(own, self.y, strict=True))
+
+
+def worded(label: Any) -> str:
+    """Return a label as a person writes it: 346 rather than 346.0."""
+    return str(label).removesuffix(".0") if isinstance(label, np.floating) else str(label)
 
 
 def _rows_of(x: Source, rows: NDArray[np.int64]) -> NDArray[Any]:

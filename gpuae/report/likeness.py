@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gpuae import encoding
 from gpuae.neighbors import Neighbors, nearest
-from gpuae.pictures.geometry import Floats, Geometry
+from gpuae.pictures.geometry import Floats, Geometry, span_of
 from gpuae.pictures.picture import Panel, Picture
 from gpuae.pictures.sample import Sample
 from gpuae.report.contents import Part, Shown, Table
@@ -55,12 +55,11 @@ def _picture(
     labels = ("row", *_PLACES[: len(rows) - 1])
     panel: Panel
     if geometry.kind == "images":
-        low, high = float(np.min(shown)), float(np.max(shown))
         captions = tuple(str(name) for own in rows for name in names[own])
         panel = geometry.tiles(
             "Rows and their neighbours",
             shown,
-            span=(low, high if high > low else low + 1.0),
+            span=span_of(np.stack(shown)),
             labels=labels,
             captions=captions,
         )

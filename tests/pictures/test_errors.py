@@ -139,6 +139,14 @@ def test_of_images_rows_and_their_errors_are_tiles():
     assert tiles.captions == ("0.667, row 1", "0, row 0", "0, row 2", "", "", "")
 
 
+def test_of_images_errors_are_not_squared_so_that_small_ones_are_seen():
+    x = np.ones((2, 4))
+    x[1] = [-4, -2, -1, 1]
+    own = replace(model_of(x), image_shape=(2, 2))
+    error = errors(own, sample_of(x)).panels[1].images[2]
+    np.testing.assert_allclose(error, [[1, 0.5], [0.25, 0]])
+
+
 def test_of_spectra_shares_are_curves_over_the_wavelengths():
     x = np.ones((3, 50))
     x[1, 4] = -2

@@ -59,6 +59,8 @@ def test_rows_are_called_by_their_id_and_label():
     ids, labels = np.array(["a", "b"], object), np.array([3, 4])
     sample = Sample.of(data(2, y=labels, row_id=ids), 5)
     assert sample.names() == ("a (3)", "b (4)")
+    numbers = data(3, y=np.array([346.0, 0.5, np.nan]))
+    assert Sample.of(numbers, 5).names() == ("row 0 (346)", "row 1 (0.5)", "row 2 (nan)")
     assert Sample.of(data(2), 5).names() == ("row 0", "row 1")
 
 

@@ -68,6 +68,16 @@ def test_neighbours_are_those_of_the_codes(subject_of, x):
     )
 
 
+def test_neighbours_are_images_between_black_and_white_where_values_are_missing(subject_of, x):
+    rows = x.copy()
+    rows[0, 2] = np.nan
+    own = subject_of(missing="mean", rows=rows)
+    own = replace(own, model=replace(own.model, image_shape=(2, 3)))
+    (shown,) = neighbours(own, own.sample()).pictures
+    (tiles,) = shown.picture.panels
+    assert (tiles.low, tiles.high) == (np.nanmin(tiles.images), np.nanmax(tiles.images))
+
+
 def test_labels_that_are_no_classes_are_not_compared(subject_of):
     own = subject_of(y=np.arange(120))
     assert neighbours(own, own.sample()).text == ()
