@@ -279,8 +279,7 @@ function legend(labels) {
 }
 
 function curves(x, rows, low, high) {
-  const [first, last] = span([x]);
-  const across = new Scale(first, last, 0, 100), up = new Scale(low, high, 59, 1);
+  const across = new Scale(x[0], x[x.length - 1], 0, 100), up = new Scale(low, high, 59, 1);
   const own = shape("svg", { viewBox: "0 0 100 60", preserveAspectRatio: "none", "aria-hidden": "true" });
   if (low < 0 && high > 0) own.append(shape("line", { class: "zero", x1: 0, x2: 100, y1: up.at(0), y2: up.at(0) }));
   rows.forEach((row, place) => {
@@ -337,5 +336,7 @@ export function picture(own) {
 function axes(panel) {
   if (panel.kind_of !== "Profiles") return "";
   const scale = panel.shared ? "all on the same scale" : "each on a scale of its own";
-  return panel.bars ? `bars: ${panel.axes.y}, ${scale}` : `across: ${panel.axes.x}; up: ${panel.axes.y}, ${scale}`;
+  if (panel.bars) return `bars: ${panel.axes.y}, ${scale}`;
+  const x = numbers(panel.x), ends = `from ${worded(x[0])} to ${worded(x[x.length - 1])}`;
+  return `across: ${panel.axes.x} ${ends}; up: ${panel.axes.y}, ${scale}`;
 }

@@ -138,7 +138,8 @@ class Profiles:
     values
         (s, n, d): s curves in each plot, each with its label.
     x
-        Where each column stands (d,); bars have one place each.
+        Where each column stands (d,), of curves from left to right: wavenumbers may fall. Bars have
+        one place each.
     names
         Of the columns, for bars.
     captions

@@ -82,8 +82,8 @@ def _draw_curves(axes: Axes, panel: Profiles, cells: Cells, span: Span, theme: T
     number = np.arange(cells.number)
     bottom = cells.bottom(number)[:, None]
     _draw_zeros(axes, cells, span, theme)
-    low, high = _ends(panel.x)
-    x = cells.left(number)[:, None] + (panel.x - low) / (high - low) * cells.width
+    first, last = _ends(panel.x)
+    x = cells.left(number)[:, None] + (panel.x - first) / (last - first) * cells.width
     drawn = []
     for order, values in enumerate(panel.values):
         y = bottom - span.share(frame.shown(values, False)) * cells.height
@@ -94,8 +94,8 @@ def _draw_curves(axes: Axes, panel: Profiles, cells: Cells, span: Span, theme: T
             **frame.mark_alone(*curves),
         }
         drawn.append(axes.plot(*curves, **look)[0])
-    ticks = _ticks(low, high, cells.width, X_TICK)
-    axes.set_xticks((ticks - low) / (high - low) * cells.width, _numbers(ticks))
+    ticks = _ticks(min(first, last), max(first, last), cells.width, X_TICK)
+    axes.set_xticks((ticks - first) / (last - first) * cells.width, _numbers(ticks))
     if panel.shared:
         ticks = _ticks(span.low[0], span.high[0], cells.height, Y_TICK)
         axes.set_yticks(cells.foot - span.first(ticks) * cells.height, _numbers(ticks))
@@ -192,8 +192,9 @@ def _label(axes: Axes, x: str, y: str, cells: Cells, theme: Theme) -> None:
 
 
 def _ends(x: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = float(np.min(x)), float(np.max(x))
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    """Return where the axis begins at the left and ends at the right."""
+    first, last = float(x[0]), float(x[-1])
+    return (first, last) if first != last else (first - 0.5, last + 0.5)
 
 
 def _ticks(low: float, high: float, room: float, each: float) -> NDArray[np.float64]:

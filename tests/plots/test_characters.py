@@ -268,6 +268,14 @@ def test_small_plots_share_a_scale_or_say_their_own():
     assert used(lines) < used(own)
 
 
+def test_small_plots_go_from_their_first_column_to_their_last():
+    y, x = np.geomspace(1, 100, 30), np.linspace(4000, 400, 30)
+    falling = shown(Profiles("", AXES, x, y[None, None], 1))
+    rising = shown(Profiles("", AXES, x[::-1], y[None, None], 1))
+    assert "across: across from 4000 to 400; up: up from 1 to 100" in falling
+    assert falling[:4] == rising[:4]
+
+
 def test_a_long_curve_keeps_its_lowest_and_highest_values():
     y = np.zeros(10_000)
     y[1234], y[7777] = 9.0, -9.0

@@ -193,6 +193,15 @@ def test_profiles_show_their_curves_over_shared_axes():
     assert labels_of(axes) == ["a", "b"]
 
 
+@pytest.mark.parametrize("ends", [(400, 4000), (4000, 400)])
+def test_profiles_go_from_their_first_column_to_their_last(ends):
+    x = np.linspace(*ends, 50)
+    axes = axes_of(Profiles("", WORDS, x, x[None, None] / 100, 1))
+    across = axes.lines[0].get_xdata()[:-1]
+    assert (np.diff(across) > 0).all()
+    np.testing.assert_allclose(value_at(axes.xaxis.get_major_ticks(), across), x)
+
+
 def test_profiles_with_scales_of_their_own_fill_their_plots_and_say_so():
     values = np.stack([X, 100 * X])[None]
     axes = axes_of(Profiles("", WORDS, X, values, 2, shared=False))

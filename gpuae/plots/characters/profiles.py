@@ -52,6 +52,7 @@ def _plot(panel: Profiles, number: int, space: Space) -> list[str]:
 def _curves(
     x: NDArray[np.float64], values: NDArray[np.float64], y: tuple[float, float], space: Space
 ) -> list[str]:
+    x = x if x[0] <= x[-1] else -x
     marks = [
         Mark(*thinned(x, own, 2 * space.width), colour, glyph)
         for own, (glyph, colour) in zip(values, distinct(len(values), space), strict=True)
@@ -79,7 +80,7 @@ def _axes(panel: Profiles, space: Space) -> list[str]:
     if panel.bars:
         words = [panel.axes.y or panel.axes.x]
     else:
-        words = [_range(panel.axes.x, *spread(panel.x), "across")]
+        words = [_range(panel.axes.x, panel.x[0], panel.x[-1], "across")]
         if panel.shared:
             words.append(_range(panel.axes.y, *spread(panel.values), "up"))
         elif panel.axes.y:
