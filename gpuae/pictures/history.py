@@ -179,12 +179,12 @@ def _levels(model: Model, course: _Course) -> tuple[tuple[Level, ...], tuple[str
     reason = _why_no_level(model, course)
     if reason:
         return tuple(marked), (f"PCA has no level here: {reason}",)
-    own, pca = _share(model, HELD_OUT_EXPLAINED), _share(model, HELD_OUT_PCA)
+    own, pca = _number(model, HELD_OUT_EXPLAINED), _number(model, HELD_OUT_PCA)
     level = course.at_kept(course.val_loss) * (1 - pca) / (1 - own)
     if level * LOG_FROM < np.nanmin([course.loss, course.val_loss]):
         note = f"{_pca(model)} has a loss of {level:.4g}, below what is drawn"
         return tuple(marked), (note,)
-    rows = int(_share(model, HELD_OUT_ROWS))
+    rows = int(_number(model, HELD_OUT_ROWS))
     note = f"the level of PCA is the validation loss it has by its errors of {rows:,} held-out rows"
     return (*marked, Level(_pca(model), level)), (note,)
 
@@ -215,20 +215,22 @@ def _why_no_level(model: Model, course: _Course) -> str:
         return f"the loss includes {' and '.join(_penalties(model))}, which PCA does not pay"
     if course.kept == 0:
         return "the loss of the start, which was kept, is not recorded"
-    shares = _share(model, HELD_OUT_EXPLAINED), _share(model, HELD_OUT_PCA)
-    if not np.isfinite([*shares, course.at_kept(course.val_loss)]).all() or shares[0] == 1:
+    names = (HELD_OUT_EXPLAINED, HELD_OUT_PCA, HELD_OUT_ROWS)
+    known = [*(_number(model, name) for name in names), course.at_kept(course.val_loss)]
+    if not np.isfinite(known).all() or known[0] == 1:
         return "its error of rows that were held out in this training is not known"
     return ""
 
 
-def _share(model: Model, name: str) -> float:
+def _number(model: Model, name: str) -> float:
+    """Return what a model file says under a name; NaN where it says nothing or no number."""
     value = model.attributes.get(name)
     return float(value) if isinstance(value, int | float) else float("nan")
 
 
 def _shares(model: Model) -> str:
     """Return what is explained of rows that were held out, where that is known."""
-    own, pca = _share(model, HELD_OUT_EXPLAINED), _share(model, HELD_OUT_PCA)
+    own, pca = _number(model, HELD_OUT_EXPLAINED), _number(model, HELD_OUT_PCA)
     if not np.isfinite(own):
         return ""
     text = f"; {percent(own)} of the variance of held-out rows is explained"

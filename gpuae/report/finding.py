@@ -45,10 +45,10 @@ def of_autoencoder(subject: Subject, figures: Evaluation, notes: Sequence[str]) 
     course = Course.of_model(subject.model)
     verdict = Verdict.of([figures], course, which="row")
     standing, decisive, where = verdict.standing, verdict.preprocessed, ""
-    held_out = _held_out(subject.model)
+    measured = held_out(subject.model)
     by_loss = verdict.explained_loss is not None
-    if subject.trained_on and held_out is not None and not (by_loss or verdict.constant):
-        standing, decisive = Standing.of(held_out), held_out
+    if subject.trained_on and measured is not None and not (by_loss or verdict.constant):
+        standing, decisive = Standing.of(measured), measured
         where = ", on rows that were held out in training"
     grade, headline = _SAID[standing]
     if grade == "good" and decisive.explained_variance < POOR_ALONE:
@@ -76,7 +76,7 @@ def _of_training(subject: Subject) -> Iterator[str]:
         yield f"to compare with: {known}"
 
 
-def _held_out(model: Model) -> Figures | None:
+def held_out(model: Model) -> Figures | None:
     """Return the figures of rows that were held out in training, where they were measured."""
     found = model.attributes.get("held_out_explained_variance")
     pca = model.attributes.get("held_out_pca_explained_variance")
@@ -86,7 +86,7 @@ def _held_out(model: Model) -> Figures | None:
 
 
 def _words_of_held_out(model: Model) -> str:
-    found = _held_out(model)
+    found = held_out(model)
     if found is None:
         return ""
     rows, trim = model.attributes.get("held_out_rows"), model.config.trim

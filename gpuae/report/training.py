@@ -11,6 +11,7 @@ from gpuae.functions.code_rules import CODE_RULES
 from gpuae.functions.losses import LOSSES
 from gpuae.model.model import Model
 from gpuae.report.contents import Setting, Settings, Table
+from gpuae.report.finding import held_out
 from gpuae.report.subject import Subject
 from gpuae.storage.provenance import Source
 from gpuae.words import percent
@@ -57,9 +58,10 @@ def _course(model: Model) -> Iterator[tuple[str, str]]:
         yield "kept", _kept(history, best, epochs)
     if "seconds" in history:
         yield "time of these epochs", f"{float(history['seconds'].sum()):.1f} s"
-    if "held_out_explained_variance" in known:
+    measured = held_out(model)
+    if measured is not None:
         rows = known.get("held_out_rows", "some")
-        share = percent(float(known["held_out_explained_variance"]))
+        share = percent(measured.explained_variance)
         yield "held out in training", f"{rows} rows, {share} of their variance explained"
 
 

@@ -20,7 +20,7 @@ GROUPS = {
     "tied.h5": "model",
     "classifier.h5": "classifier",
     "features.h5": "hdf5",
-    "scores.h5": "hdf5",
+    "scores.h5": "scores",
     "checkpoint.h5": "checkpoint",
     "compressed.h5": "compressed",
     "chunked.h5": "inner",

@@ -29,19 +29,27 @@ RESUME = (
 
 COMMANDS = {
     "model": [
+        ["plot", "all", "{file}", "{rows}", "--characters"],
         ["inspect", "{file}"],
         ["verify", "{file}"],
         ["score", "{file}", "{rows}", "-o", "{out}", "--force"],
     ],
     "checkpoint": [
+        ["plot", "all", "{file}", "{rows}", "--characters"],
         ["score", "{file}", "{rows}", "-o", "{out}", "--force"],
         ["verify", "{file}"],
         RESUME.split(),
     ],
     "classifier": [
+        ["plot", "all", "{file}", "{rows}", "--characters"],
         ["inspect", "{file}"],
         ["verify", "{file}"],
         ["predict", "{file}", "{rows}", "-o", "{out}", "--force"],
+    ],
+    "scores": [
+        ["inspect", "{file}"],
+        ["verify", "{file}"],
+        ["plot", "errors", "{file}", "--characters"],
     ],
     "compressed": [
         ["inspect", "{file}"],
@@ -83,7 +91,7 @@ def attempt(group: str, file: str) -> str:
 
 
 def _outcome(arguments: list[str]) -> str:
-    device = ["--device", "numpy"] if arguments[0] in ("score", "fit", "decompress") else []
+    device = ["--device", "numpy"] if arguments[0] in ("score", "fit", "decompress", "plot") else []
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):

@@ -114,6 +114,12 @@ def test_pca_far_below_the_losses_does_not_squeeze_them(model):
     assert not picture.panels[0].axes.log_y
 
 
+@pytest.mark.parametrize("rows", ["many", float("nan")])
+def test_a_file_that_says_nonsense_of_held_out_rows_has_no_level_of_pca(model, rows):
+    picture = history(replace(model, attributes={**model.attributes, "held_out_rows": rows}))
+    assert "is not known" in picture.notes[-1]
+
+
 @pytest.mark.parametrize("attributes", [{}, {HELD_OUT_EXPLAINED: "much", HELD_OUT_PCA: 0.5}])
 def test_models_that_do_not_say_what_is_explained_are_drawn_without_pca(model, attributes):
     picture = history(replace(model, attributes=attributes))

@@ -115,6 +115,12 @@ def test_errors_in_different_units_have_no_best(usual, subject_of):
     assert "mean squared error, as the network sees them" not in marked
 
 
+@pytest.mark.parametrize("name", ["held_out_explained_variance", "held_out_rows", "best_epoch"])
+def test_a_file_that_says_nonsense_of_its_training_has_a_page(usual, name):
+    model = replace(usual.model, attributes={**usual.model.attributes, name: "<nonsense>"})
+    assert dict(training.facts(replace(usual, model=model)))["columns"] == "6"
+
+
 def test_a_picture_that_cannot_be_drawn_has_its_place_and_a_reason(usual):
     untrained = replace(usual, model=replace(usual.model, history={}))
     (own,) = build([untrained]).models
