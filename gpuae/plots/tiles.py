@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from gpuae.pictures.mosaic import joined
 from gpuae.pictures.picture import Tiles
 from gpuae.plots import frame
 from gpuae.plots.look import DENSITY, POINTS, SMALL, Size, Theme
@@ -86,14 +87,12 @@ class Mosaic:
         return row * self.step_down, column * self.step_right
 
     def build(self, images: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return all images (n, height, width, …) in one, NaN between them."""
-        shape = (self.rows * self.step_down - self.gap, self.across * self.step_right - self.gap)
-        whole = np.full((*shape, *images.shape[3:]), np.nan)
-        for number, image in enumerate(images):
-            row, column = self.place(number)
-            large = image.repeat(self.down, 0).repeat(self.right, 1)
-            whole[row : row + self.height, column : column + self.width] = large
-        return whole
+        """Return all images (n, height, width, …) in one, NaN between them and for captions."""
+        large = images.repeat(self.down, 1).repeat(self.right, 2)
+        whole = joined(large, self.across, self.strip + self.gap, self.gap)
+        return np.pad(
+            whole, ((0, self.strip), *[(0, 0)] * (whole.ndim - 1)), constant_values=np.nan
+        )
 
 
 def _repetitions(height: int, width: int) -> tuple[int, int]:

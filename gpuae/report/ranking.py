@@ -17,6 +17,7 @@ from gpuae.pictures.sample import Sample
 from gpuae.report.contents import Part, Shown, Table
 from gpuae.report.subject import Subject
 from gpuae.report.words import isolated
+from gpuae.words import counted
 
 SHOWN_ROWS = 8
 """Of the best and of the worst."""
@@ -59,7 +60,8 @@ def extremes(subject: Subject, scores: Scores) -> Part:
     pictures = []
     for heading, numbers in ends.items():
         own = Sample.of(subject.data, count, numbers)
-        how = f"The {count} rows with the {'largest' if 'worst' in heading else 'smallest'} errors."
+        ends_at = "largest" if "worst" in heading else "smallest"
+        how = f"The {counted(count, 'row')} with the {ends_at} errors."
         picture = reconstructions(subject.model, own, **subject.drawing)
         pictures.append(Shown(heading, how, picture))
     middle = np.median(scores.errors)
