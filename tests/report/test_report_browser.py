@@ -62,6 +62,14 @@ def test_no_drawing_is_wider_than_a_phone(opened, kind):
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+def test_no_number_is_broken_on_paper_before_words_are(opened):
+    page, _ = opened(680)
+    page.emulate_media(media="print")
+    breaks = "kind => getComputedStyle(document.querySelector(`td${kind}`)).overflowWrap"
+    assert page.evaluate(breaks, ".number") == "break-word"
+    assert page.evaluate(breaks, ":not(.number)") == "anywhere"
+
+
 def test_names_are_shown_as_they_are_in_tables_and_in_drawings(opened):
     page, _ = opened(1280)
     assert page.evaluate("document.scripts.length") == 0
