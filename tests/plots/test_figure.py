@@ -245,8 +245,13 @@ def test_a_thousand_small_pictures_share_their_axes(panel):
 
 # Words
 
+OFTEN = ("mathematics", "long", "control")
+"""Texts that the quick tests draw."""
 
-@pytest.mark.parametrize("name", ODD_TEXT)
+
+@pytest.mark.parametrize(
+    "name", [own if own in OFTEN else pytest.param(own, marks=pytest.mark.long) for own in ODD_TEXT]
+)
 def test_odd_text_is_drawn_without_markup_and_none_is_cut(name):
     words = ODD_TEXT[name]
     panels = [panel_of(kind, words) for kind in KINDS]
