@@ -414,6 +414,7 @@ def test_what_missing_values_become_is_saved(x, tmp_path):
     np.testing.assert_array_equal(loaded.transform(holes), fitted.transform(holes))
 
 
+@pytest.mark.long
 @parametrize_with_checks([Autoencoder(hidden=2, epochs=2, missing="mean")])
 def test_scikit_learn_finds_nothing_to_complain_about_with_missing_values(estimator, check):
     with warnings.catch_warnings():

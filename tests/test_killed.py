@@ -101,11 +101,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def kills(few):
-    return pytest.mark.parametrize("wanted", [few, pytest.param(MANY, marks=pytest.mark.long)])
-
-
-@kills(1)
+@pytest.mark.long
+@pytest.mark.parametrize("wanted", [MANY])
 def test_a_fit_that_is_killed_ends_in_the_same_bits(folder, wanted):
     whole = [word.replace("OUT", "whole.h5") for word in FIT]
     run(folder, whole)
@@ -120,7 +117,7 @@ def test_a_fit_that_is_killed_ends_in_the_same_bits(folder, wanted):
             (folder / name).unlink()
 
 
-@kills(3)
+@pytest.mark.parametrize("wanted", [3, pytest.param(MANY, marks=pytest.mark.long)])
 def test_an_encode_that_is_killed_ends_in_the_same_bytes(folder, wanted):
     run(folder, [word.replace("OUT", "model.h5") for word in FIT])
     arguments = [word.replace("OUT", "codes.h5") for word in ENCODE]

@@ -102,7 +102,7 @@ def test_work_on_five_times_the_memory_stays_small(folder):
 
 
 def sometimes(doing):
-    return doing if doing in ("full", "encode") else pytest.param(doing, marks=pytest.mark.long)
+    return doing if doing == "full" else pytest.param(doing, marks=pytest.mark.long)
 
 
 @pytest.mark.parametrize("doing", [sometimes(own) for own in DOINGS])
@@ -112,7 +112,7 @@ def test_work_on_chunks_of_five_times_the_memory_stays_small(folder, doing):
     assert size < ROOM
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("lbfgs", marks=pytest.mark.long)])
 @pytest.mark.parametrize("columns", [30_000, pytest.param(100_000, marks=pytest.mark.long)])
 def test_ten_rows_of_very_many_columns(tmp_path, columns, optimizer):
     """A square matrix of so many columns would take four times what is allowed, and more."""

@@ -38,6 +38,7 @@ def refused(gpuae, monkeypatch):
     return call
 
 
+@pytest.mark.long
 def test_a_quick_run_on_the_cpu(gpuae):
     outcome = gpuae("bench", "--case", "small", "--quick", "--json")
     assert outcome.code == 0, outcome.err

@@ -9,7 +9,7 @@ import kinds
 import pytest
 import ways
 
-SHORT, LONG = 16, 200
+SHORT, LONG = 10, 200
 
 
 @pytest.fixture(scope="module")

@@ -367,7 +367,9 @@ def test_a_picture_without_panels_has_its_words():
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("kind", ["lines", "values", "tiles"])
+@pytest.mark.parametrize(
+    "kind", ["tiles", *(pytest.param(own, marks=pytest.mark.long) for own in ("lines", "values"))]
+)
 def test_the_same_picture_gives_the_same_file(tmp_path, kind, ending):
     starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     own = picture_of(panel_of(kind), notes=("a note",))

@@ -218,7 +218,7 @@ def changed(path, name, change):
 
 
 @pytest.mark.parametrize("change", [lambda _: None, lambda own: np.zeros((7, *np.shape(own)))])
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("lbfgs", marks=pytest.mark.long)])
 def test_a_state_that_does_not_fit_is_refused(x, tmp_path, optimizer, change):
     fit(x, config_of("numpy", optimizer=optimizer), checkpoints=Checkpoints(tmp_path / "run.h5"))
     names = list(read_checkpoint(tmp_path / "run.h5")[1])
