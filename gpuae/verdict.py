@@ -30,6 +30,8 @@ POOR_ALONE = 0.5
 """or of all there is, where PCA is not known."""
 FEW_STEPS, SMALL_BATCH = 20, 32
 """An epoch with fewer steps of more rows than that could have more."""
+FAST = 0.02
+"""A larger learning_rate, ten times the usual one, may be why a model is poor."""
 NOTICEABLE = 0.01
 
 
@@ -260,6 +262,8 @@ def _remedies(course: Course) -> Iterator[str]:
     config, rows = course.config, course.rows
     if config.epochs and not course.epochs and config.learning_rate is not None:
         yield f"a lower learning_rate (now {config.learning_rate:g}), if training diverged,"
+    elif config.learning_rate is not None and config.learning_rate > FAST:
+        yield f"a lower learning_rate (now {config.learning_rate:g})"
     if course.improving:
         yield f"more epochs (it was still improving after {course.epochs})"
     yield from _constraints(config)

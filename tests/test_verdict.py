@@ -89,6 +89,12 @@ def test_a_poor_model_comes_with_what_may_help(x):
     assert found.advice.endswith("may help")
 
 
+def test_a_learning_rate_far_above_the_usual_is_the_first_reason_for_a_poor_model(x):
+    advice = judge(result_of(x, learning_rate=5.0)).advice
+    assert "; a lower learning_rate (now 5)" in advice
+    assert "learning_rate" not in judge(result_of(x, weight_decay=10.0)).advice
+
+
 def test_a_model_that_is_worse_than_the_mean_is_said_to_be(x):
     result = result_of(x, epochs=0)
     result.model.network.views(result.model.parameters)[-1].bias[...] = 30

@@ -182,7 +182,8 @@ def _description(geometry: Geometry, own: Rebuilt) -> str:
     count, errors = len(own.rows), own.errors
     noisy = ""
     if own.noisy is not None:
-        noisy = f", and {own.noise_errors.mean():.3g} of the noisy rows that they were made from"
+        before = f"{own.noise_errors.mean():.3g}"
+        noisy = f"; that of the noisy rows that they were made from is {before}"
     return (
         f"{counted(count, 'row')} {geometry.described}, each with its "
         f"reconstruction. The {ERROR} is {errors.mean():.3g} on average, from "

@@ -19,7 +19,10 @@ MOST_NUMBERS = 1 << 23
 MOST_CAPTIONS = 100
 NOTHING = 1e-4
 """Share of the largest unit's size up to which a unit counts as empty."""
-SIGNED = "grey: 0; white and black: the largest value of each image and its opposite"
+SIGNED = "grey: 0; white and black: each image's largest values (2% of it) and their opposites"
+WHITE, LEAST_WHITE = 0.98, 0.25
+"""Share of an image's pixels below white, and of its largest value that white is at least: a few
+pixels that hardly vary in the data can have weights far above all others."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,12 @@ class Units:
 
     @property
     def scaled(self) -> Floats:
-        """The patterns, each from −1 to 1 at most."""
-        largest = np.abs(self.patterns).max(axis=1, keepdims=True)
-        return np.asarray(self.patterns / np.where(largest > 0, largest, 1.0))
+        """The patterns, each with its largest values at −1 or 1 or beyond."""
+        sizes = np.abs(self.patterns)
+        largest = sizes.max(axis=1, keepdims=True)
+        white = np.quantile(sizes, WHITE, axis=1, keepdims=True, method="inverted_cdf")
+        white = np.maximum(white, LEAST_WHITE * largest)
+        return np.asarray(self.patterns / np.where(white > 0, white, 1.0))
 
     def sentences(self, *, alike: bool) -> tuple[str, ...]:
         """Say which units are shown, and how."""

@@ -245,3 +245,14 @@ def test_of_bars_it_is_said_which_columns_weigh_most(model_of):
     own = [[0, 0, 1], [3, -3, 0], [1, 1, 0], [0, 0, 0]]
     model = with_weights(model_of(3, names=("mass", "age", "<b>", "id")), own)
     assert "largest in most units: age (2), mass (1)." in weights(model).description
+
+
+def test_a_few_pixels_far_above_all_others_do_not_make_an_image_grey(model_of):
+    values = np.full((100, 1), 0.4)
+    values[50:] = -0.4
+    values[0], values[1] = 1, 0.9
+    (panel,) = weights(with_weights(model_of(1, columns=100, shape=(10, 10)), values)).panels
+    np.testing.assert_allclose(panel.images[0, -1], -1)
+    values[2:] = 0.01
+    (panel,) = weights(with_weights(model_of(1, columns=100, shape=(10, 10)), values)).panels
+    np.testing.assert_allclose(panel.images[0, -1], 0.04, rtol=1e-6)
