@@ -28,7 +28,7 @@ import numpy as np
 from bench.run import ROOT, machine, versions
 from gpuae.benchmark.cases import CASES, EVERY
 from gpuae.config import Config
-from gpuae.storage import arrays
+from gpuae.storage.rows import row_blocks
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver, Interval
 from gpuae.training.fitting import fit
 
@@ -91,7 +91,7 @@ def scans(rounds: int, folder: Path) -> dict[str, float]:
         return time.perf_counter() - began
 
     def by_blocks(x: np.ndarray) -> float:
-        return max(float(block.max()) for _, block in arrays.blocks(x))
+        return max(float(block.max()) for _, block in row_blocks.blocks(x))
 
     ours, plain = in_turns(rounds, lambda: seconds(by_blocks), lambda: seconds(np.max))
     return {

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gpuae.errors import GpuaeWarning
     from gpuae.estimator import Autoencoder, load, stack
     from gpuae.outlier_detector import OutlierDetector
+    from gpuae.storage.files.limits import trust_size
 
 __all__ = [
     "Autoencoder",
@@ -24,10 +25,15 @@ __all__ = [
     "load",
     "plots",
     "stack",
+    "trust_size",
 ]
 
 
-HOMES = {"AutoencoderClassifier": "classifier", "OutlierDetector": "outlier_detector"}
+HOMES = {
+    "AutoencoderClassifier": "classifier",
+    "OutlierDetector": "outlier_detector",
+    "trust_size": "storage.files.limits",
+}
 """Modules of names that are not in `gpuae.estimator`."""
 
 

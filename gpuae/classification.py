@@ -12,7 +12,7 @@ from gpuae import encoding
 from gpuae.errors import InputError
 from gpuae.model.classifier import numbers_of
 from gpuae.model.model import Model
-from gpuae.storage.matrix import Source
+from gpuae.storage.rows.lazy_rows import AnyRows
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ClassifierFigures:
 
 
 def probabilities(
-    model: Model, x: Source, *, note: encoding.Note | None = None, **machine: Any
+    model: Model, x: AnyRows, *, note: encoding.Note | None = None, **machine: Any
 ) -> NDArray[np.float32]:
     """Return the probability of each class of the rows of x (n, d), (n, classes)."""
     out = np.empty((len(x), model.network.outputs), np.float32)
@@ -80,7 +80,7 @@ def predictions(found: NDArray[Any], classes: NDArray[Any], dtype: np.dtype[Any]
 
 def evaluate(
     model: Model,
-    x: Source,
+    x: AnyRows,
     labels: NDArray[Any],
     *,
     source: str = "labels",

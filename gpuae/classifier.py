@@ -19,8 +19,8 @@ from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.labels import as_classes
 from gpuae.model.model import Model
 from gpuae.model_estimator import ROW_TYPES, CodingEstimator, warn
-from gpuae.storage import provenance
-from gpuae.storage.arrays import check_finite
+from gpuae.storage.provenance import lineage
+from gpuae.storage.rows.row_blocks import check_finite
 from gpuae.training.classifying import SHOWN, finetune
 from gpuae.training.trainer import Ending
 
@@ -147,7 +147,7 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
             labels,
             config,
             source="y",
-            attributes=provenance.attributes("AutoencoderClassifier.fit", ()),
+            attributes=lineage.attributes("AutoencoderClassifier.fit", ()),
         )
         self._set_model(fitted.model)
         self.classes_ = np.unique(labels)

@@ -15,9 +15,12 @@ from gpuae.errors import OutputError
 from gpuae.evaluation import Evaluation, evaluate
 from gpuae.importers import open_data
 from gpuae.model.model import Model
-from gpuae.storage import provenance
-from gpuae.storage.dataset import Dataset, check_output, open_dataset, write_dataset
-from gpuae.storage.features import features_output
+from gpuae.storage.files.output_file import check_output
+from gpuae.storage.kinds.dataset_file import open_dataset, write_dataset
+from gpuae.storage.kinds.features import features_output
+from gpuae.storage.provenance import lineage
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 from gpuae.training.fitting import fit
 
 COMMAND = "demo"
@@ -90,12 +93,12 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
     files = Files.within(folder)
     files.check(force=force)
     train, test = _split(open_data("digits"))
-    digits = [provenance.source_file("data", None, "digits")]
+    digits = [lineage.source_file("data", None, "digits")]
     for path, part, rows in ((files.train, train, "train"), (files.test, test, "test")):
-        split = provenance.attributes(COMMAND, digits, {"rows": rows})
+        split = lineage.attributes(COMMAND, digits, {"rows": rows})
         write_dataset(path, part, force=force, attributes=split)
     config = Config(hidden=(CODE_SIZE,), scale=SCALE, device=device)
-    made = provenance.attributes(COMMAND, [_source("data", files.train)])
+    made = lineage.attributes(COMMAND, [_source("data", files.train)])
     fitted = fit(train.x[:], config, attributes=made, image_shape=train.image_shape)
     if fitted.interrupted:
         raise KeyboardInterrupt
@@ -122,7 +125,11 @@ def _split(digits: Dataset) -> tuple[Dataset, Dataset]:
 
 def _chosen(digits: Dataset, rows: NDArray[np.bool_]) -> Dataset:
     labels = digits.y[rows] if digits.y is not None else None
-    return Dataset(digits.x[:][rows], digits.source, y=labels, image_shape=digits.image_shape)
+    return Dataset(
+        digits.x[:][rows],
+        digits.source,
+        metadata=RowMetadata(y=labels, image_shape=digits.image_shape),
+    )
 
 
 def _encode(
@@ -131,14 +138,14 @@ def _encode(
     dataset = open_dataset(data)
     shape = (len(dataset.x), model.network.code_size)
     sources = [_source("model", model_path), _source("data", data)]
-    made = provenance.attributes(COMMAND, sources)
+    made = lineage.attributes(COMMAND, sources)
     output = features_output(features, shape, force=force, y=dataset.y, attributes=made)
     with output as out:
         encode(model, dataset.x, out.write, device=device)
 
 
-def _source(role: str, path: Path) -> provenance.Source:
-    return provenance.source_file(role, path, str(path))
+def _source(role: str, path: Path) -> lineage.SourceFile:
+    return lineage.source_file(role, path, str(path))
 
 
 def _accuracy(train: Dataset, test: Dataset) -> float:

@@ -26,9 +26,9 @@ from gpuae.model.model import Model
 from gpuae.model.propagation import Propagation, Sums
 from gpuae.model.tile import Tile
 from gpuae.model.unlike import Unlike
-from gpuae.storage import arrays
-from gpuae.storage.matrix import Source
-from gpuae.storage.pages import is_large
+from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.storage.rows.pages import is_large
 from gpuae.training.thread_pool import ThreadPool, available_cores
 
 BLOCK_ROWS = 256
@@ -95,7 +95,7 @@ Work: TypeAlias = Callable[[InferenceBuffers, int, NDArray[Any]], None]
 
 def for_each_block(
     model: Model,
-    x: Source,
+    x: AnyRows,
     work: Work,
     device: str = "auto",
     threads: int | None = None,
@@ -134,17 +134,17 @@ def for_each_block(
             pool.run(partial(share, offset, rows))
 
 
-def _stretches(x: Source, start: int, memory: int) -> Iterator[tuple[int, NDArray[Any]]]:
+def _stretches(x: AnyRows, start: int, memory: int) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield rows in order as (first row, rows), all at once where they are in memory."""
     if isinstance(x, np.ndarray) and not is_large(x, memory):
         yield start, x[start:]
     else:
-        yield from arrays.blocks(x, multiple=GPU_BLOCK_ROWS, start=start)
+        yield from row_blocks.blocks(x, multiple=GPU_BLOCK_ROWS, start=start)
 
 
 def _for_each_row(
     model: Model,
-    x: Source,
+    x: AnyRows,
     work: Work,
     note: Note | None = None,
     *,
@@ -172,7 +172,7 @@ def _for_each_row(
 
 def encode(
     model: Model,
-    x: Source,
+    x: AnyRows,
     sink: Sink,
     *,
     layer: int | None = None,
@@ -207,7 +207,7 @@ def encode(
 
 def decode(
     model: Model,
-    codes: Source,
+    codes: AnyRows,
     sink: Sink,
     *,
     device: str = "auto",
@@ -232,7 +232,7 @@ def decode(
 
 def reconstruct(
     model: Model,
-    x: Source,
+    x: AnyRows,
     sink: Sink,
     *,
     device: str = "auto",
@@ -250,7 +250,7 @@ def reconstruct(
 
 def classify(
     model: Model,
-    x: Source,
+    x: AnyRows,
     sink: Sink,
     *,
     device: str = "auto",
@@ -282,7 +282,7 @@ def classify(
 
 def compare(
     model: Model,
-    x: Source,
+    x: AnyRows,
     take: Comparison,
     *,
     device: str = "auto",
@@ -301,7 +301,7 @@ def compare(
 
 def judge(
     model: Model,
-    x: Source,
+    x: AnyRows,
     take: Callable[[int, Judged], None],
     *,
     device: str = "auto",
@@ -347,7 +347,7 @@ def judge(
 
 def score(
     model: Model,
-    x: Source,
+    x: AnyRows,
     sink: Sink,
     *,
     device: str = "auto",
@@ -387,7 +387,7 @@ def score(
 
 def row_errors(
     model: Model,
-    x: Source,
+    x: AnyRows,
     take: Callable[[int, NDArray[Any], NDArray[np.float64]], None],
     *,
     device: str = "auto",

@@ -21,7 +21,7 @@ from gpuae.model.model import Model
 from gpuae.model.stack import stack as stacked
 from gpuae.model_estimator import CodingEstimator, warn
 from gpuae.presets import Preset
-from gpuae.storage import provenance
+from gpuae.storage.provenance import lineage
 from gpuae.training.calibrating import fit_calibrated
 from gpuae.training.fitting import Fit
 from gpuae.training.history import Silence
@@ -208,7 +208,7 @@ class Autoencoder(CodingEstimator):
         self._partial: PartialFit | None = None
         rows = self._new_rows(X)
         shape = _shape_of_images(image_shape, rows.shape[1])
-        made = provenance.attributes("Autoencoder.fit", (), self._told())
+        made = lineage.attributes("Autoencoder.fit", (), self._told())
         listener = _Listener()
         names = self._names()
         fitted = fit_calibrated(
@@ -250,7 +250,7 @@ class Autoencoder(CodingEstimator):
         self._partial = training
         self.loss_ = training.loss
         model = training.model()
-        made = provenance.attributes("Autoencoder.partial_fit", (), self._told())
+        made = lineage.attributes("Autoencoder.partial_fit", (), self._told())
         attributes = {**model.attributes, **made}
         self._set_model(replace(model, attributes=attributes, feature_names=self._names()))
         self.verdict_ = None
@@ -372,7 +372,7 @@ def stack(*autoencoders: Autoencoder) -> Autoencoder:
     for autoencoder in autoencoders:
         check_is_fitted(autoencoder, "model_")
     model = stacked([autoencoder.model_ for autoencoder in autoencoders])
-    made = provenance.attributes("stack", ())
+    made = lineage.attributes("stack", ())
     return _fitted(replace(model, attributes={**model.attributes, **made}))
 
 

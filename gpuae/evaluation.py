@@ -21,7 +21,7 @@ from gpuae.model.pca import PrincipalAxes, principal_axes
 from gpuae.model.statistics import blocks, column_statistics, mean_variance
 from gpuae.model.targets import unfit_targets
 from gpuae.model.unlike import Unlike
-from gpuae.storage.matrix import Source
+from gpuae.storage.rows.lazy_rows import AnyRows
 
 ACTIVE = 1e-6
 """A code unit is active in a row where its magnitude is above this."""
@@ -94,7 +94,7 @@ class _Spread:
 
 def evaluate(
     model: Model,
-    x: Source,
+    x: AnyRows,
     *,
     device: str = "auto",
     threads: int | None = None,
@@ -215,7 +215,7 @@ def _measure_block(
     return errors
 
 
-def _measure_spread(x: Source, model: Model, pca: PrincipalAxes | None) -> _Spread:
+def _measure_spread(x: AnyRows, model: Model, pca: PrincipalAxes | None) -> _Spread:
     """Measure the variance of the rows of x (n, d) about their own mean, and the error of PCA."""
     preprocess, statistics = model.preprocess, column_statistics(x)
     about = preprocess.forward(statistics.mean[None])
@@ -243,7 +243,7 @@ def _measure_spread(x: Source, model: Model, pca: PrincipalAxes | None) -> _Spre
     )
 
 
-def _small_blocks(x: Source) -> Iterator[NDArray[Any]]:
+def _small_blocks(x: AnyRows) -> Iterator[NDArray[Any]]:
     """Yield the rows of x (n, d) in blocks small enough for half a dozen float64 copies."""
     step = max(1, SMALL_BLOCK_BYTES // (8 * x.shape[1]))
     for block in blocks(x):
@@ -254,7 +254,7 @@ def _squared_norm(matrix: NDArray[Any]) -> float:
     return float(np.vdot(matrix, matrix))
 
 
-def _mean_loss(x: Source, model: Model, mean: NDArray[Any]) -> float | None:
+def _mean_loss(x: AnyRows, model: Model, mean: NDArray[Any]) -> float | None:
     """Return the loss of a preprocessed mean (1, d) in place of each row of x (n, d)."""
     loss = LOSSES[model.config.loss]
     if not loss.share_of:

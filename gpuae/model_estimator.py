@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gpuae import encoding
 from gpuae.errors import GpuaeWarning
 from gpuae.model.model import Model
-from gpuae.storage.arrays import check_finite
+from gpuae.storage.rows.row_blocks import check_finite
 
 ROW_TYPES = (
     *(np.float64, np.float32),

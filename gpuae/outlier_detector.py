@@ -18,7 +18,7 @@ from gpuae.model.calibration import Calibration
 from gpuae.model.model import Model
 from gpuae.model_estimator import ModelEstimator, warn
 from gpuae.presets import Preset
-from gpuae.storage import provenance
+from gpuae.storage.provenance import lineage
 from gpuae.training.calibrating import fit_calibrated
 
 PRESET = "outliers"
@@ -107,7 +107,7 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         fitted = fit_calibrated(
             rows,
             config,
-            attributes=provenance.attributes("OutlierDetector.fit", (), {"preset": PRESET}),
+            attributes=lineage.attributes("OutlierDetector.fit", (), {"preset": PRESET}),
             feature_names=self._names(),
         )
         fitted.raise_if_diverged()

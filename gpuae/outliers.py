@@ -13,7 +13,7 @@ from gpuae.encoding import Sink
 from gpuae.errors import ConfigError, InputError
 from gpuae.model.calibration import Calibration, Judged
 from gpuae.model.model import Model
-from gpuae.storage.matrix import Source
+from gpuae.storage.rows.lazy_rows import AnyRows
 
 Block: TypeAlias = NDArray[Any]
 """Rows (m,) with fields."""
@@ -143,7 +143,7 @@ class Report:
             block[f"share_{place}"] = np.take_along_axis(shares, columns[:, None], axis=1)[:, 0]
 
 
-def judge(report: Report, x: Source, sink: Sink, **options: Any) -> None:
+def judge(report: Report, x: AnyRows, sink: Sink, **options: Any) -> None:
     """Hand what a report says of the rows of x (n, d) to the sink, as rows (m,) with fields.
 
     Takes and raises what `gpuae.encoding.judge` does.

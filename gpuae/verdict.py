@@ -16,7 +16,7 @@ from gpuae.errors import InputError
 from gpuae.evaluation import Evaluation, evaluate, explained
 from gpuae.functions.losses import ANY_TARGETS, LOSSES
 from gpuae.model.model import Model
-from gpuae.storage.pages import gathered
+from gpuae.storage.rows.pages import gathered
 from gpuae.training.fitting import Fit
 from gpuae.training.held_out import MEASURED_ROWS
 from gpuae.training.trainer import Ending

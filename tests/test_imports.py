@@ -45,6 +45,9 @@ LAYERS = [
 ]
 """From the lowest to the highest; a part may import those of its own layer and of lower ones."""
 
+ROOMS = ["files", "file_format", "rows", "hdf5", "content_hash", "outputs", "kinds", "provenance"]
+"""Of the storage, from the ground up; a room imports itself and those before it."""
+
 TOP = {"gpuae"}
 """The package itself, which imports the estimator when it is asked for it."""
 
@@ -102,6 +105,15 @@ def test_a_lower_layer_never_imports_a_higher_one(module):
         if other in TOP or layer(other) is None or layer(other) > layer(module)
     }
     assert not higher
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in sorted(MODULES) if name.startswith("gpuae.storage.")]
+)
+def test_a_room_of_the_storage_imports_only_those_before_it(module):
+    own = ROOMS.index(module.split(".")[2])
+    others = {name for name in imported(MODULES[module]) if name.startswith("gpuae.storage.")}
+    assert {name for name in others if ROOMS.index(name.split(".")[2]) > own} == set()
 
 
 def test_errors_and_settings_import_nothing_else_of_the_package():

@@ -27,14 +27,14 @@ def in_small_pieces(folder, arguments):
     import os
 
     from gpuae.cli import main
-    from gpuae.storage import atomic
+    from gpuae.storage.outputs import hdf5_output
     from gpuae.training.progress_chunks import ProgressChunks
 
     os.chdir(folder)
     os.dup2(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     os.dup2(2, 1)
-    atomic.SYNC_SECONDS = 0.0
-    write = atomic.RowsOutput.write
+    hdf5_output.SYNC_SECONDS = 0.0
+    write = hdf5_output.RowsOutput.write
 
     def slowly(self, start, rows):
         Path("began").touch()
@@ -45,7 +45,7 @@ def in_small_pieces(folder, arguments):
         Path("began").touch()
         return (steps[i : i + 8] for steps in stretches for i in range(0, len(steps), 8))
 
-    atomic.RowsOutput.write = slowly
+    hdf5_output.RowsOutput.write = slowly
     ProgressChunks.of = small
     main(arguments)
 

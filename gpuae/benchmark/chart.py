@@ -12,7 +12,7 @@ from typing import Any
 from gpuae.benchmark.line_up import OURS
 from gpuae.benchmark.report import Line, Report
 from gpuae.errors import ConfigError, OutputError
-from gpuae.storage.temporary import Temporary, check_output
+from gpuae.storage.files.output_file import OutputFile, check_output
 
 ENDINGS = (".png", ".svg")
 COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8a5a9e")
@@ -47,7 +47,7 @@ def write_chart(report: Report, path: Path, *, force: bool) -> None:
     content = io.BytesIO()
     kind = path.suffix.lower().removeprefix(".")
     draw(report).savefig(content, format=kind, dpi=150)
-    with Temporary(path, force) as temporary:
+    with OutputFile(path, force) as temporary:
         temporary.write(content.getbuffer(), 0)
 
 

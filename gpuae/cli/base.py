@@ -137,7 +137,7 @@ class SizeType(click.ParamType[int]):
 def _trust_size(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     """Lift the limits until the command has ended."""
     if value:
-        from gpuae.storage.limits import trust_size
+        from gpuae.storage.files.limits import trust_size
 
         ctx.with_resource(trust_size())
 

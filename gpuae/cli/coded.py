@@ -36,7 +36,7 @@ class Coded:
         """Read rows and encode them, or read the codes that they have already."""
         from gpuae.cli.rows import Job, note
         from gpuae.encoding import encode, in_float32, into
-        from gpuae.storage.arrays import blocks
+        from gpuae.storage.rows.row_blocks import blocks
 
         ready = _has_codes(model_path, data)
         own = None if ready else reading
@@ -63,7 +63,7 @@ class Coded:
 
     def beside(self, name: str) -> NDArray[Any] | None:
         """Return the labels `y` or the ids `row_id` of these rows; None where there are none."""
-        from gpuae.storage.table_output import texts
+        from gpuae.storage.outputs.table_output import texts
 
         values = getattr(self.job.dataset, name)
         if values is None:
@@ -74,8 +74,8 @@ class Coded:
 def _has_codes(model_path: Path, data: str) -> bool:
     """Whether DATA is a features file that the model has made."""
     from gpuae.importers import path_of, split_spec
-    from gpuae.storage.features import are_features_of
-    from gpuae.storage.input_file import check_readable
+    from gpuae.storage.files.input_file import check_readable
+    from gpuae.storage.kinds.features import are_features_of
 
     path = path_of(data)
     if path is None or split_spec(data)[1] is not None:
@@ -87,7 +87,7 @@ def _has_codes(model_path: Path, data: str) -> bool:
 def _check_layer(job: Job) -> None:
     """Refuse the features of another layer than the code."""
     from gpuae.errors import InputError
-    from gpuae.storage.features import layer_of
+    from gpuae.storage.kinds.features import layer_of
 
     path, depth = job.dataset.source_path, job.model.network.depth
     layer = layer_of(path) if path else None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gpuae.cli.rows import Job
     from gpuae.compression.figures import Errors, Sizes
     from gpuae.importers import ReadOptions
-    from gpuae.storage.columns_output import ColumnsOutput
+    from gpuae.storage.outputs.columns_output import ColumnsOutput
 
 DEFAULT_BITS = 6.0
 
@@ -72,8 +72,8 @@ def command(
       gpuae compress model.h5 rows.h5 -o small.h5
     """
     from gpuae.cli.rows import Job
-    from gpuae.storage.dataset import check_output
-    from gpuae.storage.outputs import check_hdf5_name
+    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.kinds.rows_output import check_hdf5_name
 
     _check_wanted(bits, added_error)
     check_output(output, force)
@@ -111,7 +111,7 @@ def _compressed(
     """Choose the steps, write the file and measure it."""
     from gpuae.compression.files import output_for
     from gpuae.compression.steps import Sample, Steps, bits_for_error
-    from gpuae.storage.companions import Companions
+    from gpuae.storage.rows.metadata import RowMetadata
 
     sample = Sample.of(job.model, job.x, **machine)
     steps = Steps.of(job.model, sample, **machine)
@@ -126,7 +126,7 @@ def _compressed(
         job.x,
         grid,
         steps.level_type(grid),
-        beside=Companions(**job.labels),
+        beside=RowMetadata(**job.labels),
         force=force,
         attributes=job.attributes("compress", machine["device"], **options),
     )
@@ -139,7 +139,7 @@ def _write(job: Job, out: ColumnsOutput, grid: Any, machine: dict[str, Any]) -> 
     from gpuae.cli.progress import counting
     from gpuae.cli.rows import note
     from gpuae.compression.files import write_codes
-    from gpuae.storage.pages import is_in_memory
+    from gpuae.storage.rows.pages import is_in_memory
 
     with out, counting(out.shape[0]) as advance:
         errors = write_codes(job.model, job.x, grid, out, advance=advance, note=note, **machine)

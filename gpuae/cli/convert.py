@@ -13,7 +13,7 @@ from gpuae.cli.patches import patch_options
 
 if TYPE_CHECKING:
     from gpuae.importers import PatchOptions, ReadOptions
-    from gpuae.storage.dataset import Dataset
+    from gpuae.storage.rows.dataset import Dataset
 
 FLAT = (1 / 80) ** 2
 """Variance of a patch, of whole brightness 1, below which its contrast is grain for the most part:
@@ -69,15 +69,11 @@ def command(
     from dataclasses import replace
 
     from gpuae.importers import files_of, open_data, path_of
-    from gpuae.storage.dataset import (
-        check_distinct,
-        check_finite,
-        check_output,
-        check_room,
-        write_dataset,
-    )
-    from gpuae.storage.input_file import InputFiles
-    from gpuae.storage.table_output import is_table
+    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.storage.files.output_file import check_distinct, check_output, check_room
+    from gpuae.storage.kinds.dataset_file import write_dataset
+    from gpuae.storage.outputs.table_output import is_table
+    from gpuae.storage.rows.row_blocks import check_finite
 
     check_output(output, force)
     kept = missing == "keep"
@@ -107,7 +103,7 @@ def _scaled(dataset: Dataset, scale_rows: str, patches: PatchOptions | None) -> 
 
     import numpy as np
 
-    from gpuae.storage.views import ScaledRows
+    from gpuae.storage.rows.views import ScaledRows
 
     if scale_rows == "none":
         return dataset
@@ -120,14 +116,14 @@ def _provenance(
     dataset: Dataset, labels: Path | None, reading: ReadOptions, said: dict[str, str]
 ) -> dict[str, str | int | float]:
     from gpuae.importers import files_of, split_spec
-    from gpuae.storage import provenance
+    from gpuae.storage.provenance import lineage
 
     if dataset.source_path is not None and dataset.source_path.is_dir():
         files = files_of(dataset.source, reading)
-        sources = [provenance.source_folder("data", dataset.source_path, files)]
+        sources = [lineage.source_folder("data", dataset.source_path, files)]
     else:
-        sources = [provenance.source_file("data", dataset.source_path, dataset.source)]
+        sources = [lineage.source_file("data", dataset.source_path, dataset.source)]
     if labels is not None:
         path, _ = split_spec(str(labels))
-        sources.append(provenance.source_file("labels", path, str(labels)))
-    return provenance.attributes("convert", sources, reading.said() | said)
+        sources.append(lineage.source_file("labels", path, str(labels)))
+    return lineage.attributes("convert", sources, reading.said() | said)

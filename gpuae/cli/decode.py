@@ -45,8 +45,8 @@ def command(
     """
     from gpuae.cli.rows import Job, write_rows
     from gpuae.encoding import decode
-    from gpuae.storage.dataset import check_output
-    from gpuae.storage.features import dataset_output
+    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.kinds.features import dataset_output
 
     check_output(output, force)
     job = Job.open(
@@ -79,7 +79,7 @@ def command(
 def _check_layer(job: Job) -> None:
     """Refuse features of another layer than the code; they may have its width."""
     from gpuae.errors import InputError
-    from gpuae.storage.features import layer_of
+    from gpuae.storage.kinds.features import layer_of
 
     path, depth = job.dataset.source_path, job.model.network.depth
     layer = layer_of(path) if path is not None and job.dataset.source == str(path) else None

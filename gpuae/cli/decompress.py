@@ -10,7 +10,7 @@ import click
 from gpuae.cli.base import PATH, declare, machine_options, output_options, trust_option
 
 if TYPE_CHECKING:
-    from gpuae.storage.outputs import Output
+    from gpuae.storage.kinds.rows_output import Output
 
 
 @declare
@@ -37,9 +37,9 @@ def command(
     """
     from gpuae.cli.progress import counting
     from gpuae.compression.files import Compressed
-    from gpuae.storage.dataset import check_distinct, check_output, check_room
-    from gpuae.storage.input_file import InputFiles
-    from gpuae.storage.table_output import is_table
+    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.storage.files.output_file import check_distinct, check_output, check_room
+    from gpuae.storage.outputs.table_output import is_table
 
     check_output(output, force)
     is_table(output)  # refuses endings that are not written
@@ -61,7 +61,7 @@ def command(
 
 
 def _output(opened: Any, path: Path, attributes: dict[str, Any], *, force: bool) -> Output:
-    from gpuae.storage.features import dataset_output
+    from gpuae.storage.kinds.features import dataset_output
 
     return dataset_output(
         path,
@@ -79,8 +79,8 @@ def _output(opened: Any, path: Path, attributes: dict[str, Any], *, force: bool)
 def _attributes(path: Path, inputs: Any, device: str) -> dict[str, Any]:
     """Return which file the rows come from, which must still be what was opened."""
     from gpuae.backends import computed_by, resolve_device
-    from gpuae.storage import provenance
+    from gpuae.storage.provenance import lineage
 
-    source = provenance.source_file("data", path, str(path))
+    source = lineage.source_file("data", path, str(path))
     inputs.check()
-    return {**computed_by(resolve_device(device)), **provenance.attributes("decompress", [source])}
+    return {**computed_by(resolve_device(device)), **lineage.attributes("decompress", [source])}

@@ -74,7 +74,7 @@ def search(
     from gpuae.cli.fit import open_rows, tell_device
     from gpuae.cli.rows import note
     from gpuae.dimensions import check_settings, find_dimensions
-    from gpuae.storage.mapped import in_place
+    from gpuae.storage.rows.mapped_copy import mapped_copy
 
     check_settings(config)
     tell_device(config)
@@ -88,7 +88,7 @@ def search(
         told.append(size)
         tell(_line(size))
 
-    with in_place(dataset.x) as x:
+    with mapped_copy(dataset.x) as x:
         return find_dimensions(
             x, config, most, tell=tell_size, note=note, image_shape=dataset.image_shape
         )

@@ -61,9 +61,9 @@ def command(
     """
     from gpuae.cli.rows import Job, note, write_rows
     from gpuae.encoding import encode, in_float32, layer_index
-    from gpuae.storage.dataset import check_output
-    from gpuae.storage.features import features_output
-    from gpuae.storage.table_output import is_table
+    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.kinds.features import features_output
+    from gpuae.storage.outputs.table_output import is_table
 
     check_output(output, force)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gpuae.cli.labels import Labels
     from gpuae.cli.rows import Job
     from gpuae.importers import ReadOptions
-    from gpuae.storage.atomic import SmallOutput
+    from gpuae.storage.outputs.hdf5_output import SmallOutput
     from gpuae.training.classifying import Finetuned
     from gpuae.training.history import Observer
 
@@ -74,8 +74,8 @@ def command(
     from gpuae.cli.rows import Job
     from gpuae.importers import path_of
     from gpuae.memory import data_memory
-    from gpuae.storage.dataset import check_output
-    from gpuae.storage.outputs import check_hdf5_name
+    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.kinds.rows_output import check_hdf5_name
 
     check_hdf5_name(output, "a classifier")
     check_output(output, force)
@@ -101,7 +101,7 @@ def command(
 
 def _settings(path: Path | None, settings: dict[str, str | None]) -> FinetuneConfig:
     from gpuae.config import read_toml
-    from gpuae.storage.input_file import check_plain
+    from gpuae.storage.files.input_file import check_plain
 
     given = {name: value for name, value in settings.items() if value is not None}
     if path is None:
@@ -123,12 +123,12 @@ class _Task:
         """Train and write the classifier; say with it which input has changed meanwhile."""
         from gpuae.cli.progress import watching
         from gpuae.cli.spare import spared, unhashed
-        from gpuae.storage.atomic import SmallOutput
-        from gpuae.storage.mapped import in_place
-        from gpuae.storage.pages import is_in_memory
+        from gpuae.storage.outputs.hdf5_output import SmallOutput
+        from gpuae.storage.rows.mapped_copy import mapped_copy
+        from gpuae.storage.rows.pages import is_in_memory
 
         with (
-            in_place(self.job.x) as x,
+            mapped_copy(self.job.x) as x,
             spared(self.output) as keeper,
             SmallOutput(self.output, force=force) as out,
             watching(*self._shown(page), *records.start(self.job.dataset, x)) as observer,

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
     from gpuae.pictures.sample import Sample
-    from gpuae.storage.atomic import SmallOutput
-    from gpuae.storage.dataset import Dataset
-    from gpuae.storage.input_file import InputFiles
+    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.storage.outputs.hdf5_output import SmallOutput
+    from gpuae.storage.rows.dataset import Dataset
     from gpuae.training.checkpoint import Checkpoints
     from gpuae.training.fitting import Fit
     from gpuae.training.history import Observer
@@ -103,8 +103,8 @@ def command(
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
     """
     from gpuae.importers import path_of
-    from gpuae.storage.dataset import check_output
-    from gpuae.storage.outputs import check_hdf5_name
+    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.kinds.rows_output import check_hdf5_name
     from gpuae.verdict import judge
 
     check_hdf5_name(output, "a model")
@@ -158,7 +158,7 @@ class _Task:
         """Open the inputs, none of which may be the output or the checkpoint."""
         from gpuae.importers import path_of
         from gpuae.model.model import Model
-        from gpuae.storage.input_file import InputFiles
+        from gpuae.storage.files.input_file import InputFiles
 
         output, checkpoint, config_path = own_files
         held_out_path = None if validation_data is None else path_of(validation_data)
@@ -184,11 +184,11 @@ class _Task:
         """Train and write the model; say with it which input has changed meanwhile, if one has."""
         from gpuae.cli.progress import watching
         from gpuae.cli.spare import spared, unhashed
-        from gpuae.storage.atomic import SmallOutput
-        from gpuae.storage.mapped import in_place
+        from gpuae.storage.outputs.hdf5_output import SmallOutput
+        from gpuae.storage.rows.mapped_copy import mapped_copy
 
         with (
-            in_place(self.dataset.x) as x,
+            mapped_copy(self.dataset.x) as x,
             spared(output) as keeper,
             checkpoints.held() if checkpoints else nullcontext(),
             SmallOutput(output, force=force) as out,
@@ -247,26 +247,26 @@ class _Task:
 
     def _provenance(self) -> dict[str, str | int | float]:
         """Return what a model is made from: what is hashed here must still be what was read."""
-        from gpuae.storage import provenance
+        from gpuae.storage.provenance import lineage
 
-        def source_of(name: str, own: Dataset) -> provenance.Source:
-            return provenance.source_file(name, own.source_path, own.source)
+        def source_of(name: str, own: Dataset) -> lineage.SourceFile:
+            return lineage.source_file(name, own.source_path, own.source)
 
         sources = [source_of("data", self.dataset)]
         if self.held_out is not None:
             sources.append(source_of("validation_data", self.held_out))
         if self.init_from is not None:
-            own = provenance.source_file("init_from", self.init_from, str(self.init_from))
+            own = lineage.source_file("init_from", self.init_from, str(self.init_from))
             sources.append(own)
         self.files.check()
         told = {"preset": self.preset} if self.preset else {}
-        return provenance.attributes("fit", sources, {**told, **self.reading.said()})
+        return lineage.attributes("fit", sources, {**told, **self.reading.said()})
 
 
 def _checkpoints(
     path: Path | None, every: str | None, output: Path, *, resume: bool, force: bool
 ) -> Checkpoints | None:
-    from gpuae.storage.locked_file import real_path
+    from gpuae.storage.files.locked_file import real_path
     from gpuae.training.checkpoint import Checkpoints, Interval
 
     if path is None:
@@ -284,7 +284,7 @@ def _checkpoints(
 
 
 def _check_distinct(output: Path, checkpoint: Path | None, *inputs: Path | None) -> None:
-    from gpuae.storage.dataset import check_distinct
+    from gpuae.storage.files.output_file import check_distinct
 
     check_distinct(output, checkpoint, *inputs)
     if checkpoint is not None:
@@ -317,7 +317,7 @@ def open_rows(data: str, reading: ReadOptions, config: Config) -> Dataset:
     """Open rows, tell what was chosen in reading them, and check their values."""
     from gpuae.importers import open_data
     from gpuae.memory import data_memory
-    from gpuae.storage.dataset import check_finite
+    from gpuae.storage.rows.row_blocks import check_finite
 
     dataset = open_data(data, memory=data_memory(config.memory), options=reading)
     for note in dataset.notes:
@@ -377,7 +377,7 @@ def _stop_to_go_on(result: Fit, page: NoPage) -> None:
 
 def _changed(files: InputFiles, x: NDArray[Any], held_out: Dataset | None) -> Path | None:
     """Return which file has changed, where training has read rows from it to the end."""
-    from gpuae.storage.pages import is_in_memory
+    from gpuae.storage.rows.pages import is_in_memory
 
     if is_in_memory(x) and (held_out is None or is_in_memory(held_out.x)):
         return None

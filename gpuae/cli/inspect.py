@@ -19,7 +19,7 @@ from gpuae.cli.base import (
 from gpuae.printable import printable
 
 if TYPE_CHECKING:
-    from gpuae.storage.summary import Summary
+    from gpuae.storage.provenance.summary import Summary
 
 SHOWN_CHARACTERS = 1000
 """Of an attribute; --json gives all of it."""
@@ -38,7 +38,7 @@ def command(file: Path, as_json: bool) -> None:
     Example:
       gpuae inspect model.h5
     """
-    from gpuae.storage.summary import summarise
+    from gpuae.storage.provenance.summary import summarise
 
     summary = summarise(file)
     if as_json:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuae.cli.rows import Job
-    from gpuae.storage.provenance import Source
+    from gpuae.storage.provenance.lineage import SourceFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,7 +37,7 @@ class Labels:
 
     values: NDArray[Any]
     source: str
-    sources: tuple[Source, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
 
     @classmethod
     def of(cls, job: Job, path: Path | None, output: Path | None = None) -> Labels:
@@ -50,8 +50,8 @@ class Labels:
         """
         from gpuae.errors import InputError
         from gpuae.importers import labels, path_of
-        from gpuae.storage import provenance
-        from gpuae.storage.dataset import check_distinct
+        from gpuae.storage.files.output_file import check_distinct
+        from gpuae.storage.provenance import lineage
 
         if path is None:
             if job.dataset.y is None:
@@ -69,5 +69,5 @@ class Labels:
                 f"{job.dataset.source}; give one a row"
             )
         return cls(
-            values, str(path), (provenance.source_file("labels", path_of(str(path)), str(path)),)
+            values, str(path), (lineage.source_file("labels", path_of(str(path)), str(path)),)
         )

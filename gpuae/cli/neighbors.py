@@ -164,8 +164,8 @@ class _Found:
 
     def write(self, path: Path, of: str, told: dict[str, Any], *, force: bool) -> None:
         """Write a table of a line for each neighbour."""
-        from gpuae.storage.companions import Companions
-        from gpuae.storage.table_output import TableContent, TableOutput
+        from gpuae.storage.outputs.table_output import TableContent, TableOutput
+        from gpuae.storage.rows.metadata import RowMetadata
 
         near = self.neighbors.numbers
         repeat = near.shape[1]
@@ -179,7 +179,7 @@ class _Found:
         )
         own = [self.asked.beside(name) for name in ("y", "row_id")]
         labels, ids = (None if values is None else values.repeat(repeat) for values in own)
-        beside, made = Companions(labels, ids), self._attributes(of, told)
+        beside, made = RowMetadata(labels, ids), self._attributes(of, told)
         content = TableContent("neighbors", table.dtype.names or (), beside, made)
         with TableOutput(path, table.shape, table.dtype, content, force=force) as out:
             out.write(0, table)
@@ -196,7 +196,7 @@ class _Found:
 
     def _attributes(self, of: str, told: dict[str, Any]) -> dict[str, str | int | float]:
         """Return what the table is made from."""
-        from gpuae.storage.provenance import source_file
+        from gpuae.storage.provenance.lineage import source_file
 
         if self.asked.numbers is not None:
             return self.known.job.attributes("neighbors", of=of, **told)
@@ -208,8 +208,8 @@ class _Found:
 
 def _check_output(output: Path, force: bool) -> None:
     from gpuae.errors import OutputError
-    from gpuae.storage.dataset import check_output
-    from gpuae.storage.table_output import is_table
+    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.outputs.table_output import is_table
 
     if not is_table(output):
         raise OutputError(
@@ -221,7 +221,7 @@ def _check_output(output: Path, force: bool) -> None:
 def _is_same(one: str, other: str) -> bool:
     """Whether two names of data are of the same rows."""
     from gpuae.importers import path_of, split_spec
-    from gpuae.storage.locked_file import real_path
+    from gpuae.storage.files.locked_file import real_path
 
     paths = [path_of(spec) for spec in (one, other)]
     if None in paths:

@@ -167,7 +167,7 @@ def _check(paths: list[Path], asked: Asked) -> None:
     """Refuse files that could not be written, or would replace what they are made from."""
     from gpuae.importers import path_of
     from gpuae.plots.figure import check
-    from gpuae.storage.temporary import check_distinct
+    from gpuae.storage.files.output_file import check_distinct
 
     model = asked.options.get("model_path")
     data = path_of(asked.data) if asked.data is not None else None
@@ -246,7 +246,7 @@ def _errors(asked: Asked) -> Picture:
 def _scores(asked: Asked, threshold: float | None) -> Picture:
     """Draw the errors of a file of scores."""
     from gpuae.pictures.errors import read_scores, scores_only
-    from gpuae.storage.model_file import is_model
+    from gpuae.storage.kinds.model_file import is_model
 
     if asked.options["sample"] is not None:
         raise click.UsageError("--sample is for rows; a file of scores is drawn whole")

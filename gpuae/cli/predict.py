@@ -52,8 +52,8 @@ def command(
     from gpuae.classification import predictions
     from gpuae.cli.rows import Job, note, write_rows
     from gpuae.encoding import check_classifies, classify
-    from gpuae.storage.dataset import check_output
-    from gpuae.storage.features import prediction_type, predictions_output
+    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.kinds.features import prediction_type, predictions_output
 
     check_output(output, force)
     job = Job.open(

@@ -46,8 +46,8 @@ def command(
     """
     from gpuae.cli.rows import Job, write_rows
     from gpuae.encoding import reconstruct
-    from gpuae.storage.dataset import check_output
-    from gpuae.storage.features import dataset_output
+    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.kinds.features import dataset_output
 
     check_output(output, force)
     job = Job.open(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gpuae.model.model import Model
     from gpuae.records.log import Log
     from gpuae.records.tensorboard import TensorBoard
-    from gpuae.storage.dataset import Dataset
+    from gpuae.storage.rows.dataset import Dataset
     from gpuae.training.history import Observer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,7 +69,7 @@ class Records:
         """
         again = force or self._resume
         if self._path is not None:
-            from gpuae.storage.temporary import check_distinct, check_output
+            from gpuae.storage.files.output_file import check_distinct, check_output
 
             _check_other("--log", self._path, *others)
             check_distinct(self._path, *others)
@@ -143,7 +143,7 @@ class Records:
 
 def _check_other(option: str, path: Path, *others: Path | None) -> None:
     """Refuse a path that another file of the run has, even where neither is there yet."""
-    from gpuae.storage.locked_file import real_path
+    from gpuae.storage.files.locked_file import real_path
 
     if any(own is not None and real_path(own) == real_path(path) for own in others):
         raise click.UsageError(f"{option}: {path} is another file of this run; give two")

@@ -54,7 +54,7 @@ def command(
       gpuae report small.h5 large.h5 test.csv -o both.html
     """
     from gpuae.report.page import check_installed
-    from gpuae.storage.dataset import check_output
+    from gpuae.storage.files.output_file import check_output
 
     *models, data = names
     _check_names(models, output)
@@ -110,14 +110,14 @@ class _Task:
 
     def _subject(self, job: Job) -> Subject:
         from gpuae.report.subject import Subject
-        from gpuae.storage.provenance import source_file
+        from gpuae.storage.provenance.lineage import source_file
 
         rows, path = job.dataset, job.model_path
         alone = [own.name for own in self.models].count(path.name) == 1
         return Subject(
             name=path.name if alone else str(path),
             model=job.model,
-            data=replace(rows, y=self._labels(job)),
+            data=replace(rows, metadata=replace(rows.metadata, y=self._labels(job))),
             file=source_file("model", path, str(path)),
             source=source_file("data", rows.source_path, rows.source),
             trained_on=job.was_trained_on(),
@@ -133,7 +133,7 @@ class _Task:
 
 
 def _write(content: bytes, output: Path, *, force: bool) -> None:
-    from gpuae.storage.temporary import Temporary
+    from gpuae.storage.files.output_file import OutputFile
 
-    with Temporary(output, force) as temporary:
+    with OutputFile(output, force) as temporary:
         temporary.write(memoryview(content), 0)

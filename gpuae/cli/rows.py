@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from gpuae.encoding import Sink
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
-    from gpuae.storage import provenance
-    from gpuae.storage.dataset import Dataset
-    from gpuae.storage.input_file import InputFiles
-    from gpuae.storage.outputs import Output
+    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.storage.kinds.rows_output import Output
+    from gpuae.storage.provenance import lineage
+    from gpuae.storage.rows.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ class Job:
         """
         from gpuae.importers import ReadOptions, path_of
         from gpuae.model.model import Model
-        from gpuae.storage.dataset import check_distinct, check_finite, check_room
-        from gpuae.storage.input_file import InputFiles
+        from gpuae.storage.files.input_file import InputFiles
+        from gpuae.storage.files.output_file import check_distinct, check_room
+        from gpuae.storage.rows.row_blocks import check_finite
 
         inputs = InputFiles(model_path, path_of(data))
         model = Model.load(model_path)
@@ -80,7 +81,7 @@ class Job:
         self,
         command: str,
         device: str,
-        others: tuple[provenance.Source, ...] = (),
+        others: tuple[lineage.SourceFile, ...] = (),
         **options: str | int | float,
     ) -> dict[str, str | int | float]:
         """Return which command, model, data, other sources and device an output comes from.
@@ -89,21 +90,21 @@ class Job:
         be what was read.
         """
         from gpuae.backends import computed_by, resolve_device
-        from gpuae.storage import provenance
+        from gpuae.storage.provenance import lineage
 
         data = self.dataset
         sources = (
-            provenance.source_file("model", self.model_path, str(self.model_path)),
-            provenance.source_file("data", data.source_path, data.source),
+            lineage.source_file("model", self.model_path, str(self.model_path)),
+            lineage.source_file("data", data.source_path, data.source),
             *others,
         )
-        made = provenance.attributes(command, sources, {**options, **self.said})
+        made = lineage.attributes(command, sources, {**options, **self.said})
         self.inputs.check()
         return {**computed_by(resolve_device(device)), **made}
 
     def was_trained_on(self) -> bool:
         """Whether the rows are those, by the hash of their file, that the model was made from."""
-        from gpuae.storage.provenance import Record, source_file
+        from gpuae.storage.provenance.lineage import Record, source_file
 
         record = Record.of(self.model.attributes, str(self.model_path))
         known = [own for own in record.sources if own.role == "data"]
@@ -130,7 +131,7 @@ def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions
     What was said of the rows then holds now too, as far as it fits and nothing else is said.
     """
     from gpuae.importers import ReadOptions
-    from gpuae.storage.provenance import Record
+    from gpuae.storage.provenance.lineage import Record
 
     record = Record.of(model.attributes, str(model_path))
     return replace(
@@ -193,7 +194,7 @@ def write_rows(
 ) -> None:
     """Fill an output file, showing how far it is, and say so."""
     from gpuae.cli.progress import counting
-    from gpuae.storage.pages import is_in_memory
+    from gpuae.storage.rows.pages import is_in_memory
 
     with output as out, counting(out.shape[0], out.start) as advance:
 

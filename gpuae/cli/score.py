@@ -84,8 +84,8 @@ def command(
     """
     from gpuae.cli.rows import Job, note, write_rows
     from gpuae.outliers import chosen_threshold
-    from gpuae.storage.dataset import check_output
-    from gpuae.storage.features import scores_output
+    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.kinds.features import scores_output
 
     check_output(output, force)
     job = Job.open(model_path, data, output, reading, memory=memory, row_bytes=lambda _: 8)
@@ -116,7 +116,7 @@ def command(
 
 def _report(job: Job, level: float | None, contributions: int | None, output: Path) -> Report:
     from gpuae.outliers import Report, column_names
-    from gpuae.storage.table_output import is_table
+    from gpuae.storage.outputs.table_output import is_table
 
     shares = contributions is not None
     table = is_table(output)

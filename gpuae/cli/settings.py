@@ -54,7 +54,7 @@ def read_settings(
 
     `without` are settings of the preset that do not count.
     """
-    from gpuae.storage.input_file import check_plain
+    from gpuae.storage.files.input_file import check_plain
 
     if config_path is not None:
         check_plain(config_path)

@@ -46,9 +46,9 @@ def spared(output: Path) -> Iterator[Keeper]:
 
 def unhashed(model: Model) -> Model:
     """Return a model that does not say by hash what it was made from."""
-    from gpuae.storage import provenance
+    from gpuae.storage.provenance import lineage
 
-    return replace(model, attributes=provenance.unhashed(model.attributes))
+    return replace(model, attributes=lineage.unhashed(model.attributes))
 
 
 def check_unchanged(changed: Path | None, what: str, output: Path) -> None:

@@ -27,10 +27,10 @@ def command(models: tuple[Path, ...], output: Path, force: bool) -> None:
 
     from gpuae.model.model import Model
     from gpuae.model.stack import stack
-    from gpuae.storage import provenance
-    from gpuae.storage.dataset import check_distinct, check_output
-    from gpuae.storage.input_file import InputFiles
-    from gpuae.storage.outputs import check_hdf5_name
+    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.storage.files.output_file import check_distinct, check_output
+    from gpuae.storage.kinds.rows_output import check_hdf5_name
+    from gpuae.storage.provenance import lineage
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
@@ -38,11 +38,11 @@ def command(models: tuple[Path, ...], output: Path, force: bool) -> None:
     inputs = InputFiles(*models)
     joined = stack([Model.load(path) for path in models])
     sources = [
-        provenance.source_file(f"model_{place}", path, str(path))
+        lineage.source_file(f"model_{place}", path, str(path))
         for place, path in enumerate(models, start=1)
     ]
     inputs.check()
-    made = provenance.attributes("stack", sources)
+    made = lineage.attributes("stack", sources)
     replace(joined, attributes={**joined.attributes, **made}).save(output, force=force)
     network = joined.network
     widths = "-".join(str(n) for n in (network.columns, *(own.n_out for own in network.layers)))

@@ -11,8 +11,8 @@ from gpuae.cli.base import PATH, declare, json_option, print_json, trust_option
 from gpuae.printable import printable
 
 if TYPE_CHECKING:
-    from gpuae.storage.sameness import Difference
-    from gpuae.storage.verification import Verdict
+    from gpuae.storage.provenance.comparison import Difference
+    from gpuae.storage.provenance.verification import Verdict
 
 SHOWN_DIFFERENCES = 10
 
@@ -42,7 +42,7 @@ def command(files: tuple[Path, ...], same: bool, as_json: bool) -> None:
 
 
 def _check(files: tuple[Path, ...], as_json: bool) -> bool:
-    from gpuae.storage.verification import verify
+    from gpuae.storage.provenance.verification import verify
 
     verdicts = verify(files)
     if as_json:
@@ -79,7 +79,7 @@ def _plain(verdict: Verdict) -> dict[str, Any]:
 
 
 def _compare(one: Path, other: Path, as_json: bool) -> bool:
-    from gpuae.storage.sameness import differences
+    from gpuae.storage.provenance.comparison import differences
 
     found = list(differences(one, other))
     if as_json:

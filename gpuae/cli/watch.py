@@ -67,7 +67,7 @@ def command(
 
 def _check_folder(checkpoint: Path) -> None:
     from gpuae.errors import InputError
-    from gpuae.storage.input_file import check_readable
+    from gpuae.storage.files.input_file import check_readable
 
     if checkpoint.exists():
         check_readable(checkpoint)

@@ -17,23 +17,23 @@ from gpuae.errors import InputError
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.unlike import Unlike
-from gpuae.storage import arrays
-from gpuae.storage.chunked import StoredRows
-from gpuae.storage.columns_output import ColumnsOutput
-from gpuae.storage.companions import Companions
-from gpuae.storage.compressed_file import (
+from gpuae.storage.file_format import NO_ATTRIBUTES, Attribute
+from gpuae.storage.hdf5.stored_rows import StoredRows
+from gpuae.storage.kinds.compressed_file import (
     CompressedContents,
     Grid,
     compressed_output,
     open_compressed,
 )
-from gpuae.storage.matrix import Source
-from gpuae.storage.schema import NO_ATTRIBUTES, Attribute
+from gpuae.storage.outputs.columns_output import ColumnsOutput
+from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.storage.rows.metadata import RowMetadata
 
 CODE_BYTES = 8
 
 
-def row_type(model: Model, x: Source) -> np.dtype[Any]:
+def row_type(model: Model, x: AnyRows) -> np.dtype[Any]:
     """Return in which type rows of x are made again: that of integers, else the model's."""
     return x.dtype if x.dtype.kind in "iu" else model.row_type
 
@@ -41,24 +41,24 @@ def row_type(model: Model, x: Source) -> np.dtype[Any]:
 def output_for(
     path: Path,
     model: Model,
-    x: Source,
+    x: AnyRows,
     grid: Grid,
     level_type: np.dtype[Any],
     *,
-    beside: Companions | None = None,
+    beside: RowMetadata | None = None,
     force: bool = False,
     attributes: Mapping[str, Attribute] = NO_ATTRIBUTES,
 ) -> ColumnsOutput:
     """Return the compressed file that the codes of x (n, d) are to be written into."""
     code_size = model.network.code_size
     contents = CompressedContents(
-        model.decoder_alone(), grid, row_type(model, x), beside or Companions()
+        model.decoder_alone(), grid, row_type(model, x), beside or RowMetadata()
     )
     return compressed_output(
         path,
         (len(x), code_size),
         level_type,
-        arrays.block_rows(x, GPU_BLOCK_ROWS, CODE_BYTES * code_size),
+        row_blocks.block_rows(x, GPU_BLOCK_ROWS, CODE_BYTES * code_size),
         contents,
         force=force,
         attributes=attributes,
@@ -67,7 +67,7 @@ def output_for(
 
 def write_codes(
     model: Model,
-    x: Source,
+    x: AnyRows,
     grid: Grid,
     out: ColumnsOutput,
     *,
@@ -87,7 +87,7 @@ def write_codes(
     rows = filled(x, model.preprocess.fill)
     sums = Sums(np.asarray(rows[0:1], np.float64)[0])
     unlike = Unlike.of(model, len(x))
-    for start, block in arrays.blocks(
+    for start, block in row_blocks.blocks(
         rows, multiple=GPU_BLOCK_ROWS, made_bytes=CODE_BYTES * model.network.code_size
     ):
         unlike.look_at(start, block)
@@ -152,11 +152,11 @@ def _check_finite(codes: NDArray[np.float64], start: int) -> None:
 
 
 class RoundedCodes:
-    """A `Matrix`: the codes of a compressed file."""
+    """A `LazyRows`: the codes of a compressed file."""
 
     def __init__(self, levels: StoredRows, grid: Grid, dtype: np.dtype[Any]) -> None:
         self._levels, self._grid = levels, grid
-        self.shape, self.unit, self.dtype = levels.shape, levels.unit, dtype
+        self.shape, self.rows_per_chunk, self.dtype = levels.shape, levels.rows_per_chunk, dtype
 
     def __len__(self) -> int:
         return len(self._levels)

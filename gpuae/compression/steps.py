@@ -19,9 +19,9 @@ from gpuae.encoding import BLOCK_ROWS, check_rebuilds, decode, encode, into
 from gpuae.errors import InputError
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
-from gpuae.storage.compressed_file import Grid
-from gpuae.storage.matrix import Source
-from gpuae.storage.pages import hand_back
+from gpuae.storage.kinds.compressed_file import Grid
+from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.storage.rows.pages import release_pages
 
 Codes = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class Sample:
     codes: Codes
 
     @classmethod
-    def of(cls, model: Model, x: Source, **machine: Any) -> Sample:
+    def of(cls, model: Model, x: AnyRows, **machine: Any) -> Sample:
         """Take a sample of x (n, d) and encode it.
 
         Raises
@@ -80,7 +80,7 @@ class Sample:
         return cls(rows, codes)
 
 
-def _spread(x: Source, wanted: int) -> NDArray[Any]:
+def _spread(x: AnyRows, wanted: int) -> NDArray[Any]:
     """Return some `wanted` rows in runs that are evenly spread; all where there are no more."""
     if len(x) <= wanted:
         return np.asarray(x[0 : len(x)])
@@ -88,7 +88,7 @@ def _spread(x: Source, wanted: int) -> NDArray[Any]:
     starts = np.linspace(0, len(x) - length, SAMPLE_PIECES).astype(int).tolist()
     taken = np.concatenate([x[start : start + length] for start in starts])
     if isinstance(x, np.ndarray):
-        hand_back(x)
+        release_pages(x)
     return taken
 
 

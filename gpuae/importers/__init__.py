@@ -12,7 +12,8 @@ from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.importers.labels import load as load_labels
 from gpuae.importers.options import AS_IT_IS, PatchOptions, ReadOptions
 from gpuae.memory import data_memory
-from gpuae.storage.dataset import Dataset, open_dataset
+from gpuae.storage.kinds.dataset_file import open_dataset
+from gpuae.storage.rows.dataset import Dataset
 
 __all__ = ["PatchOptions", "ReadOptions", "files_of", "open_data", "path_of", "split_spec"]
 
@@ -124,4 +125,4 @@ def _with_labels(dataset: Dataset, path: Path) -> Dataset:
             f"{path}: holds {len(y)} labels for the {len(dataset.x)} rows of {dataset.source}; "
             "give exactly one a row"
         )
-    return replace(dataset, y=y)
+    return replace(dataset, metadata=replace(dataset.metadata, y=y))

@@ -8,8 +8,8 @@ from gpuae.errors import InputError
 from gpuae.importers.choice import choose
 from gpuae.importers.columns import Titles
 from gpuae.importers.options import ReadOptions
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.views import Columns, settled
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.views import Columns, load_if_cheap
 
 
 def with_columns(dataset: Dataset, options: ReadOptions) -> Dataset:
@@ -36,8 +36,11 @@ def with_columns(dataset: Dataset, options: ReadOptions) -> Dataset:
     names = dataset.feature_names
     return replace(
         dataset,
-        x=settled(Columns(dataset.x, choice.columns), dataset.x),
-        feature_names=names and tuple(names[column] for column in choice.columns),
-        image_shape=None,
+        x=load_if_cheap(Columns(dataset.x, choice.columns), dataset.x),
+        metadata=replace(
+            dataset.metadata,
+            feature_names=names and tuple(names[column] for column in choice.columns),
+            image_shape=None,
+        ),
         notes=(*dataset.notes, *choice.notes(titles, options, choice.among)),
     )

@@ -11,8 +11,8 @@ from typing import IO, cast
 
 from gpuae.errors import InputError
 from gpuae.memory import physical_memory
-from gpuae.storage import limits
-from gpuae.storage.input_file import check_readable
+from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import check_readable
 
 ENDINGS = (".gz", ".bz2", ".xz")
 MAGICS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")

@@ -11,7 +11,7 @@ import h5py
 
 from gpuae.errors import InputError
 from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_npz
-from gpuae.storage.input_file import check_readable
+from gpuae.storage.files.input_file import check_readable
 
 PARQUET_MAGIC = b"PAR1"
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data", ".asc")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gpuae.storage.dataset import Dataset
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 NAME = "digits"
 
@@ -19,7 +20,9 @@ def load() -> Dataset:
     """
     table = np.loadtxt(_table(), delimiter=",", dtype=np.float32)
     x = np.ascontiguousarray(table[:, :-1])
-    return Dataset(x, NAME, y=table[:, -1].astype(np.int64), image_shape=(8, 8))
+    return Dataset(
+        x, NAME, metadata=RowMetadata(y=table[:, -1].astype(np.int64), image_shape=(8, 8))
+    )
 
 
 def _table() -> Path:

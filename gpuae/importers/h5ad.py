@@ -15,11 +15,14 @@ import h5py
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, guard, reading, schema
-from gpuae.storage.chunks import Boxes
-from gpuae.storage.csr import CsrRows
-from gpuae.storage.dataset import Dataset, open_dataset
-from gpuae.storage.matrix import Source
+from gpuae.storage import file_format
+from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.hdf5.chunks import Boxes
+from gpuae.storage.kinds.dataset_file import open_dataset
+from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.csr import CsrRows
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.lazy_rows import AnyRows
 
 _FRAMES = {
     "X": ("obs", "var"),
@@ -37,7 +40,7 @@ def is_h5ad(path: Path) -> bool:
         kind, own = (
             reading.attribute(file, name, str(path)) for name in ("encoding-type", "format")
         )
-        if kind is not None or own == schema.FORMAT:
+        if kind is not None or own == file_format.FORMAT:
             return kind == "anndata"
         return all(guard.has(file, name, str(path)) for name in ("obs", "var"))  # before 0.8
 
@@ -69,13 +72,12 @@ def load(path: Path, inner: str | None, memory: int) -> Dataset:
             dataset = Dataset(_csr_rows(file, inner, memory, stack), source, source_path=path)
     return replace(
         dataset,
-        row_id=row_id,
-        feature_names=feature_names,
+        metadata=replace(dataset.metadata, row_id=row_id, feature_names=feature_names),
         notes=(*dataset.notes, *notes),
     )
 
 
-def _csr_rows(file: h5py.File, inner: str, memory: int, stack: ExitStack) -> Source:
+def _csr_rows(file: h5py.File, inner: str, memory: int, stack: ExitStack) -> AnyRows:
     """Return the sparse matrix at `inner`; a large one takes over what keeps the file open."""
     source = guard.name_of(file, inner)
     group = guard.find(file, inner)
@@ -91,9 +93,9 @@ def _csr_rows(file: h5py.File, inner: str, memory: int, stack: ExitStack) -> Sou
     parts = {name: _vector(file, f"{inner}/{name}") for name in ("indptr", "indices", "data")}
     shape = _attribute(group, "shape", "h5sparse_shape")
     rows = CsrRows(shape, **parts, source=source)
-    settled = arrays.settled(rows, memory)
+    settled = row_blocks.load_if_small(rows, memory)
     if settled is rows:
-        rows.holds = stack.pop_all()
+        rows.open_file = stack.pop_all()
     return settled
 
 

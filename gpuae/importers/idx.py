@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.input_file import check_readable
-from gpuae.storage.limits import check_memory
+from gpuae.storage.files.input_file import check_readable
+from gpuae.storage.files.limits import check_memory
+from gpuae.storage.rows import row_types
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
@@ -48,8 +49,8 @@ def load(path: Path) -> Dataset:
             f"{path}: holds one value a row, labels it seems; give the file of rows, "
             "and this one as labels"
         )
-    x, image_shape = arrays.as_rows(values, str(path))
-    return Dataset(x, str(path), image_shape=image_shape, source_path=path)
+    x, image_shape = row_types.as_rows(values, str(path))
+    return Dataset(x, str(path), metadata=RowMetadata(image_shape=image_shape), source_path=path)
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -83,7 +84,7 @@ def _parse(path: Path, file: IO[bytes], most: int) -> NDArray[Any]:
     if not declared:
         raise InputError(f"{path}: is empty, its shape is {shape}; give at least one row")
     values = np.frombuffer(content, dtype).reshape(shape)
-    return arrays.as_stored(values, str(path))
+    return row_types.as_stored(values, str(path))
 
 
 def _read_header(path: Path, file: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.importers import idx, matlab, npy, table
 from gpuae.importers.detect import Format, detect, split_spec
-from gpuae.storage import arrays, guard, limits, netcdf, reading
+from gpuae.storage.files import limits
+from gpuae.storage.hdf5 import guard, netcdf, reading
+from gpuae.storage.rows import row_types
 
 
 def load(spec: Path, count: int) -> NDArray[Any]:
@@ -74,4 +76,4 @@ def _one_a_row(values: NDArray[Any], source: str) -> NDArray[Any]:
         return np.array(values)
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8", "replace")
-    return np.array(arrays.as_stored(values, source))
+    return np.array(row_types.as_stored(values, source))

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import npy
-from gpuae.storage import arrays, guard, reading
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.transposed import TransposedRows
+from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.hdf5.transposed_rows import TransposedRows
+from gpuae.storage.rows import row_blocks, row_types
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 MAGIC = b"MATLAB 7.3 MAT-file"
 OLD_MAGIC = b"MATLAB 5.0 MAT-file"
@@ -58,12 +60,14 @@ def load(path: Path, name: str | None, memory: int) -> Dataset:
         dataset = _numbers_at(file, chosen)
         source = guard.name_of(file, chosen)
         rows = TransposedRows(dataset, _type_of(dataset, source), source)
-        x = arrays.settled(rows, memory)
+        x = row_blocks.load_if_small(rows, memory)
         y, notes = _labels(file, len(rows), chosen)
-        image_shape = arrays.image_of(dataset.shape[::-1])
+        image_shape = row_types.image_of(dataset.shape[::-1])
         if x is rows:
-            rows.holds = stack.pop_all()
-    return Dataset(x, source, y=y, image_shape=image_shape, source_path=path, notes=notes)
+            rows.open_file = stack.pop_all()
+    return Dataset(
+        x, source, metadata=RowMetadata(y=y, image_shape=image_shape), source_path=path, notes=notes
+    )
 
 
 def read_vector(path: Path, name: str) -> NDArray[Any]:
@@ -108,8 +112,8 @@ def _class_of(item: guard.Item) -> str | None:
 def _type_of(dataset: h5py.Dataset, source: str) -> np.dtype[Any]:
     """Return the type of rows; truth values are kept in bytes and are no pixels."""
     if _class_of(dataset) == "logical":
-        return arrays.stored_type(np.dtype(bool), source)
-    return arrays.stored_type(guard.value_type(dataset, source), source)
+        return row_types.stored_type(np.dtype(bool), source)
+    return row_types.stored_type(guard.value_type(dataset, source), source)
 
 
 def _choose(file: h5py.File) -> str:
@@ -141,8 +145,8 @@ def _dataset_or_none(file: h5py.File, name: str) -> h5py.Dataset | None:
         return None
     if reading.attribute(item, "MATLAB_empty", name):
         return None
-    arrays.stored_type(guard.value_type(item, name), name)
-    arrays.check_row_shape(item.shape, name)
+    row_types.stored_type(guard.value_type(item, name), name)
+    row_types.check_row_shape(item.shape, name)
     return item
 
 

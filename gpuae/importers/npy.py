@@ -20,10 +20,12 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, limits, lost_pages
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.input_file import check_readable
-from gpuae.storage.limits import check_memory
+from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import check_readable
+from gpuae.storage.files.limits import check_memory
+from gpuae.storage.rows import lost_pages, row_types
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -74,8 +76,8 @@ def load_npy(path: Path) -> Dataset:
     InputError
         When it cannot be read or holds no rows of numbers.
     """
-    x, image_shape = arrays.as_rows(read_array(path), str(path))
-    return Dataset(x, str(path), image_shape=image_shape, source_path=path)
+    x, image_shape = row_types.as_rows(read_array(path), str(path))
+    return Dataset(x, str(path), metadata=RowMetadata(image_shape=image_shape), source_path=path)
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -148,9 +150,11 @@ def load_npz(path: Path, name: str | None = None) -> Dataset:
         values = read_member(archive, f"{chosen}.npy", headers[chosen], source)
         label = _label_name(headers, len(values) if values.ndim else 0)
         y = read_member(archive, f"{label}.npy", headers[label], source) if label else None
-    x, image_shape = arrays.as_rows(values, source)
+    x, image_shape = row_types.as_rows(values, source)
     notes = (f"the array {label!r} is taken as the labels y",) if label else ()
-    return Dataset(x, source, y=y, image_shape=image_shape, source_path=path, notes=notes)
+    return Dataset(
+        x, source, metadata=RowMetadata(y=y, image_shape=image_shape), source_path=path, notes=notes
+    )
 
 
 def _label_name(headers: dict[str, Header], rows: int) -> str | None:

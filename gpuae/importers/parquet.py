@@ -16,11 +16,13 @@ from gpuae.importers.columns import SHOWN, Titles
 from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign
-from gpuae.storage import arrays, limits
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.input_file import check_readable
-from gpuae.storage.limits import check_memory
-from gpuae.storage.parquet import arrow_errors, check_installed
+from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import check_readable
+from gpuae.storage.files.limits import check_memory
+from gpuae.storage.outputs.arrow import arrow_errors, check_installed
+from gpuae.storage.rows import row_types
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,9 +62,11 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
     return Dataset(
         x,
         str(path),
-        y=_companion(path, titles, types, roles.label),
-        feature_names=names,
-        row_id=_companion(path, titles, types, roles.row_id),
+        metadata=RowMetadata(
+            y=_companion(path, titles, types, roles.label),
+            feature_names=names,
+            row_id=_companion(path, titles, types, roles.row_id),
+        ),
         source_path=path,
         notes=(*roles.notes, *_left_out(titles, roles, features), *counters),
     )
@@ -130,7 +134,7 @@ def _number_type(kind: pa.DataType) -> np.dtype[Any] | None:
     if types.is_decimal(kind):
         return np.dtype(np.float64)
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
-        return arrays.stored_type(np.dtype(kind.to_pandas_dtype()), str(kind))
+        return row_types.stored_type(np.dtype(kind.to_pandas_dtype()), str(kind))
     return None
 
 
@@ -168,7 +172,7 @@ def _allocated(path: Path, file: pq.ParquetFile, names: list[str]) -> NDArray[An
         filled = np.float32 if small else np.float64
         kinds.append(np.result_type(kind, filled) if name in lacking else kind)
     dtype = np.result_type(*kinds)
-    arrays.check_row_shape((rows, len(names)), str(path))
+    row_types.check_row_shape((rows, len(names)), str(path))
     declared, size = rows * len(names) * dtype.itemsize, path.stat().st_size
     allowed = limits.current()
     if declared > max(allowed.free_bytes, allowed.inflation * size):
@@ -211,7 +215,7 @@ def _fill(path: Path, name: str, out: NDArray[Any], column: pa.ChunkedArray) -> 
         column = column.cast("uint8")
     elif types.is_decimal(column.type):
         column = column.cast("float64")
-    elif types.is_integer(column.type) and not arrays.survive(
+    elif types.is_integer(column.type) and not row_types.survive(
         column.drop_null().to_numpy(), out.dtype
     ):
         raise InputError(
@@ -263,7 +267,7 @@ def _companion(
         check_memory(8 * file.metadata.num_rows, str(path))
         column = file.read(columns=[name]).column(name)
         if _survives_as_number(kind, column.null_count):
-            return np.array(arrays.as_stored(np.asarray(column.to_numpy()), f"{path}: {name}"))
+            return np.array(row_types.as_stored(np.asarray(column.to_numpy()), f"{path}: {name}"))
         return _text(path, name, column)
 
 

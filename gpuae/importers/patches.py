@@ -15,15 +15,16 @@ from gpuae.importers.options import PatchOptions
 from gpuae.importers.picture import Picture
 from gpuae.importers.pillow import ENDINGS, check_installed
 from gpuae.importers.places import BYTES_A_DRAW, Drawn, Layout, Places, Tiles
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.input_file import check_plain
-from gpuae.storage.limits import check_memory
+from gpuae.storage.files.input_file import check_plain
+from gpuae.storage.files.limits import check_memory
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 
 class Patches:
-    """A `Matrix` of patches (n, height·width·channels), of which one image is in memory."""
+    """A `LazyRows` of patches (n, height·width·channels), of which one image is in memory."""
 
-    unit = 1
+    rows_per_chunk = 1
 
     def __init__(
         self, pictures: Sequence[Picture], size: tuple[int, int], layout: Layout, count: int
@@ -121,7 +122,7 @@ def load(path: Path, options: PatchOptions) -> Dataset:
     return Dataset(
         rows,
         str(path),
-        image_shape=size if channels == 1 else (*size, channels),
+        metadata=RowMetadata(image_shape=size if channels == 1 else (*size, channels)),
         source_path=path,
         notes=tuple(_notes(path, pictures, options)),
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers.pillow import opened
-from gpuae.storage.limits import check_memory
+from gpuae.storage.files.limits import check_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpuae.errors import InputError
-from gpuae.storage import limits
-from gpuae.storage.input_file import check_readable
+from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import check_readable
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.importers import npy
 from gpuae.importers.npy import Header
-from gpuae.storage import arrays
-from gpuae.storage.csr import CsrRows, Vector
-from gpuae.storage.dataset import Dataset
+from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.csr import CsrRows, Vector
+from gpuae.storage.rows.dataset import Dataset
 
 _LOCAL_HEADER = struct.Struct("<26xHH")
 """The end of a member's own header: the lengths of its name and of what else stands there."""
@@ -51,7 +51,7 @@ def load(path: Path, memory: int) -> Dataset:
         names = ("indptr", "indices", "data")
         parts = {name: _vector(path, archive, name, headers[name]) for name in names}
     rows = CsrRows(shape, **parts, source=source)
-    return Dataset(arrays.settled(rows, memory), source, source_path=path)
+    return Dataset(row_blocks.load_if_small(rows, memory), source, source_path=path)
 
 
 def _check_form(archive: zipfile.ZipFile, headers: dict[str, Header], source: str) -> None:

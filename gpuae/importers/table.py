@@ -19,7 +19,8 @@ from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign, guess_label
 from gpuae.importers.table_cells import labels, row_ids
-from gpuae.storage.dataset import Dataset
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 
 def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
@@ -53,9 +54,11 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
     return Dataset(
         x,
         str(path),
-        y=None if roles.label is None else labels(table.columns[roles.label], str(path)),
-        feature_names=names if header.named else None,
-        row_id=row_id,
+        metadata=RowMetadata(
+            y=None if roles.label is None else labels(table.columns[roles.label], str(path)),
+            feature_names=names if header.named else None,
+            row_id=row_id,
+        ),
         source_path=path,
         notes=(*header.notes, *_index_notes(roles, counted), *roles.notes, *counters),
     )

@@ -17,7 +17,7 @@ from gpuae.importers import compressed, table_header
 from gpuae.importers.numerals import is_number
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.table_header import Header
-from gpuae.storage import limits
+from gpuae.storage.files import limits
 
 MEMORY_OF_BYTE = 6
 """Bytes of memory that each byte of a table takes while it is read: 6 to 13 were measured."""

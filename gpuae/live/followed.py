@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from gpuae.live.run import Run
 from gpuae.live.weights import Seen
 from gpuae.model.model import Model
-from gpuae.storage import guard, reading, schema
-from gpuae.storage.checkpoint_file import read_checkpoint
-from gpuae.storage.input_file import Version, version_of
-from gpuae.storage.model_file import CHECKPOINT
+from gpuae.storage import file_format
+from gpuae.storage.files.input_file import Version, version_of
+from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.kinds.checkpoint_file import read_checkpoint
+from gpuae.storage.kinds.model_file import CHECKPOINT
 from gpuae.training.history import EpochRecord, History
 from gpuae.training.pretraining import LAYER
 from gpuae.training.state import State, part_of
@@ -61,7 +62,7 @@ class Followed:
     def _read(self, written: str) -> Model:
         """Read the file and let the run say what it is."""
         with guard.opened(self._path) as file:
-            kind = schema.kind_of(reading.root_attributes(file))
+            kind = file_format.kind_of(reading.root_attributes(file))
         if kind == CHECKPOINT:
             contents, state = read_checkpoint(self._path)
             model = Model.of(contents, self._path)

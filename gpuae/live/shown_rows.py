@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gpuae.config import Config
 from gpuae.defaults import held_out
 from gpuae.pictures.sample import SEED, Sample
-from gpuae.storage.dataset import Dataset
+from gpuae.storage.rows.dataset import Dataset
 from gpuae.training.partition import partition
 
 MOST_ROWS = 10

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.statistics import Vector, blocks
-from gpuae.storage.views import Filled, gathered, has_missing
+from gpuae.storage.rows.views import Filled, gathered, has_missing
 
 
 def learn_fill(

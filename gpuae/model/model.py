@@ -19,15 +19,9 @@ from gpuae.model.classifier import Classification, classifier_network
 from gpuae.model.network import Layer, Network
 from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import Preprocess
-from gpuae.storage.atomic import SmallOutput
-from gpuae.storage.model_file import (
-    ClassifierContents,
-    LayerArrays,
-    ModelContents,
-    fill,
-    read_model,
-    write_model,
-)
+from gpuae.storage.kinds.model_contents import ClassifierContents, LayerArrays, ModelContents
+from gpuae.storage.kinds.model_file import fill, read_model, write_model
+from gpuae.storage.outputs.hdf5_output import SmallOutput
 
 HISTORY_BYTES = 40
 

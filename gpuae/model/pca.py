@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpuae.backends import Device, get_ops
 from gpuae.model.preprocess import Preprocess
 from gpuae.model.statistics import Vector, blocks
-from gpuae.storage.matrix import Source
+from gpuae.storage.rows.lazy_rows import AnyRows
 
 EXACT_SIZE = 1024
 """Up to so many columns, or rows, the axes are exact; beyond both they come from iteration."""
@@ -70,7 +70,7 @@ class PrincipalAxes:
 
 
 def principal_axes(
-    x: Source, rows: NDArray[np.int64] | None, preprocess: Preprocess, count: int
+    x: AnyRows, rows: NDArray[np.int64] | None, preprocess: Preprocess, count: int
 ) -> PrincipalAxes:
     """Return the first `count` principal axes of the rows of x (n, d), preprocessed.
 
@@ -91,7 +91,7 @@ def principal_axes(
 
 
 def _axes(
-    x: Source,
+    x: AnyRows,
     rows: NDArray[np.int64] | None,
     preprocess: Preprocess,
     count_of_rows: int,

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays
-from gpuae.storage.matrix import Source
-from gpuae.storage.pages import hand_back
+from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.storage.rows.pages import release_pages
 
 BLOCK_BYTES = 1 << 23
 """Size of a block of rows in float64."""
@@ -87,21 +87,21 @@ def share_one_range(statistics: ColumnStatistics) -> bool:
     return not np.allclose(to_ends, statistics.variance, rtol=1e-9, atol=0)
 
 
-def blocks(x: Source, rows: NDArray[np.int64] | None = None) -> Iterator[NDArray[Any]]:
+def blocks(x: AnyRows, rows: NDArray[np.int64] | None = None) -> Iterator[NDArray[Any]]:
     """Yield the rows of x (n, d) in blocks, in their own dtype; of an array also chosen ones."""
     step = max(1, BLOCK_BYTES // (8 * x.shape[1]))
     if rows is None:
-        for _, large in arrays.blocks(x):
+        for _, large in row_blocks.blocks(x):
             yield from (large[start : start + step] for start in range(0, len(large), step))
         return
     if not isinstance(x, np.ndarray):
         raise TypeError("rows can be chosen from an array only")
     for start in range(0, len(rows), step):
         yield x[rows[start : start + step]]
-        hand_back(x)
+        release_pages(x)
 
 
-def column_statistics(x: Source, rows: NDArray[np.int64] | None = None) -> ColumnStatistics:
+def column_statistics(x: AnyRows, rows: NDArray[np.int64] | None = None) -> ColumnStatistics:
     """Summarise the rows of x (n, d), or of an array the chosen ones.
 
     Means and squared deviations of blocks are merged pairwise: T. Chan, G. Golub, R. LeVeque,
@@ -132,7 +132,7 @@ def mean_variance(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> float:
     return float(np.where(constant, 0.0, statistics.variance).mean())
 
 
-def _merged(x: Source, rows: NDArray[np.int64] | None) -> ColumnStatistics:
+def _merged(x: AnyRows, rows: NDArray[np.int64] | None) -> ColumnStatistics:
     columns = x.shape[1]
     origin = np.zeros(columns)
     count, mean, squares = 0, np.zeros(columns), np.zeros(columns)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from gpuae.config import Config
 from gpuae.functions.losses import ANY_TARGETS, LOSSES
 from gpuae.model.statistics import blocks
-from gpuae.storage.matrix import Source
+from gpuae.storage.rows.lazy_rows import AnyRows
 
 
-def unfit_targets(x: Source, config: Config, rows: NDArray[np.int64] | None = None) -> str | None:
+def unfit_targets(x: AnyRows, config: Config, rows: NDArray[np.int64] | None = None) -> str | None:
     """Say why rows of x (n, d) are no targets of the loss; None where nothing is wrong with them.
 
     Only rows that are taken as they are can be wrong: a scaling brings them to where they belong,

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from gpuae.dimensions import Dimensions
 from gpuae.errors import InputError
 from gpuae.pictures.picture import Axes, Level, Lines, Picture, Series, Vector
-from gpuae.storage.input_file import check_readable
+from gpuae.storage.files.input_file import check_readable
 
 LOWEST = -1.0
 """A code that explains less than that is not drawn: the others would be one line."""

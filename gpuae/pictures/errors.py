@@ -19,7 +19,8 @@ from gpuae.pictures.bins import bars, edges
 from gpuae.pictures.blame import blame, reason
 from gpuae.pictures.picture import Axes, Histogram, Level, Picture, Vector
 from gpuae.pictures.sample import Sample
-from gpuae.storage import guard, reading, schema
+from gpuae.storage import file_format
+from gpuae.storage.hdf5 import guard, reading
 from gpuae.words import counted
 
 MOST_ROWS = 10_000
@@ -90,7 +91,7 @@ def read_scores(path: Path) -> tuple[Vector, float | None]:
     """
     with guard.opened(path) as file:
         reading.refuse_unfinished(file)
-        kind = schema.kind_of(reading.root_attributes(file))
+        kind = file_format.kind_of(reading.root_attributes(file))
         if kind != "scores":
             raise InputError(
                 f"{path}: holds no scores; give an HDF5 file that gpuae score has made"

@@ -8,10 +8,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.storage import arrays
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.matrix import Source
-from gpuae.storage.pages import gathered
+from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.storage.rows.pages import gathered
 
 SEED = 0
 
@@ -80,12 +80,12 @@ def worded(label: Any) -> str:
     return str(label).removesuffix(".0") if isinstance(label, np.floating) else str(label)
 
 
-def _rows_of(x: Source, rows: NDArray[np.int64]) -> NDArray[Any]:
+def _rows_of(x: AnyRows, rows: NDArray[np.int64]) -> NDArray[Any]:
     """Return rows (m, d) of data that may have to be read a block at a time."""
     if isinstance(x, np.ndarray):
         return gathered(x, rows)
     chosen = np.empty((len(rows), x.shape[1]), x.dtype)
-    for start, block in arrays.blocks(x):
+    for start, block in row_blocks.blocks(x):
         here = np.flatnonzero((rows >= start) & (rows < start + len(block)))
         chosen[here] = block[rows[here] - start]
     return chosen

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from gpuae.errors import ConfigError, OutputError
 from gpuae.pictures.picture import Picture
 from gpuae.plots.required import check_matplotlib
-from gpuae.storage.temporary import Temporary, check_output
+from gpuae.storage.files.output_file import OutputFile, check_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def save(picture: Picture, path: str | Path, *, force: bool = False) -> None:
         written.
     """
     check(path, force=force)
-    with Temporary(Path(path), force) as temporary:
+    with OutputFile(Path(path), force) as temporary:
         temporary.write(memoryview(_content(picture, Path(path).suffix.lower())), 0)
 
 

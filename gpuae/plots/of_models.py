@@ -231,15 +231,17 @@ def _sample(model: Any, X: Any, y: Any, most: int) -> Sample:
     import numpy as np
 
     from gpuae.pictures.sample import Sample
-    from gpuae.storage.arrays import as_stored, check_finite
-    from gpuae.storage.dataset import Dataset
+    from gpuae.storage.rows.dataset import Dataset
+    from gpuae.storage.rows.metadata import RowMetadata
+    from gpuae.storage.rows.row_blocks import check_finite
+    from gpuae.storage.rows.row_types import as_stored
 
     own = _model_of(model)
     rows = as_stored(np.asarray(_known_columns(own, X)), "X")
     labels = None if y is None else np.asarray(y)
     if labels is not None and labels.dtype.kind == "O":
         labels = labels.astype(str)
-    data = Dataset(rows, "X", y=labels)
+    data = Dataset(rows, "X", metadata=RowMetadata(y=labels))
     check_finite(rows, "X", missing=own.preprocess.fill is not None)
     return Sample.of(data, most)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from gpuae.config import Config
 from gpuae.errors import OutputError
-from gpuae.storage.locked_file import held
+from gpuae.storage.files.locked_file import held
 from gpuae.training.history import EpochRecord, Silence
 
 

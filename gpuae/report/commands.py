@@ -13,7 +13,7 @@ from gpuae.model.model import Model
 from gpuae.report.contents import Link, Origin
 from gpuae.report.subject import Subject
 from gpuae.report.training import plain
-from gpuae.storage.provenance import SHOWN_DIGITS, Record, Source
+from gpuae.storage.provenance.lineage import SHOWN_DIGITS, Record, SourceFile
 
 OF_FILES = ("validation_data", "init_from", "labels")
 """Roles of sources that are options of a command, by the same names."""
@@ -57,7 +57,7 @@ def _link(record: Record, name: str) -> Link:
     return Link(f"{name}: {record.heading()}", tuple(map(_source, record.sources)))
 
 
-def _source(source: Source) -> Link:
+def _source(source: SourceFile) -> Link:
     digest = f"SHA-256 {source.sha256[:SHOWN_DIGITS]}…" if source.sha256 else "built in"
     inner = "" if source.inner is None else f"::{source.inner}"
     made = f", made by {source.made.heading()}" if source.made else ""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gpuae.model.model import Model
 from gpuae.pictures.sample import Sample
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.provenance import Record, Source
+from gpuae.storage.provenance.lineage import Record, SourceFile
+from gpuae.storage.rows.dataset import Dataset
 
 MOST_ROWS = 10_000
 """Of pictures, and of codes among which neighbours are looked for."""
@@ -36,8 +36,8 @@ class Subject:
     name: str
     model: Model
     data: Dataset
-    file: Source
-    source: Source
+    file: SourceFile
+    source: SourceFile
     trained_on: bool = False
     machine: Mapping[str, Any] = field(default_factory=dict)
 

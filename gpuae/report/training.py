@@ -13,7 +13,7 @@ from gpuae.model.model import Model
 from gpuae.report.contents import Setting, Settings, Table
 from gpuae.report.finding import held_out
 from gpuae.report.subject import Subject
-from gpuae.storage.provenance import Source
+from gpuae.storage.provenance.lineage import SourceFile
 from gpuae.words import percent
 
 
@@ -36,7 +36,7 @@ def facts(subject: Subject) -> Iterator[tuple[str, str]]:
     yield from _course(model)
 
 
-def _digest(source: Source) -> str:
+def _digest(source: SourceFile) -> str:
     return f"SHA-256 {source.sha256}" if source.sha256 else "no hash is kept"
 
 

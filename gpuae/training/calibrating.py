@@ -21,7 +21,7 @@ from gpuae.model.calibration import (
     units,
 )
 from gpuae.model.model import Model
-from gpuae.storage.pages import gathered
+from gpuae.storage.rows.pages import gathered
 from gpuae.training import fitting
 from gpuae.training.batches import Order, permutation
 from gpuae.training.fitting import Fit, Trial

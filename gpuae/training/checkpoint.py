@@ -14,11 +14,11 @@ import numpy as np
 from gpuae.backends.ops import Array
 from gpuae.errors import ConfigError, GpuaeError, InputError, OutputError
 from gpuae.model.model import Model
-from gpuae.storage.checkpoint_file import read_checkpoint, write_checkpoint
-from gpuae.storage.locked_file import held
-from gpuae.storage.model_contents import ModelContents
-from gpuae.storage.provenance import Record
-from gpuae.storage.temporary import check_output
+from gpuae.storage.files.locked_file import held
+from gpuae.storage.files.output_file import check_output
+from gpuae.storage.kinds.checkpoint_file import read_checkpoint, write_checkpoint
+from gpuae.storage.kinds.model_contents import ModelContents
+from gpuae.storage.provenance.lineage import Record
 from gpuae.training.history import Observer
 from gpuae.training.state import State
 from gpuae.training.trainer import Build, TrainingResult

@@ -27,9 +27,9 @@ from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
 from gpuae.model.statistics import column_statistics
-from gpuae.storage.mapped import scratch
-from gpuae.storage.pages import gathered
-from gpuae.storage.schema import Attribute
+from gpuae.storage.file_format import Attribute
+from gpuae.storage.rows.mapped_copy import scratch
+from gpuae.storage.rows.pages import gathered
 from gpuae.training.batches import Order, permutation
 from gpuae.training.history import History, Observer, Silence
 from gpuae.training.preparation import Prepared, new_team

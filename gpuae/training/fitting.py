@@ -27,8 +27,8 @@ from gpuae.model.preprocess import fit_preprocess
 from gpuae.model.reference import learn_axes, reference
 from gpuae.model.statistics import ColumnStatistics, column_statistics, mean_variance
 from gpuae.model.targets import unfit_targets
-from gpuae.storage.matrix import Source
-from gpuae.storage.pages import gathered
+from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.storage.rows.pages import gathered
 from gpuae.training.batches import Order
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
 from gpuae.training.folds import Fold, Validated, cross_validate, fold_rows
@@ -107,7 +107,7 @@ def fit(
     x: NDArray[Any],
     config: Config,
     *,
-    validation: Source | None = None,
+    validation: AnyRows | None = None,
     observer: Observer | None = None,
     initial: Model | None = None,
     checkpoints: Checkpoints | None = None,

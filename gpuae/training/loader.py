@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends.ops import Array, DeviceOps, Ops, Program
-from gpuae.storage.pages import hand_back
+from gpuae.storage.rows.pages import release_pages
 from gpuae.training.batches import Order
 
 SLOTS = 4
@@ -75,7 +75,7 @@ class ResidentLoader:
         while times:
             now = min(times, most)
             program.replay(now)
-            hand_back(self._x)
+            release_pages(self._x)
             times -= now
 
 
@@ -119,7 +119,7 @@ class StreamedLoader:
             times -= fitting
             if self._position in (self._rows, (slot + 1) * slot_rows):
                 self._ring.release(slot)
-                hand_back(self._x)
+                release_pages(self._x)
 
 
 def device_loader(ops: DeviceOps, x: NDArray[Any], *, unit: int, reserve: int) -> Loader:

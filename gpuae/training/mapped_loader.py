@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.backends.ops import Array, Program
-from gpuae.storage.pages import hand_back
+from gpuae.storage.rows.pages import release_pages
 from gpuae.training.batches import WINDOW_ROWS, Order
 
 SLOTS = 2
@@ -125,9 +125,9 @@ class MappedLoader:
             first += length
             held += length * row_bytes + PAGE_BYTES
             if held > HELD_BYTES:
-                hand_back(self._x)
+                release_pages(self._x)
                 held = 0
-        hand_back(self._x)
+        release_pages(self._x)
 
 
 def _runs(ordered: Order, gap: int) -> tuple[Order, Order]:

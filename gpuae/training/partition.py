@@ -9,7 +9,7 @@ import numpy as np
 
 from gpuae.config import Config
 from gpuae.errors import InputError
-from gpuae.storage.views import Stacked, gathered
+from gpuae.storage.rows.views import Stacked, gathered
 from gpuae.training.batches import Order, split_rows
 
 

@@ -29,7 +29,7 @@ from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.preprocess import fit_preprocess
 from gpuae.model.statistics import column_statistics
-from gpuae.storage.mapped import scratch
+from gpuae.storage.rows.mapped_copy import scratch
 from gpuae.training.batches import Order
 from gpuae.training.checkpoint import CheckpointSaver
 from gpuae.training.history import Observer

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Self
 
 from gpuae.errors import GpuaeError
-from gpuae.storage import lost_pages
+from gpuae.storage.rows import lost_pages
 
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 INTERRUPTING = tuple(

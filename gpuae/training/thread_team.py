@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuae.memory import data_memory
-from gpuae.storage.pages import is_large
+from gpuae.storage.rows.pages import is_large
 from gpuae.training.batches import choose_lanes, choose_tile_rows
 from gpuae.training.loader import Loader, ResidentLoader
 from gpuae.training.mapped_loader import MappedLoader

@@ -17,7 +17,7 @@ from gpuae.encoding import row_errors
 from gpuae.errors import InputError
 from gpuae.model.pca import principal_axes
 from gpuae.model.statistics import column_statistics
-from gpuae.storage.pages import gathered
+from gpuae.storage.rows.pages import gathered
 from gpuae.training.batches import Order
 from gpuae.training.fitting import Fit, Trial
 from gpuae.training.held_out import MEASURED_ROWS

@@ -12,8 +12,8 @@ from refusals import refused
 
 from gpuae import encoding, importers
 from gpuae.cli.progress import Lines
-from gpuae.storage import provenance
-from gpuae.storage.atomic import RowsOutput
+from gpuae.storage.outputs.hdf5_output import RowsOutput
+from gpuae.storage.provenance import lineage
 
 ROWS = 5000
 """Enough for a map to have pages beyond the first."""
@@ -109,7 +109,7 @@ def test_a_model_does_not_name_rows_that_changed_while_it_was_trained(gpuae, mod
     refused(outcome, "rows.npy: has changed while the model was trained", "out.h5")
     with h5py.File("out.h5") as file:
         assert "source_sha256" not in file.attrs
-        (source,) = provenance.Record.of(file.attrs, "out.h5").sources
+        (source,) = lineage.Record.of(file.attrs, "out.h5").sources
     assert (source.name, source.sha256) == ("rows.npy", None)
     assert gpuae("verify", "out.h5").code == 0
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from gpuae.storage.columns_output import ColumnsOutput
+from gpuae.storage.outputs.columns_output import ColumnsOutput
 
 FIT = ("--hidden", 4, "--epochs", 3, "--patience", 0, "--device", "numpy")
 CPU = ("--device", "numpy")
@@ -143,7 +143,7 @@ def test_missing_values_come_back_filled(gpuae, images):
 def test_rows_that_stay_on_the_disk_give_the_same_file(gpuae, fitted, images, monkeypatch):
     with h5py.File("rows.h5", "w") as file:
         file.create_dataset("x", data=images, chunks=(50, 12), compression="gzip")
-    monkeypatch.setattr("gpuae.storage.arrays.BLOCK_BYTES", 1)
+    monkeypatch.setattr("gpuae.storage.rows.row_blocks.BLOCK_BYTES", 1)
     monkeypatch.setattr("gpuae.compression.files.GPU_BLOCK_ROWS", 256)
     given = ("compress", "model.h5", "rows.h5::/x", *CPU, "-o")
     assert gpuae(*given, "memory.h5").code == 0

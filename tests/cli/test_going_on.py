@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from gpuae.storage.locked_file import held
-from gpuae.storage.temporary import partial_name
+from gpuae.storage.files.locked_file import held
+from gpuae.storage.files.output_file import partial_name
 
 FIT = ("fit", "rows.npy", "-o", "model.h5", "--hidden", 3, "--schedule", "constant",
        "--patience", 0, "--checkpoint", "run.h5")  # fmt: skip

@@ -322,7 +322,7 @@ def test_rows_that_stay_on_the_disk_are_treated_alike(gpuae, monkeypatch, compre
     told = ("--columns", "c,a:b", "--missing", "mean", "--validation-data", "d.h5")
     scores = []
     for folder, small in (("memory", 1 << 30), ("disk", 0)):
-        monkeypatch.setattr("gpuae.storage.views.SMALL_BYTES", small)
+        monkeypatch.setattr("gpuae.storage.rows.views.SMALL_BYTES", small)
         done = gpuae("fit", "d.h5", "-o", f"{folder}.h5", *FIT, *told, "--memory", "1K")
         assert done.code == 0, done.err
         done = gpuae("score", f"{folder}.h5", "d.h5", "-o", f"{folder}.csv", "--memory", "1K")

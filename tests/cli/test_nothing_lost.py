@@ -91,7 +91,7 @@ def test_more_is_said_of_the_columns_than_an_attribute_holds(gpuae, rows):
 
 
 def test_what_cannot_be_written_is_found_out_before_training(gpuae, data, amid, monkeypatch):
-    monkeypatch.setattr("gpuae.storage.schema.ATTRIBUTE_BYTES", 10)
+    monkeypatch.setattr("gpuae.storage.file_format.ATTRIBUTE_BYTES", 10)
     monkeypatch.setattr(Lines, "training_starts", lambda *_: pytest.fail("was trained"))
     assert gpuae("fit", "rows.npy", "-o", "model.h5", *FIT).code == 1
 

@@ -102,9 +102,9 @@ def test_what_hdf5_finds_wrong_is_no_defect_of_ours(gpuae, model, monkeypatch):
         with h5py.File(path) as file:
             return file["nothing"]
 
-    monkeypatch.setattr("gpuae.storage.summary.summarise", look)
+    monkeypatch.setattr("gpuae.storage.provenance.summary.summarise", look)
     refused(gpuae("inspect", "model.h5"), "is damaged", "doesn't exist")
-    monkeypatch.setattr("gpuae.storage.summary.summarise", lambda path: {}["nothing"])
+    monkeypatch.setattr("gpuae.storage.provenance.summary.summarise", lambda path: {}["nothing"])
     assert "a defect of gpuae" in gpuae("inspect", "model.h5").err
 
 

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from gpuae.storage import limits
+from gpuae.storage.files import limits
 
 READERS = (
     "fit",

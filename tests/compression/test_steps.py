@@ -8,7 +8,7 @@ from gpuae.compression.rows import as_type
 from gpuae.compression.steps import Sample, Steps, bits_for_error, entropies, levels_of
 from gpuae.config import Config
 from gpuae.errors import InputError
-from gpuae.storage.compressed_file import Grid
+from gpuae.storage.kinds.compressed_file import Grid
 from gpuae.training.fitting import fit
 
 MACHINE = {"device": "numpy"}

@@ -21,14 +21,15 @@ from gpuae.config import Config
 from gpuae.encoding import classify, encode, into, reconstruct, score
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.model import Model
-from gpuae.storage.companions import Companions
-from gpuae.storage.dataset import Dataset, write_dataset
-from gpuae.storage.features import (
+from gpuae.storage.kinds.dataset_file import write_dataset
+from gpuae.storage.kinds.features import (
     features_output,
     prediction_type,
     predictions_output,
     scores_output,
 )
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 from gpuae.training.classifying import finetune
 from gpuae.training.fitting import fit
 
@@ -50,10 +51,12 @@ def rows() -> Dataset:
     return Dataset(
         x.astype(np.float32),
         "made for the archive",
-        y=np.array(["cat", "dög", "cow", ""] * (ROWS // 4)),
-        row_id=np.arange(100, 100 + ROWS),
-        feature_names=("a", "b", "größe", "d d", "e", "f"),
-        image_shape=(2, 3),
+        metadata=RowMetadata(
+            y=np.array(["cat", "dög", "cow", ""] * (ROWS // 4)),
+            row_id=np.arange(100, 100 + ROWS),
+            feature_names=("a", "b", "größe", "d d", "e", "f"),
+            image_shape=(2, 3),
+        ),
     )
 
 
@@ -115,7 +118,7 @@ def add_compressed(folder: Path) -> None:
     sample = Sample.of(model, dataset.x, device="numpy")
     steps = Steps.of(model, sample, device="numpy")
     grid = steps.grid(6)
-    beside = Companions(dataset.y, dataset.row_id)
+    beside = RowMetadata(dataset.y, dataset.row_id)
     path = folder / "compressed.h5"
     made = {"device": "cpu", "model_sha256": "cd" * 32}
     with output_for(

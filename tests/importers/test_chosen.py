@@ -5,7 +5,9 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.importers import ReadOptions, open_data
-from gpuae.storage.dataset import Dataset, write_dataset
+from gpuae.storage.kinds.dataset_file import write_dataset
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 ROWS = np.arange(12, dtype=np.uint8).reshape(4, 3)
 
@@ -13,7 +15,9 @@ ROWS = np.arange(12, dtype=np.uint8).reshape(4, 3)
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    named = Dataset(ROWS, "rows", y=np.arange(4), feature_names=("a", "b", "label"))
+    named = Dataset(
+        ROWS, "rows", metadata=RowMetadata(y=np.arange(4), feature_names=("a", "b", "label"))
+    )
     write_dataset(Path("named.h5"), named, force=False)
     np.save("rows.npy", ROWS)
     return tmp_path

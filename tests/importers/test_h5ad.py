@@ -7,7 +7,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 
 from gpuae.errors import InputError
 from gpuae.importers import open_data
-from gpuae.storage.matrix import Matrix
+from gpuae.storage.rows.lazy_rows import LazyRows
 
 WRITTEN_BY_ANNDATA = Path(__file__).parent / "data" / "anndata-0.12.19.h5ad"
 """Its write_h5ad wrote it, with all names as strings that could be missing."""
@@ -191,7 +191,7 @@ def test_a_matrix_that_was_declared_and_never_written_is_refused(path, csr, writ
 def test_what_is_larger_is_read_block_by_block_in_any_order(path, counts, csr, write_h5ad):
     write_h5ad(path, {"X": csr}, chunks=(4,))
     rows = open_data(str(path), memory=0).x
-    assert isinstance(rows, Matrix)
+    assert isinstance(rows, LazyRows)
     for start in (5, 0, 3, 6, 7):
         np.testing.assert_array_equal(rows[start : start + 2], counts[start : start + 2])
 

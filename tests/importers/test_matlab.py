@@ -7,7 +7,7 @@ import scipy.io
 
 from gpuae.errors import InputError
 from gpuae.importers import open_data
-from gpuae.storage.matrix import Matrix
+from gpuae.storage.rows.lazy_rows import LazyRows
 
 X = np.arange(35.0).reshape(7, 5)
 
@@ -21,7 +21,7 @@ def path(tmp_path):
 @pytest.mark.parametrize("options", [{}, {"chunks": (2, 3)}, {"compression": "gzip"}])
 def test_rows_of_matlab_are_rows(path, write_mat, memory, options):
     dataset = open_data(str(write_mat(path, {"X": X}, **options)), memory=memory)
-    assert isinstance(dataset.x, Matrix) == (memory is not None)
+    assert isinstance(dataset.x, LazyRows) == (memory is not None)
     assert dataset.x.dtype == np.float64
     assert dataset.image_shape is None
     np.testing.assert_array_equal(dataset.x[0:7], X)

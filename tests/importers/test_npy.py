@@ -12,14 +12,15 @@ from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
 from gpuae.importers import labels, npy
-from gpuae.storage import arrays, limits
+from gpuae.storage.files import limits
+from gpuae.storage.rows import row_types
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from([*sorted(arrays.STORED_TYPES), "bool", "float16"]),
+    st.sampled_from([*sorted(row_types.STORED_TYPES), "bool", "float16"]),
     st.sampled_from("<>"),
     st.booleans(),
     st.data(),
@@ -31,7 +32,7 @@ def test_every_array_of_rows_survives(tmp_path_factory, name, order, fortran, da
     np.save(folder / "a.npy", np.asfortranarray(values) if fortran else values)
     np.savez_compressed(folder / "a.npz", rows=values)
     for dataset in (npy.load_npy(folder / "a.npy"), npy.load_npz(folder / "a.npz")):
-        assert dataset.x.dtype == arrays.stored_type(values.dtype, "x")
+        assert dataset.x.dtype == row_types.stored_type(values.dtype, "x")
         assert dataset.x.flags.c_contiguous
         np.testing.assert_array_equal(dataset.x, values.reshape(len(values), -1))
 
@@ -196,7 +197,7 @@ def test_an_archive_that_inflates_too_far_is_refused(tmp_path, monkeypatch, meth
 def test_an_array_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.asfortranarray(ROWS))
     np.savez(tmp_path / "a.npz", x=ROWS)
-    monkeypatch.setattr("gpuae.storage.limits.physical_memory", lambda: 40)
+    monkeypatch.setattr("gpuae.storage.files.limits.physical_memory", lambda: 40)
     with pytest.raises(InputError, match="more than this machine's memory; save it in C order"):
         npy.load_npy(tmp_path / "a.npy")
     with pytest.raises(InputError, match=r"memory; save it with np\.save"):

@@ -10,7 +10,10 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.importers import ReadOptions, open_data
-from gpuae.storage.dataset import Dataset, check_finite, open_dataset, write_dataset
+from gpuae.storage.kinds.dataset_file import open_dataset, write_dataset
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
+from gpuae.storage.rows.row_blocks import check_finite
 
 ROWS = np.arange(12, dtype=np.uint8).reshape(4, 3)
 IDX = b"\0\0\x08\x02\0\0\0\x04\0\0\0\x03" + ROWS.tobytes()
@@ -20,7 +23,9 @@ IDX_LABELS = b"\0\0\x08\x01\0\0\0\x04" + bytes([3, 1, 2, 0])
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_dataset(Path("own.h5"), Dataset(ROWS, "rows", y=np.arange(4)), force=False)
+    write_dataset(
+        Path("own.h5"), Dataset(ROWS, "rows", metadata=RowMetadata(y=np.arange(4))), force=False
+    )
     with h5py.File("any.h5", "w") as file:
         file["deep/x"] = ROWS
         file["deep/y"] = ["a", "b", "c", "d"]

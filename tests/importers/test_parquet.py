@@ -9,7 +9,7 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.importers import ReadOptions, open_data
-from gpuae.storage import limits
+from gpuae.storage.files import limits
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -192,7 +192,8 @@ def test_without_pyarrow_the_command_that_installs_it_is_told(written, monkeypat
     path = written(a=[1.0])
     found = util.find_spec
     monkeypatch.setattr(
-        "gpuae.storage.parquet.find_spec", lambda name: None if name == "pyarrow" else found(name)
+        "gpuae.storage.outputs.arrow.find_spec",
+        lambda name: None if name == "pyarrow" else found(name),
     )
     with pytest.raises(InputError, match=r"pip install 'gpuae\[parquet\]'"):
         load(path)

@@ -11,7 +11,7 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.importers import PatchOptions, ReadOptions, files_of, open_data, patches
-from gpuae.storage import limits
+from gpuae.storage.files import limits
 
 Image = pytest.importorskip("PIL.Image")
 

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from gpuae.cli import run
 from gpuae.importers import open_data
-from gpuae.storage.dataset import open_dataset, write_dataset
+from gpuae.storage.kinds.dataset_file import open_dataset, write_dataset
 
 FIT = ("--hidden", 3, "--epochs", 2, "--patience", 0)
 NAMES = ("cells.h5ad", "dense.h5ad", "counts.npz", "spectra.mat")

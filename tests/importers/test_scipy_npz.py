@@ -7,7 +7,7 @@ from scipy import sparse
 
 from gpuae.errors import InputError
 from gpuae.importers import open_data
-from gpuae.storage.matrix import Matrix
+from gpuae.storage.rows.lazy_rows import LazyRows
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def path(tmp_path):
 def test_what_scipy_saved_comes_out_dense(path, counts, kind, compressed, memory):
     sparse.save_npz(path, kind(counts), compressed=compressed)
     dataset = open_data(str(path), memory=memory)
-    assert isinstance(dataset.x, Matrix) == (memory is not None)
+    assert isinstance(dataset.x, LazyRows) == (memory is not None)
     assert dataset.x.dtype == np.float32
     np.testing.assert_array_equal(dataset.x[0:7], counts)
     np.testing.assert_array_equal(dataset.x[4:6], counts[4:6])

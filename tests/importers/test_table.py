@@ -14,7 +14,7 @@ from gpuae.errors import InputError
 from gpuae.importers import table
 from gpuae.importers.narrow import survive_as_written
 from gpuae.importers.options import ReadOptions
-from gpuae.storage import limits
+from gpuae.storage.files import limits
 
 
 @pytest.fixture
@@ -483,7 +483,7 @@ def test_a_header_of_many_names_is_read(written):
 
 def test_a_table_that_does_not_fit_into_memory_is_refused_before_it_is_read(written, monkeypatch):
     path = written("a,b\n" + "1,2\n" * 100)
-    monkeypatch.setattr("gpuae.storage.limits.physical_memory", lambda: 2000)
+    monkeypatch.setattr("gpuae.storage.files.limits.physical_memory", lambda: 2000)
     monkeypatch.setattr(type(path), "read_bytes", lambda *_, **__: pytest.fail("was read"))
     with pytest.raises(InputError, match=r"memory; convert it in parts .* npy or HDF5"):
         table.load(path)

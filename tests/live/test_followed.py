@@ -13,7 +13,7 @@ from gpuae.live.board import Board
 from gpuae.live.followed import Followed
 from gpuae.live.painter import Painter
 from gpuae.live.run import Run, Subject
-from gpuae.storage.checkpoint_file import read_checkpoint
+from gpuae.storage.kinds.checkpoint_file import read_checkpoint
 from gpuae.training.checkpoint import Checkpoints, Interval
 from gpuae.training.fitting import fit
 from gpuae.training.history import Silence

@@ -286,7 +286,7 @@ def test_whoever_reads_slowly_keeps_nobody_waiting(served, monkeypatch):
 
 def test_a_whole_training_is_seen_with_its_weights_and_reconstructions(served, low_rank):
     from gpuae.pictures.sample import Sample
-    from gpuae.storage.dataset import Dataset
+    from gpuae.storage.rows.dataset import Dataset
 
     x = low_rank(200, 6).astype(np.float32)
     served.run.sample = Sample.of(Dataset(x, "X"), 3)

@@ -13,7 +13,7 @@ from gpuae.encoding import into, reconstruct, row_errors
 from gpuae.errors import InputError
 from gpuae.pictures.reconstructions import reconstructions
 from gpuae.pictures.sample import Sample
-from gpuae.storage.dataset import Dataset
+from gpuae.storage.rows.dataset import Dataset
 
 SETTINGS = {"hidden": 2, "depth": 1, "epochs": 3, "validation": 0}
 NOISY = {"noise": "masking", "noise_level": 0.5, "seed": 3}

@@ -9,7 +9,8 @@ import pytest
 from gpuae.pictures.mosaic import mosaic
 from gpuae.pictures.picture import Axes, Level, Lines, Picture, Series, Tiles, as_json
 from gpuae.pictures.sample import Sample
-from gpuae.storage.dataset import Dataset, open_dataset
+from gpuae.storage.kinds.dataset_file import open_dataset
+from gpuae.storage.rows.dataset import Dataset
 
 
 def data(rows=20, **beside):

@@ -8,8 +8,9 @@ from hostile import NAMES
 
 from gpuae.config import Config
 from gpuae.report.subject import Subject
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.provenance import Source
+from gpuae.storage.provenance.lineage import SourceFile
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 from gpuae.training.calibrating import fit_calibrated
 
 QUICK = {
@@ -35,7 +36,7 @@ def subject_of(x):
     def make(names=None, y=None, rows=x, **settings):
         config = Config.parse(QUICK | settings)
         model = fit_calibrated(x, config, feature_names=names).model
-        data = Dataset(rows, "rows.npy", y=y, feature_names=names)
+        data = Dataset(rows, "rows.npy", metadata=RowMetadata(y=y, feature_names=names))
         return subject(model, data)
 
     return make
@@ -50,7 +51,7 @@ def usual(subject_of):
 def subject(model, data, **others):
     """Put a model and rows together as `gpuae report` does."""
     machine = {"device": "cpu", "threads": 1, "memory": None}
-    file, source = (Source(role=role, name=f"{role}.h5") for role in ("model", "data"))
+    file, source = (SourceFile(role=role, name=f"{role}.h5") for role in ("model", "data"))
     return Subject("model.h5", model, data, file, source, machine=machine, **others)
 
 

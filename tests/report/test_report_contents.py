@@ -13,7 +13,8 @@ from gpuae.report.comparison import compare
 from gpuae.report.likeness import neighbours
 from gpuae.report.ranking import Scores, extremes, outlying
 from gpuae.report.words import isolated
-from gpuae.storage.dataset import Dataset
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 FAR = 119
 """The row that is far out, in column 3."""
@@ -164,6 +165,8 @@ def test_a_page_of_a_bad_model_is_whole(usual, spoilt):
 
 
 def test_data_of_a_single_row_have_no_neighbours(usual):
-    one = Dataset(usual.data.x[:1], "one.npy", feature_names=usual.data.feature_names)
+    one = Dataset(
+        usual.data.x[:1], "one.npy", metadata=RowMetadata(feature_names=usual.data.feature_names)
+    )
     (own,) = build([replace(usual, data=one)]).models
     assert own.neighbours.text == ("There is a single row, which has no neighbours.",)

@@ -11,7 +11,7 @@ from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.classifier import Classification
 from gpuae.report import finding
 from gpuae.report.build import Measured
-from gpuae.storage.dataset import Dataset
+from gpuae.storage.rows.dataset import Dataset
 
 
 @pytest.fixture(scope="module")

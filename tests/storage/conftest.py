@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from gpuae.config import Config
-from gpuae.storage.dataset import Dataset
-from gpuae.storage.model_file import LayerArrays, ModelContents
+from gpuae.storage.kinds.model_contents import LayerArrays, ModelContents
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 
 @pytest.fixture
@@ -19,10 +20,12 @@ def full_dataset(rows):
     return Dataset(
         rows,
         "made for a test",
-        y=np.array(["cat", "dög", "", "cat", "x", "y", "z"]),
-        feature_names=("a", "b", "ü", "", "e", "f"),
-        row_id=np.arange(10, 17, dtype=np.int32),
-        image_shape=(2, 3),
+        metadata=RowMetadata(
+            y=np.array(["cat", "dög", "", "cat", "x", "y", "z"]),
+            feature_names=("a", "b", "ü", "", "e", "f"),
+            row_id=np.arange(10, 17, dtype=np.int32),
+            image_shape=(2, 3),
+        ),
     )
 
 

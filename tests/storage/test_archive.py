@@ -11,8 +11,8 @@ from gpuae.compression.files import Compressed
 from gpuae.encoding import classify, encode, into, reconstruct, score
 from gpuae.importers import labels
 from gpuae.model.model import Model
-from gpuae.storage.dataset import open_dataset
-from gpuae.storage.summary import summarise
+from gpuae.storage.kinds.dataset_file import open_dataset
+from gpuae.storage.provenance.summary import summarise
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "data").glob("v*"))
 MODELS = [path for folder in ARCHIVES for path in sorted(folder.glob("model-*.h5"))]

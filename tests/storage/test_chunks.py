@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, chunks, limits
-from gpuae.storage.dataset import open_dataset
-from gpuae.storage.unpacking import fletcher32
+from gpuae.storage.files import limits
+from gpuae.storage.hdf5 import chunks
+from gpuae.storage.hdf5.chunk_filters import fletcher32
+from gpuae.storage.kinds.dataset_file import open_dataset
+from gpuae.storage.rows import row_types
 
-TYPES = [*sorted(arrays.STORED_TYPES), ">f4", ">i2", "bool", "float16"]
+TYPES = [*sorted(row_types.STORED_TYPES), ">f4", ">i2", "bool", "float16"]
 GZIP = {"compression": "gzip"}
 
 

@@ -6,9 +6,10 @@ from hypothesis.extra import numpy as hnp
 from scipy.sparse import csr_matrix
 
 from gpuae.errors import InputError
-from gpuae.storage import arrays, limits
-from gpuae.storage.csr import CsrRows
-from gpuae.storage.matrix import Matrix
+from gpuae.storage.files import limits
+from gpuae.storage.rows import row_types
+from gpuae.storage.rows.csr import CsrRows
+from gpuae.storage.rows.lazy_rows import LazyRows
 
 
 def rows_of(shape=(3, 4), indptr=(0, 2, 2, 3), indices=(3, 0, 1), data=(1.0, 2.0, 3.0)):
@@ -18,7 +19,7 @@ def rows_of(shape=(3, 4), indptr=(0, 2, 2, 3), indices=(3, 0, 1), data=(1.0, 2.0
 
 def test_rows_are_made_dense():
     rows = rows_of()
-    assert isinstance(rows, Matrix)
+    assert isinstance(rows, LazyRows)
     assert (rows.shape, rows.dtype, len(rows)) == ((3, 4), np.float64, 3)
     np.testing.assert_array_equal(rows[0:3], [[2, 0, 0, 1], [0, 0, 0, 0], [0, 3, 0, 0]])
     np.testing.assert_array_equal(rows[1:3], [[0, 0, 0, 0], [0, 3, 0, 0]])
@@ -28,7 +29,7 @@ def test_rows_are_made_dense():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from([*sorted(arrays.STORED_TYPES), "bool", "float16"]),
+    st.sampled_from([*sorted(row_types.STORED_TYPES), "bool", "float16"]),
     st.sampled_from("<>"),
     st.sampled_from(["int32", "int64", "uint64", ">i4"]),
     st.data(),
@@ -44,7 +45,7 @@ def test_every_matrix_survives_block_by_block(name, order, integer, data):
     values = sparse.data.astype(np.dtype(name).newbyteorder(order))
     parts = (sparse.indptr.astype(integer), sparse.indices.astype(integer), values)
     rows = CsrRows(list(dense.shape), *parts, source="given")
-    assert rows.dtype == arrays.stored_type(values.dtype, "given")
+    assert rows.dtype == row_types.stored_type(values.dtype, "given")
     assert rows[0 : len(dense)].dtype == rows.dtype
     np.testing.assert_array_equal(rows[0 : len(dense)], dense)
     step = data.draw(st.integers(1, 6))

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gpuae.storage.dataset import open_dataset
-from gpuae.storage.features import dataset_output, features_output, layer_of, scores_output
+from gpuae.storage.kinds.dataset_file import open_dataset
+from gpuae.storage.kinds.features import dataset_output, features_output, layer_of, scores_output
 
 BESIDE = {"y": np.array(["a", "b", "c"]), "row_id": np.array([5, 6, 8])}
 ATTRIBUTES = {"model_sha256": "ff" * 32, "seed": 1}

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.storage import filters
-from gpuae.storage.dataset import open_dataset
+from gpuae.storage.hdf5 import filters
+from gpuae.storage.kinds.dataset_file import open_dataset
 
 ROWS = np.arange(400, dtype=np.float32).reshape(50, 8)
 
@@ -42,7 +42,8 @@ def test_it_is_not_loaded_for_anything_else(run_python, tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("x", data=ROWS, compression="gzip")
     run_python(
-        "import sys\nfrom pathlib import Path\nfrom gpuae.storage.dataset import open_dataset\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from gpuae.storage.kinds.dataset_file import open_dataset\n"
         f"open_dataset(Path({str(tmp_path)!r}, 'a.h5'), 'x')\n"
         "assert 'hdf5plugin' not in sys.modules"
     )

@@ -7,9 +7,10 @@ import h5py
 import numpy as np
 import pytest
 
-from gpuae.storage.dataset import Dataset, write_dataset
-from gpuae.storage.features import features_output
-from gpuae.storage.model_file import write_model
+from gpuae.storage.kinds.dataset_file import write_dataset
+from gpuae.storage.kinds.features import features_output
+from gpuae.storage.kinds.model_file import write_model
+from gpuae.storage.rows.dataset import Dataset
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
 

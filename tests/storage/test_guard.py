@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.storage import guard, reading
-from gpuae.storage.dataset import open_dataset
-from gpuae.storage.input_file import check_readable, sha256
+from gpuae.storage.files.input_file import check_readable, sha256
+from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.kinds.dataset_file import open_dataset
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from gpuae.storage import in_order
-from gpuae.storage.in_order import InOrder
+from gpuae.storage.outputs import in_order
+from gpuae.storage.outputs.in_order import InOrder
 
 ROWS = np.arange(1000)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.storage import limits
-from gpuae.storage.dataset import open_dataset
+from gpuae.storage.files import limits
+from gpuae.storage.kinds.dataset_file import open_dataset
 
 
 @pytest.fixture

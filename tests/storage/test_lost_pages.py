@@ -8,7 +8,7 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.importers import open_data
-from gpuae.storage import lost_pages
+from gpuae.storage.rows import lost_pages
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the process ends")
 
@@ -20,13 +20,13 @@ def test_lost_pages_are_zeros_and_are_told(run_python, tmp_path):
     said = run_python(f"""
 import os, numpy as np
 from gpuae.errors import InputError
-from gpuae.storage import arrays
+from gpuae.storage.rows import row_blocks
 from gpuae.importers import open_data
 x = open_data({str(path)!r}).x
 os.truncate({str(path)!r}, 1 << 16)
 assert x[:8000].sum() == 64000 - (x[:8000] == 0).sum() and x[-1].sum() == 0
 try:
-    for _ in arrays.blocks(x): pass
+    for _ in row_blocks.blocks(x): pass
 except InputError as error:
     print(error)
 """)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuae.errors import InputError
-from gpuae.storage import guard, lzf, reading
+from gpuae.storage.hdf5 import guard, lzf, reading
 
 
 def packed(content, folder):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.storage import guard, listing, reading, tree
-from gpuae.storage.dataset import open_dataset
-from gpuae.storage.provenance import made_by
-from gpuae.storage.summary import summarise
+from gpuae.storage.hdf5 import guard, listing, reading, walk
+from gpuae.storage.kinds.dataset_file import open_dataset
+from gpuae.storage.provenance.lineage import made_by
+from gpuae.storage.provenance.summary import summarise
 
 MANY = 30
 
@@ -54,4 +54,4 @@ def test_what_has_to_be_walked_as_a_whole_is_refused(file):
         with pytest.raises(InputError, match=r"/own: has 30 names"):
             guard.names_in(opened["own"], "many.h5::/own")
         with pytest.raises(InputError, match="30 names in it, more than any file of gpuae's"):
-            tree.objects(opened)
+            walk.objects(opened)

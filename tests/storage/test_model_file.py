@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from gpuae.config import Config
 from gpuae.errors import InputError, OutputError
-from gpuae.storage.dataset import open_dataset
-from gpuae.storage.model_file import LayerArrays, ModelContents, read_model, write_model
+from gpuae.storage.kinds.dataset_file import open_dataset
+from gpuae.storage.kinds.model_contents import LayerArrays, ModelContents
+from gpuae.storage.kinds.model_file import read_model, write_model
 
 
 @pytest.fixture
@@ -327,6 +328,6 @@ def test_what_readers_do_not_know_is_not_read(model_path, model_of, edit):
 
 
 def test_parts_that_do_not_fit_into_memory_together_are_refused(model_path, monkeypatch):
-    monkeypatch.setattr("gpuae.storage.limits.physical_memory", lambda: 300)
+    monkeypatch.setattr("gpuae.storage.files.limits.physical_memory", lambda: 300)
     with pytest.raises(InputError, match="more than this machine's memory"):
         read_model(model_path)

@@ -8,8 +8,8 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.importers import open_data
-from gpuae.storage import views
-from gpuae.storage.dataset import check_finite
+from gpuae.storage.rows import views
+from gpuae.storage.rows.row_blocks import check_finite
 
 STORED = [[1, -999, 3], [4, 5, 120]]
 

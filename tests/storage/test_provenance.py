@@ -5,9 +5,9 @@ import h5py
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.storage import provenance
-from gpuae.storage.model_file import write_model
-from gpuae.storage.provenance import Record, Source, source_file
+from gpuae.storage.kinds.model_file import write_model
+from gpuae.storage.provenance import lineage
+from gpuae.storage.provenance.lineage import Record, SourceFile, source_file
 
 
 @pytest.fixture
@@ -15,11 +15,11 @@ def chain(tmp_path, model_of):
     """Attributes of features, made from a model that was made from a table."""
     (tmp_path / "rows.csv").write_text("a\n1\n")
     data = source_file("data", tmp_path / "rows.csv", str(tmp_path / "rows.csv"))
-    made = provenance.attributes("fit", [data])
+    made = lineage.attributes("fit", [data])
     path = tmp_path / "model.h5"
     write_model(path, model_of(attributes={"seed": 3, "device": "cpu", **made}), force=False)
     model = source_file("model", path, str(path))
-    return provenance.attributes("encode", [model, data], {"layer": 2})
+    return lineage.attributes("encode", [model, data], {"layer": 2})
 
 
 def test_a_file_says_what_made_it_and_what_made_its_sources(chain, tmp_path):
@@ -57,9 +57,9 @@ def test_a_path_in_a_file_is_told(tmp_path):
 
 
 def test_built_in_data_have_no_hash(tmp_path):
-    made = provenance.attributes("fit", [source_file("data", None, "digits")])
+    made = lineage.attributes("fit", [source_file("data", None, "digits")])
     assert made.keys() == {"provenance_json"}
-    assert Record.of(made, "m.h5").sources == (Source(role="data", name="digits"),)
+    assert Record.of(made, "m.h5").sources == (SourceFile(role="data", name="digits"),)
 
 
 def test_the_chain_is_told_in_indented_lines(chain):
@@ -80,7 +80,7 @@ def test_the_deepest_levels_give_way_when_the_chain_is_too_long():
     digest = "ab" * 32
     record = Record(command="first", settings={"long": "x" * 20_000})
     for depth in range(6):
-        source = Source(role="model", name=f"{depth}.h5", sha256=digest, made=record)
+        source = SourceFile(role="model", name=f"{depth}.h5", sha256=digest, made=record)
         record = Record(command="next", sources=(source,), settings={"long": "x" * 20_000})
     text = record.to_json()
     assert 20_000 < len(text) < 65_536
@@ -120,19 +120,19 @@ def test_names_that_a_later_version_adds_are_ignored():
 
 def test_a_chain_of_any_length_can_be_read():
     """Each model starts from the one before, as with --init-from."""
-    made = provenance.attributes("fit", [Source(role="data", name="digits")])
+    made = lineage.attributes("fit", [SourceFile(role="data", name="digits")])
     for number in range(100):
         before = Record.of(made, "the one before")
-        source = Source(role="init_from", name=f"{number}.h5", sha256="0" * 64, made=before)
-        made = provenance.attributes("fit", [source])
+        source = SourceFile(role="init_from", name=f"{number}.h5", sha256="0" * 64, made=before)
+        made = lineage.attributes("fit", [source])
     lines = list(Record.of(made, "the last").source_lines())
     assert "init_from 99.h5" in lines[0]
-    assert len(lines) == provenance.DEEPEST
+    assert len(lines) == lineage.DEEPEST
 
 
 def test_a_long_option_is_told_by_its_beginning_and_its_hash():
     lists = ["a" * 70_000, "a" * 70_000 + "b"]
-    made = [provenance.attributes("fit", (), {"columns": text}) for text in lists]
+    made = [lineage.attributes("fit", (), {"columns": text}) for text in lists]
     told = [str(Record.of(own, "x.h5").options["columns"]) for own in made]
     assert told[0].startswith("a" * 1000 + "…")
     assert sha256(lists[0].encode()).hexdigest() in told[0]

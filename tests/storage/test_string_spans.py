@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from gpuae.storage import reading, string_spans
+from gpuae.storage.hdf5 import reading, string_spans
 
 TEXT = h5py.string_dtype()
 WORDS = ["", "a", "bb" * 30, "dög"] * 50

@@ -10,8 +10,8 @@ import pytest
 
 from gpuae.errors import OutputError
 from gpuae.importers import open_data
-from gpuae.storage.features import dataset_output, features_output, scores_output
-from gpuae.storage.outputs import check_hdf5_name
+from gpuae.storage.kinds.features import dataset_output, features_output, scores_output
+from gpuae.storage.kinds.rows_output import check_hdf5_name
 
 CODES = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
 IDS = np.array([f"row, {i}" for i in range(50)])
@@ -47,7 +47,7 @@ def test_codes_come_back_from_a_table_bit_for_bit(tmp_path, ending):
 
 def test_csv_is_made_a_few_cells_at_a_time(tmp_path, monkeypatch):
     write(tmp_path / "a.csv", y=LABELS, row_id=IDS)
-    monkeypatch.setattr("gpuae.storage.table_output.CELLS_AT_ONCE", 10)
+    monkeypatch.setattr("gpuae.storage.outputs.table_output.CELLS_AT_ONCE", 10)
     write(tmp_path / "b.csv", y=LABELS, row_id=IDS)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     rows = np.zeros((100_000, 10), np.float32)
@@ -90,7 +90,7 @@ def test_parquet_says_where_it_comes_from(tmp_path):
 
 def test_rows_are_gathered_into_row_groups(tmp_path, monkeypatch):
     pq = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr("gpuae.storage.parquet_writer.GROUP_BYTES", 2 * CODES[:20].nbytes)
+    monkeypatch.setattr("gpuae.storage.outputs.parquet_writer.GROUP_BYTES", 2 * CODES[:20].nbytes)
     write(tmp_path / "f.parquet", y=LABELS)
     assert pq.ParquetFile(tmp_path / "f.parquet").metadata.num_row_groups == 2
     assert open_data(str(tmp_path / "f.parquet")).y.tolist() == LABELS.tolist()
@@ -173,7 +173,7 @@ def test_any_other_name_is_hdf5(tmp_path, name):
 
 
 def test_without_pyarrow_parquet_is_refused_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("gpuae.storage.parquet.find_spec", lambda name: None)
+    monkeypatch.setattr("gpuae.storage.outputs.arrow.find_spec", lambda name: None)
     with pytest.raises(OutputError, match=r"pip install 'gpuae\[parquet\]'"):
         write(tmp_path / "f.parquet")
 

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.storage import provenance, tree
-from gpuae.storage.companions import Companions
-from gpuae.storage.compressed_file import CompressedContents, Grid, compressed_output
-from gpuae.storage.dataset import write_dataset
-from gpuae.storage.features import features_output, scores_output
-from gpuae.storage.model_file import read_model, write_model
-from gpuae.storage.sameness import differences
-from gpuae.storage.verification import verify
+from gpuae.storage.hdf5 import walk
+from gpuae.storage.kinds.compressed_file import CompressedContents, Grid, compressed_output
+from gpuae.storage.kinds.dataset_file import write_dataset
+from gpuae.storage.kinds.features import features_output, scores_output
+from gpuae.storage.kinds.model_file import read_model, write_model
+from gpuae.storage.provenance import lineage
+from gpuae.storage.provenance.comparison import differences
+from gpuae.storage.provenance.verification import verify
+from gpuae.storage.rows.metadata import RowMetadata
 
 KINDS = ("dataset", "model", "features", "scores", "compressed")
 
@@ -39,7 +40,7 @@ def files(tmp_path, model_of, full_dataset):
 def write_compressed(path, model, dataset, attributes):
     decoder = replace(model, encoder=(), history={}, attributes={})
     grid = Grid(np.ones(2), np.arange(2))
-    beside = Companions(dataset.y, dataset.row_id)
+    beside = RowMetadata(dataset.y, dataset.row_id)
     written = CompressedContents(decoder, grid, np.dtype(np.float32), beside)
     shape, options = (7, 2), {"force": False, "attributes": attributes}
     with compressed_output(path, shape, np.dtype(np.int16), 7, written, **options) as out:
@@ -47,8 +48,8 @@ def write_compressed(path, model, dataset, attributes):
 
 
 def made(command, **sources):
-    files = [provenance.source_file(role, path, str(path)) for role, path in sources.items()]
-    return provenance.attributes(command, files)
+    files = [lineage.source_file(role, path, str(path)) for role, path in sources.items()]
+    return lineage.attributes(command, files)
 
 
 def as_checkpoint(path, edit):
@@ -122,7 +123,7 @@ def test_every_byte_of_the_values_counts(files, kind, step):
     with h5py.File(path) as file:
         spans = {
             name: (item.id.get_offset(), item.nbytes)
-            for name, item in tree.objects(file).items()
+            for name, item in walk.objects(file).items()
             if isinstance(item, h5py.Dataset)
         }
     for name, (offset, size) in spans.items():

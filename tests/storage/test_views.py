@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
 
-from gpuae.storage import views
-from gpuae.storage.matrix import Matrix
-from gpuae.storage.views import Columns, Filled, ScaledRows, Stacked, has_missing, settled
+from gpuae.storage.rows import views
+from gpuae.storage.rows.lazy_rows import LazyRows
+from gpuae.storage.rows.views import (
+    Columns,
+    Filled,
+    ScaledRows,
+    Stacked,
+    has_missing,
+    load_if_cheap,
+)
 
 ROWS = np.arange(20, dtype=np.float32).reshape(5, 4)
 
@@ -11,7 +18,7 @@ ROWS = np.arange(20, dtype=np.float32).reshape(5, 4)
 class OnDisk:
     """The least that a matrix has to be."""
 
-    unit = 2
+    rows_per_chunk = 2
 
     def __init__(self, rows):
         self._rows = rows
@@ -44,7 +51,7 @@ def test_every_view_gives_the_rows_that_were_asked_for(source, rows):
         Stacked(source(ROWS[:2]), source(ROWS[2:])): ROWS,
     }
     for view, whole in expected.items():
-        assert isinstance(view, Matrix)
+        assert isinstance(view, LazyRows)
         assert view.shape == whole.shape
         assert len(view) == 5
         assert view.dtype == np.float32
@@ -57,7 +64,7 @@ def test_every_view_gives_the_rows_that_were_asked_for(source, rows):
 def test_views_of_views_are_views(source):
     view = Filled(Columns(source(HOLES), [3, 0]), FILL[[3, 0]])
     assert view[0:1].tolist() == [[3, 1]]
-    assert view.unit == views.unit_of(source(ROWS))
+    assert view.rows_per_chunk == views.rows_per_chunk_of(source(ROWS))
 
 
 def test_what_lies_below_keeps_its_values():
@@ -69,10 +76,10 @@ def test_what_lies_below_keeps_its_values():
 
 def test_small_views_become_arrays_once_and_large_ones_stay(monkeypatch):
     disk = OnDisk(ROWS)
-    assert isinstance(settled(Columns(disk, [0]), disk), np.ndarray)
+    assert isinstance(load_if_cheap(Columns(disk, [0]), disk), np.ndarray)
     monkeypatch.setattr(views, "SMALL_BYTES", 19)
-    assert isinstance(settled(Columns(disk, [0]), disk), Columns)
-    assert isinstance(settled(Columns(ROWS, [0]), ROWS), np.ndarray)
+    assert isinstance(load_if_cheap(Columns(disk, [0]), disk), Columns)
+    assert isinstance(load_if_cheap(Columns(ROWS, [0]), ROWS), np.ndarray)
 
 
 def test_missing_values_are_found(source):

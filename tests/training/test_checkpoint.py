@@ -10,9 +10,10 @@ from pairwise import pairwise
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError, OutputError
-from gpuae.storage import provenance, schema
-from gpuae.storage.checkpoint_file import read_checkpoint
-from gpuae.storage.provenance import Source
+from gpuae.storage import file_format
+from gpuae.storage.kinds.checkpoint_file import read_checkpoint
+from gpuae.storage.provenance import lineage
+from gpuae.storage.provenance.lineage import SourceFile
 from gpuae.training import checkpoint
 from gpuae.training.checkpoint import Checkpoints, Interval
 from gpuae.training.fitting import fit
@@ -161,8 +162,8 @@ def test_the_checkpoint_of_other_data_is_refused(x, tmp_path):
 
 def test_other_validation_data_and_other_columns_are_another_run(x, tmp_path):
     def made(digit, **options):
-        source = Source(role="validation_data", name="held.h5", sha256=digit * 64)
-        return provenance.attributes("fit", [source], options)
+        source = SourceFile(role="validation_data", name="held.h5", sha256=digit * 64)
+        return lineage.attributes("fit", [source], options)
 
     plan = Checkpoints(tmp_path / "run.h5", resume=True)
     fit(x, config_of(), checkpoints=plan, attributes=made("a"))
@@ -212,7 +213,7 @@ def changed(path, name, change):
     """Change an array of a checkpoint as somebody would who can write the hash as well."""
     with h5py.File(path, "r+") as file:
         values = change(file[name][()])
-        del file[name], file.attrs[schema.CONTENT_SHA256]
+        del file[name], file.attrs[file_format.CONTENT_SHA256]
         if values is not None:
             file[name] = values
 

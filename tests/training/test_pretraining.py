@@ -10,7 +10,7 @@ from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.init import initial_parameters
 from gpuae.model.model import Model
-from gpuae.storage.checkpoint_file import read_checkpoint, write_checkpoint
+from gpuae.storage.kinds.checkpoint_file import read_checkpoint, write_checkpoint
 from gpuae.training.checkpoint import Checkpoints
 from gpuae.training.fitting import fit
 from gpuae.training.history import Silence
@@ -252,7 +252,7 @@ def test_codes_that_do_not_fit_in_memory_are_kept_in_a_file(x, monkeypatch):
         mapped.append(options["shape"])
         return original(*arguments, **options)
 
-    monkeypatch.setattr("gpuae.storage.mapped.np.memmap", noticed)
+    monkeypatch.setattr("gpuae.storage.rows.mapped_copy.np.memmap", noticed)
     small = fit(x, config_of(memory="1KB", shuffle="full"))
     assert mapped == [(90, 6), (90, 4)]
     whole = fit(x, config_of(shuffle="full"))

@@ -1,0 +1,1 @@
+"""The hash of what a file says, whatever its layout."""

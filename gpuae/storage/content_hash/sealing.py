@@ -1,0 +1,92 @@
+"""A hash of what a file says, whatever its layout and however long its making took.
+
+It is the SHA-256 of a list with a line for each group, dataset and attribute: see "The content
+hash" in docs/format.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from types import MappingProxyType
+
+import h5py
+import numpy as np
+from h5py import h5a
+
+from gpuae.storage import file_format
+from gpuae.storage.content_hash import canonical, hash_blocks
+from gpuae.storage.hdf5 import guard, walk
+
+TIMINGS = frozenset({"/train/history/seconds", "/state/history/seconds", "/state/seconds"})
+"""Datasets whose values differ from run to run."""
+_NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
+_TYPE = h5py.string_dtype("utf-8", 64)
+
+
+def content_sha256(
+    file: h5py.File, objects: walk.Objects, known: Mapping[str, str] = _NOTHING_KNOWN
+) -> str:
+    """Return the content hash of an open file, in hexadecimal.
+
+    Parameters
+    ----------
+    objects
+        All that is in the file.
+    known
+        Hashes of the values of some datasets, by path, which are then not read.
+
+    Raises
+    ------
+    InputError
+        For what no file of gpuae's holds.
+    """
+    total = sha256()
+    for line in sorted(_lines(file, objects, known)):
+        total.update(line.encode() + b"\n")
+    return total.hexdigest()
+
+
+def _lines(file: h5py.File, objects: walk.Objects, known: Mapping[str, str]) -> Iterator[str]:
+    for path, item in objects.items():
+        source = guard.name_of(file, path)
+        if isinstance(item, h5py.Dataset):
+            yield json.dumps(_dataset(path, item, source, known))
+        else:
+            yield json.dumps(["group", path])
+        for name in attribute_names(path, item, source):
+            values = canonical.attribute(item, name, source)
+            kind = canonical.type_name(values.dtype, source)
+            digest = hash_blocks.array_sha256(values)
+            yield json.dumps(["attribute", path, name, kind, values.shape, digest])
+
+
+def attribute_names(path: str, item: guard.Item, source: str) -> list[str]:
+    """Return the names of an object's attributes, without the hash itself."""
+    with guard.hdf5_errors(source):
+        attributes = item.attrs
+    found = walk.names(attributes, source)
+    return [name for name in found if (path, name) != ("/", file_format.CONTENT_SHA256)]
+
+
+def _dataset(
+    path: str, dataset: h5py.Dataset, source: str, known: Mapping[str, str]
+) -> list[object]:
+    kind = canonical.type_name(guard.value_type(dataset, source), source)
+    head = ["dataset", path, kind, dataset.shape]
+    if path in TIMINGS:
+        return head
+    return [*head, known.get(path) or hash_blocks.values_sha256(dataset, source)]
+
+
+def reserve(file: h5py.File) -> None:
+    """Make room for the hash in a new file."""
+    file.attrs.create(file_format.CONTENT_SHA256, file_format.UNSEALED.encode(), dtype=_TYPE)
+
+
+def seal(file: h5py.File, known: Mapping[str, str] = _NOTHING_KNOWN) -> None:
+    """Write the hash of a new file into the room that is reserved for it."""
+    digest = content_sha256(file, walk.objects(file), known)
+    attribute = h5a.open(file.id, file_format.CONTENT_SHA256.encode())
+    attribute.write(np.array(digest.encode(), _TYPE))

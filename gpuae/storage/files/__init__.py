@@ -1,0 +1,1 @@
+"""Files before their format: inputs that are opened once, outputs that appear whole, limits."""

@@ -1,0 +1,63 @@
+"""Rows that a file keeps as columns, as MATLAB and Fortran do, turned a block at a time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.storage.hdf5.chunks import Boxes
+from gpuae.storage.rows import row_blocks, row_types
+
+_PAGE_BYTES = 4096
+
+
+class TransposedRows:
+    """A `LazyRows` over a guarded HDF5 dataset whose dimensions are in reverse order.
+
+    Parameters
+    ----------
+    dataset
+        Of shape (…, n), at least two dimensions and none of them empty. A row is what has one
+        index in the last dimension, its values in the order that they have when all dimensions
+        are reversed.
+    dtype
+        In which rows are returned.
+    source
+        What messages call it.
+    """
+
+    open_file: object = None
+    """What keeps the file open for as long as the rows are needed."""
+
+    def __init__(self, dataset: h5py.Dataset, dtype: np.dtype[Any], source: str) -> None:
+        row_types.check_row_shape(dataset.shape[::-1], source)
+        self.shape: tuple[int, int] = (dataset.shape[-1], math.prod(dataset.shape[:-1]))
+        self.dtype = dtype
+        self._boxes = Boxes(dataset, source)
+
+    @property
+    def rows_per_chunk(self) -> int:
+        """Rows of one chunk, or of a page of memory, at most 32 MiB of them."""
+        chunks: tuple[int, ...] | None = self._boxes.chunks
+        together = chunks[-1] if chunks else _PAGE_BYTES // self.dtype.itemsize
+        return row_blocks.rows_per_chunk_of(together, self.shape, self.dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Read rows start … stop − 1 into a new array.
+
+        Raises
+        ------
+        InputError
+            When they cannot be read.
+        """
+        start, stop, _ = rows.indices(len(self))
+        beside = (slice(None),) * (len(self._boxes.shape) - 1)
+        block = self._boxes[(*beside, slice(start, max(start, stop)))]
+        return np.array(block.T, self.dtype, order="C").reshape(-1, self.shape[1])

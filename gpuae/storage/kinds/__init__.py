@@ -1,0 +1,1 @@
+"""What each kind of file holds: data sets, models, checkpoints, features and the others."""

@@ -1,0 +1,144 @@
+"""Rows to train on and what is known about them, in gpuae's own HDF5 files and in anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+
+from gpuae.errors import InputError
+from gpuae.memory import data_memory
+from gpuae.storage import file_format
+from gpuae.storage.file_format import NO_ATTRIBUTES, Attribute
+from gpuae.storage.files.input_file import InputFiles
+from gpuae.storage.hdf5 import guard, listing, netcdf, reading
+from gpuae.storage.hdf5.stored_rows import StoredRows
+from gpuae.storage.kinds.row_metadata import fitting_image_shape, read_row_metadata
+from gpuae.storage.kinds.rows_output import numbered, rows_output
+from gpuae.storage.rows import row_blocks, row_types
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.storage.rows.metadata import RowMetadata
+from gpuae.storage.rows.pages import is_in_memory
+
+
+def open_dataset(path: Path, inner: str | None = None, memory: int | None = None) -> Dataset:
+    """Open rows in an HDF5 file.
+
+    Parameters
+    ----------
+    path
+        An HDF5 file.
+    inner
+        Any numeric dataset in it, of two dimensions or more, whose attributes of netCDF are
+        followed; None for the rows of a data set or features file of gpuae's, with the labels and
+        names they have there.
+    memory
+        Bytes of rows that are read into memory at once, if they cannot be mapped; None for as many
+        as suit this machine.
+
+    Raises
+    ------
+    InputError
+        When there are no such rows; the message says what there is.
+    """
+    most = data_memory(None) if memory is None else memory
+    with guard.opened(path) as file:
+        reading.refuse_unfinished(file)
+        if inner is None:
+            return _open_own(path, file, most)
+        dataset, x, image_shape = _read_rows(path, file, inner, most)
+        source = guard.name_of(file, inner)
+        image_shape = image_shape or fitting_image_shape(dataset, source)
+        x, notes = netcdf.meant(dataset, x, source)
+    return Dataset(
+        x, source, metadata=RowMetadata(image_shape=image_shape), source_path=path, notes=notes
+    )
+
+
+def _open_own(path: Path, file: h5py.File, memory: int) -> Dataset:
+    """Open the rows of a gpuae file, with everything that lies beside them."""
+    inner = _own_rows(path, file)
+    dataset, x, _ = _read_rows(path, file, inner, memory)
+    metadata = read_row_metadata(file, dataset, inner.rpartition("/")[0])
+    return Dataset(x, str(path), metadata, source_path=path)
+
+
+def _own_rows(path: Path, file: h5py.File) -> str:
+    """Return where a gpuae file keeps its rows."""
+    attributes = reading.root_attributes(file)
+    kind = file_format.kind_of(attributes)
+    if kind is not None:
+        file_format.minor_version(attributes, str(path))
+        if kind in file_format.ROWS_OF_KIND:
+            return file_format.ROWS_OF_KIND[kind]
+    if kind == "compressed":
+        raise InputError(
+            f"{path}: is a gpuae compressed file; make rows of it with gpuae decompress"
+        )
+    what = f"is a gpuae {kind} file, not data" if kind else "is not a gpuae data set"
+    raise InputError(f"{path}: {what}; give FILE::/PATH: {listing.candidates(file)}")
+
+
+def _read_rows(
+    path: Path, file: h5py.File, inner: str, memory: int
+) -> tuple[h5py.Dataset, AnyRows, tuple[int, ...] | None]:
+    """Return the dataset at `inner`, its rows as a matrix, and the shape of an image.
+
+    Type and shape are checked first: they cost nothing, and reading may.
+    """
+    dataset = reading.dataset_at(file, inner)
+    source = guard.name_of(file, inner)
+    dtype = row_types.stored_type(guard.value_type(dataset, source), source)
+    row_types.check_row_shape(dataset.shape, source)
+    if dataset.size * dtype.itemsize > memory and not reading.can_be_mapped(dataset, dtype):
+        return dataset, StoredRows(path, inner), row_types.image_of(dataset.shape)
+    return dataset, *row_types.as_rows(reading.read_array(dataset, source), source)
+
+
+def write_dataset(
+    path: Path,
+    dataset: Dataset,
+    *,
+    force: bool,
+    attributes: Mapping[str, Attribute] = NO_ATTRIBUTES,
+    inputs: InputFiles | None = None,
+) -> None:
+    """Write a data set of gpuae's, a block of rows at a time, in the type that the rows have.
+
+    A table, csv or parquet, if the ending of `path` asks for one.
+
+    Parameters
+    ----------
+    attributes
+        Root attributes beside the standard ones.
+    inputs
+        Files that must not change for as long as rows are read.
+
+    Raises
+    ------
+    InputError
+        When one of them has.
+    OutputError
+        When it cannot be written there.
+    """
+    inner = file_format.ROWS_OF_KIND["dataset"]
+    dtype = row_types.stored_type(dataset.x.dtype, dataset.source)
+
+    output = rows_output(
+        path,
+        "dataset",
+        inner,
+        dataset.x.shape,
+        dtype,
+        names=dataset.feature_names or numbered("x", dataset.x.shape[1]),
+        beside=dataset.metadata,
+        force=force,
+        attributes=attributes,
+    )
+    with output as out:
+        for start, rows in row_blocks.blocks(dataset.x):
+            out.write(start, rows)
+        if inputs is not None and not is_in_memory(dataset.x):
+            inputs.check()

@@ -1,0 +1,278 @@
+"""Models in HDF5: the weights, what was done to the data before them, and how training went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.config import Config, Settings
+from gpuae.errors import ConfigError, InputError
+from gpuae.finetune_config import FinetuneConfig
+from gpuae.storage import file_format
+from gpuae.storage.file_format import Attribute
+from gpuae.storage.hdf5 import declared_arrays, guard, reading
+from gpuae.storage.kinds.model_contents import (
+    CALIBRATION,
+    CLASSES,
+    FILLING,
+    PRINCIPAL,
+    SCALING,
+    WHITENING,
+    ClassifierContents,
+    LayerArrays,
+    ModelContents,
+    first_problem,
+    first_shape_problem,
+)
+from gpuae.storage.kinds.row_metadata import read_image_shape, read_names, write_names
+from gpuae.storage.outputs.hdf5_output import write_small
+
+KIND, CLASSIFIER, CHECKPOINT, COMPRESSED = "model", "classifier", "checkpoint", "compressed"
+KINDS = (KIND, CLASSIFIER, CHECKPOINT)
+
+S = TypeVar("S", bound=Settings)
+Read: TypeAlias = Callable[[h5py.File, str], NDArray[Any] | None]
+"""Gives the array at a path of a file, or its outline; None where there is none."""
+
+__all__ = ["ClassifierContents", "LayerArrays", "ModelContents", "read_model", "write_model"]
+
+
+def write_model(path: Path, contents: ModelContents, *, force: bool) -> None:
+    """Write a model file, complete or not at all.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written there.
+    RuntimeError
+        When the contents contradict each other or hold values that are not finite.
+    """
+    write_small(path, lambda file: fill(file, contents), force=force)
+
+
+def fill(file: h5py.File, contents: ModelContents, kind: str | None = None) -> None:
+    """Write a model into a new file of `kind`; by default a model, or a classifier if it is one.
+
+    Raises
+    ------
+    RuntimeError
+        When the contents contradict each other or hold values that are not finite.
+    """
+    own = contents.classifier
+    kind = kind or (KIND if own is None else CLASSIFIER)
+    if problem := first_problem(contents):
+        raise RuntimeError(f"refusing to write a {kind} whose {problem}")
+    config_json = json.dumps(contents.config.stored(), sort_keys=True)
+    attributes = {**contents.attributes, file_format.CONFIG_JSON: config_json}
+    if own is not None:
+        attributes[file_format.FINETUNE_JSON] = json.dumps(own.config.stored(), sort_keys=True)
+    file_format.write_root(file, kind, attributes)
+    model = file.create_group("model")
+    for part, layers in (("encoder", contents.encoder), ("decoder", contents.decoder)):
+        for index, layer in enumerate(layers):
+            _write_layer(model.create_group(f"{part}/{index}"), layer)
+    if own is not None:
+        _write_layer(model.create_group("classifier"), own.layer)
+        text = own.classes.dtype.kind in "US"
+        model["classes"] = file_format.text_cells(own.classes, CLASSES) if text else own.classes
+    if contents.feature_names is not None:
+        write_names(model, contents.feature_names)
+    if contents.image_shape is not None:
+        model.attrs[file_format.IMAGE_SHAPE] = np.array(contents.image_shape, np.int64)
+    _write_arrays(file.create_group("preprocess"), contents.preprocess, "float64")
+    _write_arrays(file.create_group("train/history"), contents.history, None)
+    if contents.pca:
+        _write_arrays(file.create_group("pca"), contents.pca, None)
+    if contents.calibration:
+        _write_arrays(file.create_group("calibration"), contents.calibration, None)
+
+
+def _write_layer(group: h5py.Group, layer: LayerArrays) -> None:
+    if layer.weight is not None:
+        group["weight"] = layer.weight
+    group["bias"] = layer.bias
+
+
+def _write_arrays(group: h5py.Group, named: Mapping[str, NDArray[Any]], dtype: str | None) -> None:
+    for name in sorted(named):
+        group[name] = np.asarray(named[name], dtype=dtype)
+
+
+def read_model(path: Path) -> ModelContents:
+    """Read a model, a classifier or the model in a checkpoint; check that its parts fit together.
+
+    Raises
+    ------
+    InputError
+        When the file is no model of a version that is known, is damaged, or its weights
+        contradict its configuration; the message names the file and the path in it.
+    """
+    with guard.opened(path) as file:
+        kind = file_format.kind_of(reading.root_attributes(file))
+        return contents_of(file, path, kind if kind in KINDS else KIND)
+
+
+def is_model(path: Path) -> bool:
+    """Whether a file is a model, a classifier or a checkpoint.
+
+    Raises
+    ------
+    InputError
+        When it is no HDF5 file.
+    """
+    with guard.opened(path) as file:
+        return file_format.kind_of(reading.root_attributes(file)) in KINDS
+
+
+def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
+    """Return the model in an open file of `kind`, as `read_model` does.
+
+    Nothing of a size that the file alone decides is allocated before its shapes have been found to
+    fit the configuration.
+    """
+    attributes = reading.root_attributes(file)
+    config = _read_config(path, attributes, kind)
+    head = None
+    if kind == CLASSIFIER:
+        head = _read_settings(path, attributes, file_format.FINETUNE_JSON, FinetuneConfig)
+        if guard.find(file, "/model/decoder") is not None:
+            _refuse(path, kind, "/model/decoder is there although a classifier has none")
+    whole = kind != COMPRESSED
+    outline = _read_parts(file, config, declared_arrays.optional_outline, head, whole=whole)
+    declared_arrays.check_total(outline.arrays(), str(path))
+    _refuse(path, kind, first_shape_problem(outline))
+    parts = _read_parts(file, config, reading.optional_array, head, whole=whole)
+    contents = replace(
+        parts,
+        attributes=_further(attributes),
+        feature_names=read_names(file, "/model", outline.columns),
+        image_shape=read_image_shape(reading.group_at(file, "/model"), str(path)),
+    )
+    _refuse(path, kind, first_problem(contents))
+    return contents
+
+
+def _refuse(path: Path, kind: str, problem: str | None) -> None:
+    again = "make" if kind == COMPRESSED else "train"
+    if problem:
+        raise InputError(f"{path}: is a damaged {kind}, its {problem}; {again} or copy it again")
+
+
+def _read_parts(
+    file: h5py.File, config: Config, read: Read, head: FinetuneConfig | None, *, whole: bool
+) -> ModelContents:
+    """Return what a model computes with, or its outlines, according to `read`.
+
+    `head` are the settings of a classifier, which has no decoder; one that is not `whole` has no
+    encoder.
+    """
+    return ModelContents(
+        config=config,
+        encoder=_read_layers(file, "/model/encoder", config, read) if whole else (),
+        decoder=_read_layers(file, "/model/decoder", config, read) if head is None else (),
+        classifier=None if head is None else _read_classifier(file, head, read),
+        preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
+        history=_read_arrays(file, "/train/history", read),
+        pca=_read_arrays(file, "/pca", read, PRINCIPAL) if guard.find(file, "/pca") else {},
+        calibration=_read_calibration(file, read),
+    )
+
+
+def _read_classifier(file: h5py.File, config: FinetuneConfig, read: Read) -> ClassifierContents:
+    classes = reading.optional_array(file, CLASSES)  # text has no outline, and bounds of its own
+    if classes is None:
+        raise InputError(
+            f"{guard.name_of(file, CLASSES)}: is not in the file; train or copy it again"
+        )
+    return ClassifierContents(_read_layer(file, "/model/classifier", read), classes, config)
+
+
+def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -> Config:
+    """Return the configuration of a file that has been found to be of the `wanted` kind."""
+    kind = file_format.kind_of(attributes)
+    if kind != wanted:
+        what = f"a gpuae {kind} file" if kind else "not a gpuae file"
+        own = wanted == COMPRESSED
+        needed, command = ("a compressed file", "compress") if own else (f"a {wanted}", "fit")
+        raise InputError(
+            f"{path}: is {what} where {needed} is needed; make one with gpuae {command}"
+        )
+    config = _read_settings(path, attributes, file_format.CONFIG_JSON, Config)
+    if config.hidden is None:
+        raise _bad_config(path, "lacks the widths of the layers, hidden")
+    return config
+
+
+def _read_settings(
+    path: Path, attributes: Mapping[str, Attribute], name: str, settings: type[S]
+) -> S:
+    """Return the settings in an attribute; of a later minor version those that are known."""
+    minor = file_format.minor_version(attributes, str(path))
+    try:
+        found = json.loads(str(attributes.get(name, "")))
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits
+        raise _bad_config(path, f"is not JSON ({error})", name) from None
+    if not isinstance(found, dict):
+        raise _bad_config(path, "is not a JSON object of settings", name)
+    if file_format.minor_is_newer(minor):
+        found = {key: found[key] for key in found if key in settings.model_fields}
+    try:
+        return settings.parse(found, source=name)
+    except ConfigError as error:
+        raise _bad_config(path, f"cannot be used ({error})", name) from None
+
+
+def _bad_config(path: Path, problem: str, name: str = file_format.CONFIG_JSON) -> InputError:
+    return InputError(f"{path}: its attribute {name} {problem}; train or copy the model again")
+
+
+def _further(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    own = (file_format.CONFIG_JSON, file_format.FINETUNE_JSON, file_format.CONTENT_SHA256)
+    standard = (*file_format.STANDARD_ATTRIBUTES, *own)
+    return {name: value for name, value in attributes.items() if name not in standard}
+
+
+def _read_layers(file: h5py.File, path: str, config: Config, read: Read) -> tuple[LayerArrays, ...]:
+    """Return as many layers as there are, which the checks compare with the configuration."""
+    names = guard.names_in(reading.group_at(file, path), guard.name_of(file, path))
+    count = max(len(config.resolved_hidden), sum(name.isdecimal() for name in names))
+    return tuple(_read_layer(file, f"{path}/{index}", read) for index in range(count))
+
+
+def _read_layer(file: h5py.File, path: str, read: Read) -> LayerArrays:
+    bias = read(file, f"{path}/bias")
+    if bias is None:
+        raise InputError(
+            f"{guard.name_of(file, f'{path}/bias')}: is not in the file; train or copy it again"
+        )
+    return LayerArrays(read(file, f"{path}/weight"), bias)
+
+
+def _read_calibration(file: h5py.File, read: Read) -> dict[str, NDArray[Any]]:
+    """Return what rows are judged by, which a model need not have."""
+    if guard.find(file, "/calibration") is None:
+        return {}
+    return _read_arrays(file, "/calibration", read, CALIBRATION)
+
+
+def _read_arrays(
+    file: h5py.File, path: str, read: Read, known: tuple[str, ...] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of numbers in a group; what else a later version may add is left out."""
+    found = {}
+    for name in guard.names_in(reading.group_at(file, path), guard.name_of(file, path)):
+        inner = f"{path}/{name}"
+        item = guard.find(file, inner) if known is None or name in known else None
+        source = guard.name_of(file, inner)
+        if isinstance(item, h5py.Dataset) and guard.value_type(item, source).kind in "iuf":
+            values = read(file, inner)
+            if values is not None:
+                found[name] = values
+    return found

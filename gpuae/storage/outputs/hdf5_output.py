@@ -1,0 +1,387 @@
+"""Files that appear under their name only when they are complete.
+
+HDF5 loses a file that is being written when the process is killed, and can crash on a full disk.
+So HDF5 itself only ever writes into memory or into space that has been reserved; everything else is
+plain files in the same folder, put in place by one rename.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gpuae.errors import InputError, OutputError
+from gpuae.storage.content_hash import sealing
+from gpuae.storage.content_hash.hash_blocks import HashBlocks
+from gpuae.storage.file_format import LIBVER
+from gpuae.storage.files.output_file import OutputFile, check_output
+from gpuae.storage.files.progress import Progress
+
+__all__ = ["RowsOutput", "SmallOutput", "check_output", "write_small"]
+
+Build = Callable[[h5py.File], None]
+
+ALIGNMENT = 4096
+"""Large datasets start at a multiple of this: aligned for any type, and for pages."""
+SYNC_SECONDS = 5.0
+"""How often an output that can be gone on with is made to last as far as it is."""
+_RESERVE_BYTES = 1 << 16
+"""Room for what HDF5 adds when it allocates the large dataset: metadata and alignment."""
+
+
+def write_small(path: Path, build: Build, *, force: bool) -> None:
+    """Write an HDF5 file that fits in memory.
+
+    Parameters
+    ----------
+    path
+        Appears complete or not at all.
+    build
+        Fills the file, but for its content hash.
+    force
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written there.
+    """
+    with SmallOutput(path, force=force) as output:
+        output.write(build)
+
+
+class SmallOutput:
+    """A new HDF5 file that fits in memory, whose name is taken before its content is known.
+
+    A context manager. The file takes its name when the block ends with something written.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written there.
+    """
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        self._temporary = OutputFile(path, force)
+        self._temporary.discarded = True
+
+    def __enter__(self) -> Self:
+        self._temporary.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._temporary.__exit__(kind, error, trace)
+
+    def reserve(self, size: int) -> None:
+        """Take so many bytes of the disk now, so that they are there in the end."""
+        self._temporary.reserve(size + _RESERVE_BYTES)
+
+    def rehearse(self, build: Build, size: int) -> None:
+        """Take the room for `size` bytes and whatever `build` adds now.
+
+        What HDF5 cannot hold is found out as well, before any work is done for it.
+        """
+        self.reserve(max(size, len(_sealed_image(build))))
+
+    def write(self, build: Build) -> None:
+        """Write what `build` fills a file with, and its content hash."""
+        image = _sealed_image(build)
+        self._temporary.write(memoryview(image), 0)
+        self._temporary.truncate(len(image))
+        self._temporary.discarded = False
+
+
+def _sealed_image(build: Build) -> bytes:
+    def sealed(file: h5py.File) -> None:
+        build(file)
+        sealing.reserve(file)
+        sealing.seal(file)
+
+    return image_of(sealed)
+
+
+def image_of(build: Build) -> bytes:
+    """Return the bytes of an HDF5 file that `build` fills."""
+    # HDF5 refuses two open files of one name, in memory too
+    name = f"memory-{secrets.token_hex(8)}"
+    with h5py.File(name, "w", driver="core", backing_store=False, libver=LIBVER) as file:
+        build(file)
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+@dataclass
+class _Large:
+    """A contiguous dataset with a value, or several, for each row."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    field: str | None
+    """Which part of a row it holds; None: all of it."""
+    leaves: HashBlocks
+    offset: int = 0
+    """Where in the file it begins."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one row."""
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
+
+def _large_datasets(path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> list[_Large]:
+    """Return the dataset at `path`, or one below its folder for each field of a row."""
+    if dtype.fields is None:
+        return [_Large(path, shape, dtype, None, HashBlocks(shape[0]))]
+    folder = path.rpartition("/")[0]
+    fields = {name: dtype[name] for name in dtype.fields}
+    return [
+        _Large(f"{folder}/{name}", (*shape, *own.shape), own.base, name, HashBlocks(shape[0]))
+        for name, own in fields.items()
+    ]
+
+
+class RowsOutput:
+    """A new HDF5 file around one large contiguous dataset that is filled by blocks of rows.
+
+    Or around several, one for each field of `dtype`, which then lie beside one another.
+
+    A context manager. The file takes its name when the block ends with all rows written; after an
+    exception, Ctrl-C included, nothing is left behind. The space is reserved on entering.
+
+    Parameters
+    ----------
+    path
+        Appears complete or not at all.
+    dataset_path
+        Where in the file the large dataset lies.
+    shape
+        Of the large dataset, rows first.
+    dtype
+        In which rows are stored. Where it has fields, `dataset_path` is the dataset of the first.
+    build
+        Writes everything else: attributes (of the large dataset too, which is there but must not
+        be filled) and small datasets.
+    force
+        Whether an existing file is replaced.
+    resume
+        Whether to go on where an interrupted output with the same `build` has stopped, if there is
+        one. None: nothing is left behind that could be gone on with.
+
+    Attributes
+    ----------
+    start
+        How many rows are there already.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written there, or the disk is too small, or what was interrupted was
+        another output.
+    RuntimeError
+        For wrong use: entered twice, rows of a wrong shape, rows left unwritten.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        dataset_path: str,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        build: Build,
+        *,
+        force: bool,
+        resume: bool | None = None,
+    ) -> None:
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self._path = path
+        self._large = _large_datasets(dataset_path, shape, self.dtype)
+        self._build = build
+        self._force = force
+        self._resume = resume
+        self._temporary: OutputFile | None = None
+        self._cleanup = ExitStack()
+        self._written: list[tuple[int, int]] = []
+        self._identity = ""
+        self._synced = 0.0
+        self._syncing = Lock()
+        self.start = 0
+
+    def __enter__(self) -> Self:
+        if self._temporary is not None:
+            raise RuntimeError("a RowsOutput is entered once; make a new one")
+        self._temporary = OutputFile(self._path, self._force, going_on=bool(self._resume))
+        image = image_of(self._skeleton)
+        self._identity = sha256(image).hexdigest()
+        with ExitStack() as stack:
+            temporary = stack.enter_context(self._temporary)
+            if not (self._resume and self._goes_on(temporary)):
+                temporary.clear()
+                temporary.write(memoryview(image), 0)
+                temporary.reserve(len(image) + self._rows_bytes + _RESERVE_BYTES)
+                _allocate(temporary.name, self._large)
+            self._synced = time.monotonic()
+            self._cleanup = stack.pop_all()
+        return self
+
+    @property
+    def _first(self) -> _Large:
+        return self._large[0]
+
+    @property
+    def _rows_bytes(self) -> int:
+        return sum(self.shape[0] * large.row_bytes for large in self._large)
+
+    def _goes_on(self, temporary: OutputFile) -> bool:
+        """Take up what was interrupted, if there is anything."""
+        done = Progress.read(temporary.journal)
+        if done is None or not 0 <= done.rows <= self.shape[0]:
+            return False
+        if done.identity != self._identity:
+            temporary.keep = True
+            raise OutputError(
+                f"{self._path}: what was interrupted is of another model, other data or other "
+                "options; give the same ones, or leave --resume out to begin anew"
+            )
+        first = self._first
+        whole = temporary.size >= done.offset + self.shape[0] * first.row_bytes
+        if not whole or done.offset != _offset_of(temporary.name, first.path):
+            return False
+        first.offset, self.start = done.offset, done.rows
+        self._written.append((0, self.start))
+        return True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        hopeless = kind is not None and issubclass(kind, InputError)
+        if kind is not None and not hopeless and self._resume is not None:
+            self._keep()
+            with suppress(OutputError):
+                self._sync()
+        if kind is None and self._temporary is not None:
+            try:
+                self._temporary.check_own()
+                self._complete(self._temporary.name)
+            except BaseException as problem:
+                self._cleanup.__exit__(type(problem), problem, problem.__traceback__)
+                raise
+        self._cleanup.__exit__(kind, error, trace)
+
+    def write(self, start: int, rows: NDArray[Any]) -> None:
+        """Put `rows` (m, ...) at row `start`; several threads may, in any order."""
+        if self._temporary is None:
+            raise RuntimeError("a RowsOutput must be entered before rows are written")
+        stop = start + len(rows)
+        if rows.shape[1:] != self.shape[1:] or not 0 <= start <= stop <= self.shape[0]:
+            raise RuntimeError(f"rows {rows.shape} at {start} do not fit into {self.shape}")
+        for large in self._large:
+            own = rows if large.field is None else rows[large.field]
+            stored = np.ascontiguousarray(own, dtype=large.dtype)
+            octets = stored.reshape(-1).view(np.uint8).data
+            large.leaves.add(start, stored)  # first: a lost page of theirs is found by reading it
+            self._temporary.write(octets, large.offset + start * large.row_bytes)
+        self._written.append((start, stop))
+        if self._resume is not None and time.monotonic() - self._synced > SYNC_SECONDS:
+            self._sync()
+
+    def _sync(self) -> None:
+        """Make what was written outlast a power cut, and a kill, and note how far that is.
+
+        Where there is no room for the note the one before it stays: less is gone on with.
+        """
+        if self._temporary is None or not self._syncing.acquire(blocking=False):
+            return
+        try:
+            rows = self._first_unwritten()
+            self._temporary.flush()
+            with suppress(OSError):
+                Progress(self._identity, self._first.offset, rows).write(self._temporary.journal)
+            self._synced = time.monotonic()
+        finally:
+            self._syncing.release()
+
+    def _skeleton(self, file: h5py.File) -> None:
+        """Declare the large datasets without space for them; let the caller write the rest."""
+        for large in self._large:
+            file.create_dataset(large.path, large.shape, large.dtype, fill_time="never")
+        self._build(file)
+        sealing.reserve(file)
+
+    def _complete(self, name: Path) -> None:
+        """Make sure that all rows are there, and write the content hash."""
+        unwritten = self._first_unwritten()
+        if unwritten < self.shape[0]:
+            raise RuntimeError(f"row {unwritten} of {self._path} was never written")
+        with _opened(name) as file:
+            known = {large.path: large.leaves.sha256(file[large.path]) for large in self._large}
+            sealing.seal(file, known)
+
+    def _keep(self) -> None:
+        if self._temporary is not None:
+            self._temporary.keep = True
+
+    def _first_unwritten(self) -> int:
+        """Return the first row that was not written, or the number of rows."""
+        reached = 0
+        for start, stop in sorted(self._written):
+            if start > reached:
+                break
+            reached = max(reached, stop)
+        return reached
+
+
+def _opened(path: Path) -> h5py.File:
+    """Open a file that nobody else knows, in the space that has been reserved for it."""
+    return h5py.File(
+        path,
+        "r+",
+        libver=LIBVER,
+        locking=False,  # some file systems have no locks
+        alignment_threshold=1,
+        alignment_interval=ALIGNMENT,
+    )
+
+
+def _offset_of(path: Path, dataset_path: str) -> int | None:
+    """Return where the large dataset of an interrupted output begins; None if that is not known."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            offset: int | None = file[dataset_path].id.get_offset()
+    except (OSError, RuntimeError, KeyError, ValueError, AttributeError):
+        return None
+    return offset
+
+
+def _allocate(path: Path, large_datasets: Sequence[_Large]) -> None:
+    """Give large datasets their space in the reserved file and note where that begins.
+
+    The first value that is written makes HDF5 allocate all of it, unfilled.
+    """
+    with _opened(path) as file:
+        for large in large_datasets:
+            dataset = file[large.path]
+            dataset[(0,) * dataset.ndim] = 0
+            large.offset = int(dataset.id.get_offset())

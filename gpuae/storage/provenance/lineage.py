@@ -1,0 +1,238 @@
+"""What made a file: the command, what it was told, its sources and what made those in turn.
+
+A file says so in its root attribute `provenance_json`, without times and without folders: the same
+command on the same files gives the same text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_core import from_json
+
+from gpuae.errors import InputError
+from gpuae.storage import file_format
+from gpuae.storage.file_format import Attribute
+from gpuae.storage.files.input_file import sha256
+from gpuae.storage.hdf5 import guard, reading
+
+OWN_ATTRIBUTES = ("kind", "created_by", "seed", "device", "gpu")
+"""What a file says about itself in attributes, and a file made from it in its record."""
+SHOWN_DIGITS = 12
+DEEPEST = 32
+"""So many levels of sources are told: readers of JSON bound how deep it nests."""
+LONGEST_OPTION = 1000
+"""Characters of an option; of longer ones the beginning is told, and their hash."""
+
+
+class SourceFile(BaseModel):
+    """A file, or built-in data, that another one was made from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: str
+    """What it was used as: `data`, `model`, `labels`, `init_from` and so on."""
+    name: str
+    """Its name without the folder."""
+    inner: str | None = None
+    """The path in it, where one was given."""
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """Of the whole file; None for built-in data, and for a file that changed while it was used."""
+    made: Record | None = None
+    """What made it; of gpuae's own files only."""
+    cut: bool = False
+    """Whether what made it was left out, for want of room or below the deepest level."""
+
+    def lines(self, depth: int) -> Iterator[str]:
+        """Yield it and what made it, for a person."""
+        name = self.name if self.inner is None else f"{self.name}::{self.inner}"
+        digest = f"{self.sha256[:SHOWN_DIGITS]}…" if self.sha256 else "built in"
+        made = f": {self.made.heading()}" if self.made else ""
+        yield f"{'  ' * depth}{self.role} {name} ({digest}){made}"
+        if self.made:
+            yield from self.made.source_lines(depth + 1)
+
+
+class Record(BaseModel):
+    """What made a file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    command: str | None = None
+    options: dict[str, JsonValue] = {}
+    """Those that decide the result and are no settings."""
+    sources: tuple[SourceFile, ...] = ()
+    kind: str | None = None
+    """Of the file, as are the next ones; a file has these in attributes of their own."""
+    created_by: str | None = None
+    seed: int | None = None
+    device: str | None = None
+    gpu: str | None = None
+    settings: dict[str, JsonValue] = {}
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, Any], source: str) -> Self:
+        """Return what the root attributes of a file say.
+
+        Raises
+        ------
+        InputError
+            When they are not as the format has them.
+        """
+        own = {name: attributes.get(name) for name in OWN_ATTRIBUTES}
+        try:
+            made = _object(attributes.get(file_format.PROVENANCE_JSON, "{}"))
+            settings = _object(attributes.get(file_format.CONFIG_JSON, "{}"))
+            return cls.model_validate({**made, **own, "settings": settings})
+        except (ValidationError, ValueError, RecursionError):
+            raise InputError(
+                f"{source}: does not say what made it as {file_format.PROVENANCE_JSON}, "
+                f"{file_format.CONFIG_JSON}, seed and device must; make or copy it again"
+            ) from None
+
+    def to_json(self) -> str:
+        """Return it as JSON that an attribute can hold, without the deepest levels if need be."""
+        depth = min(self._depth(), DEEPEST)
+        text = self._cut_below(depth)._plain_json()
+        while len(text) >= file_format.ATTRIBUTE_BYTES and depth > 1:
+            depth -= 1
+            text = self._cut_below(depth)._plain_json()
+        return text
+
+    def _plain_json(self) -> str:
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+
+    def _depth(self) -> int:
+        return max((1 + (s.made._depth() if s.made else 0) for s in self.sources), default=0)
+
+    def _cut_below(self, depth: int) -> Self:
+        """Return it with `depth` levels of sources, at least one."""
+        cut = tuple(_cut(source, depth - 1) for source in self.sources)
+        return self.model_copy(update={"sources": cut})
+
+    def heading(self) -> str:
+        """Return what made it in a line."""
+        made = f"{self.command}, {self.created_by}" if self.command else self.created_by
+        told = {"seed": self.seed, "device": self.device, "gpu": self.gpu, **self.options}
+        given = (f"{name} {value}" for name, value in told.items() if value is not None)
+        return ", ".join((made or "unknown", *given))
+
+    def source_lines(self, depth: int = 0) -> Iterator[str]:
+        """Yield its sources, each followed by its own, two blanks deeper."""
+        for source in self.sources:
+            yield from source.lines(depth)
+
+
+def _cut(source: SourceFile, depth: int) -> SourceFile:
+    if source.made is None or depth > 0:
+        made = source.made and source.made._cut_below(depth)
+        return source.model_copy(update={"made": made})
+    return source.model_copy(update={"made": None, "cut": True})
+
+
+def _object(text: object) -> dict[str, Any]:
+    value = from_json(str(text).encode())
+    if not isinstance(value, dict):
+        raise ValueError("is no JSON object")
+    return value
+
+
+def source_file(role: str, path: Path | None, spec: str) -> SourceFile:
+    """Return a file as the source of another one, with what made it.
+
+    Parameters
+    ----------
+    path
+        None for built-in data.
+    spec
+        What messages call it: the path, and `::inner` where something in it was chosen.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    if path is None:
+        return SourceFile(role=role, name=spec)
+    name = path.name.encode("utf-8", "replace").decode()
+    inner = spec.removeprefix(str(path)).removeprefix("::")
+    inside = inner if spec.startswith(f"{path}::") else None
+    return SourceFile(role=role, name=name, inner=inside, sha256=sha256(path), made=made_by(path))
+
+
+def source_folder(role: str, folder: Path, files: Sequence[Path]) -> SourceFile:
+    """Return some files in a folder as one source: a record has no room for thousands.
+
+    Its hash is that of their list as `sha256sum` writes it, a line each, in the order given.
+
+    Raises
+    ------
+    InputError
+        When one of them cannot be read.
+    """
+    listed = hashlib.sha256()
+    for file in files:
+        listed.update(f"{sha256(file)}  {file.name}\n".encode("utf-8", "surrogateescape"))
+    name = folder.resolve().name.encode("utf-8", "replace").decode()
+    return SourceFile(role=role, name=name, sha256=listed.hexdigest())
+
+
+def made_by(path: Path) -> Record | None:
+    """Return what made a file of gpuae's; None for anyone else's.
+
+    Raises
+    ------
+    InputError
+        When it is damaged.
+    """
+    if not h5py.is_hdf5(path):
+        return None
+    with guard.opened(path) as file:
+        attributes = reading.root_attributes(file)
+    return Record.of(attributes, str(path)) if file_format.kind_of(attributes) else None
+
+
+def attributes(
+    command: str, sources: Sequence[SourceFile], options: Mapping[str, Attribute] | None = None
+) -> dict[str, Attribute]:
+    """Return the root attributes that say how a new file is made.
+
+    Parameters
+    ----------
+    options
+        What decides the result and is neither a setting nor said by a source.
+    """
+    told = {name: _shortened(value) for name, value in (options or {}).items()}
+    record = Record(command=command, options=told, sources=tuple(sources))
+    hashes = {
+        file_format.HASH_OF_ROLE[source.role]: source.sha256
+        for source in sources
+        if source.role in file_format.HASH_OF_ROLE and source.sha256 is not None
+    }
+    return {file_format.PROVENANCE_JSON: record.to_json(), **hashes}
+
+
+def _shortened(value: Attribute) -> Attribute:
+    """Return an option with which the record of an output still fits into an attribute."""
+    if not isinstance(value, str) or len(value) <= LONGEST_OPTION:
+        return value
+    digest = hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{value[:LONGEST_OPTION]}… ({len(value)} characters of SHA-256 {digest})"
+
+
+def unhashed(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """Return root attributes without the hashes of the sources, which have changed meanwhile."""
+    made = Record.model_validate_json(str(attributes[file_format.PROVENANCE_JSON]))
+    sources = tuple(source.model_copy(update={"sha256": None}) for source in made.sources)
+    hashes = file_format.HASH_OF_ROLE.values()
+    kept = {name: value for name, value in attributes.items() if name not in hashes}
+    return {
+        **kept,
+        file_format.PROVENANCE_JSON: made.model_copy(update={"sources": sources}).to_json(),
+    }

@@ -1,0 +1,44 @@
+"""Matrices that are not in memory: rows on a disk, read a block at a time."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@runtime_checkable
+class LazyRows(Protocol):
+    """Rows (n, d) that have to be read, or made from what is read."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d), both at least 1."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of what is read: one of `arrays.STORED_TYPES`, in native byte order."""
+        ...
+
+    @property
+    def rows_per_chunk(self) -> int:
+        """Rows that lie together, as in a chunk: whoever reads everything reads multiples of it."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Read rows start … stop − 1 (step 1) into a new C-contiguous array.
+
+        Raises
+        ------
+        InputError
+            When they cannot be read.
+        """
+        ...
+
+
+AnyRows: TypeAlias = NDArray[Any] | LazyRows
+"""An array, mapped from a file or not, or rows that have to be read."""

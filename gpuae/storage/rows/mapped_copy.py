@@ -1,0 +1,81 @@
+"""Matrices that are mapped from files and too large to stay in memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.errors import OutputError
+from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows
+
+
+@contextmanager
+def mapped_copy(x: AnyRows) -> Iterator[NDArray[Any]]:
+    """Yield rows that can be gathered in any order.
+
+    An array as it is. Rows that have to be read, which is slow in any order but theirs, are copied
+    once into a temporary file without a name, in the folder that TMPDIR says, and mapped.
+
+    Raises
+    ------
+    OutputError
+        Where there is no room for that file.
+    """
+    if isinstance(x, np.ndarray):
+        yield x
+        return
+    with _unpacked(x) as file:
+        yield np.memmap(file, x.dtype, "r", shape=x.shape)
+
+
+@contextmanager
+def scratch(shape: tuple[int, int], dtype: str, memory: int) -> Iterator[NDArray[Any]]:
+    """Yield a matrix to write into: in memory if it takes no more bytes than that, else mapped.
+
+    Raises
+    ------
+    OutputError
+        Where there is no room for it in the folder that TMPDIR says.
+    """
+    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    if size <= memory:
+        yield np.empty(shape, dtype)
+        return
+    with _nameless(size, lambda file: file.truncate(size)) as file:
+        yield np.memmap(file, dtype, "r+", shape=shape)
+
+
+def _unpacked(x: LazyRows) -> IO[bytes]:
+    """Return a nameless file of the rows as they are in memory."""
+
+    def write(file: IO[bytes]) -> None:
+        for _, block in row_blocks.blocks(x):
+            file.write(block.data)
+        file.flush()
+
+    return _nameless(len(x) * x.shape[1] * x.dtype.itemsize, write)
+
+
+def _nameless(size: int, write: Callable[[IO[bytes]], object]) -> IO[bytes]:
+    """Return a file without a name that has taken its room, and what is written into it."""
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.TemporaryFile(prefix="gpuae-"))
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            write(file)
+        except OSError as error:
+            raise OutputError(
+                f"{tempfile.gettempdir()}: has no room for {size / 2**20:.0f} MiB of rows as they "
+                f"are without compression ({error.strerror or error}); set TMPDIR to a folder that "
+                "has"
+            ) from None
+        stack.pop_all()
+    return file

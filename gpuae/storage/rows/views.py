@@ -1,0 +1,152 @@
+"""Rows made from other rows: some columns, missing values filled, one matrix below another.
+
+Each view has the face of a `LazyRows` and makes its rows when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows
+from gpuae.storage.rows.mapped_copy import mapped_copy
+from gpuae.storage.rows.pages import release_pages
+
+SMALL_BYTES = 256 << 20
+"""Rows up to this size are made once, rather than each time they are asked for."""
+
+
+class Columns:
+    """Some columns of a matrix (n, d), in the order given; of shape (n, len(columns))."""
+
+    def __init__(self, source: AnyRows, columns: Sequence[int]) -> None:
+        self._source = source
+        self._columns = np.array(columns, np.intp)
+        self.shape = (len(source), len(columns))
+        self.dtype: np.dtype[Any] = source.dtype
+        self.rows_per_chunk = rows_per_chunk_of(source)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return the chosen columns of some rows."""
+        return np.ascontiguousarray(read_rows(self._source, rows)[:, self._columns])
+
+
+class Filled:
+    """Floats (n, d) whose NaN are replaced by the value that their column has in fill (d,)."""
+
+    def __init__(self, source: AnyRows, fill: NDArray[np.float64]) -> None:
+        self._source = source
+        self._fill = fill.astype(source.dtype)
+        self.shape = source.shape
+        self.dtype: np.dtype[Any] = source.dtype
+        self.rows_per_chunk = rows_per_chunk_of(source)
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return some rows without NaN."""
+        block = read_rows(self._source, rows)
+        missing = np.isnan(block)
+        return np.where(missing, self._fill, block) if missing.any() else block
+
+
+class ScaledRows:
+    """Rows (n, d) less the mean of each, and divided by its deviation if that is asked for.
+
+    A row x becomes x − x̄, or (x − x̄)/√(s² + floor), s² its variance: 0 where this is 0. Missing
+    values stay so, and count for neither. Integers become float32 or, where that is too coarse for
+    them, float64.
+    """
+
+    def __init__(self, source: AnyRows, *, deviation: bool, floor: float = 0.0) -> None:
+        self._source = source
+        self._deviation, self._floor = deviation, floor
+        self.shape = source.shape
+        self.dtype: np.dtype[Any] = np.result_type(source.dtype, np.float32)
+        self.rows_per_chunk = rows_per_chunk_of(source)
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return some rows, scaled."""
+        block = read_rows(self._source, rows).astype(np.float64)
+        known = ~np.isnan(block)
+        counts = np.maximum(known.sum(axis=1, keepdims=True), 1)
+        alike = np.all((block == block[:, :1]) | ~known, axis=1)
+        block -= block.sum(axis=1, keepdims=True, where=known) / counts
+        if self._deviation:
+            variance = (block**2).sum(axis=1, keepdims=True, where=known) / counts + self._floor
+            block *= 1 / np.sqrt(np.where(variance > 0, variance, np.inf))
+        block[alike[:, None] & known] = 0.0  # not the rounding of their mean
+        return block.astype(self.dtype)
+
+
+class Stacked:
+    """The rows of `upper` (n, d) and below them those of `lower` (m, d), in a type of both."""
+
+    def __init__(self, upper: AnyRows, lower: AnyRows) -> None:
+        self._upper, self._lower = upper, lower
+        self.shape = (len(upper) + len(lower), upper.shape[1])
+        self.dtype: np.dtype[Any] = np.result_type(upper.dtype, lower.dtype)
+        self.rows_per_chunk = rows_per_chunk_of(upper)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return some rows of either or both."""
+        start, stop, _ = rows.indices(len(self))
+        border = len(self._upper)
+        above = read_rows(self._upper, slice(min(start, border), min(stop, border)))
+        below = read_rows(self._lower, slice(max(start - border, 0), max(stop - border, 0)))
+        return np.concatenate([above, below], dtype=self.dtype)
+
+
+def read_rows(source: AnyRows, rows: slice) -> NDArray[Any]:
+    """Return some rows, of a map as a copy whose pages are no longer held."""
+    block = source[rows]
+    if isinstance(source, np.ndarray) and _is_mapped(source):
+        block = np.array(block)
+        release_pages(source)
+    return block
+
+
+def rows_per_chunk_of(source: AnyRows) -> int:
+    """Return how many rows lie together; those of an array lie singly."""
+    return 1 if isinstance(source, np.ndarray) else source.rows_per_chunk
+
+
+def load_if_cheap(view: LazyRows, *sources: AnyRows) -> Any:
+    """Return the rows of a view as an array where they are few or made from arrays in memory.
+
+    Else the view itself.
+    """
+    nbytes = view.shape[0] * view.shape[1] * view.dtype.itemsize
+    in_memory = all(isinstance(x, np.ndarray) and not _is_mapped(x) for x in sources)
+    return view[0 : len(view)] if in_memory or nbytes <= SMALL_BYTES else view
+
+
+def gathered(view: LazyRows, *sources: AnyRows) -> NDArray[Any]:
+    """Return the rows of a view so that they can be gathered in any order, as `in_place` does."""
+    with mapped_copy(load_if_cheap(view, *sources)) as rows:
+        return rows  # the map outlives the file that it is of
+
+
+def _is_mapped(x: NDArray[Any]) -> bool:
+    return isinstance(x, np.memmap)
+
+
+def has_missing(source: Any) -> bool:
+    """Whether there are NaN among the rows (n, d)."""
+    if source.dtype.kind != "f":
+        return False
+    return any(np.isnan(block).any() for _, block in row_blocks.blocks(source))
