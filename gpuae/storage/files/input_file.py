@@ -1,31 +1,196 @@
-"""Files as they are given: whether they can be read at all, and what identifies their content."""
+"""Files as they are given, each opened once: what they begin with, how they change, their hash."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
+import weakref
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from gpuae.errors import InputError
 
 Version: TypeAlias = tuple[int, ...]
 """What changes when somebody writes to a file or puts another one in its place."""
+Made = TypeVar("Made")
+
+BLOCK_BYTES = 4 << 20
+HEAD_BYTES = 4096
 
 
-def check_readable(path: Path) -> int:
-    """Return the size in bytes of a file that can be read and holds something.
+class InputFile:
+    """A file that is read, opened once: whoever needs its content or its hash asks this.
+
+    The descriptor is closed when nothing refers to the file any more.
+
+    Parameters
+    ----------
+    path
+        Of a plain file.
+
+    Attributes
+    ----------
+    descriptor
+        For reading at places (os.pread, maps); its own position belongs to nobody.
+    size
+        In bytes, at least 1.
+    version
+        Of the file as it was when it was opened.
 
     Raises
     ------
     InputError
         When it is missing, a folder, empty, no plain file, or not ours to read.
     """
-    size = check_plain(path)
-    if size == 0:
-        raise InputError(f"{path}: is empty; make it again")
-    return size
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.descriptor = _opened(path)
+        self.close = weakref.finalize(self, os.close, self.descriptor)
+        status = os.fstat(self.descriptor)
+        self.size, self.version = status.st_size, version_of(status)
+        self._made: dict[Callable[[Any], Any], Any] = {}
+        if self.size == 0:
+            raise InputError(f"{path}: is empty; make it again")
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes, up to 4096 of them."""
+        return self.read(0, HEAD_BYTES)
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return the bytes from `start` on, fewer than `size` where the file ends.
+
+        Raises
+        ------
+        InputError
+            When they cannot be read.
+        """
+        try:
+            return os.pread(self.descriptor, size, start)
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def stream(self) -> io.BufferedReader:
+        """Return the content as a file of Python's with a position of its own."""
+        return io.BufferedReader(_Stream(self), BLOCK_BYTES)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the content in order, some megabytes at a time; its hash is known afterwards."""
+        digest = hashlib.sha256()
+        start = 0
+        while block := self.read(start, BLOCK_BYTES):
+            digest.update(block)
+            start += len(block)
+            yield block
+        self.__dict__.setdefault("sha256", digest.hexdigest())
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the content, in hexadecimal."""
+        for _ in self.blocks():
+            pass
+        return str(self.__dict__["sha256"])
+
+    def once(self, make: Callable[[InputFile], Made]) -> Made:
+        """Return what a function makes of the file, which it is called for once."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
+
+    @property
+    def changed(self) -> Path | None:
+        """The path, where it leads to another file now or somebody has written to this one."""
+        return None if self.version == _version(self.path) else self.path
+
+    def _unreadable(self, error: OSError) -> InputError:
+        return InputError(f"{self.path}: cannot be read ({error.strerror}); copy it again")
+
+
+class _Stream(io.RawIOBase):
+    """The content of a file, read at a position that nobody else moves."""
+
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._file.descriptor
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._file.size}[whence]
+        if start + offset < 0:
+            raise ValueError("a position before the beginning")
+        self._position = start + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        count = os.preadv(self._file.descriptor, [buffer], self._position)
+        self._position += count
+        return count
+
+
+class Input(Protocol):
+    """What something is made from: a file, or files that are used as one."""
+
+    @property
+    def path(self) -> Path:
+        """Of the file, or of the folder that the files are in."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the content, in hexadecimal."""
+        ...
+
+    @property
+    def changed(self) -> Path | None:
+        """Which file is not what it was when it was opened; None where all are."""
+        ...
+
+
+def check_unchanged(*inputs: Input | None) -> None:
+    """Refuse to go on with what was read from files that have changed.
+
+    Parameters
+    ----------
+    inputs
+        None stands for data that are in no file.
+
+    Raises
+    ------
+    InputError
+        Naming the first that has.
+    """
+    path = first_changed(*inputs)
+    if path is not None:
+        raise InputError(
+            f"{path}: has changed while it was read; try again when nobody writes to it, or "
+            "with a copy"
+        )
+
+
+def first_changed(*inputs: Input | None) -> Path | None:
+    """Return the first file that is not what it was when it was opened; None where all are."""
+    found = (own.changed for own in inputs if own is not None)
+    return next((path for path in found if path is not None), None)
 
 
 def check_plain(path: Path) -> int:
@@ -36,8 +201,31 @@ def check_plain(path: Path) -> int:
     InputError
         When it is missing, a folder, no plain file, or not ours to read.
     """
+    descriptor = _opened(path)
     try:
-        status = _status(path)
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+
+
+def check_readable(path: Path) -> int:
+    """Return the size in bytes of a file that can be read and holds something.
+
+    Raises
+    ------
+    InputError
+        As `check_plain` does, and when it is empty.
+    """
+    size = check_plain(path)
+    if size == 0:
+        raise InputError(f"{path}: is empty; make it again")
+    return size
+
+
+def _opened(path: Path) -> int:
+    """Open a plain file, without waiting for a writer, which a named pipe would do for ever."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check its name and folder") from None
     except PermissionError:
@@ -45,20 +233,19 @@ def check_plain(path: Path) -> int:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be opened ({reason}); check its name") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{path}: is a folder; give a file in it")
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: is not a plain file; save what it delivers into a file first")
-    return status.st_size
-
-
-def _status(path: Path) -> os.stat_result:
-    """Open and look, without waiting for a writer, which a named pipe would do for ever."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        return os.fstat(descriptor)
-    finally:
+        _check_kind(path, os.fstat(descriptor).st_mode)
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_kind(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is a folder; give a file in it")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is not a plain file; save what it delivers into a file first")
 
 
 def sha256(path: Path) -> str:
@@ -69,12 +256,7 @@ def sha256(path: Path) -> str:
     InputError
         When it cannot be read.
     """
-    check_readable(path)
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); copy it again") from None
+    return InputFile(path).sha256
 
 
 def version_of(status: os.stat_result) -> Version:
@@ -116,7 +298,7 @@ class InputFiles:
 
 
 def _version(path: Path) -> Version | None:
-    """Return a file's version; None where it cannot be told, which its reader will say."""
+    """Return a file's version; None where it cannot be told."""
     try:
         return version_of(path.stat())
     except (OSError, ValueError):
