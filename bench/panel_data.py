@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn import datasets
 
 from gpuae.importers.idx import read_array
+from gpuae.storage.files.input_file import InputFile
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 5000
@@ -88,7 +89,7 @@ def _spectra(name: str, first: int) -> Matrix:
 
 
 def _images(folder: str) -> NDArray[np.uint8]:
-    images = read_array(_file(f"{folder}/train-images-idx3-ubyte.gz"))
+    images = read_array(InputFile(_file(f"{folder}/train-images-idx3-ubyte.gz")))
     return images[:IMAGES].reshape(IMAGES, -1).copy()
 
 

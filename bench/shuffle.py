@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gpuae.benchmark.cases import EVERY, PLAIN
 from gpuae.config import Config
-from gpuae.importers import open_data
+from gpuae.importers import LabelsFile, open_data
 from gpuae.training.batches import epoch_order
 from gpuae.training.fitting import fit
 
@@ -35,7 +35,7 @@ def chi_squared(labels: NDArray[np.int64], order: NDArray[np.int64]) -> float:
 
 def main() -> None:
     """Print the table."""
-    data = open_data(sys.argv[1], Path(sys.argv[2]))
+    data = open_data(sys.argv[1], LabelsFile(Path(sys.argv[2])))
     labels = np.asarray(data.y, np.int64)
     ascending = np.argsort(labels, kind="stable")
     rows, labels = data.x[:][ascending], labels[ascending]

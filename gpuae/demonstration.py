@@ -15,6 +15,7 @@ from gpuae.errors import OutputError
 from gpuae.evaluation import Evaluation, evaluate
 from gpuae.importers import open_data
 from gpuae.model.model import Model
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.output_file import check_output
 from gpuae.storage.kinds.dataset_file import open_dataset, write_dataset
 from gpuae.storage.kinds.features import features_output
@@ -113,7 +114,8 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
         evaluation=evaluate(model, test.x, device=device),
         raw_accuracy=_accuracy(train, test),
         code_accuracy=_accuracy(
-            open_dataset(files.train_features), open_dataset(files.test_features)
+            open_dataset(InputFile(files.train_features)),
+            open_dataset(InputFile(files.test_features)),
         ),
     )
 
@@ -135,7 +137,7 @@ def _chosen(digits: Dataset, rows: NDArray[np.bool_]) -> Dataset:
 def _encode(
     model: Model, model_path: Path, data: Path, features: Path, *, force: bool, device: str
 ) -> None:
-    dataset = open_dataset(data)
+    dataset = open_dataset(InputFile(data))
     shape = (len(dataset.x), model.network.code_size)
     sources = [_source("model", model_path), _source("data", data)]
     made = lineage.attributes(COMMAND, sources)
@@ -145,7 +147,7 @@ def _encode(
 
 
 def _source(role: str, path: Path) -> lineage.SourceFile:
-    return lineage.source_file(role, path, str(path))
+    return lineage.source_file(role, InputFile(path), str(path))
 
 
 def _accuracy(train: Dataset, test: Dataset) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.importers.idx import read_array
+from gpuae.storage.files.input_file import InputFile
 
 LABELLED = 5
 """Digits below it have labels."""
@@ -33,7 +34,7 @@ def split(labels: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
 
 def main() -> None:
     """Write the three parts."""
-    images, labels = (read_array(Path(name)) for name in sys.argv[1:3])
+    images, labels = (read_array(InputFile(Path(name))) for name in sys.argv[1:3])
     images = images.reshape(len(images), -1)
     for name, rows in split(labels).items():
         own = {} if name == "unlabelled" else {"y": labels[rows]}

@@ -49,7 +49,7 @@ class Coded:
                 into(codes)(start, block)
         else:
             encode(job.model, job.x, in_float32(into(codes)), note=note, **machine)
-        job.inputs.check()
+        job.check_unchanged()
         return cls(job, codes)
 
     def rows(self, of: str) -> Coded:

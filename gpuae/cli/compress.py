@@ -144,7 +144,7 @@ def _write(job: Job, out: ColumnsOutput, grid: Any, machine: dict[str, Any]) -> 
     with out, counting(out.shape[0]) as advance:
         errors = write_codes(job.model, job.x, grid, out, advance=advance, note=note, **machine)
         if not is_in_memory(job.x):
-            job.inputs.check()
+            job.check_unchanged()
     return errors
 
 

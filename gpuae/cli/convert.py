@@ -12,7 +12,7 @@ from gpuae.cli.columns import column_options
 from gpuae.cli.patches import patch_options
 
 if TYPE_CHECKING:
-    from gpuae.importers import PatchOptions, ReadOptions
+    from gpuae.importers import LabelsFile, PatchOptions, ReadOptions
     from gpuae.storage.rows.dataset import Dataset
 
 FLAT = (1 / 80) ** 2
@@ -68,8 +68,8 @@ def command(
     """
     from dataclasses import replace
 
-    from gpuae.importers import files_of, open_data, path_of
-    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.importers import LabelsFile, files_of, open_data, path_of
+    from gpuae.storage.files.input_file import check_unchanged
     from gpuae.storage.files.output_file import check_distinct, check_output, check_room
     from gpuae.storage.kinds.dataset_file import write_dataset
     from gpuae.storage.outputs.table_output import is_table
@@ -79,8 +79,9 @@ def command(
     kept = missing == "keep"
     reading = replace(reading, missing=kept, patches=patches)
     files = (*files_of(source, reading), labels and path_of(str(labels)))
-    inputs = InputFiles(*files)
-    dataset = open_data(source, labels, options=reading)
+    own_labels = LabelsFile(labels) if labels else None
+    dataset = open_data(source, own_labels, options=reading)
+    inputs = (dataset.file, own_labels.file if own_labels else None)
     dataset = _scaled(dataset, scale_rows, patches)
     check_distinct(output, *files)
     is_table(output)  # refuses endings that are not written
@@ -89,8 +90,8 @@ def command(
     for note in dataset.notes:
         say(f"note: {note}")
     said = {} if scale_rows == "none" else {"scale_rows": scale_rows}
-    made = _provenance(dataset, labels, reading, said)
-    inputs.check()
+    made = _provenance(dataset, own_labels, reading, said)
+    check_unchanged(*inputs)
     write_dataset(output, dataset, force=force, attributes=made, inputs=inputs)
     rows, columns = dataset.x.shape
     labelled = " with labels" if dataset.y is not None else ""
@@ -113,17 +114,11 @@ def _scaled(dataset: Dataset, scale_rows: str, patches: PatchOptions | None) -> 
 
 
 def _provenance(
-    dataset: Dataset, labels: Path | None, reading: ReadOptions, said: dict[str, str]
+    dataset: Dataset, labels: LabelsFile | None, reading: ReadOptions, said: dict[str, str]
 ) -> dict[str, str | int | float]:
-    from gpuae.importers import files_of, split_spec
     from gpuae.storage.provenance import lineage
 
-    if dataset.source_path is not None and dataset.source_path.is_dir():
-        files = files_of(dataset.source, reading)
-        sources = [lineage.source_folder("data", dataset.source_path, files)]
-    else:
-        sources = [lineage.source_file("data", dataset.source_path, dataset.source)]
+    sources = [lineage.source_file("data", dataset.file, dataset.source)]
     if labels is not None:
-        path, _ = split_spec(str(labels))
-        sources.append(lineage.source_file("labels", path, str(labels)))
+        sources.append(lineage.source_file("labels", labels.file, str(labels.spec)))
     return lineage.attributes("convert", sources, reading.said() | said)

@@ -10,6 +10,7 @@ import click
 from gpuae.cli.base import PATH, declare, machine_options, output_options, trust_option
 
 if TYPE_CHECKING:
+    from gpuae.storage.files.input_file import InputFile
     from gpuae.storage.kinds.rows_output import Output
 
 
@@ -37,18 +38,18 @@ def command(
     """
     from gpuae.cli.progress import counting
     from gpuae.compression.files import Compressed
-    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.storage.files.input_file import InputFile, check_unchanged
     from gpuae.storage.files.output_file import check_distinct, check_output, check_room
     from gpuae.storage.outputs.table_output import is_table
 
     check_output(output, force)
     is_table(output)  # refuses endings that are not written
-    inputs = InputFiles(compressed)
-    opened = Compressed(compressed)
+    file = InputFile(compressed)
+    opened = Compressed(file)
     check_distinct(output, compressed)
     rows, columns = opened.shape
     check_room(output, rows * columns * opened.row_type.itemsize)
-    made = _attributes(compressed, inputs, device)
+    made = _attributes(file, device)
     with _output(opened, output, made, force=force) as out, counting(rows) as advance:
 
         def sink(start: int, block: Any) -> None:
@@ -56,7 +57,7 @@ def command(
             advance(len(block))
 
         opened.rows(sink, device=device, threads=threads, memory=memory)
-        inputs.check()
+        check_unchanged(file)
     click.echo(f"wrote {rows} rows of {columns} {opened.row_type} columns to {output}")
 
 
@@ -76,11 +77,12 @@ def _output(opened: Any, path: Path, attributes: dict[str, Any], *, force: bool)
     )
 
 
-def _attributes(path: Path, inputs: Any, device: str) -> dict[str, Any]:
+def _attributes(file: InputFile, device: str) -> dict[str, Any]:
     """Return which file the rows come from, which must still be what was opened."""
     from gpuae.backends import computed_by, resolve_device
+    from gpuae.storage.files.input_file import check_unchanged
     from gpuae.storage.provenance import lineage
 
-    source = lineage.source_file("data", path, str(path))
-    inputs.check()
+    source = lineage.source_file("data", file, str(file))
+    check_unchanged(file)
     return {**computed_by(resolve_device(device)), **lineage.attributes("decompress", [source])}

@@ -135,7 +135,7 @@ class _Task:
         ):
             fitted = self._fitted(x, observer, out)
             keeper.model = fitted.model
-            changed = None if is_in_memory(x) else self.job.inputs.changed()
+            changed = None if is_in_memory(x) else self.job.changed
             if changed is not None:
                 keeper.model = unhashed(fitted.model)
                 fitted = replace(fitted, model=keeper.model)

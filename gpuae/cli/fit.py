@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
     from gpuae.pictures.sample import Sample
-    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.storage.files.input_file import Input, InputFile
     from gpuae.storage.outputs.hdf5_output import SmallOutput
     from gpuae.storage.rows.dataset import Dataset
     from gpuae.training.checkpoint import Checkpoints
@@ -140,9 +140,8 @@ class _Task:
     reading: ReadOptions
     dataset: Dataset
     held_out: Dataset | None
-    init_from: Path | None
+    init_from: InputFile | None
     initial: Model | None
-    files: InputFiles
 
     @classmethod
     def read(
@@ -158,19 +157,19 @@ class _Task:
         """Open the inputs, none of which may be the output or the checkpoint."""
         from gpuae.importers import path_of
         from gpuae.model.model import Model
-        from gpuae.storage.files.input_file import InputFiles
+        from gpuae.storage.files.input_file import InputFile
 
         output, checkpoint, config_path = own_files
         held_out_path = None if validation_data is None else path_of(validation_data)
         inputs = (path_of(data), init_from, held_out_path)
         _check_distinct(output, checkpoint, config_path, *inputs)
-        files = InputFiles(*inputs)
-        initial = Model.load(init_from) if init_from else None
+        started_from = InputFile(init_from) if init_from else None
+        initial = Model.load(started_from) if started_from else None
         missing, wide = config.missing == "mean", config.dtype == "float64"
         reading = replace(reading, missing=missing, wide=wide)
         dataset = open_rows(data, reading, config)
         held_out = _open_like(dataset, validation_data, reading, config)
-        return cls(config, preset, reading, dataset, held_out, init_from, initial, files)
+        return cls(config, preset, reading, dataset, held_out, started_from, initial)
 
     def fit(
         self,
@@ -199,7 +198,7 @@ class _Task:
         ):
             result = self._fitted(x, observer, checkpoints, out)
             keeper.model = result.model
-            changed = _changed(self.files, x, self.held_out)
+            changed = self._changed(x)
             if changed is not None:
                 keeper.model = unhashed(result.model)
                 result = replace(result, model=keeper.model)
@@ -245,12 +244,26 @@ class _Task:
             image_shape=self.dataset.image_shape,
         )
 
+    @property
+    def _files(self) -> tuple[Input | None, ...]:
+        return self.dataset.file, self.init_from, self.held_out.file if self.held_out else None
+
+    def _changed(self, x: NDArray[Any]) -> Path | None:
+        """Return which file has changed, where training has read rows from it to the end."""
+        from gpuae.storage.files.input_file import first_changed
+        from gpuae.storage.rows.pages import is_in_memory
+
+        if is_in_memory(x) and (self.held_out is None or is_in_memory(self.held_out.x)):
+            return None
+        return first_changed(*self._files)
+
     def _provenance(self) -> dict[str, str | int | float]:
         """Return what a model is made from: what is hashed here must still be what was read."""
+        from gpuae.storage.files.input_file import check_unchanged
         from gpuae.storage.provenance import lineage
 
         def source_of(name: str, own: Dataset) -> lineage.SourceFile:
-            return lineage.source_file(name, own.source_path, own.source)
+            return lineage.source_file(name, own.file, own.source)
 
         sources = [source_of("data", self.dataset)]
         if self.held_out is not None:
@@ -258,7 +271,7 @@ class _Task:
         if self.init_from is not None:
             own = lineage.source_file("init_from", self.init_from, str(self.init_from))
             sources.append(own)
-        self.files.check()
+        check_unchanged(*self._files)
         told = {"preset": self.preset} if self.preset else {}
         return lineage.attributes("fit", sources, {**told, **self.reading.said()})
 
@@ -373,15 +386,6 @@ def _stop_to_go_on(result: Fit, page: NoPage) -> None:
     if saved or not (result.result.epochs or result.result.epochs_pretrained):
         page.tell("stopped", ["no model was written", *([GO_ON] if saved else [])])
         raise KeyboardInterrupt
-
-
-def _changed(files: InputFiles, x: NDArray[Any], held_out: Dataset | None) -> Path | None:
-    """Return which file has changed, where training has read rows from it to the end."""
-    from gpuae.storage.rows.pages import is_in_memory
-
-    if is_in_memory(x) and (held_out is None or is_in_memory(held_out.x)):
-        return None
-    return files.changed()
 
 
 def _summary(result: Fit, output: Path) -> dict[str, Any]:

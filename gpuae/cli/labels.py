@@ -49,7 +49,7 @@ class Labels:
             Where there are none, or not one a row.
         """
         from gpuae.errors import InputError
-        from gpuae.importers import labels, path_of
+        from gpuae.importers import LabelsFile, path_of
         from gpuae.storage.files.output_file import check_distinct
         from gpuae.storage.provenance import lineage
 
@@ -62,12 +62,12 @@ class Labels:
             return cls(job.dataset.y, f"labels of {job.dataset.source}")
         if output is not None:
             check_distinct(output, path_of(str(path)))
-        values = labels.load(path, len(job.x))
+        labels = LabelsFile(path)
+        values = labels.load(len(job.x))
         if len(values) != len(job.x):
             raise InputError(
                 f"{path}: has {len(values)} labels for the {len(job.x)} rows of "
                 f"{job.dataset.source}; give one a row"
             )
-        return cls(
-            values, str(path), (lineage.source_file("labels", path_of(str(path)), str(path)),)
-        )
+        source = lineage.source_file("labels", labels.file, str(path))
+        return cls(values, str(path), (source,))

@@ -201,8 +201,8 @@ class _Found:
         if self.asked.numbers is not None:
             return self.known.job.attributes("neighbors", of=of, **told)
         data = self.asked.job.dataset
-        others = (source_file("of", data.source_path, data.source),)
-        self.asked.job.inputs.check()
+        others = (source_file("of", data.file, data.source),)
+        self.asked.job.check_unchanged()
         return self.known.job.attributes("neighbors", others=others, **told)
 
 

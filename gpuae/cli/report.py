@@ -98,7 +98,7 @@ class _Task:
         page = build([self._subject(job) for job in jobs], f"gpuae {version('gpuae')}")
         content = render(page)
         for job in jobs:
-            job.inputs.check()
+            job.check_unchanged()
         return content
 
     def _job(self, model: Path, output: Path) -> Job:
@@ -118,8 +118,8 @@ class _Task:
             name=path.name if alone else str(path),
             model=job.model,
             data=replace(rows, metadata=replace(rows.metadata, y=self._labels(job))),
-            file=source_file("model", path, str(path)),
-            source=source_file("data", rows.source_path, rows.source),
+            file=source_file("model", job.model_file, str(path)),
+            source=source_file("data", rows.file, rows.source),
             trained_on=job.was_trained_on(),
             machine=self.machine,
         )

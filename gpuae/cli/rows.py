@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gpuae.encoding import Sink
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
-    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.storage.files.input_file import InputFile
     from gpuae.storage.kinds.rows_output import Output
     from gpuae.storage.provenance import lineage
     from gpuae.storage.rows.dataset import Dataset
@@ -27,13 +27,11 @@ if TYPE_CHECKING:
 class Job:
     """A model file and the rows it is used on."""
 
-    model_path: Path
+    model_file: InputFile
     model: Model
     dataset: Dataset
     said: dict[str, str]
     """What a person said about columns."""
-    inputs: InputFiles
-    """Of both, as they were before they were read."""
 
     @classmethod
     def open(
@@ -51,14 +49,14 @@ class Job:
         Without `reading` they are codes rather than rows. With `row_bytes` the disk must have room
         for so many bytes of output a row.
         """
-        from gpuae.importers import ReadOptions, path_of
+        from gpuae.importers import ReadOptions
         from gpuae.model.model import Model
-        from gpuae.storage.files.input_file import InputFiles
+        from gpuae.storage.files.input_file import InputFile
         from gpuae.storage.files.output_file import check_distinct, check_room
         from gpuae.storage.rows.row_blocks import check_finite
 
-        inputs = InputFiles(model_path, path_of(data))
-        model = Model.load(model_path)
+        model_file = InputFile(model_path)
+        model = Model.load(model_file)
         wanted = ReadOptions() if reading is None else _wanted(reading, model_path, model)
         dataset = _open_rows(data, wanted, model, memory)
         if output is not None:
@@ -70,7 +68,25 @@ class Job:
             check_room(output, len(dataset.x) * row_bytes(model))
         check_finite(dataset.x, dataset.source, missing=wanted.missing)
         said = {} if reading is None else reading.said()
-        return cls(model_path, model, dataset, said, inputs)
+        return cls(model_file, model, dataset, said)
+
+    @property
+    def model_path(self) -> Path:
+        """Where the model is."""
+        return self.model_file.path
+
+    @property
+    def changed(self) -> Path | None:
+        """Which of the two files is not what it was when it was opened; None where both are."""
+        from gpuae.storage.files.input_file import first_changed
+
+        return first_changed(self.model_file, self.dataset.file)
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on where one of the two files has changed."""
+        from gpuae.storage.files.input_file import check_unchanged
+
+        check_unchanged(self.model_file, self.dataset.file)
 
     @property
     def x(self) -> Any:
@@ -94,12 +110,12 @@ class Job:
 
         data = self.dataset
         sources = (
-            lineage.source_file("model", self.model_path, str(self.model_path)),
-            lineage.source_file("data", data.source_path, data.source),
+            lineage.source_file("model", self.model_file, str(self.model_file)),
+            lineage.source_file("data", data.file, data.source),
             *others,
         )
         made = lineage.attributes(command, sources, {**options, **self.said})
-        self.inputs.check()
+        self.check_unchanged()
         return {**computed_by(resolve_device(device)), **made}
 
     def was_trained_on(self) -> bool:
@@ -108,7 +124,7 @@ class Job:
 
         record = Record.of(self.model.attributes, str(self.model_path))
         known = [own for own in record.sources if own.role == "data"]
-        now = source_file("data", self.dataset.source_path, self.dataset.source)
+        now = source_file("data", self.dataset.file, self.dataset.source)
         if self.dataset.source_path is None:  # built in
             return now.name in [own.name for own in known if own.sha256 is None]
         told = now.inner, now.sha256
@@ -204,5 +220,5 @@ def write_rows(
 
         compute(sink)
         if not is_in_memory(job.x):
-            job.inputs.check()
+            job.check_unchanged()
     click.echo(f"wrote {what} to {path}")

@@ -27,7 +27,7 @@ def command(models: tuple[Path, ...], output: Path, force: bool) -> None:
 
     from gpuae.model.model import Model
     from gpuae.model.stack import stack
-    from gpuae.storage.files.input_file import InputFiles
+    from gpuae.storage.files.input_file import InputFile, check_unchanged
     from gpuae.storage.files.output_file import check_distinct, check_output
     from gpuae.storage.kinds.rows_output import check_hdf5_name
     from gpuae.storage.provenance import lineage
@@ -35,13 +35,13 @@ def command(models: tuple[Path, ...], output: Path, force: bool) -> None:
     check_hdf5_name(output, "a model")
     check_output(output, force)
     check_distinct(output, *models)
-    inputs = InputFiles(*models)
-    joined = stack([Model.load(path) for path in models])
+    files = [InputFile(path) for path in models]
+    joined = stack([Model.load(file) for file in files])
     sources = [
-        lineage.source_file(f"model_{place}", path, str(path))
-        for place, path in enumerate(models, start=1)
+        lineage.source_file(f"model_{place}", file, str(file))
+        for place, file in enumerate(files, start=1)
     ]
-    inputs.check()
+    check_unchanged(*files)
     made = lineage.attributes("stack", sources)
     replace(joined, attributes={**joined.attributes, **made}).save(output, force=force)
     network = joined.network

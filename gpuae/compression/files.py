@@ -18,6 +18,7 @@ from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.unlike import Unlike
 from gpuae.storage.file_format import NO_ATTRIBUTES, Attribute
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5.stored_rows import StoredRows
 from gpuae.storage.kinds.compressed_file import (
     CompressedContents,
@@ -177,7 +178,8 @@ class Compressed:
         When the file is none, or is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: InputFile) -> None:
+        path = file.path
         contents, levels = open_compressed(path)
         self.path, self.row_type, self.beside = path, contents.row_type, contents.beside
         self.model = Model.of(contents.decoder, path)

@@ -9,13 +9,22 @@ from gpuae.errors import InputError
 from gpuae.importers import digits, h5ad, idx, matlab, npy, parquet, patches, scipy_npz, table
 from gpuae.importers.chosen import with_columns
 from gpuae.importers.detect import Format, detect, split_spec
-from gpuae.importers.labels import load as load_labels
+from gpuae.importers.labels import LabelsFile
 from gpuae.importers.options import AS_IT_IS, PatchOptions, ReadOptions
 from gpuae.memory import data_memory
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.rows.dataset import Dataset
 
-__all__ = ["PatchOptions", "ReadOptions", "files_of", "open_data", "path_of", "split_spec"]
+__all__ = [
+    "LabelsFile",
+    "PatchOptions",
+    "ReadOptions",
+    "files_of",
+    "open_data",
+    "path_of",
+    "split_spec",
+]
 
 TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load}
 """Formats whose columns can be other things than features."""
@@ -24,7 +33,7 @@ _CUT = "cut it into rows first, such as by gpuae convert {} patches.h5 --patches
 
 def open_data(
     spec: str,
-    labels: Path | None = None,
+    labels: LabelsFile | None = None,
     memory: int | None = None,
     options: ReadOptions = AS_IT_IS,
 ) -> Dataset:
@@ -38,7 +47,7 @@ def open_data(
         text with a header. `file::name` chooses within HDF5, .h5ad, .mat and .npz. `./digits` is
         a file of that name.
     labels
-        A file with one label a row: idx, .npy, a table, HDF5, or `file.h5::/path`.
+        In a file of their own, one a row.
     memory
         Bytes of rows that are read into memory at once, where a format lets them be read by blocks
         instead; None for as many as suit this machine.
@@ -78,14 +87,15 @@ def _open(spec: str, memory: int, options: ReadOptions) -> Dataset:
     if options.patches is not None:
         _check_of_text(spec, options)
         return with_columns(patches.load(Path(spec), options.patches), options)
-    found = detect(path)
+    file = InputFile(path)
+    found = detect(file)
     if found is Format.IMAGE:
         raise InputError(f"{path}: is an image; {_CUT.format(path)}")
     if found is not Format.TABLE:
         _check_of_text(spec, options)
     if found in TABLES and inner is None:
-        return TABLES[found](path, options)
-    return with_columns(_open_matrix(path, inner, found, memory), options)
+        return TABLES[found](file, options)
+    return with_columns(_open_matrix(file, inner, found, memory), options)
 
 
 def _check_of_text(spec: str, options: ReadOptions) -> None:
@@ -95,34 +105,34 @@ def _check_of_text(spec: str, options: ReadOptions) -> None:
         raise InputError(f"{spec}: {given[0]} is for tables of text; leave it out")
 
 
-def _open_matrix(path: Path, inner: str | None, found: Format, memory: int) -> Dataset:
+def _open_matrix(file: InputFile, inner: str | None, found: Format, memory: int) -> Dataset:
     if found is Format.HDF5:
-        return open_dataset(path, inner, memory)
+        return open_dataset(file, inner, memory)
     if found is Format.H5AD:
-        return h5ad.load(path, inner, memory)
+        return h5ad.load(file, inner, memory)
     if found is Format.MATLAB:
-        return matlab.load(path, inner, memory)
+        return matlab.load(file, inner, memory)
     if found is Format.NPZ:
-        return npy.load_npz(path, inner)
-    return _open_single(path, inner, found, memory)
+        return npy.load_npz(file, inner)
+    return _open_single(file, inner, found, memory)
 
 
-def _open_single(path: Path, inner: str | None, found: Format, memory: int) -> Dataset:
+def _open_single(file: InputFile, inner: str | None, found: Format, memory: int) -> Dataset:
     """Open a file of a format that holds one matrix."""
     if found is Format.OLD_MATLAB:
-        matlab.refuse_old(path)
+        matlab.refuse_old(file.path)
     if inner is not None:
-        raise InputError(f"{path}: has nothing to choose from by ::{inner}; give the file alone")
+        raise InputError(f"{file}: has nothing to choose from by ::{inner}; give the file alone")
     if found is Format.SPARSE_NPZ:
-        return scipy_npz.load(path, memory)
-    return {Format.IDX: idx.load, Format.NPY: npy.load_npy}[found](path)
+        return scipy_npz.load(file, memory)
+    return {Format.IDX: idx.load, Format.NPY: npy.load_npy}[found](file)
 
 
-def _with_labels(dataset: Dataset, path: Path) -> Dataset:
-    y = load_labels(path, len(dataset.x))
+def _with_labels(dataset: Dataset, labels: LabelsFile) -> Dataset:
+    y = labels.load(len(dataset.x))
     if len(y) != len(dataset.x):
         raise InputError(
-            f"{path}: holds {len(y)} labels for the {len(dataset.x)} rows of {dataset.source}; "
-            "give exactly one a row"
+            f"{labels.spec}: holds {len(y)} labels for the {len(dataset.x)} rows of "
+            f"{dataset.source}; give exactly one a row"
         )
     return replace(dataset, metadata=replace(dataset.metadata, y=y))

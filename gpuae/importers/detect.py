@@ -7,11 +7,10 @@ import zipfile
 from pathlib import Path
 from typing import NoReturn
 
-import h5py
-
 from gpuae.errors import InputError
 from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_npz
-from gpuae.storage.files.input_file import check_readable
+from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.hdf5 import guard
 
 PARQUET_MAGIC = b"PAR1"
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data", ".asc")
@@ -65,7 +64,7 @@ def split_spec(spec: str) -> tuple[Path, str | None]:
     return Path(path), inner
 
 
-def detect(path: Path) -> Format:
+def detect(file: InputFile) -> Format:
     """Return the format of a file.
 
     Raises
@@ -73,38 +72,32 @@ def detect(path: Path) -> Format:
     InputError
         When the file cannot be read or is of no format that is known.
     """
-    check_readable(path)
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(matlab.MAGIC))
-        is_hdf5 = h5py.is_hdf5(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); copy it again") from None
-    by_content = _kind_of_hdf5(path, head) if is_hdf5 else _by_first_bytes(path, head)
-    found = by_content or _by_ending(path)
+    by_content = _kind_of_hdf5(file) if guard.is_hdf5(file) else _by_first_bytes(file)
+    found = by_content or _by_ending(file.path)
     if found is None:
         raise InputError(
-            f"{path}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, "
+            f"{file}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, "
             f"parquet, h5ad, mat of version 7.3, and text tables that end in {_TABLES_LISTED}; "
             "convert it to one of them, or rename it if it is a table"
         )
     return found
 
 
-def _kind_of_hdf5(path: Path, head: bytes) -> Format:
-    if head.startswith(matlab.MAGIC):
+def _kind_of_hdf5(file: InputFile) -> Format:
+    if file.head.startswith(matlab.MAGIC):
         return Format.MATLAB
-    return Format.H5AD if h5ad.is_h5ad(path) else Format.HDF5
+    return Format.H5AD if h5ad.is_h5ad(file) else Format.HDF5
 
 
-def _by_first_bytes(path: Path, head: bytes) -> Format | None:
+def _by_first_bytes(file: InputFile) -> Format | None:
+    head = file.head
     if head.startswith(npy.NPY_MAGIC):
         return Format.NPY
     if head.startswith(npy.ZIP_MAGICS):
-        _refuse_other_archives(path)
-        return Format.SPARSE_NPZ if scipy_npz.is_sparse(path) else Format.NPZ
+        _refuse_other_archives(file)
+        return Format.SPARSE_NPZ if scipy_npz.is_sparse(file) else Format.NPZ
     if head.startswith(OLD_EXCEL_MAGIC):
-        raise InputError(f"{path}: is an Excel workbook; {SAVE_SHEET}")
+        raise InputError(f"{file}: is an Excel workbook; {SAVE_SHEET}")
     if head.startswith(PARQUET_MAGIC):
         return Format.PARQUET
     if head.startswith(matlab.OLD_MAGIC):
@@ -114,16 +107,16 @@ def _by_first_bytes(path: Path, head: bytes) -> Format | None:
     return Format.IDX if idx.is_idx(head) else None
 
 
-def _refuse_other_archives(path: Path) -> None:
+def _refuse_other_archives(file: InputFile) -> None:
     """Refuse zip archives that hold anything but arrays of NumPy's, with what helps."""
-    with npy.numpy_errors(str(path)), zipfile.ZipFile(path) as archive:
+    with npy.numpy_errors(str(file)), zipfile.ZipFile(file.stream()) as archive:
         members = archive.namelist()
     what = next((WHAT_IS_PACKED[name] for name in WHAT_IS_PACKED if name in members), None)
     if what:
-        raise InputError(f"{path}: is {what}; {SAVE_SHEET}")
+        raise InputError(f"{file}: is {what}; {SAVE_SHEET}")
     if members and not any(name.endswith(".npy") for name in members):
         raise InputError(
-            f"{path}: is an archive without arrays of NumPy's, it begins with {members[0]!r}; "
+            f"{file}: is an archive without arrays of NumPy's, it begins with {members[0]!r}; "
             "unpack it and give the file in it"
         )
 

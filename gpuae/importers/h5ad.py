@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import file_format
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, reading
 from gpuae.storage.hdf5.chunks import Boxes
 from gpuae.storage.kinds.dataset_file import open_dataset
@@ -34,8 +34,9 @@ _FRAMES = {
 _FORMATS = ("csr_matrix", "csc_matrix")
 
 
-def is_h5ad(path: Path) -> bool:
+def is_h5ad(input_file: InputFile) -> bool:
     """Whether an HDF5 file has the layout of AnnData."""
+    path = input_file.path
     with guard.opened(path) as file:
         kind, own = (
             reading.attribute(file, name, str(path)) for name in ("encoding-type", "format")
@@ -45,7 +46,7 @@ def is_h5ad(path: Path) -> bool:
         return all(guard.has(file, name, str(path)) for name in ("obs", "var"))  # before 0.8
 
 
-def load(path: Path, inner: str | None, memory: int) -> Dataset:
+def load(input_file: InputFile, inner: str | None, memory: int) -> Dataset:
     """Open a matrix of an AnnData file.
 
     Parameters
@@ -62,14 +63,15 @@ def load(path: Path, inner: str | None, memory: int) -> Dataset:
     """
     inner = (inner or "X").strip("/")
     with ExitStack() as stack:
-        file = stack.enter_context(guard.opened(path))
+        file = stack.enter_context(guard.opened(input_file.path))
         row_id, feature_names, notes = _names(file, inner)
         item = guard.find(file, inner)
         source = guard.name_of(file, inner)
         if isinstance(item, h5py.Dataset):
-            dataset = open_dataset(path, inner, memory)
+            dataset = open_dataset(input_file, inner, memory)
         else:
-            dataset = Dataset(_csr_rows(file, inner, memory, stack), source, source_path=path)
+            rows = _csr_rows(file, inner, memory, stack)
+            dataset = Dataset(rows, source, file=input_file)
     return replace(
         dataset,
         metadata=replace(dataset.metadata, row_id=row_id, feature_names=feature_names),

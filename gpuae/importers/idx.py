@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage.files.input_file import check_readable
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.limits import check_memory
 from gpuae.storage.rows import row_types
 from gpuae.storage.rows.dataset import Dataset
@@ -35,7 +35,7 @@ def is_idx(head: bytes) -> bool:
     return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in TYPES and head[3] > 0
 
 
-def load(path: Path) -> Dataset:
+def load(file: InputFile) -> Dataset:
     """Return the rows of an idx file; of more than two dimensions, each row flattened.
 
     Raises
@@ -43,30 +43,26 @@ def load(path: Path) -> Dataset:
     InputError
         When the file is not idx, damaged, cut short, or holds labels rather than rows.
     """
-    values = read_array(path)
+    values = read_array(file)
     if values.ndim == 1:
         raise InputError(
-            f"{path}: holds one value a row, labels it seems; give the file of rows, "
+            f"{file}: holds one value a row, labels it seems; give the file of rows, "
             "and this one as labels"
         )
-    x, image_shape = row_types.as_rows(values, str(path))
-    return Dataset(x, str(path), metadata=RowMetadata(image_shape=image_shape), source_path=path)
+    x, image_shape = row_types.as_rows(values, str(file))
+    return Dataset(x, str(file), metadata=RowMetadata(image_shape=image_shape), file=file)
 
 
-def read_array(path: Path) -> NDArray[Any]:
+def read_array(file: InputFile) -> NDArray[Any]:
     """Return the array in an idx file, of any number of dimensions, in native byte order."""
-    size = check_readable(path)
     try:
-        with path.open("rb") as file:
-            if file.read(2) == GZIP_MAGIC:
-                file.seek(0)
-                with gzip.open(file) as unpacked:
-                    return _parse(path, cast("IO[bytes]", unpacked), size * MAX_INFLATION)
-            file.seek(0)
-            return _parse(path, file, size)
+        if not file.head.startswith(GZIP_MAGIC):
+            return _parse(file.path, file.stream(), file.size)
+        with gzip.open(file.stream()) as unpacked:
+            return _parse(file.path, cast("IO[bytes]", unpacked), file.size * MAX_INFLATION)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
-            f"{path}: cannot be unpacked, it is damaged or cut short ({error}); copy it again"
+            f"{file}: cannot be unpacked, it is damaged or cut short ({error}); copy it again"
         ) from None
 
 

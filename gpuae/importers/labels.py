@@ -13,46 +13,67 @@ from gpuae.errors import InputError
 from gpuae.importers import idx, matlab, npy, table
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, netcdf, reading
 from gpuae.storage.rows import row_types
 
 
-def load(spec: Path, count: int) -> NDArray[Any]:
-    """Return the labels (n,) in a file: numbers, or strings.
+class LabelsFile:
+    """Labels in a file of their own, one a row.
 
     Parameters
     ----------
     spec
         idx, idx.gz, .npy, a table with one column or one named as labels are, a data set of
         gpuae's, `file.h5::/path`, or `file.mat::name`.
-    count
-        How many labels there have to be.
 
     Raises
     ------
     InputError
-        When there is not one label a row.
+        When the file cannot be read, or is of a format that labels are not read from.
     """
-    path, inner = split_spec(str(spec))
-    found = detect(path)
-    if found in (Format.NPZ, Format.SPARSE_NPZ, Format.PARQUET, Format.IMAGE):
-        raise InputError(f"{path}: labels are not read from {found.value}; save them as npy")
-    if found is Format.OLD_MATLAB:
-        matlab.refuse_old(path)
-    if found is Format.MATLAB:
-        return _one_a_row(matlab.read_vector(path, inner or "y"), str(spec))
-    if found in (Format.HDF5, Format.H5AD):
-        return _one_a_row(_from_hdf5(path, inner or "/data/y"), str(spec))
-    if inner is not None:
-        raise InputError(f"{path}: has nothing to choose from by ::{inner}; give the file alone")
-    if found is Format.TABLE:
-        return table.load_labels(path, count)
-    values = idx.read_array(path) if found is Format.IDX else npy.read_array(path)
-    return _one_a_row(values, str(path))
+
+    def __init__(self, spec: Path) -> None:
+        self.spec = spec
+        path, self._inner = split_spec(str(spec))
+        self.file = InputFile(path)
+        self._format = detect(self.file)
+        if self._format in (Format.NPZ, Format.SPARSE_NPZ, Format.PARQUET, Format.IMAGE):
+            what = self._format.value
+            raise InputError(f"{path}: labels are not read from {what}; save them as npy")
+        if self._format is Format.OLD_MATLAB:
+            matlab.refuse_old(path)
+
+    def load(self, count: int) -> NDArray[Any]:
+        """Return the labels (n,): numbers, or strings.
+
+        Parameters
+        ----------
+        count
+            How many there have to be; it tells whether a table has a header.
+
+        Raises
+        ------
+        InputError
+            When there is not one label a row.
+        """
+        file, inner, found = self.file, self._inner, self._format
+        if found is Format.MATLAB:
+            return _one_a_row(matlab.read_vector(file, inner or "y"), str(self.spec))
+        if found in (Format.HDF5, Format.H5AD):
+            return _one_a_row(_from_hdf5(file, inner or "/data/y"), str(self.spec))
+        if inner is not None:
+            raise InputError(
+                f"{file}: has nothing to choose from by ::{inner}; give the file alone"
+            )
+        if found is Format.TABLE:
+            return table.load_labels(file, count)
+        values = idx.read_array(file) if found is Format.IDX else npy.read_array(file)
+        return _one_a_row(values, str(file))
 
 
-def _from_hdf5(path: Path, inner: str) -> NDArray[Any]:
-    with guard.opened(path) as file:
+def _from_hdf5(input_file: InputFile, inner: str) -> NDArray[Any]:
+    with guard.opened(input_file.path) as file:
         item = guard.find(file, inner)
         if isinstance(item, h5py.Dataset):
             netcdf.check_plain(item, guard.name_of(file, inner))

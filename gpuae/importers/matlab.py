@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import npy
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, reading
 from gpuae.storage.hdf5.transposed_rows import TransposedRows
 from gpuae.storage.rows import row_blocks, row_types
@@ -38,7 +39,7 @@ def refuse_old(path: Path) -> None:
     )
 
 
-def load(path: Path, name: str | None, memory: int) -> Dataset:
+def load(input_file: InputFile, name: str | None, memory: int) -> Dataset:
     """Open a matrix of MATLAB's; its rows are rows.
 
     Parameters
@@ -55,7 +56,7 @@ def load(path: Path, name: str | None, memory: int) -> Dataset:
         When the choice is not clear, or it is no matrix of numbers.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(guard.opened(path))
+        file = stack.enter_context(guard.opened(input_file.path))
         chosen = _choose(file) if name is None else name.strip("/")
         dataset = _numbers_at(file, chosen)
         source = guard.name_of(file, chosen)
@@ -66,11 +67,11 @@ def load(path: Path, name: str | None, memory: int) -> Dataset:
         if x is rows:
             rows.open_file = stack.pop_all()
     return Dataset(
-        x, source, metadata=RowMetadata(y=y, image_shape=image_shape), source_path=path, notes=notes
+        x, source, metadata=RowMetadata(y=y, image_shape=image_shape), file=input_file, notes=notes
     )
 
 
-def read_vector(path: Path, name: str) -> NDArray[Any]:
+def read_vector(input_file: InputFile, name: str) -> NDArray[Any]:
     """Return the numbers of a variable in their order in MATLAB, of any shape.
 
     Raises
@@ -78,7 +79,7 @@ def read_vector(path: Path, name: str) -> NDArray[Any]:
     InputError
         When it is not there or holds no numbers.
     """
-    with guard.opened(path) as file:
+    with guard.opened(input_file.path) as file:
         return _vector(file, name.strip("/"))
 
 

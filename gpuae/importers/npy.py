@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage.files import limits
-from gpuae.storage.files.input_file import check_readable
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.limits import check_memory
 from gpuae.storage.rows import lost_pages, row_types
 from gpuae.storage.rows.dataset import Dataset
@@ -68,7 +68,7 @@ def numpy_errors(source: str) -> Iterator[None]:
         raise InputError(f"{source}: cannot be read ({reason}); {advice}") from None
 
 
-def load_npy(path: Path) -> Dataset:
+def load_npy(file: InputFile) -> Dataset:
     """Return the rows in a .npy file, read in place where their type and order allow it.
 
     Raises
@@ -76,24 +76,24 @@ def load_npy(path: Path) -> Dataset:
     InputError
         When it cannot be read or holds no rows of numbers.
     """
-    x, image_shape = row_types.as_rows(read_array(path), str(path))
-    return Dataset(x, str(path), metadata=RowMetadata(image_shape=image_shape), source_path=path)
+    x, image_shape = row_types.as_rows(read_array(file), str(file))
+    return Dataset(x, str(file), metadata=RowMetadata(image_shape=image_shape), file=file)
 
 
-def read_array(path: Path) -> NDArray[Any]:
+def read_array(file: InputFile) -> NDArray[Any]:
     """Return the array in a .npy file, of any shape and of any type but objects."""
-    size = check_readable(path)
-    with numpy_errors(str(path)), path.open("rb") as file:
-        header = read_header(file)
-        if header.nbytes > size:
+    with numpy_errors(str(file)):
+        header = read_header(file.stream())
+        if header.nbytes > file.size:
             raise ValueError(f"it declares {header.nbytes} bytes, more than it holds")
-    with numpy_errors(str(path)):
         if math.prod(header.shape) == 0:
             return np.empty(header.shape, header.dtype)  # nothing to map
-        loaded: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not loaded.flags.c_contiguous:
-        check_memory(loaded.nbytes, str(path), "save it in C order, which is read in place")
-    return lost_pages.watch(loaded, str(path))
+        mapped: NDArray[Any] = np.memmap(
+            cast("Any", file.stream()), header.dtype, "r", header.size, header.shape, header.order
+        )
+    if not mapped.flags.c_contiguous:
+        check_memory(mapped.nbytes, str(file), "save it in C order, which is read in place")
+    return lost_pages.watch(mapped, str(file))
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,9 @@ class Header:
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    order: Literal["C", "F"]
+    size: int
+    """Of the header itself: the values begin behind it."""
 
     @property
     def nbytes(self) -> int:
@@ -114,9 +117,9 @@ def read_header(file: Any) -> Header:
     head = io.BytesIO(file.read(HEADER_BYTES))
     version = npy_format.read_magic(head)
     if version == (1, 0):
-        shape, _, dtype = npy_format.read_array_header_1_0(head)
+        shape, by_columns, dtype = npy_format.read_array_header_1_0(head)
     elif version == (2, 0):
-        shape, _, dtype = npy_format.read_array_header_2_0(head)
+        shape, by_columns, dtype = npy_format.read_array_header_2_0(head)
     else:
         raise ValueError(f"version {version} of the format, which is for records")
     if dtype.hasobject:
@@ -125,10 +128,10 @@ def read_header(file: Any) -> Header:
         raise ValueError(f"its shape is {shape}")
     if not dtype.itemsize:
         raise ValueError("its values have no size")
-    return Header(shape, dtype)
+    return Header(shape, dtype, "F" if by_columns else "C", head.tell())
 
 
-def load_npz(path: Path, name: str | None = None) -> Dataset:
+def load_npz(file: InputFile, name: str | None = None) -> Dataset:
     """Return the rows in a .npz archive.
 
     Parameters
@@ -141,19 +144,18 @@ def load_npz(path: Path, name: str | None = None) -> Dataset:
     InputError
         When the choice is not clear; the message lists the arrays.
     """
-    check_readable(path)
-    with numpy_errors(str(path)), zipfile.ZipFile(path) as archive:
+    with numpy_errors(str(file)), zipfile.ZipFile(file.stream()) as archive:
         headers = read_headers(archive)
-    chosen = _choose(path, headers, name)
-    source = f"{path}::{chosen}"
-    with numpy_errors(source), zipfile.ZipFile(path) as archive:
+    chosen = _choose(file.path, headers, name)
+    source = f"{file}::{chosen}"
+    with numpy_errors(source), zipfile.ZipFile(file.stream()) as archive:
         values = read_member(archive, f"{chosen}.npy", headers[chosen], source)
         label = _label_name(headers, len(values) if values.ndim else 0)
         y = read_member(archive, f"{label}.npy", headers[label], source) if label else None
     x, image_shape = row_types.as_rows(values, source)
     notes = (f"the array {label!r} is taken as the labels y",) if label else ()
     return Dataset(
-        x, source, metadata=RowMetadata(y=y, image_shape=image_shape), source_path=path, notes=notes
+        x, source, metadata=RowMetadata(y=y, image_shape=image_shape), file=file, notes=notes
     )
 
 

@@ -17,7 +17,7 @@ from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign
 from gpuae.storage.files import limits
-from gpuae.storage.files.input_file import check_readable
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.limits import check_memory
 from gpuae.storage.outputs.arrow import arrow_errors, check_installed
 from gpuae.storage.rows import row_types
@@ -39,7 +39,7 @@ class NamedTitles(Titles):
     names: tuple[str, ...]
 
 
-def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
+def load(file: InputFile, options: ReadOptions = AS_IT_IS) -> Dataset:
     """Return the numeric columns of a parquet file as rows, others at most as labels or row ids.
 
     Row groups are read one after the other. Integers that lack values become floats.
@@ -50,14 +50,14 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
         Where pyarrow is missing; for damaged files, columns that are not there or hold no numbers,
         values that are missing (unless they may be), and more data than memory.
     """
+    path = file.path
     check_installed(path, InputError)
-    check_readable(path)
-    with _opened(path) as file:
-        titles, types = _columns(path, file)
+    with _opened(path) as opened:
+        titles, types = _columns(path, opened)
         roles = assign(titles, options)
         features = _features(titles, types, roles)
         names = tuple(titles.names[column] for column in features)
-        x = _matrix(path, file, list(names), options)
+        x = _matrix(path, opened, list(names), options)
     counters = counter_notes(x, names, [column in roles.claimed for column in features])
     return Dataset(
         x,
@@ -67,7 +67,7 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
             feature_names=names,
             row_id=_companion(path, titles, types, roles.row_id),
         ),
-        source_path=path,
+        file=file,
         notes=(*roles.notes, *_left_out(titles, roles, features), *counters),
     )
 

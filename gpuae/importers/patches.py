@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from gpuae.importers.options import PatchOptions
 from gpuae.importers.picture import Picture
 from gpuae.importers.pillow import ENDINGS, check_installed
 from gpuae.importers.places import BYTES_A_DRAW, Drawn, Layout, Places, Tiles
-from gpuae.storage.files.input_file import check_plain
+from gpuae.storage.files.input_file import InputFile, check_plain, sha256, version_at
 from gpuae.storage.files.limits import check_memory
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
@@ -70,6 +71,42 @@ class Patches:
         return self._held[1]
 
 
+class ImageFiles:
+    """The images of a folder, used as one input.
+
+    Parameters
+    ----------
+    path
+        Of the folder.
+    files
+        In it, as they are before any of them is read.
+    """
+
+    def __init__(self, path: Path, files: Sequence[Path]) -> None:
+        self.path = path
+        self._versions = {file: version_at(file) for file in files}
+
+    @property
+    def name(self) -> str:
+        """Of the folder."""
+        return self.path.resolve().name
+
+    @property
+    def sha256(self) -> str:
+        """Of their list as `sha256sum` writes it, a line each, in the order of their names."""
+        listed = hashlib.sha256()
+        for file in self._versions:
+            line = f"{sha256(file)}  {file.name}\n"
+            listed.update(line.encode("utf-8", "surrogateescape"))
+        return listed.hexdigest()
+
+    @property
+    def changed(self) -> Path | None:
+        """Which image is not what it was; None where all are."""
+        known = self._versions.items()
+        return next((file for file, version in known if version != version_at(file)), None)
+
+
 def image_files(path: Path) -> tuple[Path, ...]:
     """Return an image's file, or those that a folder holds, in the order of their names.
 
@@ -108,6 +145,7 @@ def load(path: Path, options: PatchOptions) -> Dataset:
         than a patch, and images in a folder of which not all are grey or not all have colours.
     """
     files = image_files(path)
+    file = ImageFiles(path, files) if path.is_dir() else InputFile(path)
     check_installed(path)
     pictures = [_surveyed(file, options) for file in files]
     _check_alike(path, pictures)
@@ -123,7 +161,7 @@ def load(path: Path, options: PatchOptions) -> Dataset:
         rows,
         str(path),
         metadata=RowMetadata(image_shape=size if channels == 1 else (*size, channels)),
-        source_path=path,
+        file=file,
         notes=tuple(_notes(path, pictures, options)),
     )
 

@@ -19,11 +19,12 @@ from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign, guess_label
 from gpuae.importers.table_cells import labels, row_ids
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
 
 
-def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
+def load(file: InputFile, options: ReadOptions = AS_IT_IS) -> Dataset:
     """Return the features of a table as rows, its label column as y, its index as row ids.
 
     Numbers keep their value: they are float32 where each is what is written (0.1, not 2460000.6),
@@ -37,7 +38,7 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
         empty cells (unless values may be missing), text where numbers belong, and integers that
         would be rounded, with the line and column of the first.
     """
-    options = options.for_text()
+    options, path = options.for_text(), file.path
     text, header = cells.open_table(path, options)
     roles = assign(header.titles, options, header.index)
     index = None if header.index in {*roles.claimed, roles.label, roles.row_id} else header.index
@@ -59,7 +60,7 @@ def load(path: Path, options: ReadOptions = AS_IT_IS) -> Dataset:
             feature_names=names if header.named else None,
             row_id=row_id,
         ),
-        source_path=path,
+        file=file,
         notes=(*header.notes, *_index_notes(roles, counted), *roles.notes, *counters),
     )
 
@@ -72,7 +73,7 @@ def _index_notes(roles: Roles, counted: NDArray[Any] | None) -> tuple[str, ...]:
     return (f"the unnamed first column is {fate}",)
 
 
-def load_labels(path: Path, count: int) -> NDArray[Any]:
+def load_labels(file: InputFile, count: int) -> NDArray[Any]:
     """Return the labels of a table: its label column, or the only one beside the index.
 
     Parameters
@@ -85,6 +86,7 @@ def load_labels(path: Path, count: int) -> NDArray[Any]:
     InputError
         When it is not clear which column holds them.
     """
+    path = file.path
     text, header = cells.open_table(path, _with_header(path, count))
     if len(header.names) == 1:
         _check_lines(path, text)

@@ -19,6 +19,7 @@ from gpuae.model.classifier import Classification, classifier_network
 from gpuae.model.network import Layer, Network
 from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import Preprocess
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.model_contents import ClassifierContents, LayerArrays, ModelContents
 from gpuae.storage.kinds.model_file import fill, read_model, write_model
 from gpuae.storage.outputs.hdf5_output import SmallOutput
@@ -129,14 +130,15 @@ class Model:
         return int(own.resolved("head_epochs") + own.resolved("epochs"))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a model file.
+    def load(cls, file: Path | InputFile) -> Self:
+        """Read a model file, by its path or as it was opened already.
 
         Raises
         ------
         InputError
             Where it is missing, damaged, or not a model.
         """
+        path = file.path if isinstance(file, InputFile) else file
         return cls.of(read_model(path), path)
 
     @classmethod

@@ -21,6 +21,7 @@ from gpuae.config import Config
 from gpuae.encoding import classify, encode, into, reconstruct, score
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.model import Model
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import write_dataset
 from gpuae.storage.kinds.features import (
     features_output,
@@ -126,7 +127,7 @@ def add_compressed(folder: Path) -> None:
     ) as out:
         write_codes(model, dataset.x, grid, out, device="numpy")
     again = np.empty(dataset.x.shape)
-    Compressed(path).rows(into(again), device="numpy")
+    Compressed(InputFile(path)).rows(into(again), device="numpy")
     (folder / "compressed.json").write_text(json.dumps(again.tolist()))
 
 

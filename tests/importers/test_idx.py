@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
 from gpuae.importers import idx
+from gpuae.storage.files.input_file import InputFile
 
 
 def content_of(values, code):
@@ -27,7 +28,7 @@ def test_every_type_comes_back_native_plain_and_zipped(tmp_path_factory, code, z
     path = tmp_path_factory.mktemp("idx") / "rows-idx"
     content = content_of(values, code)
     path.write_bytes(gzip.compress(content, mtime=0) if zipped else content)
-    dataset = idx.load(path)
+    dataset = idx.load(InputFile(path))
     assert dataset.x.dtype.isnative
     assert dataset.x.dtype == values.dtype.newbyteorder("=")
     np.testing.assert_array_equal(dataset.x, values.reshape(len(values), -1))
@@ -36,7 +37,7 @@ def test_every_type_comes_back_native_plain_and_zipped(tmp_path_factory, code, z
 
 def test_images_keep_their_shape_and_source(tmp_path):
     (tmp_path / "a").write_bytes(CONTENT)
-    dataset = idx.load(tmp_path / "a")
+    dataset = idx.load(InputFile(tmp_path / "a"))
     assert dataset.x.shape == (2, 12)
     assert dataset.image_shape == (3, 4)
     assert dataset.source == str(tmp_path / "a")
@@ -50,7 +51,7 @@ def test_a_file_cut_at_any_byte_is_an_input_error(tmp_path, zipped):
     for size in range(len(content)):
         path.write_bytes(content[:size])
         with pytest.raises(InputError, match="a-idx3"):
-            idx.load(path)
+            idx.load(InputFile(path))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_a_file_cut_at_any_byte_is_an_input_error(tmp_path, zipped):
 def test_bad_content_is_refused_with_what_is_wrong(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
-        idx.load(tmp_path / name)
+        idx.load(InputFile(tmp_path / name))
     assert name in str(caught.value)
 
 
@@ -90,7 +91,7 @@ def test_a_bomb_is_not_unpacked_beyond_what_it_declares(tmp_path, monkeypatch):
         gzip.GzipFile, "read", lambda self, size=-1: (sizes.append(size), real(self, size))[1]
     )
     with pytest.raises(InputError, match="holds more"):
-        idx.load(tmp_path / "a.gz")
+        idx.load(InputFile(tmp_path / "a.gz"))
     assert 0 <= min(sizes) <= max(sizes) == 25
 
 
@@ -99,7 +100,7 @@ def test_a_bomb_is_not_unpacked_beyond_what_it_declares(tmp_path, monkeypatch):
     [("train-images-idx3-ubyte.gz", 60000, 0.1307), ("t10k-images-idx3-ubyte.gz", 10000, 0.1325)],
 )
 def test_mnist_is_read_as_it_was_published(shared_data, name, rows, mean):
-    dataset = idx.load(shared_data / "mnist" / name)
+    dataset = idx.load(InputFile(shared_data / "mnist" / name))
     assert dataset.x.shape == (rows, 784)
     assert dataset.x.dtype == np.uint8
     assert dataset.x.mean() / 255 == pytest.approx(mean, abs=5e-5)

@@ -6,7 +6,7 @@ import pytest
 import scipy.io
 
 from gpuae.errors import InputError
-from gpuae.importers import open_data
+from gpuae.importers import LabelsFile, open_data
 from gpuae.storage.rows.lazy_rows import LazyRows
 
 X = np.arange(35.0).reshape(7, 5)
@@ -67,7 +67,7 @@ def test_a_vector_of_the_right_name_becomes_the_labels(path, write_mat, shape):
 def test_labels_come_from_a_file_of_their_own(path, write_mat, tmp_path, shape):
     np.save(tmp_path / "rows.npy", X)
     write_mat(path, {"kinds": np.arange(7).reshape(shape)})
-    dataset = open_data(str(tmp_path / "rows.npy"), Path(f"{path}::kinds"))
+    dataset = open_data(str(tmp_path / "rows.npy"), LabelsFile(Path(f"{path}::kinds")))
     assert dataset.y.tolist() == list(range(7))
 
 
@@ -125,7 +125,7 @@ def test_older_files_are_answered_with_how_to_save_them(path, tmp_path):
     refused(path, r"is not of version 7\.3")
     np.save(tmp_path / "rows.npy", X)
     with pytest.raises(InputError, match=r"is not of version 7\.3"):
-        open_data(str(tmp_path / "rows.npy"), path)
+        open_data(str(tmp_path / "rows.npy"), LabelsFile(path))
 
 
 def test_a_matrix_that_was_declared_and_never_written_is_refused(path, write_mat):

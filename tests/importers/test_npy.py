@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
-from gpuae.importers import labels, npy
+from gpuae.importers import LabelsFile, npy
 from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.rows import row_types
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -31,7 +32,10 @@ def test_every_array_of_rows_survives(tmp_path_factory, name, order, fortran, da
     folder = tmp_path_factory.mktemp("npy")
     np.save(folder / "a.npy", np.asfortranarray(values) if fortran else values)
     np.savez_compressed(folder / "a.npz", rows=values)
-    for dataset in (npy.load_npy(folder / "a.npy"), npy.load_npz(folder / "a.npz")):
+    for dataset in (
+        npy.load_npy(InputFile(folder / "a.npy")),
+        npy.load_npz(InputFile(folder / "a.npz")),
+    ):
         assert dataset.x.dtype == row_types.stored_type(values.dtype, "x")
         assert dataset.x.flags.c_contiguous
         np.testing.assert_array_equal(dataset.x, values.reshape(len(values), -1))
@@ -39,7 +43,7 @@ def test_every_array_of_rows_survives(tmp_path_factory, name, order, fortran, da
 
 def test_rows_in_order_are_mapped_and_not_read(tmp_path):
     np.save(tmp_path / "a.npy", ROWS)
-    x = npy.load_npy(tmp_path / "a.npy").x
+    x = npy.load_npy(InputFile(tmp_path / "a.npy")).x
     assert isinstance(x, np.memmap)
     assert not x.flags.writeable
 
@@ -48,9 +52,9 @@ def test_python_objects_are_never_unpickled(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[1, "a"]], dtype=object), allow_pickle=True)
     np.savez(tmp_path / "a.npz", x=np.array([[1, "a"]], dtype=object))
     with pytest.raises(InputError, match="Python objects; save it as an array of numbers"):
-        npy.load_npy(tmp_path / "a.npy")
+        npy.load_npy(InputFile(tmp_path / "a.npy"))
     with pytest.raises(InputError, match="Python objects; save it as an array of numbers"):
-        npy.load_npz(tmp_path / "a.npz")
+        npy.load_npz(InputFile(tmp_path / "a.npz"))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_python_objects_are_never_unpickled(tmp_path):
 def test_an_array_without_rows_of_numbers_is_refused(tmp_path, values, message):
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(InputError, match=rf"a\.npy: {message}"):
-        npy.load_npy(tmp_path / "a.npy")
+        npy.load_npy(InputFile(tmp_path / "a.npy"))
 
 
 @pytest.mark.parametrize("load", [npy.load_npy, npy.load_npz])
@@ -89,7 +93,7 @@ def test_a_file_cut_or_changed_at_any_byte_is_refused_or_read(tmp_path, load):
 
 def test_one_matrix_among_vectors_is_the_rows(tmp_path):
     np.savez(tmp_path / "a.npz", rows=ROWS, y=np.arange(4))
-    dataset = npy.load_npz(tmp_path / "a.npz")
+    dataset = npy.load_npz(InputFile(tmp_path / "a.npz"))
     np.testing.assert_array_equal(dataset.x, ROWS)
     assert dataset.source == f"{tmp_path}/a.npz::rows"
 
@@ -97,25 +101,25 @@ def test_one_matrix_among_vectors_is_the_rows(tmp_path):
 @pytest.mark.parametrize("name", ["x", "X", "data"])
 def test_of_several_matrices_the_one_with_a_usual_name_is_taken(tmp_path, name):
     np.savez(tmp_path / "a.npz", **{"other": np.zeros((9, 9)), name: ROWS})
-    np.testing.assert_array_equal(npy.load_npz(tmp_path / "a.npz").x, ROWS)
+    np.testing.assert_array_equal(npy.load_npz(InputFile(tmp_path / "a.npz")).x, ROWS)
 
 
 def test_an_unclear_choice_lists_the_arrays_and_a_name_decides(tmp_path):
     np.savez(tmp_path / "a.npz", one=ROWS, two=np.zeros((9, 9), "u1"), v=np.zeros(3))
     with pytest.raises(InputError, match=r"FILE::NAME .* one \(4, 3\) float32, two \(9, 9\) uint8"):
-        npy.load_npz(tmp_path / "a.npz")
+        npy.load_npz(InputFile(tmp_path / "a.npz"))
     with pytest.raises(InputError, match=r"no array 'three'; the arrays in it are one"):
-        npy.load_npz(tmp_path / "a.npz", "three")
-    assert npy.load_npz(tmp_path / "a.npz", "two").x.shape == (9, 9)
+        npy.load_npz(InputFile(tmp_path / "a.npz"), "three")
+    assert npy.load_npz(InputFile(tmp_path / "a.npz"), "two").x.shape == (9, 9)
     with pytest.raises(InputError, match=r"a\.npz::v: has 1 dimension"):
-        npy.load_npz(tmp_path / "a.npz", "v")
+        npy.load_npz(InputFile(tmp_path / "a.npz"), "v")
 
 
 def test_an_archive_without_arrays_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("readme.txt", "none")
     with pytest.raises(InputError, match="there are no arrays in it"):
-        npy.load_npz(tmp_path / "a.npz")
+        npy.load_npz(InputFile(tmp_path / "a.npz"))
 
 
 def test_an_array_that_declares_more_than_it_holds_is_refused(tmp_path):
@@ -124,7 +128,7 @@ def test_an_array_that_declares_more_than_it_holds_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", content.replace(b" " * 9 + b"\n", b"\n"))
     with pytest.raises(InputError, match="declares 48000000000 bytes, more than it holds"):
-        npy.load_npz(tmp_path / "a.npz")
+        npy.load_npz(InputFile(tmp_path / "a.npz"))
 
 
 def content_of(header, version=1):
@@ -163,11 +167,11 @@ def test_a_header_that_lies_is_refused(tmp_path, header):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", content_of(header))
     with pytest.raises(InputError, match=r"a\.npy: "):
-        npy.load_npy(tmp_path / "a.npy")
+        npy.load_npy(InputFile(tmp_path / "a.npy"))
     with pytest.raises(InputError, match=r"a\.npy: "):
-        labels.load(tmp_path / "a.npy", 3)
+        LabelsFile(tmp_path / "a.npy").load(3)
     with pytest.raises(InputError, match=r"a\.npz"):
-        npy.load_npz(tmp_path / "a.npz")
+        npy.load_npz(InputFile(tmp_path / "a.npz"))
 
 
 def test_a_header_without_end_is_not_unpacked(tmp_path):
@@ -176,7 +180,7 @@ def test_a_header_without_end_is_not_unpacked(tmp_path):
         archive.writestr("x.npy", header + b" " * 50_000_000)
     tracemalloc.start()
     with pytest.raises(InputError, match=r"a\.npz"):
-        npy.load_npz(tmp_path / "a.npz")
+        npy.load_npz(InputFile(tmp_path / "a.npz"))
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
 
@@ -189,9 +193,9 @@ def test_an_archive_that_inflates_too_far_is_refused(tmp_path, monkeypatch, meth
         content = content_of(declaring("'|u1'", f"({1 << 20}, 1)"))
         archive.writestr("x.npy", content + bytes((1 << 20) - 24))
     with pytest.raises(InputError, match=r"over 500 times less; give --trust-size"):
-        npy.load_npz(tmp_path / "a.npz")
+        npy.load_npz(InputFile(tmp_path / "a.npz"))
     with limits.trust_size():
-        assert npy.load_npz(tmp_path / "a.npz").x.shape == (1 << 20, 1)
+        assert npy.load_npz(InputFile(tmp_path / "a.npz")).x.shape == (1 << 20, 1)
 
 
 def test_an_array_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
@@ -199,9 +203,9 @@ def test_an_array_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch
     np.savez(tmp_path / "a.npz", x=ROWS)
     monkeypatch.setattr("gpuae.storage.files.limits.physical_memory", lambda: 40)
     with pytest.raises(InputError, match="more than this machine's memory; save it in C order"):
-        npy.load_npy(tmp_path / "a.npy")
+        npy.load_npy(InputFile(tmp_path / "a.npy"))
     with pytest.raises(InputError, match=r"memory; save it with np\.save"):
-        npy.load_npz(tmp_path / "a.npz")
+        npy.load_npz(InputFile(tmp_path / "a.npz"))
 
 
 def test_two_arrays_of_one_name_are_refused(tmp_path):
@@ -210,7 +214,7 @@ def test_two_arrays_of_one_name_are_refused(tmp_path):
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("x.npy", content_of(declaring()))
     with pytest.raises(InputError, match="two arrays are called x"):
-        npy.load_npz(tmp_path / "a.npz")
+        npy.load_npz(InputFile(tmp_path / "a.npz"))
 
 
 def test_files_of_python_2_are_read_without_a_word(tmp_path, recwarn):
@@ -218,12 +222,12 @@ def test_files_of_python_2_are_read_without_a_word(tmp_path, recwarn):
     (tmp_path / "a.npy").write_bytes(content)
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", content)
-    assert npy.load_npy(tmp_path / "a.npy").x.shape == (2, 3)
-    assert npy.load_npz(tmp_path / "a.npz").x.shape == (2, 3)
+    assert npy.load_npy(InputFile(tmp_path / "a.npy")).x.shape == (2, 3)
+    assert npy.load_npz(InputFile(tmp_path / "a.npz")).x.shape == (2, 3)
     assert not recwarn.list
 
 
 @pytest.mark.parametrize("name", npy.LABEL_NAMES)
 def test_a_vector_with_a_name_of_labels_becomes_the_labels(tmp_path, name):
     np.savez(tmp_path / "a.npz", x=np.ones((2, 3)), **{name: [4, 5]})
-    assert npy.load_npz(tmp_path / "a.npz").y.tolist() == [4, 5]
+    assert npy.load_npz(InputFile(tmp_path / "a.npz")).y.tolist() == [4, 5]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers import ReadOptions, open_data
+from gpuae.importers import LabelsFile, ReadOptions, open_data
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset, write_dataset
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
@@ -105,7 +106,7 @@ def test_a_name_with_two_colons_is_a_file_where_there_is_one(folder):
     ],
 )
 def test_labels_come_from_a_file_of_their_own(folder, labels, expected):
-    dataset = open_data("rows.npy", Path(labels))
+    dataset = open_data("rows.npy", LabelsFile(Path(labels)))
     assert dataset.y.tolist() == expected
     np.testing.assert_array_equal(dataset.x, ROWS)
 
@@ -142,7 +143,7 @@ def test_what_cannot_be_used_is_refused_by_name(folder, spec, labels, message):
         Path(name).write_text("words in a file")
     Path("empty.csv").touch()
     with pytest.raises(InputError, match=message) as caught:
-        open_data(spec, None if labels is None else Path(labels))
+        open_data(spec, None if labels is None else LabelsFile(Path(labels)))
     assert "\n" not in str(caught.value)
 
 
@@ -185,7 +186,7 @@ def test_what_was_imported_can_be_converted_and_checked(folder):
     dataset = open_data("rows.csv")
     check_finite(dataset.x, dataset.source)
     write_dataset(Path("new.h5"), dataset, force=False)
-    converted = open_dataset(Path("new.h5"))
+    converted = open_dataset(InputFile(Path("new.h5")))
     np.testing.assert_array_equal(converted.x, ROWS)
     assert converted.feature_names == ("a", "b", "c")
 
@@ -193,10 +194,11 @@ def test_what_was_imported_can_be_converted_and_checked(folder):
 def test_real_images_keep_labels_and_shape_through_hdf5(shared_data, tmp_path):
     folder = shared_data / "fashion-mnist"
     dataset = open_data(
-        str(folder / "t10k-images-idx3-ubyte.gz"), folder / "t10k-labels-idx1-ubyte.gz"
+        str(folder / "t10k-images-idx3-ubyte.gz"),
+        LabelsFile(folder / "t10k-labels-idx1-ubyte.gz"),
     )
     write_dataset(tmp_path / "a.h5", dataset, force=False)
-    opened = open_dataset(tmp_path / "a.h5")
+    opened = open_dataset(InputFile(tmp_path / "a.h5"))
     np.testing.assert_array_equal(opened.x, dataset.x)
     assert opened.image_shape == (28, 28)
     assert np.bincount(opened.y).tolist() == [1000] * 10

@@ -4,13 +4,12 @@ import os
 import struct
 import zlib
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers import PatchOptions, ReadOptions, files_of, open_data, patches
+from gpuae.importers import LabelsFile, PatchOptions, ReadOptions, files_of, open_data, patches
 from gpuae.storage.files import limits
 
 Image = pytest.importorskip("PIL.Image")
@@ -398,4 +397,4 @@ def test_an_image_has_to_be_cut_before_it_is_rows(save, tmp_path, name):
     with pytest.raises(InputError, match=r"is an image; cut it .*gpuae convert .* --patches 8x8"):
         open_data(str(path))
     with pytest.raises(InputError, match="labels are not read from an image"):
-        open_data("digits", labels=Path(path))
+        open_data("digits", labels=LabelsFile(path))

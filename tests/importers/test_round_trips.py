@@ -9,6 +9,7 @@ from scipy import sparse
 
 from gpuae.cli import run
 from gpuae.importers import open_data
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset, write_dataset
 
 FIT = ("--hidden", 3, "--epochs", 2, "--patience", 0)
@@ -40,7 +41,7 @@ def gpuae(*arguments):
 
 def test_a_model_is_the_same_from_the_file_and_from_what_it_was_converted_to(data, rows):
     gpuae("convert", data, "own.h5")
-    np.testing.assert_array_equal(open_dataset(Path("own.h5")).x, rows)
+    np.testing.assert_array_equal(open_dataset(InputFile(Path("own.h5"))).x, rows)
     codes = []
     for source in (data, "own.h5"):
         gpuae("fit", source, "-o", "model.h5", *FIT, "--force")
@@ -69,7 +70,7 @@ def test_what_is_read_block_by_block_is_written_the_same(data, rows):
     write_dataset(Path("whole.h5"), open_data(data), force=False)
     write_dataset(Path("blocks.h5"), open_data(data, memory=8), force=False)
     assert Path("whole.h5").read_bytes() == Path("blocks.h5").read_bytes()
-    np.testing.assert_array_equal(open_dataset(Path("blocks.h5")).x, rows)
+    np.testing.assert_array_equal(open_dataset(InputFile(Path("blocks.h5"))).x, rows)
 
 
 def test_a_model_knows_the_names_of_its_genes(tmp_path, monkeypatch, rows, write_h5ad, capsys):

@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 
 from gpuae.errors import InputError
-from gpuae.importers import open_data
+from gpuae.importers import LabelsFile, open_data
 from gpuae.storage.rows.lazy_rows import LazyRows
 
 
@@ -49,7 +49,7 @@ def test_labels_are_not_in_it(path, csr, counts, tmp_path):
     sparse.save_npz(path, csr)
     np.save(tmp_path / "rows.npy", counts)
     with pytest.raises(InputError, match="labels are not read from sparse npz"):
-        open_data(str(tmp_path / "rows.npy"), path)
+        open_data(str(tmp_path / "rows.npy"), LabelsFile(path))
 
 
 @pytest.mark.parametrize("compressed", [True, False])

@@ -15,6 +15,7 @@ from gpuae.importers import table
 from gpuae.importers.narrow import survive_as_written
 from gpuae.importers.options import ReadOptions
 from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import InputFile
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_any_table_of_numbers_survives(tmp_path_factory, values, delimiter, end)
     lines = [names, *([repr(float(cell)) for cell in row] for row in values)]
     path = tmp_path_factory.mktemp("table") / "a.csv"
     path.write_bytes("".join(delimiter.join(line) + end for line in lines).encode())
-    dataset = table.load(path)
+    dataset = table.load(InputFile(path))
     np.testing.assert_array_equal(dataset.x, values)
     assert dataset.feature_names == tuple(names)
     assert dataset.y is None
@@ -64,7 +65,7 @@ def test_any_table_of_numbers_survives(tmp_path_factory, values, delimiter, end)
     ],
 )
 def test_numbers_keep_their_value_and_take_as_little_room_as_that_allows(written, cells, dtype):
-    dataset = table.load(written("a\n" + "\n".join(cells)))
+    dataset = table.load(InputFile(written("a\n" + "\n".join(cells))))
     assert dataset.x.dtype == dtype
     read = int if dtype.endswith("int64") else float
     assert [value for (value,) in dataset.x.tolist()] == list(map(read, cells))
@@ -95,7 +96,7 @@ def test_what_is_narrowed_is_what_was_written(value, digits):
 def test_integers_that_would_be_rounded_are_refused(written, other):
     path = written(f"a,b\n1,2\n9007199254740993,{other}\n")
     with pytest.raises(InputError, match="line 3, column 'a': '9007199254740993' is an integer"):
-        table.load(path, ReadOptions(missing=True))
+        table.load(InputFile(path), ReadOptions(missing=True))
 
 
 @pytest.mark.parametrize("name", ["label", "Labels", "TARGET", "y", "class"])
@@ -117,7 +118,7 @@ def test_integers_that_would_be_rounded_are_refused(written, other):
     ],
 )
 def test_a_column_with_a_label_name_is_y_and_this_is_told(written, name, cells, kind, labels):
-    dataset = table.load(written(f"a,{name},b\n1,{cells[0]},2\n3,{cells[1]},4\n"))
+    dataset = table.load(InputFile(written(f"a,{name},b\n1,{cells[0]},2\n3,{cells[1]},4\n")))
     assert dataset.y.dtype.kind == kind
     assert dataset.y.tolist() == labels
     assert dataset.x.tolist() == [[1, 2], [3, 4]]
@@ -130,14 +131,14 @@ def test_a_column_with_a_label_name_is_y_and_this_is_told(written, name, cells, 
     ("ids", "expected"), [((0, 1), [0, 1]), ((7, 8), [7, 8]), (("a 1", "b"), ["a 1", "b"])]
 )
 def test_an_unnamed_first_column_that_counts_or_names_rows_is_row_id(written, name, ids, expected):
-    dataset = table.load(written(f"{name},a\n{ids[0]},1.5\n{ids[1]},2.5\n"))
+    dataset = table.load(InputFile(written(f"{name},a\n{ids[0]},1.5\n{ids[1]},2.5\n")))
     assert dataset.row_id.tolist() == expected
     assert dataset.x.tolist() == [[1.5], [2.5]]
     assert dataset.notes == ("the unnamed first column is taken as row_id",)
 
 
 def test_an_unnamed_first_column_of_other_numbers_is_a_feature(written):
-    dataset = table.load(written(",a\n3.00,1\n9.00,2\n"))
+    dataset = table.load(InputFile(written(",a\n3.00,1\n9.00,2\n")))
     assert dataset.row_id is None
     assert dataset.feature_names == ("column 1", "a")
     assert dataset.x.tolist() == [[3, 1], [9, 2]]
@@ -145,13 +146,13 @@ def test_an_unnamed_first_column_of_other_numbers_is_a_feature(written):
 
 def test_quotes_byte_order_mark_blank_lines_and_blanks_are_understood(written):
     text = '\ufeff\n"name, with comma", b \n"1", 2\n\n 3,"4"\n'
-    dataset = table.load(written(text))
+    dataset = table.load(InputFile(written(text)))
     assert dataset.feature_names == ("name, with comma", "b")
     assert dataset.x.tolist() == [[1, 2], [3, 4]]
 
 
 def test_a_label_with_a_line_break_does_not_shift_the_rows(written):
-    dataset = table.load(written('a,label,b\n1,"two\nlines",2\n3,one,4\n'))
+    dataset = table.load(InputFile(written('a,label,b\n1,"two\nlines",2\n3,one,4\n')))
     assert dataset.y.tolist() == ["two\nlines", "one"]
     assert dataset.x.tolist() == [[1, 2], [3, 4]]
 
@@ -179,18 +180,18 @@ def test_a_label_with_a_line_break_does_not_shift_the_rows(written):
 def test_a_bad_table_is_refused_with_the_place(written, text, message):
     path = written(text)
     with pytest.raises(InputError, match=message) as caught:
-        table.load(path)
+        table.load(InputFile(path))
     assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_text_in_another_encoding_is_refused(written):
     with pytest.raises(InputError, match="is not UTF-8 text"):
-        table.load(written("größe,b\n1,2\n", encoding="latin-1"))
+        table.load(InputFile(written("größe,b\n1,2\n", encoding="latin-1")))
 
 
 def test_a_cell_that_never_ends_is_refused(written):
     with pytest.raises(InputError, match="cannot be split into cells"):
-        table.load(written('a,b\n1,"' + "2" * 200_000))
+        table.load(InputFile(written('a,b\n1,"' + "2" * 200_000)))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_a_cell_that_never_ends_is_refused(written):
     ],
 )
 def test_labels_are_the_only_column_or_the_one_with_that_name(written, text, labels):
-    assert table.load_labels(written(text), 2).tolist() == labels
+    assert table.load_labels(InputFile(written(text)), 2).tolist() == labels
 
 
 @pytest.mark.parametrize(
@@ -213,19 +214,19 @@ def test_labels_need_no_header_where_their_number_tells_that_there_is_none(writt
     path = written(text)
     if labels is None:
         with pytest.raises(InputError, match="has 2 columns"):
-            table.load_labels(path, 2)
+            table.load_labels(InputFile(path), 2)
     else:
-        assert table.load_labels(path, 2).tolist() == labels
+        assert table.load_labels(InputFile(path), 2).tolist() == labels
 
 
 def test_labels_are_not_guessed_among_several_columns(written):
     with pytest.raises(InputError, match="has 2 columns; name the one of labels `label`"):
-        table.load_labels(written("a,b\n1,2\n"), 1)
+        table.load_labels(InputFile(written("a,b\n1,2\n")), 1)
 
 
 def test_real_spectra_are_read_within_a_second(shared_data):
     start = time.process_time()
-    dataset = table.load(shared_data / "spectra" / "milk.csv")
+    dataset = table.load(InputFile(shared_data / "spectra" / "milk.csv"))
     assert time.process_time() - start < 1
     assert dataset.x.shape == (450, 601)
     assert dataset.x[0, 0] == 2.39752603
@@ -240,7 +241,7 @@ CHOOSABLE = "sample,a,b,y,comment\ns1,1,2,3,good\ns2,4,5,6,bad\n"
 
 
 def loaded(written, text=CHOOSABLE, **options):
-    return table.load(written(text), ReadOptions(**options))
+    return table.load(InputFile(written(text)), ReadOptions(**options))
 
 
 def test_columns_are_chosen_in_the_order_given_and_the_rest_is_not_read(written):
@@ -419,18 +420,18 @@ ROWS = [[1, 2.5], [-3, 4.5e1]]
     ],
 )
 def test_pipes_blanks_and_comments_are_understood(written, text):
-    dataset = table.load(written(text))
+    dataset = table.load(InputFile(written(text)))
     assert dataset.feature_names == ("a", "b")
     assert dataset.x.tolist() == ROWS
 
 
 def test_lines_are_counted_with_comments(written):
     with pytest.raises(InputError, match="line 5, column 'b': 'x' is not a number"):
-        table.load(written("# one\n# two\na b\n1 2\n3 x\n"))
+        table.load(InputFile(written("# one\n# two\na b\n1 2\n3 x\n")))
 
 
 def test_names_may_hold_blanks(written):
-    dataset = table.load(written("body mass\n3\n4\n"))
+    dataset = table.load(InputFile(written("body mass\n3\n4\n")))
     assert dataset.feature_names == ("body mass",)
 
 
@@ -449,19 +450,22 @@ def test_decimal_commas_are_read_where_that_is_said(written):
 def test_packed_tables_are_read_but_no_more_than_they_may_hold(written, pack, monkeypatch):
     path = written("")
     path.write_bytes(pack(b"a,b\n1,2.5\n-3,4.5e1\n"))
-    assert table.load(path).x.tolist() == ROWS
+    assert table.load(InputFile(path)).x.tolist() == ROWS
     path.write_bytes(pack(b"a,b\n" + b"1,2\n" * 100_000))
     monkeypatch.setattr(limits, "CAREFUL", replace(limits.CAREFUL, inflation=2, free_bytes=1000))
     monkeypatch.setattr(limits, "_stack", [limits.CAREFUL])
     with pytest.raises(InputError, match="unpacks to over 2 times its size; give --trust-size"):
-        table.load(path)
+        table.load(InputFile(path))
     path.write_bytes(pack(b"a,b\n1,2\n")[:-3])
     with pytest.raises(InputError, match="cannot be read"):
-        table.load(path)
+        table.load(InputFile(path))
 
 
 def test_the_wide_text_of_spreadsheets_is_read(written):
-    assert table.load(written("a\tb\n1\t2.5\n-3\t4.5e1\n", encoding="utf-16")).x.tolist() == ROWS
+    assert (
+        table.load(InputFile(written("a\tb\n1\t2.5\n-3\t4.5e1\n", encoding="utf-16"))).x.tolist()
+        == ROWS
+    )
 
 
 @pytest.mark.parametrize("name", ["id", "sample_id", "t"])
@@ -478,7 +482,7 @@ def test_a_feature_that_may_identify_rows_is_told(written, name):
 def test_a_header_of_many_names_is_read(written):
     names = [f"gene {number:07}" for number in range(14_000)]
     path = written(",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n")
-    assert table.load(path).feature_names == tuple(names)
+    assert table.load(InputFile(path)).feature_names == tuple(names)
 
 
 def test_a_table_that_does_not_fit_into_memory_is_refused_before_it_is_read(written, monkeypatch):
@@ -486,16 +490,16 @@ def test_a_table_that_does_not_fit_into_memory_is_refused_before_it_is_read(writ
     monkeypatch.setattr("gpuae.storage.files.limits.physical_memory", lambda: 2000)
     monkeypatch.setattr(type(path), "read_bytes", lambda *_, **__: pytest.fail("was read"))
     with pytest.raises(InputError, match=r"memory; convert it in parts .* npy or HDF5"):
-        table.load(path)
+        table.load(InputFile(path))
 
 
 def test_one_long_label_does_not_make_all_of_them_long(written):
     path = written("a,label\n1," + "b" * 100_000 + "\n" + "1,b\n" * 4000)
     with pytest.raises(InputError, match="holds over 1024 MiB of text; shorten it"):
-        table.load(path)
+        table.load(InputFile(path))
 
 
 def test_a_message_shows_little_of_a_long_cell(written):
     with pytest.raises(InputError, match="line 2, column 'b'") as caught:
-        table.load(written("a,b\n1," + "x" * 100_000))
+        table.load(InputFile(written("a,b\n1," + "x" * 100_000)))
     assert len(str(caught.value)) < 400

@@ -14,6 +14,7 @@ from gpuae.errors import InputError
 from gpuae.pictures.reconstructions import reconstructions
 from gpuae.pictures.sample import Sample
 from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 SETTINGS = {"hidden": 2, "depth": 1, "epochs": 3, "validation": 0}
 NOISY = {"noise": "masking", "noise_level": 0.5, "seed": 3}
@@ -30,7 +31,7 @@ def model_of(x, shape=None, names=None, **settings):
 
 
 def sample_of(x, most=10, **beside):
-    return Sample.of(Dataset(x, "X", **beside), most)
+    return Sample.of(Dataset(x, "X", RowMetadata(**beside)), most)
 
 
 def made_of(model, x):

@@ -9,12 +9,16 @@ import pytest
 from gpuae.pictures.mosaic import mosaic
 from gpuae.pictures.picture import Axes, Level, Lines, Picture, Series, Tiles, as_json
 from gpuae.pictures.sample import Sample
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 
 def data(rows=20, **beside):
-    return Dataset(np.arange(3 * rows, dtype=np.float32).reshape(rows, 3), "X", **beside)
+    return Dataset(
+        np.arange(3 * rows, dtype=np.float32).reshape(rows, 3), "X", RowMetadata(**beside)
+    )
 
 
 def test_few_rows_are_all_shown():
@@ -51,7 +55,7 @@ def test_rows_are_drawn_from_files_that_are_read_by_blocks(tmp_path, storage):
     x = data(900).x
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("x", data=x, **storage)
-    stored = open_dataset(tmp_path / "x.h5", "/x", memory=1)
+    stored = open_dataset(InputFile(tmp_path / "x.h5"), "/x", memory=1)
     sample = Sample.of(stored, 40)
     np.testing.assert_array_equal(sample.x, x[sample.numbers])
 

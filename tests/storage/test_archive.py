@@ -9,8 +9,9 @@ import pytest
 
 from gpuae.compression.files import Compressed
 from gpuae.encoding import classify, encode, into, reconstruct, score
-from gpuae.importers import labels
+from gpuae.importers import LabelsFile
 from gpuae.model.model import Model
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.provenance.summary import summarise
 
@@ -40,7 +41,7 @@ def test_there_are_files_of_every_kind_and_all_are_small():
 
 def test_a_data_set(archive):
     expected = values_beside(archive)["data"]
-    dataset = open_dataset(archive / "dataset.h5")
+    dataset = open_dataset(InputFile(archive / "dataset.h5"))
     np.testing.assert_array_equal(dataset.x, np.array(expected["x"], np.float32), strict=True)
     assert dataset.y.tolist() == expected["y"]
     assert dataset.row_id.tolist() == expected["row_id"]
@@ -66,7 +67,7 @@ def test_a_model_computes_what_it_computed(path):
 
 def test_features(archive):
     expected = values_beside(archive)
-    features = open_dataset(archive / "features.h5")
+    features = open_dataset(InputFile(archive / "features.h5"))
     np.testing.assert_array_equal(
         features.x, np.array(expected["model-plain"]["code"], np.float32), strict=True
     )
@@ -93,7 +94,7 @@ def test_a_classifier_and_what_it_predicts(archive):
 
 
 def test_scores(archive):
-    found = labels.load(f"{archive}/scores.h5::/scores/error", 0)
+    found = LabelsFile(f"{archive}/scores.h5::/scores/error").load(0)
     np.testing.assert_array_equal(found, values_beside(archive)["model-plain"]["error"])
     assert summarise(archive / "scores.h5").kind == "scores"
 
@@ -101,7 +102,7 @@ def test_scores(archive):
 def test_compressed_rows(archive):
     """Nothing but the file is needed: its decoder was a tied one."""
     expected = np.array(json.loads((archive / "compressed.json").read_text()))
-    compressed = Compressed(archive / "compressed.h5")
+    compressed = Compressed(InputFile(archive / "compressed.h5"))
     again = np.empty(compressed.shape)
     compressed.rows(into(again), device="numpy")
     np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-5)

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
 from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import chunks
 from gpuae.storage.hdf5.chunk_filters import fletcher32
 from gpuae.storage.kinds.dataset_file import open_dataset
@@ -54,7 +55,7 @@ def test_any_box_of_any_chunked_dataset(tmp_path_factory, given_, packed, shuffl
 def test_chunks_that_were_never_written_are_zeros(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("x", (4, 6), "f4", chunks=(2, 3), **GZIP)[:2, :3] = 1
-    x = open_dataset(tmp_path / "a.h5", "x").x
+    x = open_dataset(InputFile(tmp_path / "a.h5"), "x").x
     assert (x[:2, :3] == 1).all()
     assert (x[2:] == 0).all()
 
@@ -65,9 +66,9 @@ def test_a_value_of_its_own_for_what_was_never_written_is_not_looked_up(tmp_path
         for name, rows in (("holes", 2), ("whole", 4)):
             own = file.create_dataset(name, (4, 6), "f4", chunks=(2, 3), fillvalue=7, **packed)
             own[:rows] = 1
-    assert (open_dataset(tmp_path / "a.h5", "whole").x[:] == 1).all()
+    assert (open_dataset(InputFile(tmp_path / "a.h5"), "whole").x[:] == 1).all()
     with pytest.raises(InputError, match="never written, and a value of its own"):
-        open_dataset(tmp_path / "a.h5", "holes")
+        open_dataset(InputFile(tmp_path / "a.h5"), "holes")
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000, 4_000_001])
@@ -104,11 +105,11 @@ def test_a_chunk_that_misleads_is_refused(tmp_path, what, options, content, skip
         file.create_dataset("x", (32, 32), "f4", chunks=(32, 32), **options)
         file["x"].id.write_direct_chunk((0, 0), content, skipped)
     with pytest.raises(InputError, match=r"a\.h5::/x: .* chunk|damaged"):
-        open_dataset(path, "x")
+        open_dataset(InputFile(path), "x")
     with limits.trust_size(), pytest.raises(InputError):
-        open_dataset(path, "x")
+        open_dataset(InputFile(path), "x")
     with pytest.raises(InputError, match=r"a\.h5::/x: "):
-        open_dataset(path, "x", memory=1).x[0:32]
+        open_dataset(InputFile(path), "x", memory=1).x[0:32]
 
 
 def test_a_chunk_of_text_that_misleads_is_refused(tmp_path):
@@ -119,7 +120,7 @@ def test_a_chunk_of_text_that_misleads_is_refused(tmp_path):
         file.create_dataset("data/row_id", (512,), "S8", chunks=(512,), **GZIP)
         file["data/row_id"].id.write_direct_chunk((0,), zlib.compress(b"short"))
     with pytest.raises(InputError, match=r"row_id.* unpacks to 5 bytes and declares 4096"):
-        open_dataset(path)
+        open_dataset(InputFile(path))
 
 
 def test_an_empty_chunk_under_a_checksum_is_refused(tmp_path):
@@ -133,7 +134,7 @@ def test_an_empty_chunk_under_a_checksum_is_refused(tmp_path):
     assert content.count(key) == 1
     path.write_bytes(content.replace(key, bytes(4) + key[4:]))
     with pytest.raises(InputError, match="size is not what its filters make"):
-        open_dataset(path, "x")
+        open_dataset(InputFile(path), "x")
 
 
 def test_lzf_into_a_small_buffer_is_refused(tmp_path):
@@ -146,7 +147,7 @@ def test_lzf_into_a_small_buffer_is_refused(tmp_path):
     assert content.count(numbers) == 1
     path.write_bytes(content.replace(numbers, numbers[:8] + b"\1\0\0\0"))
     with pytest.raises(InputError, match="lzf in an unusual way"):
-        open_dataset(path, "x")
+        open_dataset(InputFile(path), "x")
 
 
 @pytest.mark.parametrize("order", [("gzip", "gzip"), ("gzip", "shuffle"), ("gzip", "lzf")])
@@ -165,4 +166,4 @@ def test_filters_in_an_order_that_nobody_writes_are_refused(tmp_path, order):
         dataset = h5py.h5d.create(file.id, b"x", h5py.h5t.NATIVE_FLOAT, space, creation)
         h5py.Dataset(dataset)[...] = 1
     with pytest.raises(InputError, match=r"repack it with gzip"):
-        open_dataset(tmp_path / "a.h5", "x")
+        open_dataset(InputFile(tmp_path / "a.h5"), "x")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.features import scores_output
 from gpuae.storage.kinds.model_file import write_model
 from gpuae.storage.provenance import lineage
@@ -109,12 +110,12 @@ def scored(tmp_path, name, model_of, *, seed=0, seconds=0.0, provenant=True):
     rows.write_text("a\n1\n")
     attributes = {"seed": seed}
     if provenant:
-        data = lineage.source_file("data", rows, str(rows))
+        data = lineage.source_file("data", InputFile(rows), str(rows))
         attributes |= lineage.attributes("fit", [data])
     history = {"epoch": np.arange(2), "seconds": np.full(2, seconds)}
     model = folder / "m.h5"
     write_model(model, model_of(history=history, attributes=attributes), force=False)
-    made = lineage.attributes("score", [lineage.source_file("model", model, str(model))])
+    made = lineage.attributes("score", [lineage.source_file("model", InputFile(model), str(model))])
     with scores_output(folder / "s.h5", 2, force=False, attributes=made) as out:
         out.write(0, np.ones(2))
     return folder / "s.h5"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError, OutputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset, write_dataset
 from gpuae.storage.rows import row_blocks, row_types
 from gpuae.storage.rows.dataset import Dataset
@@ -38,7 +39,7 @@ def assert_same(one, other):
 def test_a_data_set_comes_back_with_all_that_is_known_of_it(tmp_path, full_dataset):
     path = tmp_path / "a.h5"
     write_dataset(path, full_dataset, force=False)
-    opened = open_dataset(path)
+    opened = open_dataset(InputFile(path))
     assert_same(opened, full_dataset)
     assert opened.source == str(path)
     assert opened.source_path == path
@@ -50,12 +51,12 @@ def test_every_type_of_rows_and_labels_survives(tmp_path_factory, dtype, y, data
     x = data.draw(hnp.arrays(dtype, st.tuples(st.just(3), st.integers(1, 5))))
     path = tmp_path_factory.mktemp("data") / "a.h5"
     write_dataset(path, Dataset(x, "x", metadata=RowMetadata(y=y)), force=False)
-    assert_same(open_dataset(path), Dataset(x, "x", metadata=RowMetadata(y=y)))
+    assert_same(open_dataset(InputFile(path)), Dataset(x, "x", metadata=RowMetadata(y=y)))
 
 
 def test_rows_are_mapped_and_cannot_be_changed(tmp_path, full_dataset):
     write_dataset(tmp_path / "a.h5", full_dataset, force=False)
-    x = open_dataset(tmp_path / "a.h5").x
+    x = open_dataset(InputFile(tmp_path / "a.h5")).x
     assert isinstance(x, np.memmap)
     assert x.flags.aligned
     with pytest.raises(ValueError, match="read-only"):
@@ -65,7 +66,7 @@ def test_rows_are_mapped_and_cannot_be_changed(tmp_path, full_dataset):
 def test_rows_are_written_a_block_at_a_time(tmp_path, full_dataset, monkeypatch):
     monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 50)
     write_dataset(tmp_path / "a.h5", full_dataset, force=False)
-    assert_same(open_dataset(tmp_path / "a.h5"), full_dataset)
+    assert_same(open_dataset(InputFile(tmp_path / "a.h5")), full_dataset)
 
 
 def test_the_layout_is_the_one_of_the_specification(tmp_path, full_dataset):
@@ -108,7 +109,7 @@ def test_anyones_numbers_are_read_in_their_stored_type(tmp_path, given, stored, 
     rows = np.array([[0, 1], [1, 1], [1, 0]]).astype(given)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("deep/er/x", data=rows, **options)
-    opened = open_dataset(tmp_path / "a.h5", "deep/er/x")
+    opened = open_dataset(InputFile(tmp_path / "a.h5"), "deep/er/x")
     assert opened.x.dtype == np.dtype(stored)
     np.testing.assert_array_equal(opened.x, rows)
     assert opened.source == f"{tmp_path}/a.h5::/deep/er/x"
@@ -123,14 +124,16 @@ def test_integers_of_an_odd_width_are_converted_and_not_mapped(tmp_path):
         space = h5py.h5s.create_simple((2, 2))
         created = h5py.Dataset(h5py.h5d.create(file.id, b"x", kind, space))
         created[...] = [[1, -2], [3, 4]]
-    np.testing.assert_array_equal(open_dataset(tmp_path / "a.h5", "x").x, [[1, -2], [3, 4]])
+    np.testing.assert_array_equal(
+        open_dataset(InputFile(tmp_path / "a.h5"), "x").x, [[1, -2], [3, 4]]
+    )
 
 
 def test_a_user_block_before_the_file_does_not_shift_the_rows(tmp_path):
     rows = np.arange(20.0).reshape(4, 5)
     with h5py.File(tmp_path / "a.h5", "w", userblock_size=2048) as file:
         file["x"] = rows
-    opened = open_dataset(tmp_path / "a.h5", "x")
+    opened = open_dataset(InputFile(tmp_path / "a.h5"), "x")
     assert isinstance(opened.x, np.memmap)
     np.testing.assert_array_equal(opened.x, rows)
 
@@ -143,7 +146,7 @@ def test_more_dimensions_are_rows_of_the_flattened_rest(tmp_path, shape, image_s
     values = np.arange(np.prod(shape)).reshape(shape)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = values
-    opened = open_dataset(tmp_path / "a.h5", "x")
+    opened = open_dataset(InputFile(tmp_path / "a.h5"), "x")
     np.testing.assert_array_equal(opened.x, values.reshape(5, -1))
     assert opened.image_shape == image_shape
 
@@ -155,7 +158,7 @@ def test_a_later_minor_version_is_read_and_names_it_added_are_ignored(tmp_path, 
         file.attrs["mood"] = np.array([[1.0]])
         file["data/weights"] = np.ones(7)
         file["extra/thing"] = 1
-    assert_same(open_dataset(tmp_path / "a.h5"), full_dataset)
+    assert_same(open_dataset(InputFile(tmp_path / "a.h5")), full_dataset)
 
 
 @pytest.mark.parametrize("version", ["2.0", "10.0", "0.9", "1", "new", "", "1.0.0", "-1.0"])
@@ -164,7 +167,7 @@ def test_another_major_version_is_refused(tmp_path, full_dataset, edit, version)
     with edit(tmp_path / "a.h5") as file:
         file.attrs["format_version"] = version
     with pytest.raises(InputError, match=r"a\.h5: has (the )?format.version"):
-        open_dataset(tmp_path / "a.h5")
+        open_dataset(InputFile(tmp_path / "a.h5"))
 
 
 def test_a_file_that_is_no_data_set_is_answered_with_what_is_in_it(tmp_path, full_dataset, edit):
@@ -174,11 +177,11 @@ def test_a_file_that_is_no_data_set_is_answered_with_what_is_in_it(tmp_path, ful
     with pytest.raises(
         InputError, match=r"is a gpuae scores file.*a\.h5::/data/x \(7, 6\) float32"
     ):
-        open_dataset(tmp_path / "a.h5")
+        open_dataset(InputFile(tmp_path / "a.h5"))
     with edit(tmp_path / "a.h5") as file:
         del file.attrs["format"]
     with pytest.raises(InputError, match=r"is not a gpuae data set.*a\.h5::/data/x"):
-        open_dataset(tmp_path / "a.h5")
+        open_dataset(InputFile(tmp_path / "a.h5"))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +201,7 @@ def test_what_does_not_fit_the_rows_is_refused(tmp_path, full_dataset, edit, nam
         del file[f"data/{name}"]
         file[f"data/{name}"] = value
     with pytest.raises(InputError, match=message):
-        open_dataset(tmp_path / "a.h5")
+        open_dataset(InputFile(tmp_path / "a.h5"))
 
 
 @pytest.mark.parametrize("value", [(2, 2), (0, 6), (-2, -3), (2.0, 3.0), "6", 6])
@@ -207,8 +210,8 @@ def test_an_image_shape_that_does_not_fit_is_refused(tmp_path, full_dataset, edi
     with edit(tmp_path / "a.h5") as file:
         file["data/x"].attrs["image_shape"] = value
     with pytest.raises(InputError, match="image_shape"):
-        open_dataset(tmp_path / "a.h5")
-    assert open_dataset(tmp_path / "a.h5", "data/x").image_shape is None
+        open_dataset(InputFile(tmp_path / "a.h5"))
+    assert open_dataset(InputFile(tmp_path / "a.h5"), "data/x").image_shape is None
 
 
 def test_labels_as_strings_of_variable_length_are_read_too(tmp_path, full_dataset, edit):
@@ -216,7 +219,15 @@ def test_labels_as_strings_of_variable_length_are_read_too(tmp_path, full_datase
     with edit(tmp_path / "a.h5") as file:
         del file["data/y"]
         file["data/y"] = ["a", "bc", "ü", "", "e", "f", "g"]
-    assert open_dataset(tmp_path / "a.h5").y.tolist() == ["a", "bc", "ü", "", "e", "f", "g"]
+    assert open_dataset(InputFile(tmp_path / "a.h5")).y.tolist() == [
+        "a",
+        "bc",
+        "ü",
+        "",
+        "e",
+        "f",
+        "g",
+    ]
 
 
 def test_a_file_cut_at_any_byte_is_an_input_error(tmp_path, full_dataset):
@@ -227,7 +238,7 @@ def test_a_file_cut_at_any_byte_is_an_input_error(tmp_path, full_dataset):
         cut.write_bytes(content[:size])
         for inner in (None, "/data/x"):
             with pytest.raises(InputError, match=r"cut\.h5"):
-                open_dataset(cut, inner)
+                open_dataset(InputFile(cut), inner)
 
 
 def test_a_file_with_any_byte_changed_is_read_or_refused(tmp_path, full_dataset):
@@ -240,7 +251,7 @@ def test_a_file_with_any_byte_changed_is_read_or_refused(tmp_path, full_dataset)
         changed[random.integers(5000)] = random.integers(256)
         (tmp_path / "b.h5").write_bytes(changed)
         try:
-            opened = open_dataset(tmp_path / "b.h5")
+            opened = open_dataset(InputFile(tmp_path / "b.h5"))
         except InputError:
             outcomes.add("refused")
         else:
@@ -292,6 +303,6 @@ def test_what_does_not_fit_the_rows_is_not_read(tmp_path, full_dataset, edit, na
         file.create_dataset(f"data/{name}", data=np.ones(5_000_000, "S4"), **options)
     tracemalloc.start()
     with pytest.raises(InputError, match="one value for each of the"):
-        open_dataset(tmp_path / "a.h5")
+        open_dataset(InputFile(tmp_path / "a.h5"))
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.kinds.features import dataset_output, features_output, layer_of, scores_output
 
@@ -31,7 +32,7 @@ def test_features_have_the_layout_of_the_specification(features_path):
 
 
 def test_features_are_rows_with_their_labels(features_path):
-    codes = open_dataset(features_path)
+    codes = open_dataset(InputFile(features_path))
     np.testing.assert_array_equal(codes.x, [[0, 1], [2, 3], [4, 5]])
     assert codes.y.tolist() == ["a", "b", "c"]
     assert codes.row_id.tolist() == [5, 6, 8]
@@ -57,7 +58,7 @@ def test_rows_made_by_a_model_are_a_data_set_again(tmp_path, dtype):
     settings = {"force": False, "attributes": ATTRIBUTES, **described}
     with dataset_output(path, (3, 4), dtype, **settings) as out:
         out.write(0, np.full((3, 4), 1 / 3))
-    opened = open_dataset(path)
+    opened = open_dataset(InputFile(path))
     np.testing.assert_array_equal(opened.x, np.full((3, 4), 1 / 3, dtype), strict=True)
     assert opened.feature_names == names
     assert opened.image_shape == (2, 2)
@@ -100,7 +101,7 @@ def test_any_features_come_back(tmp_path_factory, codes, data):
     path = tmp_path_factory.mktemp("features") / "a.h5"
     with features_output(path, codes.shape, force=False, attributes={}, **beside) as out:
         out.write(0, codes)
-    opened = open_dataset(path)
+    opened = open_dataset(InputFile(path))
     np.testing.assert_array_equal(opened.x, codes, strict=True)
     with h5py.File(path) as file:
         assert_beside(file["features"], beside)

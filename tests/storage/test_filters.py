@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import filters
 from gpuae.storage.kinds.dataset_file import open_dataset
 
@@ -25,13 +26,13 @@ def zstd(plugin, tmp_path):
 
 
 def test_filters_of_hdf5plugin_are_read_where_it_is_installed(zstd):
-    np.testing.assert_array_equal(open_dataset(zstd, "x").x, ROWS)
+    np.testing.assert_array_equal(open_dataset(InputFile(zstd), "x").x, ROWS)
 
 
 def test_the_package_is_named_where_it_is_missing(zstd, monkeypatch):
     monkeypatch.setitem(sys.modules, "hdf5plugin", None)
     with pytest.raises(InputError, match=r"uses the filter zstd, .* pip install hdf5plugin"):
-        open_dataset(zstd, "x")
+        open_dataset(InputFile(zstd), "x")
 
 
 def test_its_filters_are_known_by_their_numbers(plugin):
@@ -43,7 +44,7 @@ def test_it_is_not_loaded_for_anything_else(run_python, tmp_path):
         file.create_dataset("x", data=ROWS, compression="gzip")
     run_python(
         "import sys\nfrom pathlib import Path\n"
-        "from gpuae.storage.kinds.dataset_file import open_dataset\n"
-        f"open_dataset(Path({str(tmp_path)!r}, 'a.h5'), 'x')\n"
+        "from gpuae.importers import open_data\n"
+        f"open_data({str(tmp_path)!r} + '/a.h5::x')\n"
         "assert 'hdf5plugin' not in sys.modules"
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.storage.files.input_file import check_readable, sha256
+from gpuae.storage.files.input_file import InputFile, check_readable, sha256
 from gpuae.storage.hdf5 import guard, reading
 from gpuae.storage.kinds.dataset_file import open_dataset
 
@@ -35,7 +35,7 @@ def build(tmp_path):
 
 def refused(path, inner="x", match=""):
     with pytest.raises(InputError, match=match) as caught:
-        open_dataset(path, inner)
+        open_dataset(InputFile(path), inner)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -54,7 +54,7 @@ def test_soft_links_are_not_followed_at_any_component(build):
 
     path = build(fill)
     refused(path, "alias/x", match="::/alias: is a soft or external link")
-    assert open_dataset(path, "real/x").x.shape == (2, 2)
+    assert open_dataset(InputFile(path), "real/x").x.shape == (2, 2)
 
 
 def test_a_second_hard_link_is_as_good_as_the_first(build):
@@ -62,7 +62,7 @@ def test_a_second_hard_link_is_as_good_as_the_first(build):
         file["a"] = np.ones((2, 3))
         file["b"] = file["a"]
 
-    assert open_dataset(build(fill), "b").x.shape == (2, 3)
+    assert open_dataset(InputFile(build(fill)), "b").x.shape == (2, 3)
 
 
 def test_external_storage_is_not_read(build, victim):
@@ -101,7 +101,7 @@ def test_highly_compressible_data_of_ordinary_size_are_read(build):
     def fill(file):
         file.create_dataset("x", data=np.zeros((2000, 1000), "u1"), compression="gzip")
 
-    assert not open_dataset(build(fill), "x").x.any()
+    assert not open_dataset(InputFile(build(fill)), "x").x.any()
 
 
 def test_huge_chunks_are_refused(build):
@@ -133,7 +133,7 @@ def test_the_usual_filters_are_read(build, options):
     rows = np.arange(12.0).reshape(4, 3)
 
     path = build(lambda file: file.create_dataset("x", data=rows, **options))
-    np.testing.assert_array_equal(open_dataset(path, "x").x, rows)
+    np.testing.assert_array_equal(open_dataset(InputFile(path), "x").x, rows)
 
 
 def test_more_than_the_memory_of_the_machine_is_not_read_into_it(build, monkeypatch):
@@ -169,7 +169,7 @@ def test_a_wrong_path_is_answered_with_the_paths_that_there_are(build, inner):
         file["cycle/back"] = file["/"]
 
     with pytest.raises(InputError, match=r"::/data/x \(5, 3\) float32$"):
-        open_dataset(build(fill), inner)
+        open_dataset(InputFile(build(fill)), inner)
 
 
 def test_names_that_are_not_utf8_are_left_out_of_the_list(build):
@@ -179,7 +179,7 @@ def test_names_that_are_not_utf8_are_left_out_of_the_list(build):
         file.attrs[b"\xff\xfe"] = 1
 
     with pytest.raises(InputError, match=r"::/x \(2, 2\) float64$"):
-        open_dataset(build(fill))
+        open_dataset(InputFile(build(fill)))
 
 
 def test_a_long_list_of_paths_is_cut(build):
@@ -188,7 +188,7 @@ def test_a_long_list_of_paths_is_cut(build):
             file[f"{index:02}"] = np.ones((2, 2))
 
     with pytest.raises(InputError, match=r"::/19 \(2, 2\) float64, and more$"):
-        open_dataset(build(fill))
+        open_dataset(InputFile(build(fill)))
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_file_that_another_program_is_writing_is_refused(tmp_path):
         time.sleep(0.01)
     refused(path, match="another program is writing to it")
     writer.communicate(b"done\n")
-    assert open_dataset(path, "x").x.shape == (1, 1)
+    assert open_dataset(InputFile(path), "x").x.shape == (1, 1)
 
 
 def test_a_damaged_heap_of_strings_that_hdf5_would_read_for_ever_is_refused(build):

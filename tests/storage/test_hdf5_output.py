@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuae.errors import InputError, OutputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.locked_file import hidden_name
 from gpuae.storage.files.output_file import check_distinct, check_output, partial_name
 from gpuae.storage.kinds.dataset_file import open_dataset
@@ -372,4 +373,4 @@ def test_a_partial_file_is_no_data(interrupted):
     path, _ = interrupted
     for inner in (None, "/data/x"):
         with pytest.raises(InputError, match="is not complete"):
-            open_dataset(partial_name(path), inner)
+            open_dataset(InputFile(partial_name(path)), inner)

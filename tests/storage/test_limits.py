@@ -6,6 +6,7 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset
 
 
@@ -44,18 +45,18 @@ def long_text(path):
 def test_a_limit_holds_until_it_is_lifted(tmp_path, small_limits, fill, inner, message):
     fill(tmp_path / "a.h5")
     with pytest.raises(InputError, match=message):
-        open_dataset(tmp_path / "a.h5", inner)
+        open_dataset(InputFile(tmp_path / "a.h5"), inner)
     with limits.trust_size():
-        assert len(open_dataset(tmp_path / "a.h5", inner).x) in (20, 100)
+        assert len(open_dataset(InputFile(tmp_path / "a.h5"), inner).x) in (20, 100)
     with pytest.raises(InputError, match=message):
-        open_dataset(tmp_path / "a.h5", inner)
+        open_dataset(InputFile(tmp_path / "a.h5"), inner)
 
 
 def test_memory_is_no_limit_that_trust_lifts(tmp_path, monkeypatch):
     large_chunks(tmp_path / "a.h5")
     monkeypatch.setattr(limits, "physical_memory", lambda: 100)
     with limits.trust_size(), pytest.raises(InputError, match="more than this machine's memory"):
-        open_dataset(tmp_path / "a.h5", "x")
+        open_dataset(InputFile(tmp_path / "a.h5"), "x")
 
 
 @pytest.mark.parametrize("link", ["soft", "external", "storage", "virtual"])
@@ -76,4 +77,4 @@ def test_what_reaches_beyond_the_file_is_refused_however_trusted(tmp_path, link)
             layout[:] = h5py.VirtualSource(str(secret), "x", (4, 4))
             file.create_virtual_dataset("x", layout)
     with limits.trust_size(), pytest.raises(InputError, match=r"link|other files"):
-        open_dataset(given, "x")
+        open_dataset(InputFile(given), "x")

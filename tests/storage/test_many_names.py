@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, listing, reading, walk
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.provenance.lineage import made_by
@@ -33,8 +34,8 @@ def file(tmp_path, few):
 
 
 def test_what_is_chosen_can_be_read(file):
-    assert open_dataset(file, "/x").x.shape == (4, 3)
-    assert made_by(file) is None
+    assert open_dataset(InputFile(file), "/x").x.shape == (4, 3)
+    assert made_by(InputFile(file)) is None
 
 
 def test_what_is_shown_is_said_not_to_be_all(file):
@@ -46,7 +47,7 @@ def test_what_is_shown_is_said_not_to_be_all(file):
 
 def test_a_list_for_choosing_from_ends(file):
     with pytest.raises(InputError, match="not a gpuae data set; give FILE::/PATH"):
-        open_dataset(file)
+        open_dataset(InputFile(file))
 
 
 def test_what_has_to_be_walked_as_a_whole_is_refused(file):

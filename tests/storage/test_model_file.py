@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gpuae.config import Config
 from gpuae.errors import InputError, OutputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.kinds.model_contents import LayerArrays, ModelContents
 from gpuae.storage.kinds.model_file import read_model, write_model
@@ -273,7 +274,7 @@ def test_a_file_of_another_kind_is_refused(model_path, edit, kind, message):
 
 def test_a_model_is_not_taken_for_data(model_path):
     with pytest.raises(InputError, match="is a gpuae model file, not data"):
-        open_dataset(model_path)
+        open_dataset(InputFile(model_path))
 
 
 def test_a_model_cut_at_any_byte_is_an_input_error(model_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers import open_data
+from gpuae.importers import LabelsFile, open_data
 from gpuae.storage.rows import views
 from gpuae.storage.rows.row_blocks import check_finite
 
@@ -108,4 +108,4 @@ def test_labels_with_such_attributes_are_refused(written, tmp_path):
     np.save(tmp_path / "rows.npy", np.ones((2, 2)))
     labels = Path(written([1, 2], _FillValue=-1, scale_factor=0.5))
     with pytest.raises(InputError, match="attributes of netCDF"):
-        open_data(str(tmp_path / "rows.npy"), labels)
+        open_data(str(tmp_path / "rows.npy"), LabelsFile(labels))

@@ -5,6 +5,7 @@ import h5py
 import pytest
 
 from gpuae.errors import InputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.model_file import write_model
 from gpuae.storage.provenance import lineage
 from gpuae.storage.provenance.lineage import Record, SourceFile, source_file
@@ -14,11 +15,11 @@ from gpuae.storage.provenance.lineage import Record, SourceFile, source_file
 def chain(tmp_path, model_of):
     """Attributes of features, made from a model that was made from a table."""
     (tmp_path / "rows.csv").write_text("a\n1\n")
-    data = source_file("data", tmp_path / "rows.csv", str(tmp_path / "rows.csv"))
+    data = source_file("data", InputFile(tmp_path / "rows.csv"), str(tmp_path / "rows.csv"))
     made = lineage.attributes("fit", [data])
     path = tmp_path / "model.h5"
     write_model(path, model_of(attributes={"seed": 3, "device": "cpu", **made}), force=False)
-    model = source_file("model", path, str(path))
+    model = source_file("model", InputFile(path), str(path))
     return lineage.attributes("encode", [model, data], {"layer": 2})
 
 
@@ -52,7 +53,7 @@ def test_a_path_in_a_file_is_told(tmp_path):
     path = tmp_path / "any.h5"
     with h5py.File(path, "w") as file:
         file["run/x"] = [1]
-    source = source_file("data", path, f"{path}::/run/x")
+    source = source_file("data", InputFile(path), f"{path}::/run/x")
     assert (source.name, source.inner, source.made) == ("any.h5", "/run/x", None)
 
 

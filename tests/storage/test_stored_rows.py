@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError, OutputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import stored_rows
 from gpuae.storage.hdf5.stored_rows import StoredRows
 from gpuae.storage.kinds.dataset_file import open_dataset
@@ -40,7 +41,7 @@ WAYS = [
 @pytest.mark.parametrize("how", WAYS, ids=str)
 def test_rows_that_are_more_than_the_memory_are_read_by_blocks(stored, how, monkeypatch):
     path, values = stored(**how)
-    dataset = open_dataset(path, "x", memory=100)
+    dataset = open_dataset(InputFile(path), "x", memory=100)
     assert isinstance(dataset.x, StoredRows)
     assert isinstance(dataset.x, LazyRows)
     assert dataset.x.shape == (1000, 6)
@@ -58,7 +59,7 @@ def test_chunks_as_high_as_the_matrix_are_no_block(stored, monkeypatch):
     monkeypatch.setattr(stored_rows, "LARGEST_UNIT_BYTES", 2400)
     monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 1000)
     path, values = stored(chunks=(1000, 1), compression="gzip")
-    x = open_dataset(path, "x", memory=100).x
+    x = open_dataset(InputFile(path), "x", memory=100).x
     blocks = [block for _, block in row_blocks.blocks(x)]
     assert max(block.nbytes for block in blocks) <= 2400
     np.testing.assert_array_equal(np.concatenate(blocks), values)
@@ -66,14 +67,14 @@ def test_chunks_as_high_as_the_matrix_are_no_block(stored, monkeypatch):
 
 def test_rows_that_fit_are_in_memory_at_once(stored):
     path, values = stored(compression="gzip")
-    x = open_dataset(path, "x", memory=values.nbytes).x
+    x = open_dataset(InputFile(path), "x", memory=values.nbytes).x
     assert isinstance(x, np.ndarray)
     np.testing.assert_array_equal(x, values)
 
 
 def test_contiguous_rows_are_mapped_whatever_the_memory(stored):
     path, values = stored()
-    x = open_dataset(path, "x", memory=0).x
+    x = open_dataset(InputFile(path), "x", memory=0).x
     assert mapping_of(x) is not None
     assert is_large(x, values.nbytes - 1)
     assert not is_large(x, values.nbytes)
@@ -83,14 +84,14 @@ def test_contiguous_rows_are_mapped_whatever_the_memory(stored):
 
 def test_images_that_are_read_by_blocks_are_flat_rows(stored):
     path, values = stored((50, 4, 5), chunks=(10, 4, 5))
-    dataset = open_dataset(path, "x", memory=10)
+    dataset = open_dataset(InputFile(path), "x", memory=10)
     assert dataset.image_shape == (4, 5)
     np.testing.assert_array_equal(dataset.x[3:40], values.reshape(50, 20)[3:40])
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(stored):
     path, _ = stored(chunks=(10, 6))
-    x = open_dataset(path, "x", memory=10).x
+    x = open_dataset(InputFile(path), "x", memory=10).x
     stored((400, 6), chunks=(10, 6))
     with pytest.raises(InputError, match="has changed while it was read"):
         x[0:10]
@@ -103,7 +104,7 @@ def test_a_chunk_that_is_damaged_is_an_error_when_it_is_read(stored):
     content = bytearray(path.read_bytes())
     content[place + 50] ^= 0xFF
     path.write_bytes(content)
-    x = open_dataset(path, "x", memory=10).x
+    x = open_dataset(InputFile(path), "x", memory=10).x
     x[0:400]
     with pytest.raises(InputError, match="damaged"):
         x[400:500]
@@ -122,7 +123,7 @@ def test_rows_to_be_gathered_are_unpacked_into_a_file_without_a_name(stored, tmp
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    with mapped_copy(open_dataset(path, "x", memory=10).x) as x:
+    with mapped_copy(open_dataset(InputFile(path), "x", memory=10).x) as x:
         assert isinstance(mapping_of(x), mmap.mmap)
         np.testing.assert_array_equal(x[[5, 900, 2]], values[[5, 900, 2]])
         assert list(folder.iterdir()) == []
@@ -141,7 +142,7 @@ def test_no_room_to_unpack_is_said_with_what_is_needed(stored, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    x = open_dataset(path, "x", memory=10).x
+    x = open_dataset(InputFile(path), "x", memory=10).x
     with (
         pytest.raises(OutputError, match=r"no room for 0 MiB .*No space left.*set TMPDIR"),
         mapped_copy(x),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import walk
 from gpuae.storage.kinds.compressed_file import CompressedContents, Grid, compressed_output
 from gpuae.storage.kinds.dataset_file import write_dataset
@@ -48,7 +49,9 @@ def write_compressed(path, model, dataset, attributes):
 
 
 def made(command, **sources):
-    files = [lineage.source_file(role, path, str(path)) for role, path in sources.items()]
+    files = [
+        lineage.source_file(role, InputFile(path), str(path)) for role, path in sources.items()
+    ]
     return lineage.attributes(command, files)
 
 

@@ -19,6 +19,7 @@ Version: TypeAlias = tuple[int, ...]
 Made = TypeVar("Made")
 
 BLOCK_BYTES = 4 << 20
+STREAM_BYTES = 64 << 10
 HEAD_BYTES = 4096
 
 
@@ -60,6 +61,11 @@ class InputFile:
     def __str__(self) -> str:
         return str(self.path)
 
+    @property
+    def name(self) -> str:
+        """Its name without the folder."""
+        return self.path.name
+
     @cached_property
     def head(self) -> bytes:
         """The first bytes, up to 4096 of them."""
@@ -80,7 +86,7 @@ class InputFile:
 
     def stream(self) -> io.BufferedReader:
         """Return the content as a file of Python's with a position of its own."""
-        return io.BufferedReader(_Stream(self), BLOCK_BYTES)
+        return io.BufferedReader(_Stream(self), STREAM_BYTES)
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the content in order, some megabytes at a time; its hash is known afterwards."""
@@ -109,7 +115,7 @@ class InputFile:
     @property
     def changed(self) -> Path | None:
         """The path, where it leads to another file now or somebody has written to this one."""
-        return None if self.version == _version(self.path) else self.path
+        return None if self.version == version_at(self.path) else self.path
 
     def _unreadable(self, error: OSError) -> InputError:
         return InputError(f"{self.path}: cannot be read ({error.strerror}); copy it again")
@@ -153,6 +159,11 @@ class Input(Protocol):
     @property
     def path(self) -> Path:
         """Of the file, or of the folder that the files are in."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Of it, without what it lies in."""
         ...
 
     @property
@@ -264,41 +275,8 @@ def version_of(status: os.stat_result) -> Version:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-class InputFiles:
-    """Files that something is made from, as they were before any of them was read.
-
-    Parameters
-    ----------
-    paths
-        None stands for data that are in no file.
-    """
-
-    def __init__(self, *paths: Path | None) -> None:
-        self._versions = {path: _version(path) for path in paths if path is not None}
-
-    def changed(self) -> Path | None:
-        """Return the first file that is not what it was; None where all are."""
-        files = self._versions.items()
-        return next((path for path, version in files if version != _version(path)), None)
-
-    def check(self) -> None:
-        """Refuse to go on with what was read from files that have changed.
-
-        Raises
-        ------
-        InputError
-            Naming the first that has.
-        """
-        path = self.changed()
-        if path is not None:
-            raise InputError(
-                f"{path}: has changed while it was read; try again when nobody writes to it, or "
-                "with a copy"
-            )
-
-
-def _version(path: Path) -> Version | None:
-    """Return a file's version; None where it cannot be told."""
+def version_at(path: Path) -> Version | None:
+    """Return the version of the file that a path leads to; None where it cannot be told."""
     try:
         return version_of(path.stat())
     except (OSError, ValueError):

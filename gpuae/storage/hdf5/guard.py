@@ -20,11 +20,14 @@ from h5py import h5a, h5d, h5l, h5s
 
 from gpuae.errors import InputError
 from gpuae.storage.files import limits
-from gpuae.storage.files.input_file import check_readable
+from gpuae.storage.files.input_file import InputFile, check_readable
 from gpuae.storage.hdf5 import filters, heaps
 
 Item: TypeAlias = h5py.Group | h5py.Dataset
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SMALLEST_USER_BLOCK = 512
+"""What comes before HDF5 in a file has this size, or twice that, and so on."""
 MARKED_OPEN = "clear file consistency flags"
 """What HDF5 says of a file that somebody writes to for readers, or did not close."""
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
@@ -57,6 +60,16 @@ def hdf5_errors(source: str) -> Iterator[None]:
             f"{source}: cannot be read, it is damaged or cut short ({reason}); "
             "copy it or make it again"
         ) from None
+
+
+def is_hdf5(file: InputFile) -> bool:
+    """Whether a file has the mark of HDF5 where it may be: at its beginning, or after a block."""
+    place = 0
+    while place < file.size:
+        if file.read(place, len(SIGNATURE)) == SIGNATURE:
+            return True
+        place = 2 * place or SMALLEST_USER_BLOCK
+    return False
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ from gpuae.errors import InputError
 from gpuae.memory import data_memory
 from gpuae.storage import file_format
 from gpuae.storage.file_format import NO_ATTRIBUTES, Attribute
-from gpuae.storage.files.input_file import InputFiles
+from gpuae.storage.files.input_file import Input, InputFile, check_unchanged
 from gpuae.storage.hdf5 import guard, listing, netcdf, reading
 from gpuae.storage.hdf5.stored_rows import StoredRows
 from gpuae.storage.kinds.row_metadata import fitting_image_shape, read_row_metadata
@@ -23,12 +24,14 @@ from gpuae.storage.rows.metadata import RowMetadata
 from gpuae.storage.rows.pages import is_in_memory
 
 
-def open_dataset(path: Path, inner: str | None = None, memory: int | None = None) -> Dataset:
+def open_dataset(
+    input_file: InputFile, inner: str | None = None, memory: int | None = None
+) -> Dataset:
     """Open rows in an HDF5 file.
 
     Parameters
     ----------
-    path
+    input_file
         An HDF5 file.
     inner
         Any numeric dataset in it, of two dimensions or more, whose attributes of netCDF are
@@ -43,17 +46,17 @@ def open_dataset(path: Path, inner: str | None = None, memory: int | None = None
     InputError
         When there are no such rows; the message says what there is.
     """
-    most = data_memory(None) if memory is None else memory
+    most, path = data_memory(None) if memory is None else memory, input_file.path
     with guard.opened(path) as file:
         reading.refuse_unfinished(file)
         if inner is None:
-            return _open_own(path, file, most)
+            return replace(_open_own(path, file, most), file=input_file)
         dataset, x, image_shape = _read_rows(path, file, inner, most)
         source = guard.name_of(file, inner)
         image_shape = image_shape or fitting_image_shape(dataset, source)
         x, notes = netcdf.meant(dataset, x, source)
     return Dataset(
-        x, source, metadata=RowMetadata(image_shape=image_shape), source_path=path, notes=notes
+        x, source, metadata=RowMetadata(image_shape=image_shape), file=input_file, notes=notes
     )
 
 
@@ -62,7 +65,7 @@ def _open_own(path: Path, file: h5py.File, memory: int) -> Dataset:
     inner = _own_rows(path, file)
     dataset, x, _ = _read_rows(path, file, inner, memory)
     metadata = read_row_metadata(file, dataset, inner.rpartition("/")[0])
-    return Dataset(x, str(path), metadata, source_path=path)
+    return Dataset(x, str(path), metadata)
 
 
 def _own_rows(path: Path, file: h5py.File) -> str:
@@ -103,7 +106,7 @@ def write_dataset(
     *,
     force: bool,
     attributes: Mapping[str, Attribute] = NO_ATTRIBUTES,
-    inputs: InputFiles | None = None,
+    inputs: Sequence[Input | None] = (),
 ) -> None:
     """Write a data set of gpuae's, a block of rows at a time, in the type that the rows have.
 
@@ -140,5 +143,5 @@ def write_dataset(
     with output as out:
         for start, rows in row_blocks.blocks(dataset.x):
             out.write(start, rows)
-        if inputs is not None and not is_in_memory(dataset.x):
-            inputs.check()
+        if not is_in_memory(dataset.x):
+            check_unchanged(*inputs)

@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
-import h5py
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import from_json
 
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
-from gpuae.storage.files.input_file import sha256
+from gpuae.storage.files.input_file import Input, InputFile
 from gpuae.storage.hdf5 import guard, reading
 
 OWN_ATTRIBUTES = ("kind", "created_by", "seed", "device", "gpu")
@@ -143,12 +141,12 @@ def _object(text: object) -> dict[str, Any]:
     return value
 
 
-def source_file(role: str, path: Path | None, spec: str) -> SourceFile:
+def source_file(role: str, file: Input | None, spec: str) -> SourceFile:
     """Return a file as the source of another one, with what made it.
 
     Parameters
     ----------
-    path
+    file
         None for built-in data.
     spec
         What messages call it: the path, and `::inner` where something in it was chosen.
@@ -158,32 +156,16 @@ def source_file(role: str, path: Path | None, spec: str) -> SourceFile:
     InputError
         When it cannot be read.
     """
-    if path is None:
+    if file is None:
         return SourceFile(role=role, name=spec)
-    name = path.name.encode("utf-8", "replace").decode()
-    inner = spec.removeprefix(str(path)).removeprefix("::")
-    inside = inner if spec.startswith(f"{path}::") else None
-    return SourceFile(role=role, name=name, inner=inside, sha256=sha256(path), made=made_by(path))
+    name = file.name.encode("utf-8", "replace").decode()
+    inner = spec.removeprefix(str(file.path)).removeprefix("::")
+    inside = inner if spec.startswith(f"{file.path}::") else None
+    made = made_by(file) if isinstance(file, InputFile) else None
+    return SourceFile(role=role, name=name, inner=inside, sha256=file.sha256, made=made)
 
 
-def source_folder(role: str, folder: Path, files: Sequence[Path]) -> SourceFile:
-    """Return some files in a folder as one source: a record has no room for thousands.
-
-    Its hash is that of their list as `sha256sum` writes it, a line each, in the order given.
-
-    Raises
-    ------
-    InputError
-        When one of them cannot be read.
-    """
-    listed = hashlib.sha256()
-    for file in files:
-        listed.update(f"{sha256(file)}  {file.name}\n".encode("utf-8", "surrogateescape"))
-    name = folder.resolve().name.encode("utf-8", "replace").decode()
-    return SourceFile(role=role, name=name, sha256=listed.hexdigest())
-
-
-def made_by(path: Path) -> Record | None:
+def made_by(file: InputFile) -> Record | None:
     """Return what made a file of gpuae's; None for anyone else's.
 
     Raises
@@ -191,11 +173,11 @@ def made_by(path: Path) -> Record | None:
     InputError
         When it is damaged.
     """
-    if not h5py.is_hdf5(path):
+    if not guard.is_hdf5(file):
         return None
-    with guard.opened(path) as file:
-        attributes = reading.root_attributes(file)
-    return Record.of(attributes, str(path)) if file_format.kind_of(attributes) else None
+    with guard.opened(file.path) as opened:
+        attributes = reading.root_attributes(opened)
+    return Record.of(attributes, str(file)) if file_format.kind_of(attributes) else None
 
 
 def attributes(

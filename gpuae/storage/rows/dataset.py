@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gpuae.storage.files.input_file import Input
 from gpuae.storage.rows import row_types
 from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.storage.rows.metadata import RowMetadata
@@ -33,14 +34,19 @@ class Dataset:
     """What messages call it: `digits`, `rows.csv`, `file.h5::/data/x`."""
     metadata: RowMetadata = NOTHING_KNOWN
     """Labels, row ids, names of columns, shape of an image."""
-    source_path: Path | None = None
-    """The file to hash; None for built-in data."""
+    file: Input | None = None
+    """What the rows are read from; None for built-in data."""
     notes: tuple[str, ...] = ()
     """Choices made in reading that the user should hear of, one sentence each."""
 
     def __post_init__(self) -> None:
         row_types.check_row_shape(self.x.shape, self.source)
         self.metadata.check(self.x.shape, self.source)
+
+    @property
+    def source_path(self) -> Path | None:
+        """Where the rows are; None for built-in data."""
+        return None if self.file is None else self.file.path
 
     @property
     def y(self) -> NDArray[Any] | None:
