@@ -153,7 +153,7 @@ class Settings(BaseModel):
 
 
 class Config(Settings):
-    """All settings of an autoencoder; see the table in README.md."""
+    """All settings of an autoencoder; see the table in docs/settings.md."""
 
     hidden: tuple[int, ...] | None = Field(
         None, description="encoder widths, the last is the code; one width is the code's alone"

@@ -33,8 +33,8 @@ from gpuae.verdict import Verdict, judge
 class Autoencoder(CodingEstimator):
     """An autoencoder that learns a code for the rows of a matrix.
 
-    Every parameter is a setting of the table in README.md, with the same name and default; None
-    leaves a setting to the data.
+    Every parameter is a setting of the table in docs/settings.md, with the same name and default;
+    None leaves a setting to the data.
 
     Attributes
     ----------

@@ -44,7 +44,7 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
     seed, device, threads
         As of `Autoencoder`.
     settings
-        Any others of the table in README.md, by their names.
+        Any others of the table in docs/settings.md, by their names.
 
     Attributes
     ----------

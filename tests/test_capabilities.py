@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from documents import anchors
 
 import gpuae
 import gpuae.filters
@@ -31,13 +32,6 @@ def names_of(path):
     """Return the names of a file's tests."""
     found = ast.parse((DOCS.parent / path).read_text("utf-8")).body
     return {own.name for own in found if isinstance(own, ast.FunctionDef)}
-
-
-@cache
-def anchors(path):
-    """Return what links may point to in a document, as it is shown on the web."""
-    headings = re.findall(r"^#+ (.+)$", (DOCS / path).read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", own.lower()).replace(" ", "-") for own in headings}
 
 
 def spans(beginning):
@@ -66,7 +60,7 @@ def test_every_test_that_is_named_is_there():
 def test_every_link_has_a_heading_to_point_to():
     text = (DOCS / "capabilities.md").read_text("utf-8")
     for path, anchor in LINKS.findall(text):
-        assert anchor in anchors(path or "capabilities.md"), f"{path}#{anchor}"
+        assert anchor in anchors(DOCS / (path or "capabilities.md")), f"{path}#{anchor}"
 
 
 @pytest.mark.parametrize("line", spans("gpuae "))

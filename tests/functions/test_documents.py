@@ -10,7 +10,7 @@ from gpuae.functions.losses import LOSSES
 
 ROOT = Path(__file__).parents[2]
 MATHEMATICS = (ROOT / "docs" / "mathematics.md").read_text("utf-8")
-README = (ROOT / "README.md").read_text("utf-8")
+SETTINGS = (ROOT / "docs" / "settings.md").read_text("utf-8")
 
 
 def table(heading):
@@ -34,13 +34,19 @@ def test_the_table_of_losses_is_that_of_the_records():
     ]
 
 
+def test_the_table_of_settings_has_every_setting_once():
+    cells = re.findall(r"^\| (`[^|]*) \|", SETTINGS, re.MULTILINE)
+    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(Config.model_fields)
+
+
 def test_the_table_of_settings_names_all_functions():
     for setting, registry in (
         ("activation", ACTIVATIONS),
         ("loss", LOSSES),
         ("sparsity", CODE_RULES),
     ):
-        (row,) = re.findall(rf"^\| `{setting}` \|([^|]*)\|", README, re.MULTILINE)
+        (row,) = re.findall(rf"^\| `{setting}` \|([^|]*)\|", SETTINGS, re.MULTILINE)
         assert re.findall(r"`(\w+)`", row) == list(registry)
 
 

@@ -1,0 +1,36 @@
+"""The pages of README.md and docs/, their blocks of code, and what links may point to."""
+
+import re
+import shlex
+from pathlib import Path
+
+from gpuae.cli import run
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*PAGES, *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+"""The pages, and the decisions."""
+
+
+def blocks(text):
+    """Return the fenced blocks of a text, each as its language (maybe none) and its lines."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(block):
+    """Return the commands of a block of shell, as lists of words without comments."""
+    lines = block.replace("\\\n", "").splitlines()
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+
+
+def run_shell(block, complete=list):
+    """Run commands of gpuae, each as `complete` makes it of the words after its name."""
+    for name, *words in commands(block):
+        assert name == "gpuae"
+        assert run(complete(words)) == 0, words
+
+
+def anchors(page):
+    """Return what links may point to in a page, as it is shown on the web."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", own.lower()).replace(" ", "-") for own in headings}
