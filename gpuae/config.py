@@ -156,33 +156,38 @@ class Config(Settings):
     """All settings of an autoencoder; see the table in docs/settings.md."""
 
     hidden: tuple[int, ...] | None = Field(
-        None, description="encoder widths, the last is the code; one width is the code's alone"
+        None,
+        description="widths of the encoder layers, the last is the code; one width: the code alone",
     )
     depth: int | None = Field(
-        None, ge=1, le=MAX_LAYERS, description="encoder layers, if hidden is the code's width alone"
+        None,
+        ge=1,
+        le=MAX_LAYERS,
+        description="number of encoder layers, if hidden is the width of the code alone",
     )
     activation: Activation | tuple[Activation, ...] | None = Field(
         None,
-        description="of all hidden layers, or a list: of each before the code, and where they "
-        "differ of each after it [relu]",
+        description="of all hidden layers, or a list: of each before the code, and of each "
+        "after it if they differ [relu]",
     )
     code_activation: Activation | None = Field(
-        None, description="of the code [identity; activation where that is given]"
+        None, description="of the code [identity; the same as activation, if that is given]"
     )
     output_activation: Literal["auto"] | Activation = Field(
         "auto",
-        description="auto: what the loss needs (bce: sigmoid), else identity; "
-        "for kl sigmoid where targets lie in [0, 1]",
+        description="auto: what the loss needs (bce: sigmoid), otherwise identity; "
+        "sigmoid for kl if the targets lie in [0, 1]",
     )
     decoder: Decoder = Field(
-        "untied", description="transpose: starts as the encoder's transpose; tied: stays so"
+        "untied",
+        description="transpose: starts as the encoder's transpose; tied: remains its transpose",
     )
     init: Init | None = Field(None, description="initial weights [pca; for a sparse code glorot]")
     loss: Loss = Field(
         "mse", description="; ".join(f"{own.name}: {own.sentence}" for own in LOSSES.values())
     )
     huber_delta: float | None = Field(
-        None, gt=0, description="huber: where errors begin to count linearly [1]"
+        None, gt=0, description="huber: error from which errors count linearly [1]"
     )
     weight_decay: float = Field(0.0, ge=0, description="λ of (λ/2)·Σ‖W‖²")
     sparsity: Sparsity = Field(
@@ -192,51 +197,55 @@ class Config(Settings):
         ),
     )
     rho: Mean | tuple[Mean, ...] = Field(
-        0.05, description="kl: wanted mean activation of a code unit"
+        0.05, description="kl: target mean activation of a code unit"
     )
     beta: NotNegative | tuple[NotNegative, ...] | None = Field(
-        None, description="kl: weight of the penalty [3 for sse, the same of a mean]"
+        None, description="kl: weight of the penalty [3 for sse, 6/d for a mean over d columns]"
     )
     l1: NotNegative | tuple[NotNegative, ...] | None = Field(
-        None, description="l1: weight of the penalty [0.1 for sse, the same of a mean]"
+        None, description="l1: weight of the penalty [0.1 for sse, 0.2/d for a mean over d columns]"
     )
     k: Count | tuple[Count, ...] = Field(
         32,
-        description="topk: code units of a row that stay; at most half of a code if not given",
+        description="topk: code units kept in each row; if not given, at most half of the code",
     )
     noise: Noise = Field("none", description="on the input, in training only")
     noise_level: NotNegative | tuple[NotNegative, ...] = Field(
-        0.0, description="gaussians: standard deviation; others: probability"
+        0.0, description="gaussian: standard deviation; others: probability"
     )
     dropout: Share | tuple[Share, ...] = Field(
-        0.0, description="rate on hidden activations, in training"
+        0.0, description="rate on hidden activations, in training only"
     )
     scale: Scale | None = Field(
-        None, description="of the columns [standard; pooled or shrunk for pixels]"
+        None, description="scaling of the columns [standard; pooled or shrunk for pixels]"
     )
     whiten: Whiten = Field("none", description="after scaling")
     whiten_epsilon: Annotated[float, Field(gt=0, le=1)] = Field(
-        WHITEN_EPSILON, description="share of the largest variance that whitening adds to each"
+        WHITEN_EPSILON,
+        description="share of the largest variance that whitening adds along each axis",
     )
     missing: Missing = Field(
-        "refuse", description="values: mean fills them by the column's mean in training"
+        "refuse",
+        description="missing values; mean: replace them by the mean of their column in training",
     )
     optimizer: Optimizer = Field("adam", description="lbfgs is full batch")
     learning_rate: float | None = Field(
-        None, gt=0, description="of adam and sgd [0.002; 0.001 for sgd]"
+        None, gt=0, description="learning rate of adam and sgd [0.002; 0.001 for sgd]"
     )
-    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd")
     schedule: Schedule | None = Field(
         None, description="of the learning rate [warmup_cosine; constant for sgd]"
     )
-    steps: int | None = Field(None, ge=1, description="in all, instead of epochs [from the data]")
+    steps: int | None = Field(
+        None, ge=1, description="total number of steps, instead of epochs [from the data]"
+    )
     epochs: int | None = Field(
         None,
         ge=0,
         le=MAX_EPOCHS,
         description="passes over the rows; iterations of lbfgs [from steps]",
     )
-    batch_size: int | None = Field(None, ge=1, description="rows of a step [from the data]")
+    batch_size: int | None = Field(None, ge=1, description="rows in a step [from the data]")
     shuffle: Shuffle = Field("auto", description="order of the rows in an epoch")
     validation: float | None = Field(
         None, ge=0, lt=1, description="fraction of the rows held out [0.1; 0.25 with 4 folds]"
@@ -244,39 +253,47 @@ class Config(Settings):
     folds: int | None = Field(
         None,
         ge=1,
-        description="times that other rows are held out, before a last fit to all "
+        description="number of times that different rows are held out, before a last fit to all "
         "[4 below 2,000 rows, else 1: hold out once]",
     )
     patience: int | None = Field(
         None,
         ge=0,
-        description="epochs without gain before stopping early; 0: never [a fifth of all]",
+        description="epochs without improvement before stopping early; 0: never [a fifth of all]",
     )
     outlier_score: OutlierScore = Field(
-        "mse", description="of a row; knn: distance to what training rows and their errors were"
+        "mse", description="score of a row; knn: distance to training rows and their errors"
     )
     contamination: float | None = Field(
         None, gt=0, le=0.5, description="share of rows that count as outliers [none]"
     )
     trim: float = Field(
-        0.0, ge=0, lt=0.5, description="share of the training rows to leave out: the most unlike"
+        0.0,
+        ge=0,
+        lt=0.5,
+        description="share of the training rows, the most unlike the others, to leave out",
     )
     pretrain: Epochs | tuple[Epochs, ...] = Field(
-        0, description="epochs of each layer alone, on the codes of the one below, before all"
+        0,
+        description="epochs of each layer alone, on the codes of the one below, before all layers",
     )
-    seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")
-    dtype: FloatType = Field("float32", description="of the computation and the stored weights")
+    seed: int = Field(0, ge=0, lt=1 << 64, description="seed of all random numbers")
+    dtype: FloatType = Field(
+        "float32", description="type of the computation and the stored weights"
+    )
     device: str = Field(
         "auto", pattern=_DEVICE_PATTERN, description="auto, cpu, cuda, cuda:N or numpy"
     )
-    threads: int | None = Field(None, ge=1, description="of the CPU [all its cores]")
-    tile_rows: int | None = Field(None, ge=1, description="rows a thread computes at once [auto]")
+    threads: int | None = Field(None, ge=1, description="number of CPU threads [all cores]")
+    tile_rows: int | None = Field(
+        None, ge=1, description="rows that a thread computes at once [auto]"
+    )
     memory: str | None = Field(
         None,
         pattern=SIZE_PATTERN,
-        description="of data that are held in memory, such as 2GB [a quarter of what is free]",
+        description="limit for data held in memory, such as 2GB [a quarter of what is free]",
     )
-    precision: Precision = Field("float32", description="of matrix products on GPUs")
+    precision: Precision = Field("float32", description="precision of matrix products on GPUs")
 
     @field_validator("hidden", mode="before")
     @classmethod

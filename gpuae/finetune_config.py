@@ -42,43 +42,46 @@ class FinetuneConfig(Settings):
     """How a softmax layer is trained on codes, and then the whole network."""
 
     head_epochs: Epochs | None = Field(
-        None, description="passes for the softmax layer alone, on the codes as they are [from rows]"
+        None,
+        description="epochs of the softmax layer alone, on the codes as they are [from the data]",
     )
     epochs: Epochs | None = Field(
-        None, description="passes for the whole network after that; 0: none [from rows]"
+        None, description="epochs of the whole network after that; 0: none [from the data]"
     )
     class_weight: ClassWeight = Field(
-        "none", description="balanced: rows of rare classes count for more"
+        "none", description="balanced: rows of rare classes have more weight"
     )
     weight_decay: float = Field(0.0, ge=0, description="λ of (λ/2)·Σ‖W‖²")
     dropout: Share | tuple[Share, ...] = Field(
-        0.0, description="rate on hidden activations, with the whole network, in training"
+        0.0, description="rate on hidden activations, while the whole network is trained"
     )
-    optimizer: Optimizer = Field("adam", description="lbfgs is full batch, its epochs iterations")
+    optimizer: Optimizer = Field(
+        "adam", description="lbfgs is full batch, and its epochs are iterations"
+    )
     learning_rate: float | None = Field(
-        None, gt=0, description="of adam and sgd [0.001; 0.01 for sgd]"
+        None, gt=0, description="learning rate of adam and sgd [0.001; 0.01 for sgd]"
     )
-    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd")
     schedule: Schedule | None = Field(
         None, description="of the learning rate [warmup_cosine; constant for sgd]"
     )
-    batch_size: int | None = Field(None, ge=1, description="rows of a step [from rows]")
+    batch_size: int | None = Field(None, ge=1, description="rows in a step [from the data]")
     shuffle: Shuffle = Field("auto", description="order of the rows in an epoch")
     validation: float | None = Field(
-        None, ge=0, lt=1, description="fraction of each class held out [0.1, 10,000 rows at most]"
+        None, ge=0, lt=1, description="fraction of each class held out [0.1, at most 10,000 rows]"
     )
     patience: int | None = Field(
         None,
         ge=0,
-        description="epochs without gain before a stage stops early; 0: never [a fifth of all]",
+        description="epochs without improvement before a stage stops; 0: never [a fifth of all]",
     )
-    seed: int = Field(0, ge=0, lt=1 << 64, description="of all random numbers")
-    threads: int | None = Field(None, ge=1, description="of the CPU [all its cores]")
+    seed: int = Field(0, ge=0, lt=1 << 64, description="seed of all random numbers")
+    threads: int | None = Field(None, ge=1, description="number of CPU threads [all cores]")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or numpy")
     memory: str | None = Field(
         None,
         pattern=SIZE_PATTERN,
-        description="of data that are held in memory, such as 2GB [a quarter of what is free]",
+        description="limit for data held in memory, such as 2GB [a quarter of what is free]",
     )
 
     @model_validator(mode="after")

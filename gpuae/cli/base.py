@@ -112,8 +112,10 @@ PATH = PathType()
 
 data_argument = click.argument("data", metavar="DATA")
 model_argument = click.argument("model_path", metavar="MODEL", type=PATH)
-force_option = click.option("--force", is_flag=True, help="Replace an output that exists.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+force_option = click.option("--force", is_flag=True, help="Replace an output file that exists.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, for other programs."
+)
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or numpy."
 )
@@ -157,12 +159,12 @@ def machine_options(function: F) -> F:
         "--memory",
         type=SizeType(),
         metavar="SIZE",
-        help="Of data that are held in memory, such as 2GB [default: a quarter of what is free].",
+        help="Limit for data held in memory, such as 2GB [default: a quarter of what is free].",
     )
     threads = click.option(
         "--threads",
         type=click.IntRange(min=1),
-        help="Threads of the CPU [default: all its cores].",
+        help="Number of CPU threads [default: all cores].",
     )
     return device_option(threads(memory(function)))
 

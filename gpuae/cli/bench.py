@@ -33,9 +33,11 @@ WIDTH = 100
     "--device",
     "devices",
     multiple=True,
-    help="cpu, cuda or cuda:N; may be repeated [default: all that are there].",
+    help="cpu, cuda or cuda:N; may be repeated [default: all that exist].",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Of the CPU [default: all its cores].")
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Number of CPU threads [default: all cores]."
+)
 @click.option(
     "--rounds", type=click.IntRange(min=3), help="Rounds of each case [default: 7; quick: 3]."
 )
@@ -44,13 +46,16 @@ WIDTH = 100
     type=click.FloatRange(min=0),
     default=20.0,
     show_default=True,
-    help="No further round of a case starts after so many.",
+    help="No further round of a case starts after this time.",
 )
 @click.option(
-    "--sweep/--no-sweep", default=True, show_default=True, help="Time widths and batch sizes."
+    "--sweep/--no-sweep",
+    default=True,
+    show_default=True,
+    help="Also time different widths and batch sizes.",
 )
-@click.option("--quick", is_flag=True, help="Few rows and rounds: less exact, in half a minute.")
-@click.option("--peers", is_flag=True, help="Time PyTorch and JAX, where they are installed.")
+@click.option("--quick", is_flag=True, help="Few rows and rounds: less exact, takes half a minute.")
+@click.option("--peers", is_flag=True, help="Also time PyTorch and JAX, if they are installed.")
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw a chart (.png or .svg).")
 @force_option
 @json_option
@@ -67,10 +72,10 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Time training on the CPU and on the GPU, and beside its bound: its matrix products alone.
+    """Time training on the CPU and the GPU, compared with its bound: the matrix products alone.
 
-    Everything that is timed runs in a process of its own, and they take turns. The data are made
-    up. Takes some minutes; nothing else should run meanwhile.
+    Everything that is timed runs in a process of its own, and they take turns. The data are
+    synthetic. This takes some minutes, during which nothing else should run.
 
     \b
     Example:

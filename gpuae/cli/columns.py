@@ -53,23 +53,25 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 _COLUMNS = click.option(
     "--columns",
     metavar="LIST",
-    help="Features: names, numbers from 1, ranges: mass,3-10,a:f [default: all].",
+    help="Columns to use: names, numbers from 1 and ranges: mass,3-10,a:f [default: all].",
 )
-_ID = click.option("--id-column", metavar="NAME", help="Of a table: what identifies a row.")
-_LABEL = click.option("--label-column", metavar="NAME", help="Of a table: the labels.")
+_ID = click.option(
+    "--id-column", metavar="NAME", help="In a table, the column that identifies a row."
+)
+_LABEL = click.option("--label-column", metavar="NAME", help="In a table, the column of labels.")
 _HEADER = click.option(
     "--header/--no-header",
     default=None,
-    help="Of a table of text: whether its first row names the columns [default: as it looks].",
+    help="In a text table, whether the first row names the columns [default: detected].",
 )
 _DECIMAL = click.option(
     "--decimal",
     type=click.Choice([".", ","]),
-    help="Of a table of text: what stands before a fraction [default: a point].",
+    help="In a text table, the decimal separator [default: a point].",
 )
 _NA_VALUES = click.option(
     "--na-values",
     metavar="LIST",
     callback=_words,
-    help="Of a table of text: cells of missing values, such as '?,n.d.,-999', beside the usual.",
+    help="In a text table, more cells that mean a missing value, such as '?,n.d.,-999'.",
 )

@@ -37,13 +37,13 @@ DEFAULT_BITS = 6.0
 @click.option(
     "--bits",
     type=float,
-    help=f"Bits of a code value that varies, about, 1 to 16 [default: {DEFAULT_BITS:g}].",
+    help=f"Approximate bits for each code value that varies, 1 to 16 [default: {DEFAULT_BITS:g}].",
 )
 @click.option(
     "--added-error",
     type=float,
     metavar="SHARE",
-    help="As few bits as add at most so much, such as 0.01, to the model's own squared error.",
+    help="Use the fewest bits that add at most this share, such as 0.01, to the squared error.",
 )
 @json_option
 @column_options
@@ -62,10 +62,10 @@ def command(
     memory: int | None,
     reading: ReadOptions,
 ) -> None:
-    """Write DATA as rounded codes beside the decoder of MODEL: small, and not exact.
+    """Write the rounded codes of DATA and the decoder of MODEL into one small file.
 
-    gpuae decompress makes rows of the file alone. What it costs and what is lost is printed: sizes,
-    and errors in the data's own units.
+    gpuae decompress turns the file back into rows, without the model. The rows do not come back
+    exactly: sizes, and errors in the data's own units, are printed.
 
     \b
     Example:

@@ -24,22 +24,22 @@ FLAT = (1 / 80) ** 2
 @click.argument("source")
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option(
-    "--labels", type=PATH, metavar="FILE", help="One label a row (idx, npy, csv) to keep with it."
+    "--labels", type=PATH, metavar="FILE", help="File with one label for each row (idx, npy, csv)."
 )
 @click.option(
     "--missing",
     type=click.Choice(["refuse", "keep"]),
     default="refuse",
     show_default=True,
-    help="Values that are not there: keep them as NaN, for fit --missing mean.",
+    help="Missing values: keep them as NaN, for fit --missing mean.",
 )
 @click.option(
     "--scale-rows",
     type=click.Choice(["none", "center", "standard"]),
     default="none",
     show_default=True,
-    help="Each row less its mean; standard: also divided by its deviation, as SNV of spectra and "
-    "equal contrast of patches.",
+    help="center: subtract the mean of each row; standard: also divide by its standard "
+    "deviation (SNV for spectra, equal contrast for patches).",
 )
 @patch_options
 @column_options
@@ -57,8 +57,9 @@ def command(
 ) -> None:
     """Turn SOURCE (csv, parquet, npy, npz, idx, h5ad, mat, HDF5, images) into a gpuae data set.
 
-    Numbers keep their type. Three or more dimensions become rows of the flattened rest, and sparse
-    matrices (CSR: h5ad, SciPy's npz) dense. An OUT that ends in .csv, .tsv or .parquet is a table.
+    Numbers keep their type. Arrays of three or more dimensions are flattened into rows, and sparse
+    matrices (CSR: h5ad, SciPy's npz) are made dense. If OUT ends in .csv, .tsv or .parquet, it is
+    a table.
 
     \b
     Example:

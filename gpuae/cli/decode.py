@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Turn codes back into rows, in the units of the data that the model was trained on.
 
-    FEATURES is what encode wrote, or any matrix with a column for each code unit. The output is
+    FEATURES is what encode wrote, or any matrix with one column for each code unit. The output is
     HDF5, or a table if its name ends in .csv, .tsv or .parquet.
 
     \b

@@ -27,9 +27,9 @@ def command(
     threads: int | None,
     memory: int | None,
 ) -> None:
-    """Make rows of FILE, which compress wrote, in the data's own units; no model is needed.
+    """Turn FILE, which compress wrote, back into rows in the data's own units, without a model.
 
-    Rows of integers come back as integers of that type, the nearest ones. The output is HDF5, or a
+    Integer data come back as the nearest integers of the same type. The output is HDF5, or a
     table if its name ends in .csv, .tsv or .parquet.
 
     \b

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @declare
 @click.option(
-    "--folder", type=PATH, default="gpuae-demo", show_default=True, help="Where the files go."
+    "--folder", type=PATH, default="gpuae-demo", show_default=True, help="Folder for the files."
 )
 @force_option
 @device_option

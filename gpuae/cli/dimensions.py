@@ -29,7 +29,7 @@ HEAD = "code size  autoencoder     PCA  seconds"
     "most",
     type=click.IntRange(min=1),
     metavar="K",
-    help="The largest code to try [64, or as many as there are columns or rows].",
+    help="Largest code size to try [64, or the number of columns or rows].",
 )
 @setting_options
 @column_options
@@ -44,12 +44,13 @@ def command(
     reading: ReadOptions,
     **settings: str | None,
 ) -> None:
-    """Find how many code units the rows of DATA need, beside PCA of the same size.
+    """Estimate how many code units the rows of DATA need, compared with PCA of the same size.
 
-    Trains an autoencoder for each code of 1, 2, 4, 8, … units, and some around the best, and prints
-    what each explains of the variance of unseen rows. Suggested is the smallest code that, to one
-    standard error, explains most beyond what as many unrelated columns would. Ctrl-C ends the
-    search; the suggestion then is by what has been tried.
+    An autoencoder is trained with a code of 1, 2, 4, 8, … units, and of some sizes around the best
+    one, and the variance of unseen rows that each explains is printed. The suggestion is the
+    smallest code that, within one standard error, explains most beyond what the same number of
+    unrelated columns would explain. Ctrl-C ends the search; the suggestion is then based on the
+    sizes that were tried.
 
     \b
     Example:

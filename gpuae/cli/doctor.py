@@ -8,7 +8,7 @@ from gpuae.cli.base import declare, json_option, print_json, print_table
 @declare
 @json_option
 def command(as_json: bool) -> None:
-    """Show CPU, BLAS and its kernel, threads, Numba, CUDA and CuPy: what is used and why.
+    """Show CPU, BLAS and its kernel, threads, Numba, CUDA and CuPy: what is used, and why.
 
     \b
     Example:

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 @data_argument
 @output_options("the features")
 @click.option(
-    "--layer", type=int, metavar="N", help="Encoder layer, from 1 [default: the last, the code]."
+    "--layer",
+    type=int,
+    metavar="N",
+    help="Encoder layer, counted from 1 [default: the last, the code].",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on where this command was interrupted, if it was; else begin.",
+    help="Continue where this command was interrupted, if it was.",
 )
 @column_options
 @machine_options
@@ -51,7 +54,7 @@ def command(
     memory: int | None,
     reading: ReadOptions,
 ) -> None:
-    """Write the code of each row of DATA to /features/code, with its label where there is one.
+    """Write the code of each row of DATA to /features/code, with its label if it has one.
 
     The output is HDF5, or a table if its name ends in .csv, .tsv or .parquet.
 

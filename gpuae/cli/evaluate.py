@@ -45,12 +45,12 @@ def command(
     memory: int | None,
     reading: ReadOptions,
 ) -> None:
-    """Measure MODEL on the rows of DATA, beside PCA at the same code size.
+    """Measure MODEL on the rows of DATA, compared with PCA of the same code size.
 
-    Errors and variances are given in the units that the network sees, in which every column counts
-    as the scaling says, and in the data's own. PCA is that of the training rows where the model
-    has kept it, else that of DATA. Of a classifier it is accuracy, log loss and the confusion of
-    classes, with the labels in DATA or of --labels.
+    Errors and variances are given in two units: those that the network sees, where the scaling
+    decides how much each column counts, and the data's own. PCA is learnt from the training rows if
+    the model has kept it, otherwise from DATA. For a classifier the figures are accuracy, log loss
+    and the confusion matrix, with the labels in DATA or in --labels.
 
     \b
     Example:

@@ -61,10 +61,10 @@ def command(
     reading: ReadOptions,
     **settings: str | None,
 ) -> None:
-    """Make a classifier of MODEL's encoder and the labelled rows of DATA.
+    """Make a classifier from the encoder of MODEL and the labelled rows of DATA.
 
-    A softmax layer is trained on the codes as they are, then the whole network. Each class has a
-    part of its rows held out, by which training stops early.
+    First a softmax layer is trained on the codes as they are, then the whole network. A part of the
+    rows of each class is held out, and decides when training stops early.
 
     \b
     Example:

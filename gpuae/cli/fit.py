@@ -57,16 +57,14 @@ GO_ON = "to go on from here, give the same command with --resume"
     help="Hold out the rows of this file instead of a fraction of DATA.",
 )
 @click.option(
-    "--checkpoint", type=PATH, metavar="FILE", help="Where to keep what is needed to go on."
+    "--checkpoint", type=PATH, metavar="FILE", help="File that keeps what is needed to continue."
 )
 @click.option(
     "--checkpoint-every",
     metavar="TIME",
-    help="How often: 90s, 5min, 1h, 10epochs [default: 5min].",
+    help="How often to write it: 90s, 5min, 1h, 10epochs [default: 5min].",
 )
-@click.option(
-    "--resume", is_flag=True, help="Go on from the checkpoint, if there is one; else begin."
-)
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint, if there is one.")
 @live_options
 @record_options
 @column_options
@@ -94,9 +92,9 @@ def command(
 ) -> None:
     """Train an autoencoder on the rows of DATA.
 
-    DATA is a file (HDF5, idx, npy, npz, csv, parquet, h5ad, mat), FILE.h5::/path/inside (of h5ad,
-    such as FILE.h5ad::/layers/counts), or the word digits. Without any option the settings suit
-    most data; what was chosen is printed and stored in the model.
+    DATA is a file (HDF5, idx, npy, npz, csv, parquet, h5ad, mat), FILE.h5::/path/inside (in
+    h5ad for example FILE.h5ad::/layers/counts), or the word digits. No option is needed: the
+    settings are chosen from the data, printed and stored in the model.
 
     \b
     Example:

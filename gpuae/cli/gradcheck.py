@@ -25,8 +25,8 @@ def command(
 ) -> None:
     """Compare a configuration's gradient with central differences of its objective, in float64.
 
-    For each weight and bias along one direction of random ±1, on a few random rows in [0, 1], on
-    the device that is set. Fails where an error is above 1e-6.
+    Each weight and bias is checked along one direction of random ±1, on a few random rows in
+    [0, 1], on the chosen device. The check fails if an error is above 1e-6.
 
     \b
     Example:

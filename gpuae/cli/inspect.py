@@ -30,7 +30,7 @@ SHOWN_CHARACTERS = 1000
 @json_option
 @trust_option
 def command(file: Path, as_json: bool) -> None:
-    """Show what FILE holds: its kind, what it was made from by what, its settings and its datasets.
+    """Show what FILE holds: its kind, how it was made and from what, its settings and its datasets.
 
     FILE is any HDF5 file; the paths shown can be given as DATA in the form FILE::/path.
 

@@ -27,7 +27,7 @@ def labels_option(function: F) -> F:
         "labels_path",
         type=PATH,
         metavar="FILE",
-        help="One label a row (idx, npy, csv) [those in DATA].",
+        help="File with one label for each row (idx, npy, csv) [default: those in DATA].",
     )(function)
 
 

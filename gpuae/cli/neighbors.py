@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="Neighbours of each row.",
+    help="Number of neighbours of each row.",
 )
 @click.option(
     "--metric",
@@ -86,8 +86,8 @@ def command(
 ) -> None:
     """Find the rows of DATA whose codes are nearest to those of some rows.
 
-    DATA, and the file of --of, are rows that MODEL brings to their codes; or what encode wrote with
-    MODEL, whose codes are taken as they are. A row of DATA is not its own neighbour.
+    DATA, and a file given to --of, are rows, which MODEL encodes, or the output of encode with the
+    same MODEL, whose codes are used directly. A row of DATA is not its own neighbour.
 
     \b
     Example:

@@ -29,10 +29,10 @@ open_option = click.option(
     "--open",
     "opens",
     is_flag=True,
-    help="Open the page in a browser on this machine, and wait for it.",
+    help="Open the page in a browser on this machine, and wait for the browser.",
 )
 port_option = click.option(
-    "--port", type=click.IntRange(1, 65535), help="Of the page [default: any that is free]."
+    "--port", type=click.IntRange(1, 65535), help="Port of the page [default: any free one]."
 )
 
 
@@ -41,7 +41,7 @@ def live_options(function: F) -> F:
     live = click.option(
         "--live",
         is_flag=True,
-        help="Show on a page of this machine how training goes, until it ends.",
+        help="Show training on a web page of this machine, until it ends.",
     )
     return live(open_option(port_option(function)))
 

@@ -58,14 +58,14 @@ _PATCHES = click.option(
     "--patches",
     metavar="HEIGHTxWIDTH",
     callback=_size,
-    help="Of an image, or a folder of images: cut it into tiles of so many pixels, a row each.",
+    help="Cut an image, or a folder of images, into tiles of this size, one row each.",
 )
 _COUNT = click.option(
     "--count",
     type=click.IntRange(1, MAX_COUNT),
-    help="So many patches at positions drawn at random, instead of tiles side by side.",
+    help="Take this many patches at random positions, instead of tiles side by side.",
 )
 _SEED = click.option(
-    "--seed", type=click.IntRange(0, (1 << 64) - 1), help="Of these positions [default: 0]."
+    "--seed", type=click.IntRange(0, (1 << 64) - 1), help="Seed of the positions [default: 0]."
 )
 _GREY = click.option("--grey", is_flag=True, help="Turn colours into grey.")

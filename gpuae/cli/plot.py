@@ -31,9 +31,7 @@ class Kind:
 
 KINDS = {
     "weights": Kind("What each unit of the first layer looks for.", "MODEL", ("count", "alike")),
-    "reconstructions": Kind(
-        "Rows beside what the model makes of them.", "MODEL DATA", ("rows", "count")
-    ),
+    "reconstructions": Kind("Rows and their reconstructions.", "MODEL DATA", ("rows", "count")),
     "history": Kind("Loss and learning rate, epoch by epoch.", "MODEL"),
     "codes": Kind(
         "How large codes are, and how often each unit is active.", "MODEL DATA", ("sample",)
@@ -42,9 +40,11 @@ KINDS = {
     "map": Kind(
         "Rows by their codes, in two dimensions.", "MODEL DATA", ("colour", "method", "sample")
     ),
-    "dimensions": Kind("What codes of growing size explain.", "DATA", ("max",)),
+    "dimensions": Kind("How much codes of growing size explain.", "DATA", ("max",)),
     "errors": Kind(
-        "Errors of rows, and what makes the worst.", "MODEL [DATA]", ("threshold", "sample")
+        "Errors of rows, and the columns that cause the largest.",
+        "MODEL [DATA]",
+        ("threshold", "sample"),
     ),
 }
 """Each kind of picture, in the order of a first look."""
@@ -67,30 +67,36 @@ MORE = {
 }
 OPTIONS: dict[str, Option] = {
     "count": click.option(
-        "--count", type=click.IntRange(min=1), metavar="N", help="Draw so many units, or rows."
+        "--count",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Number of units, or rows, to draw.",
     ),
-    "alike": click.option("--alike", is_flag=True, help="Let alike units stand together."),
+    "alike": click.option("--alike", is_flag=True, help="Place similar units next to one another."),
     "rows": click.option(
         "--rows", metavar="ROWS", help="Rows of DATA, counted from 0, such as 0,5,10-19."
     ),
     "colour": click.option(
-        "--colour", metavar="NAME", help="What colours points: label, or a column [label, if any]."
+        "--colour", metavar="NAME", help="Colour by label, or by a column [label, if any]."
     ),
     "method": click.option(
         "--method",
         type=click.Choice(["pca", "tsne", "umap"]),
         default="pca",
         show_default=True,
-        help="What places rows; umap needs umap-learn.",
+        help="How rows are placed; umap needs umap-learn.",
     ),
     "threshold": click.option(
-        "--threshold", type=float, metavar="X", help="Where outliers begin [the model's]."
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="Score above which a row is an outlier [the model's].",
     ),
     "sample": click.option(
-        "--sample", type=click.IntRange(min=1), metavar="N", help="Of more rows draw so many."
+        "--sample", type=click.IntRange(min=1), metavar="N", help="Draw at most this many rows."
     ),
     "max": click.option(
-        "--max", "most", type=click.IntRange(min=1), metavar="K", help="The largest code to try."
+        "--max", "most", type=click.IntRange(min=1), metavar="K", help="Largest code size to try."
     ),
 }
 _OUTPUTS = click.option(
@@ -102,7 +108,7 @@ _OUTPUTS = click.option(
     help="PNG, SVG or PDF, by its ending; may be repeated [default: the terminal].",
 )
 _CHARACTERS = click.option(
-    "--characters", is_flag=True, help="Use characters though the terminal shows images."
+    "--characters", is_flag=True, help="Use characters even if the terminal shows images."
 )
 
 
@@ -174,10 +180,10 @@ class Plots(click.Group):
 def command() -> None:
     """Draw what a model has learnt, to a file or in the terminal.
 
-    Without -o a picture is drawn in the terminal, as an image where it shows some (kitty, sixel)
-    and else in characters. Several kinds are drawn as a list, or `all` that MODEL and DATA allow;
-    {kind} in the name of a file stands for each. MODEL may be a checkpoint. `gpuae plot KIND
-    --help` has the options of each.
+    Without -o a picture is drawn in the terminal: as an image if the terminal can show one (kitty,
+    sixel), otherwise in characters. KIND may be a list, or `all` for every kind that MODEL and DATA
+    allow; {kind} in the name of a file stands for each of them. MODEL may be a checkpoint.
+    `gpuae plot KIND --help` lists the options of a kind.
 
     \b
     Example:

@@ -41,7 +41,7 @@ def command(
     memory: int | None,
     reading: ReadOptions,
 ) -> None:
-    """Write the likeliest class of each row of DATA, and the probability of every class.
+    """Write the most likely class of each row of DATA, and the probability of every class.
 
     The output is HDF5 (/predictions), or a table if its name ends in .csv, .tsv or .parquet.
 

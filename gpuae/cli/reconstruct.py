@@ -36,7 +36,7 @@ def command(
     memory: int | None,
     reading: ReadOptions,
 ) -> None:
-    """Encode and decode each row of DATA: denoised, compressed and restored, in its own units.
+    """Encode and decode each row of DATA, in its own units: denoised, or compressed and restored.
 
     The output is HDF5, or a table if its name ends in .csv, .tsv or .parquet.
 

@@ -34,7 +34,7 @@ def record_options(function: F) -> F:
         "--log",
         type=PATH,
         metavar="FILE",
-        help="Write what happens as it happens: JSON, a line each.",
+        help="Write events as they happen, one JSON object a line.",
     )
     folder = click.option(
         "--tensorboard", type=PATH, metavar="FOLDER", help="Write event files for TensorBoard."

@@ -40,13 +40,13 @@ def command(
     memory: int | None,
     reading: ReadOptions,
 ) -> None:
-    """Write a page about MODEL, measured on the rows of DATA; or about several, side by side.
+    """Write a page about MODEL, measured on the rows of DATA, or about several models side by side.
 
-    It says in plain words how good the model is beside PCA of the same size, and what to try if it
-    is poor; and it shows what it was trained on, what it has learnt, all figures, the rows that are
-    rebuilt best and worst, unusual rows, neighbours by code, and the commands that make the model
-    again. The page is one HTML file that needs neither network nor script, for a screen, a phone
-    and paper.
+    It says in plain words how good the model is compared with PCA of the same size, and what to
+    try if it is poor. It shows what it was trained on, what it has learnt, all figures, the rows
+    that are rebuilt best and worst, unusual rows, neighbours by code, and the commands that make
+    the model again. The page is one HTML file that needs neither network nor scripts, for a
+    screen, a phone or paper.
 
     \b
     Example:

@@ -37,13 +37,13 @@ COLUMNS_NAMED = 3
     "--threshold",
     type=float,
     metavar="X",
-    help="Rows of a higher error are outliers [the model's].",
+    help="Rows with a higher error are outliers [the model's].",
 )
 @click.option(
     "--contamination",
     type=float,
     metavar="SHARE",
-    help="Threshold that this share of the rows held out in training exceeds.",
+    help="Set the threshold that this share of the held-out training rows exceeds.",
 )
 @click.option(
     "--contributions",
@@ -51,7 +51,7 @@ COLUMNS_NAMED = 3
     is_flag=False,
     flag_value=COLUMNS_NAMED,
     metavar="[N]",
-    help="Each column's share of the error; in a table the N largest by name [3].",
+    help="Add each column's share of the error; in a table the N largest, by name [3].",
 )
 @column_options
 @machine_options
@@ -72,10 +72,10 @@ def command(
     """Write each row's error to /scores/error: the larger, the less it is like the training data.
 
     The error is the mean over columns of the squared difference between a row and its
-    reconstruction, in scaled units, or of a model trained with outlier_score=knn its distance to
-    training rows. Where outliers begin is known (a threshold, or a model trained with
-    contamination), /scores/outlier says which rows are some, and /scores/p_value which share of
-    rows held out in training has an error as large. The output is HDF5, or a table if its name ends
+    reconstruction, in scaled units; for a model trained with outlier_score=knn it is the distance
+    to training rows. With a threshold, given here or stored in a model trained with contamination,
+    /scores/outlier says which rows are outliers, and /scores/p_value which share of the rows held
+    out in training has an error at least as large. The output is HDF5, or a table if its name ends
     in .csv, .tsv or .parquet.
 
     \b

@@ -21,7 +21,9 @@ def setting_options(function: F) -> F:
     The command gets `config_path`, `preset` and all others.
     """
     return click.option(
-        "--preset", metavar="NAME", help="Settings to begin with; `gpuae presets` lists them."
+        "--preset",
+        metavar="NAME",
+        help="Preset of settings to start from; `gpuae presets` lists them.",
     )(options_of(Config)(function))
 
 

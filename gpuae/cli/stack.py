@@ -15,9 +15,9 @@ from gpuae.cli.base import PATH, declare, output_options
 def command(models: tuple[Path, ...], output: Path, force: bool) -> None:
     """Join MODELs, each trained on the codes of the one before, into one model.
 
-    The first one takes the data. The whole gives the codes that the models give one after the
-    other; what an upper one does to its inputs becomes part of the weights. `gpuae fit --init-from`
-    trains all of it on.
+    The first model is the one that takes the data. The stack gives the codes that the models give
+    one after the other; the preprocessing of the upper models becomes part of the weights.
+    `gpuae fit --init-from` trains the whole stack further.
 
     \b
     Example:

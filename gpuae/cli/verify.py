@@ -19,15 +19,15 @@ SHOWN_DIFFERENCES = 10
 
 @declare
 @click.argument("files", metavar="FILE...", type=PATH, nargs=-1, required=True)
-@click.option("--same", is_flag=True, help="Compare two files, but for timings.")
+@click.option("--same", is_flag=True, help="Compare two files, ignoring timings.")
 @json_option
 @trust_option
 def command(files: tuple[Path, ...], same: bool, as_json: bool) -> None:
-    """Check that each FILE has what its kind must have and holds what was written.
+    """Check that each FILE has what its kind must have and is unchanged since it was written.
 
-    Of several files it is also checked whether they were made from one another as they say; data
-    that are not gpuae's may be among them. With --same two files are compared instead. The exit
-    code is 1 where something is wrong or different.
+    If several files are given, this also checks whether they were made from one another as they
+    say; they may include data that gpuae did not write. With --same two files are compared instead.
+    The exit code is 1 if something is wrong or different.
 
     \b
     Example:

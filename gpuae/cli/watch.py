@@ -32,11 +32,11 @@ LOOK_SECONDS = 1.0
 def command(
     checkpoint: Path, data: str | None, opens: bool, port: int | None, reading: ReadOptions
 ) -> None:
-    """Show on a page of this machine how a training run goes on that writes CHECKPOINT.
+    """Show the progress of a training run that writes CHECKPOINT, on a web page of this machine.
 
-    The page follows the file: curves, weights, and with DATA reconstructions of some of its rows.
-    It waits for a checkpoint that is not there yet, shows a finished model too, and only reads.
-    Ctrl-C ends it.
+    The page follows the file: curves, weights, and, if DATA is given, reconstructions of some of
+    its rows. It waits if the checkpoint does not exist yet, also shows a finished model, and never
+    writes. Ctrl-C ends it.
 
     \b
     Example:
