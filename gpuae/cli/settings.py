@@ -72,10 +72,11 @@ def read_settings(
 
 
 def _choices(annotation: Any) -> list[str]:
-    """Return the literal values that an annotation allows, in their order."""
+    """Return the literal values that an annotation allows, each once, in their order."""
     if get_origin(annotation) is Literal:
         return list(get_args(annotation))
-    return [value for part in get_args(annotation) for value in _choices(part)]
+    values = [value for part in get_args(annotation) for value in _choices(part)]
+    return list(dict.fromkeys(values))
 
 
 def _metavar(name: str, field: FieldInfo) -> str:

@@ -217,6 +217,11 @@ def test_every_setting_is_an_option_of_fit_under_its_own_name(gpuae, name):
     assert f"--{name.replace('_', '-')} " in gpuae("fit", "--help").out
 
 
+def test_the_help_lists_each_value_of_a_setting_once(gpuae):
+    for values in re.findall(r"--[a-z-]+ +\[([a-z0-9_|]+)\]", gpuae("fit", "--help").out):
+        assert len(set(values.split("|"))) == len(values.split("|"))
+
+
 def test_every_commands_help_has_an_example(gpuae):
     from gpuae.cli import COMMANDS
 
