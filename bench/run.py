@@ -40,6 +40,8 @@ from gpuae.diagnosis import diagnose
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("gpuae", "numpy", "scipy", "numba", "torch", "jax", "scikit-learn", "pyod")
+BYTES = "bytes alone"
+"""Reads what `encode` reads, and writes as much as it writes."""
 OTHER_LOSS = "MLPRegressor"
 """It minimises something else: for orientation, and not counted as a peer."""
 
@@ -50,6 +52,7 @@ def line_up(target: Target, *, with_peers: bool) -> Iterator[Contender]:
     if target.kind == "encode":
         yield Contender(OURS, f"{here}.ours", "encode", needed=True)
         yield Contender(PRODUCTS, f"{here}.encode_products", needed=True, environment=bound)
+        yield Contender(BYTES, f"{here}.encode_bytes", needed=True)
     elif target.kind == "full_batch":
         yield Contender(OURS, f"{here}.ours", "lbfgs", needed=True)
         yield products("cpu")
@@ -85,7 +88,7 @@ def measured(target: Target, asked: argparse.Namespace) -> dict[str, Figures]:
 
 def table(target: Target, figures: dict[str, Figures]) -> list[str]:
     """Return lines that say how we compare."""
-    others = {OURS, PRODUCTS, OTHER_LOSS}
+    others = {OURS, PRODUCTS, BYTES, OTHER_LOSS}
     times = {name: own.median for name, own in figures.items() if name not in others}
     ours, bound = figures[OURS].median, figures[PRODUCTS].median
     lines = [f"{target.case.name}: {target.case.what}"]
@@ -96,13 +99,21 @@ def table(target: Target, figures: dict[str, Figures]) -> list[str]:
             f"  {name:15s} {own.median:8.4g} s  ({spread}, {own.rounds} rounds)"
             f"  {own.median / bound:5.2f} of the products{loss}"
         )
-    verdict = [_verdict("products alone", ours / bound, target.bound)]
+    verdict = [_against_products(ours, bound, figures.get(BYTES), target.bound)]
     if times and target.peer is not None:
         fastest = min(times, key=times.__getitem__)
         verdict.append(
             _verdict(f"the fastest peer ({fastest})", ours / times[fastest], target.peer)
         )
     return [*lines, *(f"  {line}" for line in verdict)]
+
+
+def _against_products(ours: float, products: float, moved: Figures | None, allowed: float) -> str:
+    """Say how many times the products we take, besides what it takes to read and write alone."""
+    if moved is None:
+        return _verdict("products alone", ours / products, allowed)
+    own = (ours - moved.median) / products
+    return _verdict(f"products alone, without {BYTES}", own, allowed)
 
 
 def _verdict(what: str, ratio: float, allowed: float) -> str:
