@@ -137,7 +137,7 @@ def for_each_block(
 def _stretches(x: AnyRows, start: int, memory: int) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield rows in order as (first row, rows), all at once where they are in memory."""
     if isinstance(x, np.ndarray) and not is_large(x, memory):
-        yield start, x[start:]
+        yield start, np.asarray(x)[start:]  # parts of a memmap take longer to make
     else:
         yield from row_blocks.blocks(x, multiple=GPU_BLOCK_ROWS, start=start)
 
@@ -431,9 +431,9 @@ def _check_finite_rows(start: int, block: NDArray[Any]) -> None:
     InputError
         Naming the first row.
     """
-    finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
+    finite = np.isfinite(block)
     if not finite.all():
-        row = start + int(np.argmin(finite))
+        row = start + int(np.argmin(finite.reshape(len(block), -1).all(axis=1)))
         raise InputError(
             f"row {row + 1} (counted from 1) is so far from the training data that its result is "
             "not finite; check its values"
@@ -451,17 +451,29 @@ def in_float32(sink: Sink) -> Sink:
 
     def narrow(start: int, block: NDArray[Any]) -> None:
         with np.errstate(over="ignore"):
-            narrowed = block.astype(np.float32)
-        infinite = np.isinf(narrowed).any(axis=1)
-        if infinite.any():
-            row = start + int(np.argmax(infinite))
-            raise InputError(
-                f"row {row} (counted from 0) has a code beyond 3.4e38, which float32 cannot hold; "
-                "train a model with scale=minmax or scale=standard"
-            )
+            narrowed = block.astype(np.float32, copy=False)
+        if narrowed is not block:
+            _check_narrowed(start, narrowed)
         sink(start, narrowed)
 
     return narrow
+
+
+def _check_narrowed(start: int, codes: NDArray[np.float32]) -> None:
+    """Refuse codes (m, k), of rows from `start` on, that were finite before they became float32.
+
+    Raises
+    ------
+    InputError
+        Naming the first row.
+    """
+    infinite = np.isinf(codes)
+    if infinite.any():
+        row = start + int(np.argmax(infinite.any(axis=1)))
+        raise InputError(
+            f"row {row} (counted from 0) has a code beyond 3.4e38, which float32 cannot hold; "
+            "train a model with scale=minmax or scale=standard"
+        )
 
 
 def into(out: NDArray[Any]) -> Sink:

@@ -68,12 +68,12 @@ class Unlike:
         if self.limits is None or not len(own):
             return
         lowest, highest = self.limits
-        there = np.flatnonzero((own.min(axis=0) < lowest) | (own.max(axis=0) > highest))
-        beyond = (own[:, there] < lowest[there]) | (own[:, there] > highest[there])
+        beyond = (own < lowest) | (own > highest)
         with self._lock:
             self.looked_at += len(own)
-            self.beyond += int(beyond.any(axis=1).sum())
-            self.columns[there] += beyond.sum(axis=0)
+            if beyond.any():
+                self.beyond += int(beyond.any(axis=1).sum())
+                self.columns += beyond.sum(axis=0)
 
     def hear_errors(self, errors: NDArray[np.float64]) -> None:
         """Hold the errors (m,) of rows against those of held-out rows."""
