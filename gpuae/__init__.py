@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from gpuae.errors import GpuaeWarning
     from gpuae.estimator import Autoencoder, load, stack
     from gpuae.outlier_detector import OutlierDetector
-    from gpuae.storage.files.limits import trust_size
+    from gpuae.storage.files.limits import allow_filters, trust_size
 
 __all__ = [
     "Autoencoder",
     "AutoencoderClassifier",
     "GpuaeWarning",
     "OutlierDetector",
+    "allow_filters",
     "load",
     "plots",
     "stack",
@@ -32,6 +33,7 @@ __all__ = [
 HOMES = {
     "AutoencoderClassifier": "classifier",
     "OutlierDetector": "outlier_detector",
+    "allow_filters": "storage.files.limits",
     "trust_size": "storage.files.limits",
 }
 """Modules of names that are not in `gpuae.estimator`."""

@@ -144,13 +144,31 @@ def _trust_size(ctx: click.Context, parameter: click.Parameter, value: bool) -> 
         ctx.with_resource(trust_size())
 
 
-trust_option = click.option(
-    "--trust-size",
-    is_flag=True,
-    expose_value=False,
-    callback=_trust_size,
-    help="Lift the limits on size and compression, for files from a source that you trust.",
-)
+def _allow_filters(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Let the filters of hdf5plugin unpack values until the command has ended."""
+    if value:
+        from gpuae.storage.files.limits import allow_filters
+
+        ctx.with_resource(allow_filters())
+
+
+def trust_options(function: F) -> F:
+    """Add --trust-size and --allow-filters, for files from a source that is trusted."""
+    size = click.option(
+        "--trust-size",
+        is_flag=True,
+        expose_value=False,
+        callback=_trust_size,
+        help="Lift the limits on size and compression, for files from a source that you trust.",
+    )
+    filters = click.option(
+        "--allow-filters",
+        is_flag=True,
+        expose_value=False,
+        callback=_allow_filters,
+        help="Let filters of hdf5plugin unpack HDF5, for files from a source that you trust.",
+    )
+    return size(filters(function))
 
 
 def machine_options(function: F) -> F:

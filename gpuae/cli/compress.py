@@ -17,7 +17,7 @@ from gpuae.cli.base import (
     output_options,
     print_json,
     print_table,
-    trust_option,
+    trust_options,
 )
 from gpuae.cli.columns import column_options
 
@@ -48,7 +48,7 @@ DEFAULT_BITS = 6.0
 @json_option
 @column_options
 @machine_options
-@trust_option
+@trust_options
 def command(
     model_path: Path,
     data: str,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpuae.cli.base import PATH, declare, force_option, say, trust_option
+from gpuae.cli.base import PATH, declare, force_option, say, trust_options
 from gpuae.cli.columns import column_options
 from gpuae.cli.patches import patch_options
 
@@ -44,7 +44,7 @@ FLAT = (1 / 80) ** 2
 @patch_options
 @column_options
 @force_option
-@trust_option
+@trust_options
 def command(
     source: str,
     output: Path,

@@ -12,7 +12,7 @@ from gpuae.cli.base import (
     machine_options,
     model_argument,
     output_options,
-    trust_option,
+    trust_options,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("features", metavar="FEATURES")
 @output_options("the rows")
 @machine_options
-@trust_option
+@trust_options
 def command(
     model_path: Path,
     features: str,

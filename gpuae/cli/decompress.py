@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import PATH, declare, machine_options, output_options, trust_option
+from gpuae.cli.base import PATH, declare, machine_options, output_options, trust_options
 
 if TYPE_CHECKING:
     from gpuae.storage.files.input_file import InputFile
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("compressed", metavar="FILE", type=PATH)
 @output_options("the rows")
 @machine_options
-@trust_option
+@trust_options
 def command(
     compressed: Path,
     output: Path,

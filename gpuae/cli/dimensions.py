@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import data_argument, declare, json_option, print_json, say, trust_option
+from gpuae.cli.base import data_argument, declare, json_option, print_json, say, trust_options
 from gpuae.cli.columns import column_options
 from gpuae.cli.settings import read_settings, setting_options
 
@@ -34,7 +34,7 @@ HEAD = "code size  autoencoder     PCA  seconds"
 @setting_options
 @column_options
 @json_option
-@trust_option
+@trust_options
 def command(
     data: str,
     most: int | None,

@@ -17,7 +17,7 @@ from gpuae.cli.base import (
     model_argument,
     print_json,
     print_table,
-    trust_option,
+    trust_options,
 )
 from gpuae.cli.columns import column_options
 from gpuae.cli.labels import labels_option
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @json_option
 @column_options
 @machine_options
-@trust_option
+@trust_options
 def command(
     model_path: Path,
     data: str,

@@ -16,7 +16,7 @@ from gpuae.cli.base import (
     output_options,
     print_json,
     say,
-    trust_option,
+    trust_options,
 )
 from gpuae.cli.columns import column_options
 from gpuae.cli.labels import labels_option
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @record_options
 @column_options
 @json_option
-@trust_option
+@trust_options
 def command(
     model_path: Path,
     data: str,

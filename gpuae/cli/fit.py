@@ -18,7 +18,7 @@ from gpuae.cli.base import (
     output_options,
     print_json,
     say,
-    trust_option,
+    trust_options,
 )
 from gpuae.cli.columns import column_options
 from gpuae.cli.page import NoPage, live_options, wanted_page
@@ -69,7 +69,7 @@ GO_ON = "to go on from here, give the same command with --resume"
 @record_options
 @column_options
 @json_option
-@trust_option
+@trust_options
 def command(
     data: str,
     output: Path,

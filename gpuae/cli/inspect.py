@@ -14,7 +14,7 @@ from gpuae.cli.base import (
     json_option,
     print_json,
     print_table,
-    trust_option,
+    trust_options,
 )
 from gpuae.printable import printable
 
@@ -28,7 +28,7 @@ SHOWN_CHARACTERS = 1000
 @declare
 @click.argument("file", type=PATH)
 @json_option
-@trust_option
+@trust_options
 def command(file: Path, as_json: bool) -> None:
     """Show what FILE holds: its kind, how it was made and from what, its settings and its datasets.
 

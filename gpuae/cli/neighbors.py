@@ -20,7 +20,7 @@ from gpuae.cli.base import (
     model_argument,
     print_json,
     say,
-    trust_option,
+    trust_options,
 )
 from gpuae.cli.coded import Coded
 from gpuae.cli.columns import column_options
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 @json_option
 @column_options
 @machine_options
-@trust_option
+@trust_options
 def command(
     model_path: Path,
     data: str,

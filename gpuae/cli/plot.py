@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gpuae.cli.base import PATH, Command, force_option, machine_options, trust_option
+from gpuae.cli.base import PATH, Command, force_option, machine_options, trust_options
 from gpuae.cli.columns import column_options
 
 Option = Callable[[Any], Any]
@@ -227,7 +227,7 @@ def _options(kinds: tuple[str, ...]) -> list[Option]:
         _CHARACTERS,
         *chosen,
         *reading,
-        trust_option,
+        trust_options,
     ]
 
 

@@ -13,7 +13,7 @@ from gpuae.cli.base import (
     declare,
     machine_options,
     output_options,
-    trust_option,
+    trust_options,
 )
 from gpuae.cli.columns import column_options
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @output_options("the classes")
 @column_options
 @machine_options
-@trust_option
+@trust_options
 def command(
     model_path: Path,
     data: str,

@@ -11,7 +11,7 @@ from gpuae.cli.base import (
     machine_options,
     model_argument,
     output_options,
-    trust_option,
+    trust_options,
 )
 from gpuae.cli.columns import column_options
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @output_options("the reconstructed rows")
 @column_options
 @machine_options
-@trust_option
+@trust_options
 def command(
     model_path: Path,
     data: str,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import declare, machine_options, output_options, trust_option
+from gpuae.cli.base import declare, machine_options, output_options, trust_options
 from gpuae.cli.columns import column_options
 from gpuae.cli.labels import labels_option
 
@@ -29,7 +29,7 @@ MOST_MODELS = 8
 @labels_option
 @column_options
 @machine_options
-@trust_option
+@trust_options
 def command(
     names: tuple[str, ...],
     output: Path,

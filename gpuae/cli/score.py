@@ -14,7 +14,7 @@ from gpuae.cli.base import (
     model_argument,
     output_options,
     say,
-    trust_option,
+    trust_options,
 )
 from gpuae.cli.columns import column_options
 
@@ -55,7 +55,7 @@ COLUMNS_NAMED = 3
 )
 @column_options
 @machine_options
-@trust_option
+@trust_options
 def command(
     model_path: Path,
     data: str,

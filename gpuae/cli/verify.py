@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import PATH, declare, json_option, print_json, trust_option
+from gpuae.cli.base import PATH, declare, json_option, print_json, trust_options
 from gpuae.printable import printable
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SHOWN_DIFFERENCES = 10
 @click.argument("files", metavar="FILE...", type=PATH, nargs=-1, required=True)
 @click.option("--same", is_flag=True, help="Compare two files, ignoring timings.")
 @json_option
-@trust_option
+@trust_options
 def command(files: tuple[Path, ...], same: bool, as_json: bool) -> None:
     """Check that each FILE has what its kind must have and is unchanged since it was written.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpuae.cli.base import PATH, declare, say, trust_option
+from gpuae.cli.base import PATH, declare, say, trust_options
 from gpuae.cli.columns import column_options
 from gpuae.cli.page import open_option, port_option
 
@@ -28,7 +28,7 @@ LOOK_SECONDS = 1.0
 @open_option
 @port_option
 @column_options
-@trust_option
+@trust_options
 def command(
     checkpoint: Path, data: str | None, opens: bool, port: int | None, reading: ReadOptions
 ) -> None:

@@ -1,4 +1,4 @@
-"""--trust-size at the commands that read files."""
+"""--trust-size and --allow-filters at the commands that read files."""
 
 import h5py
 import numpy as np
@@ -42,7 +42,23 @@ def test_a_bomb_is_refused_until_it_is_trusted(gpuae, bomb, tmp_path):
 
 @pytest.mark.parametrize("command", READERS)
 def test_every_command_that_reads_files_has_the_option(gpuae, command):
-    assert "--trust-size" in gpuae(command, "--help").out
+    text = gpuae(command, "--help").out
+    assert "--trust-size" in text
+    assert "--allow-filters" in text
+
+
+def test_a_filter_of_hdf5plugin_is_refused_until_it_is_allowed(gpuae, tmp_path):
+    plugin = pytest.importorskip("hdf5plugin")
+    with h5py.File(tmp_path / "packed.h5", "w") as file:
+        file.create_dataset("x", data=np.ones((40, 6)), compression=plugin.Zstd())
+    for trusted in ((), ("--trust-size",)):
+        refused = gpuae("convert", "packed.h5::/x", "out.h5", *trusted)
+        assert refused.code == 2
+        assert "packed.h5::/x: uses the filter zstd" in refused.err
+        assert "give --allow-filters if you trust its source" in refused.err
+        assert not (tmp_path / "out.h5").exists()
+    assert gpuae("convert", "packed.h5::/x", "out.h5", "--allow-filters").code == 0
+    assert not limits.filters_allowed()
 
 
 def test_a_link_is_refused_however_trusted(gpuae, tmp_path):

@@ -1,7 +1,7 @@
-"""How large what is read may be, until a person says that a file's size can be trusted.
+"""How large what is read may be, and what may unpack it, until a person says more.
 
-The limits hold for the whole process, since threads read for one another. They concern size and
-compression only: what reaches beyond its file is refused whatever they are.
+What is said holds for the whole process, since threads read for one another. The limits concern
+size and compression only: what reaches beyond its file is refused whatever they are.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ class Limits:
 
 CAREFUL = Limits(inflation=1000, free_bytes=64 << 20, chunk_bytes=1 << 30, text_bytes=1 << 30)
 TRUSTING = Limits(*[sys.maxsize] * 4)
+FILTERS_ADVICE = "give --allow-filters if you trust its source"
+"""How a person allows it; in Python `with gpuae.allow_filters():`."""
 
 _stack = [CAREFUL]
+_filters_allowed = [False]
 
 
 def current() -> Limits:
@@ -51,6 +54,21 @@ def trust_size() -> Iterator[None]:
         yield
     finally:
         _stack.pop()
+
+
+def filters_allowed() -> bool:
+    """Whether the filters of hdf5plugin may unpack what is read, which HDF5 itself does not."""
+    return _filters_allowed[-1]
+
+
+@contextmanager
+def allow_filters() -> Iterator[None]:
+    """Let the filters of hdf5plugin unpack what is read within the block."""
+    _filters_allowed.append(True)
+    try:
+        yield
+    finally:
+        _filters_allowed.pop()
 
 
 def check_memory(

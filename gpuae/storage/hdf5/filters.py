@@ -8,6 +8,8 @@ from types import MappingProxyType
 import h5py
 from h5py import h5t, h5z
 
+from gpuae.storage.files import limits
+
 COMPRESSORS = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_LZF})
 BUILT_IN = COMPRESSORS | {h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 OF_PLUGIN = MappingProxyType(
@@ -86,6 +88,11 @@ def _foreign_problem(number: int) -> str | None:
     name = OF_PLUGIN.get(number)
     if name is None:
         return "uses a filter other than gzip, lzf, shuffle and fletcher32; repack it with gzip"
+    if not limits.filters_allowed():
+        return (
+            f"uses the filter {name}, which is left to code of the package hdf5plugin; "
+            f"{limits.FILTERS_ADVICE}, or repack it with gzip"
+        )
     if not _plugin_has(number):
         return (
             f"uses the filter {name}, for which the package hdf5plugin is needed; "
