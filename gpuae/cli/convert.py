@@ -122,4 +122,4 @@ def _provenance(
     sources = [lineage.source_file("data", dataset.file, dataset.source)]
     if labels is not None:
         sources.append(lineage.source_file("labels", labels.file, str(labels.spec)))
-    return lineage.attributes("convert", sources, reading.said() | said)
+    return lineage.attributes("convert", sources, reading.requested() | said)

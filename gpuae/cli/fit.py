@@ -271,7 +271,7 @@ class _Task:
             sources.append(own)
         check_unchanged(*self._files)
         told = {"preset": self.preset} if self.preset else {}
-        return lineage.attributes("fit", sources, {**told, **self.reading.said()})
+        return lineage.attributes("fit", sources, {**told, **self.reading.requested()})
 
 
 def _checkpoints(

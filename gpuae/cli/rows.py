@@ -67,7 +67,7 @@ class Job:
         if output is not None and row_bytes is not None:
             check_room(output, len(dataset.x) * row_bytes(model))
         check_finite(dataset.x, dataset.source, missing=wanted.missing)
-        said = {} if reading is None else reading.said()
+        said = {} if reading is None else reading.requested()
         return cls(model_file, model, dataset, said)
 
     @property
@@ -156,7 +156,7 @@ def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions
         names_of=str(model_path),
         missing=model.config.missing == "mean",
         wide=model.config.dtype == "float64",
-        before=ReadOptions.of_said(record.options) if record.command == "fit" else None,
+        before=ReadOptions.of_record(record.options) if record.command == "fit" else None,
     )
 
 

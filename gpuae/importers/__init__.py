@@ -7,10 +7,10 @@ from pathlib import Path
 
 from gpuae.errors import InputError
 from gpuae.importers import digits, h5ad, idx, matlab, npy, parquet, patches, scipy_npz, table
-from gpuae.importers.chosen import with_columns
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.importers.labels import LabelsFile
 from gpuae.importers.options import AS_IT_IS, PatchOptions, ReadOptions
+from gpuae.importers.roles import with_columns
 from gpuae.memory import data_memory
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset

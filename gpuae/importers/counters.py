@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.importers.columns import SHOWN
+from gpuae.words import listed
 
 NAMES = frozenset({"id", "index", "idx", "key", "no", "nr", "number", "row", "sample", "uuid"})
 ENOUGH_ROWS = 3
@@ -16,23 +16,23 @@ ENOUGH_ROWS = 3
 
 
 def counter_notes(
-    x: NDArray[Any], names: Sequence[str], claimed: Sequence[bool]
+    x: NDArray[Any], names: Sequence[str], requested: Sequence[bool]
 ) -> tuple[str, ...]:
     """Say which columns of x (n, d) are features although they count rows or are named as ids are.
 
     Parameters
     ----------
-    claimed
+    requested
         Whether each of them was asked for by a person, or is one that a model knows.
     """
     found = [
         name
-        for column, (name, own) in enumerate(zip(names, claimed, strict=True))
+        for column, (name, own) in enumerate(zip(names, requested, strict=True))
         if not own and (_is_named_as_id(name) or _counts(x[:, column]))
     ]
     if not found:
         return ()
-    shown = ", ".join(map(repr, found[:SHOWN])) + (", …" if len(found) > SHOWN else "")
+    shown = listed([*map(repr, found)])
     one = len(found) == 1
     subject = f"the column {shown} is" if one else f"the columns {shown} are"
     role = "a feature" if one else "features"

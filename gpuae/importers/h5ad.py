@@ -23,6 +23,7 @@ from gpuae.storage.rows import row_blocks
 from gpuae.storage.rows.csr import CsrRows
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.words import listed
 
 _FRAMES = {
     "X": ("obs", "var"),
@@ -153,8 +154,7 @@ def _listed(file: h5py.File) -> str:
     found = [guard.name_of(file, inner) for inner in _matrices(file)]
     if not found:
         return "there is no matrix in it"
-    more = ", and more" if len(found) > 20 else ""
-    return f"the matrices in the file are {', '.join(found[:20])}{more}"
+    return f"the matrices in the file are {listed(found, 20, more='and more')}"
 
 
 def _matrices(file: h5py.File) -> Iterator[str]:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import npy
+from gpuae.importers.roles import named_as_labels
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, reading
 from gpuae.storage.hdf5.transposed_rows import TransposedRows
 from gpuae.storage.rows import row_blocks, row_types
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
+from gpuae.words import listed
 
 MAGIC = b"MATLAB 7.3 MAT-file"
 OLD_MAGIC = b"MATLAB 5.0 MAT-file"
@@ -155,14 +157,13 @@ def _listed(file: h5py.File) -> str:
     found = [f"{name} {shape}" for name, shape in _variables(file).items()]
     if not found:
         return "there is no matrix of numbers in it"
-    more = ", and more" if len(found) > 20 else ""
-    return f"the matrices in it are {', '.join(found[:20])}{more}"
+    return f"the matrices in it are {listed(found, 20, more='and more')}"
 
 
 def _labels(file: h5py.File, rows: int, chosen: str) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
     """Return a vector that looks like one label a row, and a sentence that says so."""
     found = _variables(file)
-    for name in npy.LABEL_NAMES:
-        if name != chosen and sorted(found.get(name, ())) == sorted((1, rows)):
+    for name in named_as_labels(found):
+        if name != chosen and sorted(found[name]) == sorted((1, rows)):
             return _vector(file, name).reshape(-1), (f"{name!r} is taken as the labels y",)
     return None, ()

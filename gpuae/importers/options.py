@@ -24,7 +24,7 @@ class PatchOptions:
     grey: bool = False
     """Whether colours are turned into grey."""
 
-    def said(self) -> dict[str, str]:
+    def requested(self) -> dict[str, str]:
         """Return what decides the rows, by the names of the options."""
         height, width = self.size
         drawn = {} if self.count is None else {"count": str(self.count), "seed": str(self.seed)}
@@ -37,7 +37,7 @@ class ReadOptions:
     """Which columns are what, how a table of text is written, and whether values may be missing."""
 
     columns: str | None = None
-    """The features, as `columns.resolve` reads them; None: every column that nothing else is."""
+    """The features, as `column_selection` reads them; None: every column that nothing else is."""
     id_column: str | None = None
     """Name of the column that identifies rows; of tables only."""
     label_column: str | None = None
@@ -60,13 +60,13 @@ class ReadOptions:
     patches: PatchOptions | None = None
     """How images are cut into rows; None: what is given is no image."""
     before: ReadOptions | None = None
-    """What was said of the rows that the model has learnt from: it holds as far as it fits where
-    nothing else is said now."""
+    """What was requested of the rows that the model has learnt from: it holds as far as it fits
+    where nothing else is requested now."""
 
     @classmethod
-    def of_said(cls, said: Mapping[str, object]) -> Self:
-        """Return options from what `said` gave, which may have come from a file."""
-        known = {name: value for name, value in said.items() if isinstance(value, str)}
+    def of_record(cls, requested: Mapping[str, object]) -> Self:
+        """Return options from what `requested` gave, which may have come from a file."""
+        known = {name: value for name, value in requested.items() if isinstance(value, str)}
         words = known.get("na_values")
         return cls(
             columns=known.get("columns"),
@@ -78,7 +78,7 @@ class ReadOptions:
         )
 
     def for_text(self) -> ReadOptions:
-        """Return these options with what was said before of how a table of text is written."""
+        """Return these options with what was requested before of how a table of text is written."""
         if self.before is None:
             return self
         return replace(
@@ -88,8 +88,8 @@ class ReadOptions:
             na_values=self.na_values or self.before.na_values,
         )
 
-    def said(self) -> dict[str, str]:
-        """Return what a person has said about the rows, by the names of the options."""
+    def requested(self) -> dict[str, str]:
+        """Return what a person has requested of the rows, by the names of the options."""
         header = None if self.header is None else ("yes" if self.header else "no")
         long = self.columns is not None and len(self.columns) > LONG_LIST
         named = {
@@ -102,7 +102,7 @@ class ReadOptions:
             "na_values": ",".join(self.na_values) or None,
         }
         given = {name: value for name, value in named.items() if value is not None}
-        return given | (self.patches.said() if self.patches else {})
+        return given | (self.patches.requested() if self.patches else {})
 
     def of_text(self) -> list[str]:
         """Return the options given that only a table of text can follow."""
@@ -119,4 +119,4 @@ def _sha256(text: str | None) -> str:
 
 
 AS_IT_IS = ReadOptions()
-"""Nothing said."""
+"""Nothing requested."""

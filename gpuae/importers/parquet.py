@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.importers.columns import SHOWN, Titles
+from gpuae.importers.columns import Titles
 from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign
@@ -23,6 +23,7 @@ from gpuae.storage.outputs.arrow import arrow_errors, check_installed
 from gpuae.storage.rows import row_types
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
+from gpuae.words import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +59,7 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS) -> Dataset:
         features = _features(titles, types, roles)
         names = tuple(titles.names[column] for column in features)
         x = _matrix(path, opened, list(names), options)
-    counters = counter_notes(x, names, [column in roles.claimed for column in features])
+    counters = counter_notes(x, names, [column in roles.requested for column in features])
     return Dataset(
         x,
         str(path),
@@ -107,7 +108,7 @@ def _features(titles: NamedTitles, types: list[pa.DataType], roles: Roles) -> tu
     """
     chosen = roles.features()
     for column in chosen:
-        if column in roles.claimed and _number_type(types[column]) is None:
+        if column in roles.requested and _number_type(types[column]) is None:
             raise InputError(
                 f"{titles.source}: the column {titles.names[column]!r} holds {types[column]}, not "
                 "numbers; choose other columns by --columns"
@@ -123,8 +124,7 @@ def _left_out(titles: NamedTitles, roles: Roles, features: tuple[int, ...]) -> t
     names = [titles.names[c] for c in roles.features() if c not in features]
     if not names:
         return ()
-    more = ", …" if len(names) > SHOWN else ""
-    return (f"left out, because they hold no numbers: {', '.join(names[:SHOWN])}{more}",)
+    return (f"left out, because they hold no numbers: {listed(names)}",)
 
 
 def _number_type(kind: pa.DataType) -> np.dtype[Any] | None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from gpuae.errors import InputError
-from gpuae.importers.choice import choose
+from gpuae.importers.column_selection import select
 from gpuae.importers.columns import Titles
 from gpuae.importers.options import AS_IT_IS, ReadOptions
+from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.views import Columns, load_if_cheap
+from gpuae.words import listed
 
-LABEL_NAMES = frozenset({"label", "labels", "target", "y", "class"})
+LABEL_NAMES = ("y", "label", "labels", "target", "class")
+"""Of columns and vectors that hold labels, in every format; the first one wins where files have no
+columns to choose from."""
 ID_NAMES = frozenset({"row_id", "__index_level_0__"})
 """Ours, and that of pandas in parquet for an index without a name."""
 
@@ -23,14 +28,14 @@ class Roles:
     row_id: int | None
     candidates: tuple[int, ...]
     """Columns that are features unless they are something else, in their order."""
-    claimed: frozenset[int]
+    requested: frozenset[int]
     """Those among them that were asked for one by one: nothing else is made of them."""
     notes: tuple[str, ...] = ()
     """What a person should hear of, one sentence each."""
 
     def features(self, *others: int | None) -> tuple[int, ...]:
         """Return the columns of features, if `others` are known to be something else."""
-        taken = {self.label, self.row_id, *others} - self.claimed
+        taken = {self.label, self.row_id, *others} - self.requested
         return tuple(column for column in self.candidates if column not in taken)
 
 
@@ -48,34 +53,36 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
         For columns that are not there or asked to be two things, or where it is not clear which
         one holds the labels.
     """
-    choice = choose(titles, options)
-    label = _said(titles, options.label_column, "--label-column", choice.claimed)
-    row_id = _said(titles, options.id_column, "--id-column", choice.claimed)
+    selection = select(titles, options)
+    label = _asked_for(titles, options.label_column, "--label-column", selection.requested)
+    row_id = _asked_for(titles, options.id_column, "--id-column", selection.requested)
     notes = []
     before = options.before or AS_IT_IS
     if row_id is None:
-        row_id = _as_before(titles, before.id_column, choice.claimed | {label})
-        notes += _told(titles, row_id, f"row_id, as for {options.names_of}")
+        row_id = _as_before(titles, before.id_column, selection.requested | {label})
+        notes += _note(titles, row_id, f"row_id, as for {options.names_of}")
     if label is None:
-        label = _as_before(titles, before.label_column, choice.claimed | {row_id})
-        notes += _told(titles, label, f"labels y, as for {options.names_of}")
+        label = _as_before(titles, before.label_column, selection.requested | {row_id})
+        notes += _note(titles, label, f"labels y, as for {options.names_of}")
     if label is None:
-        label = guess_label(titles, choice.claimed | {row_id})
-        notes += _told(titles, label, "labels y, not as a feature")
+        label = guess_label(titles, selection.requested | {row_id})
+        notes += _note(titles, label, "labels y, not as a feature")
     if row_id is None:
-        row_id = next(iter(_named(titles, ID_NAMES, choice.claimed | {label})), None)
-        notes += _told(titles, row_id, "row_id")
-    roles = Roles(label, row_id, choice.columns, choice.claimed, tuple(notes))
-    default = replace(roles, candidates=choice.among).features(index)
-    return replace(roles, notes=(*notes, *choice.notes(titles, options, default)))
+        row_id = next(iter(_named(titles, ID_NAMES, selection.requested | {label})), None)
+        notes += _note(titles, row_id, "row_id")
+    roles = Roles(label, row_id, selection.columns, selection.requested, tuple(notes))
+    default = replace(roles, candidates=selection.among).features(index)
+    return replace(roles, notes=(*notes, *selection.notes(titles, options, default)))
 
 
-def _said(titles: Titles, name: str | None, option: str, claimed: Collection[int]) -> int | None:
+def _asked_for(
+    titles: Titles, name: str | None, option: str, requested: Collection[int]
+) -> int | None:
     """Return the column that an option names, or numbers where there are no names."""
     if name is None:
         return None
     column = titles.place(name, option)
-    if column in claimed:
+    if column in requested:
         raise InputError(
             f"{titles.source}: {option}: {name!r} is one of the features; it can be only one thing"
         )
@@ -94,7 +101,18 @@ def _as_before(titles: Titles, name: str | None, taken: Collection[int | None]) 
     return free[0] if len(free) == 1 else None
 
 
-def guess_label(titles: Titles, claimed: Collection[int | None] = ()) -> int | None:
+def named_as_labels(names: Iterable[str]) -> list[str]:
+    """Return the names that labels have, in the order of preference; case does not count."""
+    known = [(LABEL_NAMES.index(name.casefold()), name) for name in names if is_label_name(name)]
+    return [name for _, name in sorted(known)]
+
+
+def is_label_name(name: str) -> bool:
+    """Whether labels have such a name; case does not count."""
+    return name.casefold() in LABEL_NAMES
+
+
+def guess_label(titles: Titles, requested: Collection[int | None] = ()) -> int | None:
     """Return the column that has a name as labels have.
 
     Raises
@@ -102,9 +120,10 @@ def guess_label(titles: Titles, claimed: Collection[int | None] = ()) -> int | N
     InputError
         Where several have.
     """
-    found = _named(titles, LABEL_NAMES, claimed)
+    found = _named(titles, LABEL_NAMES, requested)
     if len(found) > 1 and titles.names:
-        names = " and ".join(repr(titles.names[column]) for column in found)
+        own = [repr(titles.names[column]) for column in found]
+        names = listed(own, separator=" and ", more="others")
         raise InputError(
             f"{titles.source}: {names} could all be the labels; give --label-column, or rename all "
             "but one"
@@ -112,13 +131,47 @@ def guess_label(titles: Titles, claimed: Collection[int | None] = ()) -> int | N
     return found[0] if found else None
 
 
-def _named(titles: Titles, names: Collection[str], claimed: Collection[int | None]) -> list[int]:
+def _named(titles: Titles, names: Collection[str], requested: Collection[int | None]) -> list[int]:
     own = enumerate(titles.names or ())
-    return [column for column, name in own if name.casefold() in names and column not in claimed]
+    return [column for column, name in own if name.casefold() in names and column not in requested]
 
 
-def _told(titles: Titles, column: int | None, what: str) -> list[str]:
+def _note(titles: Titles, column: int | None, what: str) -> list[str]:
     if column is None:
         return []
     name = repr(titles.names[column]) if titles.names else str(column + 1)
     return [f"the column {name} is taken as the {what}"]
+
+
+def with_columns(dataset: Dataset, options: ReadOptions) -> Dataset:
+    """Return a dataset with those of its columns that a person, or a model, wants.
+
+    Raises
+    ------
+    InputError
+        For columns that are not there, and for ids or labels wanted of what has none by name.
+    """
+    for option, name in (
+        ("--id-column", options.id_column),
+        ("--label-column", options.label_column),
+    ):
+        if name is not None:
+            raise InputError(
+                f"{dataset.source}: {option} {name}: only tables, csv or parquet, have columns "
+                "that are not features; leave it out"
+            )
+    titles = Titles(dataset.source, dataset.x.shape[1], dataset.feature_names)
+    selection = select(titles, options)
+    if selection.columns == tuple(range(titles.count)):
+        return dataset
+    names = dataset.feature_names
+    return replace(
+        dataset,
+        x=load_if_cheap(Columns(dataset.x, selection.columns), dataset.x),
+        metadata=replace(
+            dataset.metadata,
+            feature_names=names and tuple(names[column] for column in selection.columns),
+            image_shape=None,
+        ),
+        notes=(*dataset.notes, *selection.notes(titles, options, selection.among)),
+    )

@@ -41,7 +41,7 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS) -> Dataset:
     options, path = options.for_text(), file.path
     text, header = cells.open_table(path, options)
     roles = assign(header.titles, options, header.index)
-    index = None if header.index in {*roles.claimed, roles.label, roles.row_id} else header.index
+    index = None if header.index in {*roles.requested, roles.label, roles.row_id} else header.index
     others = (roles.label, roles.row_id, index)
     table = cells.scan(text, header, [column for column in others if column is not None])
     counted = row_ids(table) if index is not None else None
@@ -51,7 +51,7 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS) -> Dataset:
     row_id = counted if roles.row_id is None else labels(table.columns[roles.row_id], str(path))
     x = table_numbers.parse(table, features, options)
     names = tuple(header.title(column) for column in features)
-    counters = counter_notes(x, names, [column in roles.claimed for column in features])
+    counters = counter_notes(x, names, [column in roles.requested for column in features])
     return Dataset(
         x,
         str(path),

@@ -29,7 +29,7 @@ UNNAMED = ("", "Unnamed: 0")
 """How pandas names the index that it wrote without a name, before and after reading it again."""
 PREVIEW_LINES = 50
 """Without the comments before them: enough for two rows with line breaks in their cells."""
-KNOWN_NAMES = (LABEL_NAMES | ID_NAMES) - {"y"}
+KNOWN_NAMES = ID_NAMES.union(LABEL_NAMES) - {"y"}
 """Words that are names of columns; "y" may as well stand for yes."""
 MANY_NAMES = 8
 """So many numbers that only ascend, or only descend, are names: of wavelengths, say."""

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import table_cells as cells
-from gpuae.importers.columns import SHOWN
 from gpuae.importers.narrow import survive_as_written
 from gpuae.importers.numerals import (
     EXACT_INTEGER,
@@ -29,6 +28,7 @@ from gpuae.importers.numerals import (
 )
 from gpuae.importers.options import ReadOptions
 from gpuae.importers.table_cells import Table
+from gpuae.words import SHOWN, listed
 
 CELLS_AT_ONCE = 1 << 18
 INTEGERS = (np.int64, np.uint64)
@@ -157,10 +157,9 @@ class _Found:
         else:
             examples = (
                 f"{titles[column]!r} (line {line}: {reprlib.repr(cell)})"
-                for column, (line, cell) in list(self.words.items())[:SHOWN]
+                for column, (line, cell) in list(self.words.items())[: SHOWN + 1]
             )
-            more = ", …" if len(self.words) > SHOWN else ""
-            which = f"{len(self.words)} columns hold text: {', '.join(examples)}{more}"
+            which = f"{len(self.words)} columns hold text: {listed([*examples])}"
         advice = (
             "correct it, choose other columns by --columns, or say what it is by --label-column, "
             "--id-column or, if it stands for a missing value, --na-values"

@@ -3,7 +3,9 @@ import time
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers.columns import Titles, resolve
+from gpuae.importers.column_selection import resolve
+from gpuae.importers.columns import Titles
+from gpuae.importers.roles import guess_label
 
 NAMES = ("mass", "a", "b", "c:d", "5", "e,f", "last")
 TITLES = Titles("rows.csv", 7, NAMES)
@@ -118,3 +120,15 @@ def test_names_are_refused_where_there_are_none():
 def test_a_name_that_two_columns_have_chooses_neither():
     with pytest.raises(InputError, match="the columns 1, 3 are all named 'a'"):
         resolve("a", Titles("t", 3, ("a", "b", "a")))
+
+
+def test_a_thousand_equal_columns_and_long_names_make_no_long_message():
+    start = time.process_time()
+    for text, names in (("b:" * 60_000, ("a", "b")), ("label" * 20_000, ("a", "b"))):
+        with pytest.raises(InputError, match="no column is named") as caught:
+            columns(text, Titles("t", 2, names))
+        assert len(str(caught.value)) < 300
+    with pytest.raises(InputError, match="and others could all be the labels") as caught:
+        guess_label(Titles("t", 1000, ("label",) * 1000))
+    assert len(str(caught.value)) < 300
+    assert time.process_time() - start < 1

@@ -7,6 +7,7 @@ import scipy.io
 
 from gpuae.errors import InputError
 from gpuae.importers import LabelsFile, open_data
+from gpuae.importers.roles import LABEL_NAMES
 from gpuae.storage.rows.lazy_rows import LazyRows
 
 X = np.arange(35.0).reshape(7, 5)
@@ -61,6 +62,13 @@ def test_a_vector_of_the_right_name_becomes_the_labels(path, write_mat, shape):
     dataset = open_data(str(write_mat(path, {"X": X, "y": y})))
     assert dataset.y.tolist() == list(range(7))
     assert dataset.notes == ("'y' is taken as the labels y",)
+
+
+@pytest.mark.parametrize("name", [*LABEL_NAMES, "Class"])
+def test_labels_have_the_names_that_they_have_in_tables(path, write_mat, name):
+    dataset = open_data(str(write_mat(path, {"X": X, name: np.arange(7).reshape(7, 1)})))
+    assert dataset.metadata.y.tolist() == list(range(7))
+    assert dataset.notes == (f"{name!r} is taken as the labels y",)
 
 
 @pytest.mark.parametrize("shape", [(7, 1), (1, 7)])
