@@ -9,6 +9,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,16 +21,17 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.importers.roles import is_label_name, named_as_labels
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.limits import check_memory
 from gpuae.storage.rows import lost_pages, row_types
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
+from gpuae.words import listed
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-LABEL_NAMES = ("y", "label", "labels", "target", "class")
 PREFERRED_NAMES = ("x", "X", "data")
 HEADER_BYTES = 1 << 16
 """Of an array: larger than any header of numbers, and NumPy would read gigabytes of one."""
@@ -145,37 +147,68 @@ def load_npz(file: InputFile, name: str | None = None) -> Dataset:
         When the choice is not clear; the message lists the arrays.
     """
     with numpy_errors(str(file)), zipfile.ZipFile(file.stream()) as archive:
-        headers = read_headers(archive)
+        headers = _headers_of_numbers(archive, name)
     chosen = _choose(file.path, headers, name)
     source = f"{file}::{chosen}"
     with numpy_errors(source), zipfile.ZipFile(file.stream()) as archive:
         values = read_member(archive, f"{chosen}.npy", headers[chosen], source)
-        label = _label_name(headers, len(values) if values.ndim else 0)
+        label = _label_name(headers, chosen, len(values) if values.ndim else 0)
         y = read_member(archive, f"{label}.npy", headers[label], source) if label else None
     x, image_shape = row_types.as_rows(values, source)
+    metadata = RowMetadata(y=None if y is None else y.reshape(-1), image_shape=image_shape)
     notes = (f"the array {label!r} is taken as the labels y",) if label else ()
-    return Dataset(
-        x, source, metadata=RowMetadata(y=y, image_shape=image_shape), file=file, notes=notes
-    )
+    return Dataset(x, source, metadata=metadata, file=file, notes=notes)
 
 
-def _label_name(headers: dict[str, Header], rows: int) -> str | None:
+def _label_name(headers: dict[str, Header], chosen: str, rows: int) -> str | None:
     """Return the name of an array that looks like one label a row."""
-    fitting = (name for name in LABEL_NAMES if name in headers and headers[name].shape == (rows,))
+    others = {name: header.shape for name, header in headers.items() if name != chosen}
+    fitting = (name for name in named_as_labels(others) if _is_vector(others[name], rows))
     return next(fitting, None)
+
+
+def _is_vector(shape: tuple[int, ...], size: int) -> bool:
+    """Whether an array of that shape holds `size` values in a row or a column."""
+    return len(shape) in (1, 2) and max(shape) == math.prod(shape) == size
 
 
 def read_headers(archive: zipfile.ZipFile) -> dict[str, Header]:
     """Return what the arrays of an archive are like, by their names."""
-    headers: dict[str, Header] = {}
-    for member in archive.namelist():
-        name = member.removesuffix(".npy")
-        if name in headers:
-            raise ValueError(f"two arrays are called {name}")
-        if name != member:
-            with archive.open(member) as file:
-                headers[name] = read_header(file)
+    return {name: _header(archive, name) for name in _names(archive)}
+
+
+def _headers_of_numbers(archive: zipfile.ZipFile, chosen: str | None) -> dict[str, Header]:
+    """Return what the arrays are like that can be read; others may lie beside them.
+
+    Raises
+    ------
+    ValueError
+        When the one that is chosen, or none at all, can be read.
+    """
+    headers, problems = {}, {}
+    for name in _names(archive):
+        try:
+            headers[name] = _header(archive, name)
+        except ValueError as error:
+            problems[name] = error
+    wanted = (chosen or "").strip("/")
+    if problems and (wanted in problems or not headers):
+        raise problems.get(wanted) or next(iter(problems.values()))
     return headers
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    """Return the names of the arrays, each of which there is once."""
+    members = [member for member in archive.namelist() if member.endswith(".npy")]
+    name, count = Counter(members).most_common(1)[0] if members else ("", 0)
+    if count > 1:
+        raise ValueError(f"two arrays are called {name.removesuffix('.npy')}")
+    return [member.removesuffix(".npy") for member in members]
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> Header:
+    with archive.open(f"{name}.npy") as file:
+        return read_header(file)
 
 
 def _choose(path: Path, headers: dict[str, Header], name: str | None) -> str:
@@ -183,18 +216,25 @@ def _choose(path: Path, headers: dict[str, Header], name: str | None) -> str:
         if name.strip("/") in headers:
             return name.strip("/")
         raise InputError(f"{path}: holds no array {name!r}; {_listed(headers)}")
-    matrices = [key for key, header in headers.items() if len(header.shape) >= 2]
+    matrices = [key for key, header in headers.items() if _is_matrix(key, header)]
     preferred = [key for key in PREFERRED_NAMES if key in matrices]
     if len(matrices) == 1 or len(preferred) == 1:
         return (preferred or matrices)[0]
     raise InputError(f"{path}: give FILE::NAME to say which array; {_listed(headers)}")
 
 
+def _is_matrix(name: str, header: Header) -> bool:
+    """Whether an array may be rows: one of a single column named as labels are holds labels."""
+    shape = header.shape
+    labels = is_label_name(name) and _is_vector(shape, math.prod(shape))
+    return len(shape) >= 2 and not labels
+
+
 def _listed(headers: dict[str, Header]) -> str:
     if not headers:
         return "there are no arrays in it"
-    items = (f"{name} {header.shape} {header.dtype}" for name, header in headers.items())
-    return f"the arrays in it are {', '.join(items)}"
+    items = [f"{name} {header.shape} {header.dtype}" for name, header in headers.items()]
+    return f"the arrays in it are {listed(items, 20, more='and more')}"
 
 
 def read_member(archive: zipfile.ZipFile, member: str, header: Header, source: str) -> NDArray[Any]:

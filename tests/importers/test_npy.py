@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
 from gpuae.importers import LabelsFile, npy
+from gpuae.importers.roles import LABEL_NAMES
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.rows import row_types
@@ -227,7 +228,35 @@ def test_files_of_python_2_are_read_without_a_word(tmp_path, recwarn):
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("name", npy.LABEL_NAMES)
-def test_a_vector_with_a_name_of_labels_becomes_the_labels(tmp_path, name):
-    np.savez(tmp_path / "a.npz", x=np.ones((2, 3)), **{name: [4, 5]})
-    assert npy.load_npz(InputFile(tmp_path / "a.npz")).y.tolist() == [4, 5]
+@pytest.mark.parametrize("name", [*LABEL_NAMES, "Label", "TARGET"])
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (1, 2)])
+def test_a_vector_with_a_name_of_labels_becomes_the_labels(tmp_path, name, shape):
+    labels = np.array([4, 5]).reshape(shape)
+    np.savez(tmp_path / "a.npz", spectra=np.ones((2, 3)), **{name: labels})
+    dataset = npy.load_npz(InputFile(tmp_path / "a.npz"))
+    assert dataset.metadata.y.tolist() == [4, 5]
+    assert dataset.notes == (f"the array {name!r} is taken as the labels y",)
+
+
+def test_of_two_vectors_of_labels_the_one_named_y_is_taken_and_this_is_told(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.ones((2, 3)), label=[1, 2], y=[4, 5])
+    dataset = npy.load_npz(InputFile(tmp_path / "a.npz"))
+    assert dataset.metadata.y.tolist() == [4, 5]
+    assert dataset.notes == ("the array 'y' is taken as the labels y",)
+
+
+def test_what_is_chosen_as_rows_is_not_its_own_labels(tmp_path):
+    np.savez(tmp_path / "a.npz", y=np.ones((2, 1)), other=np.ones((2, 2)))
+    dataset = npy.load_npz(InputFile(tmp_path / "a.npz"), "y")
+    assert dataset.x.shape == (2, 1)
+    assert dataset.metadata.y is None
+
+
+def test_arrays_of_objects_may_lie_beside_the_rows(tmp_path):
+    names = np.array(["a", "b", None], object)
+    np.savez(tmp_path / "a.npz", x=ROWS, names=names)
+    np.testing.assert_array_equal(npy.load_npz(InputFile(tmp_path / "a.npz")).x, ROWS)
+    np.savez(tmp_path / "b.npz", names=names)
+    for file, chosen in (("a.npz", "names"), ("b.npz", None)):
+        with pytest.raises(InputError, match="Python objects; save it as an array of numbers"):
+            npy.load_npz(InputFile(tmp_path / file), chosen)
