@@ -71,6 +71,8 @@ MAX_WIDTH = (1 << 31) - 1
 SHOWN_CHARACTERS = 200
 """Of a value that is refused."""
 MAX_TOML_BYTES = 1 << 20
+MAX_KEY_DOTS = 200
+"""In a line of TOML before any value; keys of thousands of parts would be read for minutes."""
 SIZE_PATTERN = r"^\d+(\.\d+)?[KMGT]?B?$"
 _WIDTHS = re.compile(r"\d+(\s*[,;\s]\s*\d+)*", re.ASCII)
 _DEVICE_PATTERN = r"^(auto|cpu|numpy|cuda(:\d+)?)$"
@@ -95,7 +97,10 @@ def read_toml(path: Path) -> dict[str, Any]:
             "lines of text; give a TOML file"
         )
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        if any(line.partition("=")[0].count(".") > MAX_KEY_DOTS for line in text.splitlines()):
+            raise ValueError("a name has hundreds of dots in it")
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also integers of thousands of digits
         raise ConfigError(f"{path}: is not a TOML file: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -130,6 +131,13 @@ def _unprinted(error: OSError) -> int:
     return 1
 
 
+def _show(error: click.ClickException) -> None:
+    """Show an error of click's, which may name what a stranger's file is called."""
+    text = io.StringIO()
+    error.show(text)
+    click.echo(printable(text.getvalue()), err=True, nl=False)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; every error becomes one sentence on stderr."""
     from gpuae.errors import GpuaeError
@@ -137,7 +145,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         ended = root.main(arguments, prog_name="gpuae", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)

@@ -200,6 +200,11 @@ def say(message: str) -> None:
     click.echo(printable(message), err=True)
 
 
+def tell(result: str) -> None:
+    """Print a result, in which nothing steers the terminal: names of files may be strangers'."""
+    click.echo(printable(result))
+
+
 def print_json(value: Any) -> None:
     """Print a result for a program."""
     json.dump(value, sys.stdout, indent=2, default=str)

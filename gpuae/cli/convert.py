@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpuae.cli.base import PATH, declare, force_option, say, trust_options
+from gpuae.cli.base import PATH, declare, force_option, say, tell, trust_options
 from gpuae.cli.columns import column_options
 from gpuae.cli.patches import patch_options
 
@@ -96,7 +96,7 @@ def command(
     write_dataset(output, dataset, force=force, attributes=made, inputs=inputs)
     rows, columns = dataset.x.shape
     labelled = " with labels" if dataset.y is not None else ""
-    click.echo(f"wrote {rows} rows of {columns} {dataset.x.dtype} columns{labelled} to {output}")
+    tell(f"wrote {rows} rows of {columns} {dataset.x.dtype} columns{labelled} to {output}")
 
 
 def _scaled(dataset: Dataset, scale_rows: str, patches: PatchOptions | None) -> Dataset:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import PATH, declare, machine_options, output_options, trust_options
+from gpuae.cli.base import PATH, declare, machine_options, output_options, tell, trust_options
 
 if TYPE_CHECKING:
     from gpuae.storage.files.input_file import InputFile
@@ -58,7 +58,7 @@ def command(
 
         opened.rows(sink, device=device, threads=threads, memory=memory)
         check_unchanged(file)
-    click.echo(f"wrote {rows} rows of {columns} {opened.row_type} columns to {output}")
+    tell(f"wrote {rows} rows of {columns} {opened.row_type} columns to {output}")
 
 
 def _output(opened: Any, path: Path, attributes: dict[str, Any], *, force: bool) -> Output:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from gpuae.cli.base import (
     data_argument,
     declare,
@@ -16,6 +14,7 @@ from gpuae.cli.base import (
     output_options,
     print_json,
     say,
+    tell,
     trust_options,
 )
 from gpuae.cli.columns import column_options
@@ -199,10 +198,10 @@ def _lines(summary: dict[str, Any]) -> list[str]:
 def _tell(summary: dict[str, Any], lines: list[str]) -> None:
     *lines, wrote = lines
     for line in lines:
-        click.echo(line)
+        tell(line)
     if summary["held_out_accuracy"] is None:
         say("note: no rows were held out; gpuae evaluate measures the classifier on others")
-    click.echo(wrote)
+    tell(wrote)
 
 
 def _end(fitted: Finetuned, output: Path, changed: Path | None) -> None:

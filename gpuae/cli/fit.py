@@ -18,6 +18,7 @@ from gpuae.cli.base import (
     output_options,
     print_json,
     say,
+    tell,
     trust_options,
 )
 from gpuae.cli.columns import column_options
@@ -444,7 +445,7 @@ def _with_advice(lines: list[str], verdict: Verdict | None) -> list[str]:
 def _tell(lines: list[str], verdict: Verdict | None) -> None:
     *lines, wrote = lines
     for line in lines:
-        click.echo(line)
+        tell(line)
     if verdict is not None and verdict.advice:
         say(f"note: {verdict.advice}")
-    click.echo(wrote)
+    tell(wrote)

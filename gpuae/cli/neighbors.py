@@ -20,6 +20,7 @@ from gpuae.cli.base import (
     model_argument,
     print_json,
     say,
+    tell,
     trust_options,
 )
 from gpuae.cli.coded import Coded
@@ -106,8 +107,8 @@ def command(
     found = _Found.of(known, asked, count, metric)
     if output is not None:
         found.write(output, of, {"device": device, "k": count, "metric": metric}, force=force)
-        tell = say if as_json else click.echo
-        tell(f"wrote the {count} nearest of each of {len(asked.codes)} rows to {output}")
+        told = say if as_json else tell
+        told(f"wrote the {count} nearest of each of {len(asked.codes)} rows to {output}")
     if as_json:
         print_json({"metric": metric, "k": count, "rows": found.records()})
     elif output is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import say
+from gpuae.cli.base import say, tell
 from gpuae.printable import one_line
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _save(picture: Picture, kind: str, paths: list[Path], *, force: bool) -> Non
 
     for path in paths:
         save(picture, path, force=force)
-        click.echo(f"wrote {kind} to {path}")
+        tell(f"wrote {kind} to {path}")
 
 
 def _weights(asked: Asked) -> Picture:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import declare, machine_options, output_options, trust_options
+from gpuae.cli.base import declare, machine_options, output_options, tell, trust_options
 from gpuae.cli.columns import column_options
 from gpuae.cli.labels import labels_option
 
@@ -63,7 +63,7 @@ def command(
     machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
     task = _Task(tuple(map(Path, models)), data, labels_path, reading, machine)
     _write(task.page(output), output, force=force)
-    click.echo(f"wrote {output}")
+    tell(f"wrote {output}")
 
 
 def _check_names(models: Sequence[str], output: Path) -> None:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from gpuae.cli.base import say
+from gpuae.cli.base import say, tell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -221,4 +219,4 @@ def write_rows(
         compute(sink)
         if not is_in_memory(job.x):
             job.check_unchanged()
-    click.echo(f"wrote {what} to {path}")
+    tell(f"wrote {what} to {path}")

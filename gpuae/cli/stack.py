@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gpuae.cli.base import PATH, declare, output_options
+from gpuae.cli.base import PATH, declare, output_options, tell
 
 
 @declare
@@ -46,4 +46,4 @@ def command(models: tuple[Path, ...], output: Path, force: bool) -> None:
     replace(joined, attributes={**joined.attributes, **made}).save(output, force=force)
     network = joined.network
     widths = "-".join(str(n) for n in (network.columns, *(own.n_out for own in network.layers)))
-    click.echo(f"wrote {widths} of {len(models)} models to {output}")
+    tell(f"wrote {widths} of {len(models)} models to {output}")

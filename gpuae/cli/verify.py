@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuae.cli.base import PATH, declare, json_option, print_json, trust_options
-from gpuae.printable import printable
+from gpuae.cli.base import PATH, declare, json_option, print_json, tell, trust_options
 
 if TYPE_CHECKING:
     from gpuae.storage.provenance.comparison import Difference
@@ -49,7 +48,7 @@ def _check(files: tuple[Path, ...], as_json: bool) -> bool:
         print_json([_plain(verdict) for verdict in verdicts])
     else:
         for verdict in verdicts:
-            click.echo(printable(f"{verdict.path}: {_sentence(verdict)}"))
+            tell(f"{verdict.path}: {_sentence(verdict)}")
     return all(verdict.ok for verdict in verdicts)
 
 
@@ -85,9 +84,9 @@ def _compare(one: Path, other: Path, as_json: bool) -> bool:
     if as_json:
         print_json({"same": not found, "differences": [vars(entry) for entry in found]})
     elif found:
-        click.echo(printable("\n".join([f"{one} and {other} differ:", *_first(found)])))
+        tell("\n".join([f"{one} and {other} differ:", *_first(found)]))
     else:
-        click.echo(f"{one} and {other} are the same, but for timings")
+        tell(f"{one} and {other} are the same, but for timings")
     return not found
 
 

@@ -67,7 +67,12 @@ def test_more_memory_than_there_can_be_is_all_of_it(gpuae, model, size):
     assert gpuae(*ENCODE, "--memory", size).code == 0
 
 
-CONFIGS = {"digits": f"seed = {MANY}", "depth": "a = " + "[" * 10**5, "size": "#" * (2 << 20)}
+CONFIGS = {
+    "digits": f"seed = {MANY}",
+    "depth": "a = " + "[" * 10**4,
+    "size": "#" * (2 << 20),
+    "parts": "a." * 10**5 + "b = 1",
+}
 
 
 @pytest.mark.parametrize("text", CONFIGS.values(), ids=CONFIGS)
@@ -129,3 +134,16 @@ def test_nothing_from_a_file_steers_the_terminal(gpuae, model):
     outcome = gpuae("convert", "red\x1b[31m.h5", "out.h5")
     refused(outcome, "\\x1b[31m")
     assert "\x1b" not in outcome.err
+
+
+def test_no_name_of_a_file_steers_the_terminal(gpuae, model):
+    name = "red\x1b]0;title\x07.h5"
+    for outcome in (
+        gpuae("convert", "rows.npy", name),
+        gpuae("fit", "rows.npy", "-o", name, "--epochs", 1, "--force"),
+        gpuae("encode", "model.h5", "rows.npy", "-o", name, "--force"),
+        gpuae("verify", "--same", name, name),
+        gpuae("inspect", name, name),
+    ):
+        assert "\x1b" not in outcome.out + outcome.err
+        assert "red\\x1b]0;title\\x07.h5" in outcome.out + outcome.err

@@ -160,7 +160,10 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
         )
 
 
-@pytest.mark.parametrize("ending", [".npy", ".XLSX", ".mat", ".json", ".gz", ".h5ad", ".nc"])
+ENDINGS = (".npy", ".XLSX", ".mat", ".json", ".gz", ".h5ad", ".nc", ".png", ".html", ".onnx")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_other_formats_are_not_written_as_hdf5_under_their_name(tmp_path, ending):
     with pytest.raises(OutputError, match=r"is not written; end the name in \.h5, \.csv"):
         write(tmp_path / f"f{ending}")

@@ -28,7 +28,9 @@ PARQUET = (".parquet", ".pq")
 OTHERS = (
     *(".npy", ".npz", ".mat", ".h5ad", ".h5mu", ".loom", ".nc", ".nc4", ".zarr", ".pkl"),
     *(".json", ".xls", ".xlsx", ".ods", ".feather", ".arrow", ".dat", ".tab", ".idx"),
-    *(".gz", ".bz2", ".xz", ".zst", ".zip"),
+    *(".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".tar"),
+    *(".pt", ".pth", ".onnx", ".safetensors", ".joblib", ".rds", ".sav", ".fits"),
+    *(".png", ".jpg", ".jpeg", ".svg", ".pdf", ".html", ".md", ".toml", ".jsonl", ".log"),
 )
 """Endings of formats that are not written: HDF5 under such a name would be a surprise.
 
