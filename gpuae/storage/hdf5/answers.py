@@ -1,0 +1,232 @@
+"""What HDF5 says about a file, in words and bytes that can be handed to another process.
+
+Nothing here decides what is accepted: whoever asks does.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, TypeAlias
+
+import h5py
+import numpy as np
+from h5py import h5a, h5d, h5l, h5o, h5s, h5t
+from numpy.typing import NDArray
+
+Said: TypeAlias = tuple[object, bytes | memoryview]
+"""An answer: what JSON can hold, and bytes."""
+
+HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
+"""What h5py raised on thousands of mutated files; UnicodeDecodeError is a ValueError."""
+_NO_MEMORY = ("allocation failed", "Can't allocate", "can't allocate", "unable to allocate")
+MOST_BYTES, MOST_TEXTS = 1 << 20, 16
+"""Of an attribute that is read; texts may all point to one long one."""
+_CLASSES = {h5t.INTEGER: "integer", h5t.FLOAT: "float", h5t.STRING: "string"}
+
+
+class PositionedFile:
+    """A file as h5py wants it, read at places without moving the descriptor's own.
+
+    Parameters
+    ----------
+    descriptor
+        Open for reading.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._place = descriptor, 0
+        self._size = os.fstat(descriptor).st_size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place and return it."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        self._place = start + offset
+        return self._place
+
+    def tell(self) -> int:
+        """Return where it is."""
+        return self._place
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill a buffer; there are zeros beyond the end, as HDF5's own reading has them."""
+        view = memoryview(buffer).cast("B")
+        filled = 0
+        while filled < len(view):
+            count = os.preadv(self._descriptor, [view[filled:]], self._place + filled)
+            if count == 0:
+                view[filled:] = bytes(len(view) - filled)
+                break
+            filled += count
+        self._place += len(view)
+        return len(view)
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes."""
+        content = bytearray(size)
+        self.readinto(memoryview(content))
+        return bytes(content)
+
+    def flush(self) -> None:
+        """Do nothing: it is only read."""
+
+
+class Answers:
+    """Answers to questions about an HDF5 file.
+
+    A question is a list: its name, which is that of a method here, and what that is given. Groups
+    and datasets have numbers, in the order in which they were asked for; 0 is the root.
+    """
+
+    def __init__(self, open_file: Callable[[], h5py.File]) -> None:
+        self._open_file = open_file
+        self._items: list[Any] = []
+
+    def __call__(self, question: list[Any]) -> Said:
+        """Return an answer, which says what has failed where HDF5 could not give one."""
+        name, *given = question
+        try:
+            said, raw = getattr(self, name)(*given)
+        except MemoryError:
+            return {"failed": "memory"}, b""
+        except HDF5_ERRORS as error:
+            reason = _reason(error)
+            short = any(words in reason for words in _NO_MEMORY)
+            return {"failed": "memory" if short else "reading", "reason": reason}, b""
+        return {"said": said}, raw
+
+    def root(self) -> Said:
+        """Open the file and describe its root."""
+        return self._described(self._open_file()["/"]), b""
+
+    def child(self, number: int, name: str) -> Said:
+        """Describe what a hard link leads to; None where there is none."""
+        group, encoded = self._items[number], name.encode("utf-8", "surrogateescape")
+        if not group.id.links.exists(encoded):
+            return None, b""
+        if group.id.links.get_info(encoded).type != h5l.TYPE_HARD:
+            return {"kind": "link"}, b""
+        return self._described(group[encoded]), b""
+
+    def names(self, number: int, what: str, most: int) -> Said:
+        """Return how many names a group or its attributes have, and the first of them in order.
+
+        None stands for one that is not UTF-8.
+        """
+        item = self._items[number]
+        owner = item.attrs if what == "attributes" else item
+        found = [name if isinstance(name, str) else None for name in islice(owner, most)]
+        return [len(owner), found], b""
+
+    def attribute(self, number: int, name: str) -> Said:
+        """Return type and shape of an attribute, and its values where these are few.
+
+        None where there is no such attribute.
+        """
+        item, encoded = self._items[number], name.encode("utf-8", "surrogateescape")
+        if not h5a.exists(item.id, encoded):
+            return None, b""
+        opened = h5a.open(item.id, encoded)
+        about = {"type": _type(opened.get_type()), "shape": opened.shape, "lengths": None}
+        if opened.shape is None or not _is_small(about["type"], math.prod(opened.shape)):
+            return {**about, "left_out": True}, b""
+        values = np.empty(opened.shape, opened.dtype)
+        opened.read(values)
+        lengths, raw = _handed(values)
+        return {**about, "lengths": lengths, "left_out": False}, raw
+
+    def values(self, number: int, starts: list[int], stops: list[int]) -> Said:
+        """Return the values in a box of a dataset; of text of any length the lengths too."""
+        dataset = self._items[number]
+        box = tuple(map(slice, starts, stops))
+        values = dataset[box] if box else np.array(dataset[()], dataset.dtype)
+        return _handed(np.asarray(values))
+
+    def chunk_places(self, number: int) -> Said:
+        """Return of each chunk its first index, offset in the file, size and skipped filters."""
+        rows: list[tuple[int, ...]] = []
+        self._items[number].id.chunk_iter(
+            lambda chunk: rows.append(
+                (*chunk.chunk_offset, chunk.byte_offset or 0, chunk.size, chunk.filter_mask)
+            )
+        )
+        return len(rows), np.array(rows, "<i8").reshape(-1).view(np.uint8).data
+
+    def _described(self, item: Any) -> dict[str, object]:
+        self._items.append(item)
+        said = {
+            "number": len(self._items) - 1,
+            "address": h5o.get_info(item.id).addr,
+            "kind": "other",
+        }
+        if isinstance(item, h5py.Group):
+            return {**said, "kind": "group"}
+        return {**said, **_dataset(item)} if isinstance(item, h5py.Dataset) else said
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _dataset(dataset: h5py.Dataset) -> dict[str, object]:
+    """Return all that is known of a dataset but for its values."""
+    creation = dataset.id.get_create_plist()
+    empty = dataset.id.get_space().get_simple_extent_type() == h5s.NULL
+    return {
+        "kind": "dataset",
+        "shape": None if empty else dataset.shape,
+        "chunks": dataset.chunks,
+        "elsewhere": creation.get_layout() == h5d.VIRTUAL or bool(creation.get_external_count()),
+        "filters": [creation.get_filter(i)[::2] for i in range(creation.get_nfilters())],
+        "has_fill_value": creation.fill_value_defined() == h5d.FILL_VALUE_USER_DEFINED,
+        "stored": dataset.id.get_storage_size(),
+        "offset": dataset.id.get_offset(),
+        "type": _type(dataset.id.get_type()),
+    }
+
+
+def _is_small(type_: dict[str, Any], count: int) -> bool:
+    """Whether so many values of a type that NumPy has are few enough to be handed on."""
+    if type_["text"] is not None:
+        return count <= MOST_TEXTS
+    known = type_["numpy"] is not None and not type_["numpy"].endswith("O")
+    return known and count * type_["size"] <= MOST_BYTES
+
+
+def _type(stored: h5t.TypeID) -> dict[str, Any]:
+    """Return what a type is in HDF5, and NumPy's, or None for one that NumPy does not have."""
+    said = {
+        "class": _CLASSES.get(stored.get_class(), "other"),
+        "size": stored.get_size(),
+        "numpy": None,
+        "text": None,
+        "plain": False,
+        "shown": "",
+    }
+    try:
+        dtype = stored.dtype
+    except TypeError:
+        return said
+    text = h5py.check_string_dtype(dtype)
+    said |= {"numpy": dtype.str, "shown": str(dtype)[:200]}
+    said["text"] = text and list(text)
+    plain = dtype.kind in "biufS"  # not what points elsewhere, as text of any length
+    said["plain"] = plain and bool(stored.equal(h5t.py_create(dtype, logical=True)))
+    return said
+
+
+def _handed(values: NDArray[Any]) -> Said:
+    """Return values as bytes, and of text of any length how long each is."""
+    if values.dtype.kind != "O":
+        return None, np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+    cells = [_cell(cell) for cell in values.reshape(-1).tolist()]
+    return list(map(len, cells)), b"".join(cells)
+
+
+def _cell(cell: object) -> bytes:
+    """Return a text as it is stored; 0 stands for one that was never written."""
+    if isinstance(cell, str):
+        return cell.encode("utf-8", "surrogateescape")
+    return cell if isinstance(cell, bytes) else b""

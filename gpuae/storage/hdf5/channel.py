@@ -1,0 +1,71 @@
+"""Messages between the program and the process that asks HDF5 for it.
+
+A message is JSON and some raw bytes, each after its length; nothing in it can be run as code. What
+comes from a process that has read a hostile file is not to be trusted further than that.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import Any
+
+_LENGTHS = struct.Struct("<QQ")
+MOST_JSON_BYTES = 256 << 20
+MOST_RAW_BYTES = 4 << 30
+
+
+class Channel:
+    """One end of a pair of connected sockets.
+
+    Parameters
+    ----------
+    connected
+        Is closed with the channel.
+    """
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Let the other end know that nothing will follow."""
+        self._socket.close()
+
+    def send(self, said: object, raw: bytes | memoryview = b"") -> None:
+        """Send a message; `raw` are bytes that lie together."""
+        text = json.dumps(said).encode()
+        self._socket.sendall(_LENGTHS.pack(len(text), len(raw)) + text)
+        if len(raw):
+            self._socket.sendall(raw)
+
+    def receive(self) -> tuple[Any, bytearray]:
+        """Return the next message.
+
+        Raises
+        ------
+        EOFError
+            When the other end is closed, or sends what is no message.
+        """
+        text_size, raw_size = _LENGTHS.unpack(self._read(_LENGTHS.size))
+        if text_size > MOST_JSON_BYTES or raw_size > MOST_RAW_BYTES:
+            raise EOFError
+        try:
+            said = json.loads(self._read(text_size))
+        except (ValueError, RecursionError):
+            raise EOFError from None
+        return said, self._read(raw_size)
+
+    def _read(self, size: int) -> bytearray:
+        content = bytearray(size)
+        view = memoryview(content)
+        while view:
+            count = self._socket.recv_into(view)
+            if count == 0:
+                raise EOFError
+            view = view[count:]
+        return content

@@ -1,0 +1,148 @@
+"""A process of its own in which HDF5 reads a file, under limits that end it.
+
+HDF5 trusts what a file says about itself: a damaged one can make it crash, run for ever or take all
+memory. All of that then happens to a process whose end is one sentence to whoever gave the file.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import resource
+import signal
+import socket
+import warnings
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any, NoReturn, TypeAlias
+
+from gpuae.storage.hdf5.channel import Channel
+
+Serve: TypeAlias = Callable[[Channel], object]
+
+SECONDS = 20
+"""Of computing, for one question; an endless loop ends the process then."""
+
+
+class ReadingProcess:
+    """A copy of this process that answers questions about one file.
+
+    Parameters
+    ----------
+    descriptor
+        Of the file, the only one that stays open in it.
+    serve
+        Is called there, with the channel on which questions come. It may use what is imported.
+    memory
+        Bytes that it may take beyond what it has when it begins.
+    """
+
+    def __init__(self, descriptor: int, serve: Serve, memory: int) -> None:
+        ours, theirs = socket.socketpair()
+        self._lock = Lock()
+        self._channel = Channel(ours)
+        process = _fork(lambda: _answer(Channel(theirs), descriptor, serve, memory))
+        theirs.close()
+        self.end = weakref.finalize(self, _end, process, self._channel, os.getpid())
+
+    def ask(self, question: object) -> tuple[Any, bytearray]:
+        """Return the answer to a question.
+
+        Raises
+        ------
+        EOFError
+            When the process has ended, of the question or before.
+        """
+        with self._lock:
+            try:
+                self._channel.send(question)
+                return self._channel.receive()
+            except EOFError:
+                raise
+            except OSError:
+                raise EOFError from None
+            except BaseException:  # Ctrl-C amid an answer: what follows would be taken for another
+                self.end()
+                raise
+
+
+def _fork(begin: Callable[[], NoReturn]) -> int:
+    """Return the number of a copy of this process that does nothing but `begin`.
+
+    No signal is taken by the copy before it has said what it does about them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the copy has no threads, which it needs not
+            process = os.fork()
+        if process == 0:
+            begin()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process
+
+
+def _answer(channel: Channel, descriptor: int, serve: Serve, memory: int) -> NoReturn:
+    """Answer in the copy until nobody asks any more; nothing of the program's is ever done in it.
+
+    Memory is not collected, for that would end what the program has begun, such as its outputs.
+    """
+    try:
+        gc.disable()
+        faulthandler.disable()
+        _default_signals()
+        _limit(channel, descriptor, memory)
+        serve(channel)
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+
+
+def _default_signals() -> None:
+    for number in signal.valid_signals():
+        with suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides what Ctrl-C does
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _limit(channel: Channel, descriptor: int, memory: int) -> None:
+    """Close all files but the two that are needed, for good, and bound the memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    statistics = Path("/proc/self/statm")
+    if statistics.exists():
+        most = int(statistics.read_text().split()[0]) * resource.getpagesize() + memory
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    first, second = sorted((channel.fileno(), descriptor))
+    os.closerange(0, first)
+    os.closerange(first + 1, second)
+    os.closerange(second + 1, os.sysconf("SC_OPEN_MAX"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+
+
+def questions(channel: Channel, answer: Callable[[Any], tuple[object, Any]]) -> None:
+    """Answer one question after the other, each within the time there is for one."""
+    while True:
+        try:
+            question, _ = channel.receive()
+        except EOFError:
+            return
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        said, raw = answer(question)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        channel.send(said, raw)
+
+
+def _end(process: int, channel: Channel, owner: int) -> None:
+    """End the process, if it is this one's and not that of one which this is a copy of."""
+    channel.close()
+    if os.getpid() == owner:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
