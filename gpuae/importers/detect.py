@@ -10,7 +10,7 @@ from typing import NoReturn
 from gpuae.errors import InputError
 from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_npz
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.hdf5 import guard
+from gpuae.storage.hdf5 import opening
 
 PARQUET_MAGIC = b"PAR1"
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data", ".asc")
@@ -72,7 +72,7 @@ def detect(file: InputFile) -> Format:
     InputError
         When the file cannot be read or is of no format that is known.
     """
-    by_content = _kind_of_hdf5(file) if guard.is_hdf5(file) else _by_first_bytes(file)
+    by_content = _kind_of_hdf5(file) if opening.is_hdf5(file) else _by_first_bytes(file)
     found = by_content or _by_ending(file.path)
     if found is None:
         raise InputError(

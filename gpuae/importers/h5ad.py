@@ -6,18 +6,16 @@ The layout is AnnData's "On-disk format" specification: https://anndata.readthed
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-import h5py
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.hdf5 import guard, reading
-from gpuae.storage.hdf5.chunks import Boxes
+from gpuae.storage.hdf5 import guard, nodes, opening, reading
+from gpuae.storage.hdf5.boxes import Boxes
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.rows import row_blocks
 from gpuae.storage.rows.csr import CsrRows
@@ -37,14 +35,11 @@ _FORMATS = ("csr_matrix", "csc_matrix")
 
 def is_h5ad(input_file: InputFile) -> bool:
     """Whether an HDF5 file has the layout of AnnData."""
-    path = input_file.path
-    with guard.opened(path) as file:
-        kind, own = (
-            reading.attribute(file, name, str(path)) for name in ("encoding-type", "format")
-        )
+    with opening.opened(input_file) as file:
+        kind, own = (reading.attribute(file.root, name) for name in ("encoding-type", "format"))
         if kind is not None or own == file_format.FORMAT:
             return kind == "anndata"
-        return all(guard.has(file, name, str(path)) for name in ("obs", "var"))  # before 0.8
+        return all(file.root.has(name) for name in ("obs", "var"))  # before 0.8
 
 
 def load(input_file: InputFile, inner: str | None, memory: int) -> Dataset:
@@ -63,15 +58,14 @@ def load(input_file: InputFile, inner: str | None, memory: int) -> Dataset:
         When there is no such matrix, or its parts do not fit together.
     """
     inner = (inner or "X").strip("/")
-    with ExitStack() as stack:
-        file = stack.enter_context(guard.opened(input_file.path))
+    with opening.opened(input_file) as file:
         row_id, feature_names, notes = _names(file, inner)
-        item = guard.find(file, inner)
-        source = guard.name_of(file, inner)
-        if isinstance(item, h5py.Dataset):
+        item = file.find(inner)
+        source = file.where(inner)
+        if isinstance(item, nodes.Dataset):
             dataset = open_dataset(input_file, inner, memory)
         else:
-            rows = _csr_rows(file, inner, memory, stack)
+            rows = _csr_rows(file, inner, memory)
             dataset = Dataset(rows, source, file=input_file)
     return replace(
         dataset,
@@ -80,12 +74,12 @@ def load(input_file: InputFile, inner: str | None, memory: int) -> Dataset:
     )
 
 
-def _csr_rows(file: h5py.File, inner: str, memory: int, stack: ExitStack) -> AnyRows:
-    """Return the sparse matrix at `inner`; a large one takes over what keeps the file open."""
-    source = guard.name_of(file, inner)
-    group = guard.find(file, inner)
+def _csr_rows(file: nodes.File, inner: str, memory: int) -> AnyRows:
+    """Return the sparse matrix at `inner`; a large one keeps the file open."""
+    source = file.where(inner)
+    group = file.find(inner)
     form = _sparse_format(group)
-    if group is None or form is None:
+    if not isinstance(group, nodes.Group) or form is None:
         what = "is not in the file" if group is None else "is no matrix"
         raise InputError(f"{source}: {what}; {_listed(file)}")
     if form != "csr_matrix":
@@ -98,38 +92,37 @@ def _csr_rows(file: h5py.File, inner: str, memory: int, stack: ExitStack) -> Any
     rows = CsrRows(shape, **parts, source=source)
     settled = row_blocks.load_if_small(rows, memory)
     if settled is rows:
-        rows.open_file = stack.pop_all()
+        file.keep()
     return settled
 
 
-def _vector(file: h5py.File, inner: str) -> Boxes:
-    return Boxes(reading.dataset_at(file, inner), guard.name_of(file, inner))
+def _vector(file: nodes.File, inner: str) -> Boxes:
+    return Boxes(reading.dataset_at(file, inner))
 
 
-def _sparse_format(item: guard.Item | None) -> str | None:
+def _sparse_format(item: nodes.Item | None) -> str | None:
     """Return `csr_matrix` or `csc_matrix`; None for anything else."""
-    if not isinstance(item, h5py.Group):
+    if not isinstance(item, nodes.Group):
         return None
     form = _attribute(item, "encoding-type", "h5sparse_format")
     form = f"{form}_matrix" if form in ("csr", "csc") else form
     return form if form in _FORMATS else None
 
 
-def _attribute(group: h5py.Group, name: str, older: str) -> Any:
+def _attribute(group: nodes.Group, name: str, older: str) -> Any:
     """Return an attribute, or the one that took its place before AnnData 0.7."""
-    source = guard.name_of(group.file, group.name)
-    value = reading.attribute(group, name, source)
-    return reading.attribute(group, older, source) if value is None else value
+    value = reading.attribute(group, name)
+    return reading.attribute(group, older) if value is None else value
 
 
 def _names(
-    file: h5py.File, inner: str
+    file: nodes.File, inner: str
 ) -> tuple[NDArray[Any] | None, tuple[str, ...] | None, tuple[str, ...]]:
     """Return the names of a matrix's rows and of its columns, and notes on what is not read."""
     frames = _FRAMES.get(inner.split("/", maxsplit=1)[0], (None, None))
     found = [None if frame is None else _index(file, frame) for frame in frames]
     notes = tuple(
-        f"{guard.name_of(file, frame)} has no index that can be read, so its names are left out"
+        f"{file.where(frame)} has no index that can be read, so its names are left out"
         for frame, names in zip(frames, found, strict=True)
         if frame is not None and names is None
     )
@@ -137,34 +130,34 @@ def _names(
     return rows, None if columns is None else tuple(map(str, columns.tolist())), notes
 
 
-def _index(file: h5py.File, frame: str) -> NDArray[Any] | None:
+def _index(file: nodes.File, frame: str) -> NDArray[Any] | None:
     """Return the index of a data frame; the attribute `_index` says under which name it is."""
-    group = guard.find(file, frame)
-    if not isinstance(group, h5py.Group):
+    group = file.find(frame)
+    if not isinstance(group, nodes.Group):
         return None
-    name = reading.attribute(group, "_index", guard.name_of(file, frame))
+    name = reading.attribute(group, "_index")
     path = f"{frame}/{name if isinstance(name, str) else '_index'}"
-    if isinstance(guard.find(file, path), h5py.Group):
+    if isinstance(file.find(path), nodes.Group):
         path = f"{path}/values"  # strings that could be missing, though in an index none is
     return reading.optional_array(file, path)
 
 
-def _listed(file: h5py.File) -> str:
+def _listed(file: nodes.File) -> str:
     """Return half a sentence with the matrices that can be chosen."""
-    found = [guard.name_of(file, inner) for inner in _matrices(file)]
+    found = [file.where(inner) for inner in _matrices(file)]
     if not found:
         return "there is no matrix in it"
     return f"the matrices in the file are {listed(found, 20, more='and more')}"
 
 
-def _matrices(file: h5py.File) -> Iterator[str]:
+def _matrices(file: nodes.File) -> Iterator[str]:
     candidates = ["X", "raw/X"]
     for folder in ("layers", "obsm"):
-        group = guard.find(file, folder)
-        if isinstance(group, h5py.Group):
-            names = guard.names_in(group, guard.name_of(file, folder))
+        group = file.find(folder)
+        if isinstance(group, nodes.Group):
+            names = guard.names_in(group)
             candidates += [f"{folder}/{name}" for name in names]
     for inner in candidates:
-        item = guard.find(file, inner)
-        if isinstance(item, h5py.Dataset) or _sparse_format(item) is not None:
+        item = file.find(inner)
+        if isinstance(item, nodes.Dataset) or _sparse_format(item) is not None:
             yield inner

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +13,8 @@ from gpuae.importers import idx, matlab, npy, table
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.hdf5 import guard, netcdf, reading
+from gpuae.storage.hdf5 import netcdf, opening, reading
+from gpuae.storage.hdf5.nodes import Dataset
 from gpuae.storage.rows import row_types
 
 
@@ -73,14 +73,14 @@ class LabelsFile:
 
 
 def _from_hdf5(input_file: InputFile, inner: str) -> NDArray[Any]:
-    with guard.opened(input_file.path) as file:
-        item = guard.find(file, inner)
-        if isinstance(item, h5py.Dataset):
-            netcdf.check_plain(item, guard.name_of(file, inner))
+    with opening.opened(input_file) as file:
+        item = file.find(inner)
+        if isinstance(item, Dataset):
+            netcdf.check_plain(item)
         values = reading.optional_array(file, inner)
         if values is None:
             raise InputError(
-                f"{guard.name_of(file, inner)}: is not in the file; give FILE::/PATH of the labels"
+                f"{file.where(inner)}: is not in the file; give FILE::/PATH of the labels"
             )
     return values
 

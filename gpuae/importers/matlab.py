@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +12,7 @@ from gpuae.errors import InputError
 from gpuae.importers import npy
 from gpuae.importers.roles import named_as_labels
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.hdf5 import guard, nodes, opening, reading
 from gpuae.storage.hdf5.transposed_rows import TransposedRows
 from gpuae.storage.rows import row_blocks, row_types
 from gpuae.storage.rows.dataset import Dataset
@@ -57,20 +55,17 @@ def load(input_file: InputFile, name: str | None, memory: int) -> Dataset:
     InputError
         When the choice is not clear, or it is no matrix of numbers.
     """
-    with ExitStack() as stack:
-        file = stack.enter_context(guard.opened(input_file.path))
+    with opening.opened(input_file) as file:
         chosen = _choose(file) if name is None else name.strip("/")
         dataset = _numbers_at(file, chosen)
-        source = guard.name_of(file, chosen)
-        rows = TransposedRows(dataset, _type_of(dataset, source), source)
+        rows = TransposedRows(dataset, _type_of(dataset))
         x = row_blocks.load_if_small(rows, memory)
         y, notes = _labels(file, len(rows), chosen)
         image_shape = row_types.image_of(dataset.shape[::-1])
         if x is rows:
-            rows.open_file = stack.pop_all()
-    return Dataset(
-        x, source, metadata=RowMetadata(y=y, image_shape=image_shape), file=input_file, notes=notes
-    )
+            file.keep()
+    metadata = RowMetadata(y=y, image_shape=image_shape)
+    return Dataset(x, dataset.where, metadata, file=input_file, notes=notes)
 
 
 def read_vector(input_file: InputFile, name: str) -> NDArray[Any]:
@@ -81,58 +76,58 @@ def read_vector(input_file: InputFile, name: str) -> NDArray[Any]:
     InputError
         When it is not there or holds no numbers.
     """
-    with guard.opened(input_file.path) as file:
+    with opening.opened(input_file) as file:
         return _vector(file, name.strip("/"))
 
 
-def _vector(file: h5py.File, name: str) -> NDArray[Any]:
+def _vector(file: nodes.File, name: str) -> NDArray[Any]:
     dataset = _numbers_at(file, name)
-    return np.array(reading.read_array(dataset, guard.name_of(file, name)).T)
+    return np.array(reading.read_array(dataset).T)
 
 
-def _numbers_at(file: h5py.File, name: str) -> h5py.Dataset:
+def _numbers_at(file: nodes.File, name: str) -> nodes.Dataset:
     """Return the guarded dataset of a variable that is a full matrix of numbers."""
-    source = guard.name_of(file, name)
-    item = guard.find(file, name)
+    source = file.where(name)
+    item = file.find(name)
     if item is None:
         raise InputError(f"{source}: is not in the file; {_listed(file)}")
     kind = _class_of(item)
-    if reading.attribute(item, "MATLAB_sparse", source) is not None:
+    if reading.attribute(item, "MATLAB_sparse") is not None:
         raise InputError(f"{source}: is a sparse matrix; save full({name}) instead")
-    if kind in _NO_NUMBERS or not isinstance(item, h5py.Dataset):
-        what = kind or ("group" if isinstance(item, h5py.Group) else "object")
+    if kind in _NO_NUMBERS or not isinstance(item, nodes.Dataset):
+        what = kind or ("group" if isinstance(item, nodes.Group) else "object")
         raise InputError(f"{source}: is a {what}, not a matrix of numbers; {_listed(file)}")
-    if reading.attribute(item, "MATLAB_empty", source):
+    if reading.attribute(item, "MATLAB_empty"):
         raise InputError(f"{source}: is empty; give at least one row")
     return reading.dataset_at(file, name)
 
 
-def _class_of(item: guard.Item) -> str | None:
-    value = reading.attribute(item, _CLASS, guard.name_of(item.file, item.name))
+def _class_of(item: nodes.Item) -> str | None:
+    value = reading.attribute(item, _CLASS)
     return value if isinstance(value, str) else None
 
 
-def _type_of(dataset: h5py.Dataset, source: str) -> np.dtype[Any]:
+def _type_of(dataset: nodes.Dataset) -> np.dtype[Any]:
     """Return the type of rows; truth values are kept in bytes and are no pixels."""
     if _class_of(dataset) == "logical":
-        return row_types.stored_type(np.dtype(bool), source)
-    return row_types.stored_type(guard.value_type(dataset, source), source)
+        return row_types.stored_type(np.dtype(bool), dataset.where)
+    return row_types.stored_type(dataset.dtype, dataset.where)
 
 
-def _choose(file: h5py.File) -> str:
+def _choose(file: nodes.File) -> str:
     """Return the only matrix, or the one with a name that is preferred."""
     found = _variables(file)
     matrices = [name for name, shape in found.items() if min(shape) > 1]
     preferred = [name for name in npy.PREFERRED_NAMES if name in found]
     if len(preferred) == 1 or len(matrices) == 1:
         return (preferred or matrices)[0]
-    raise InputError(f"{file.filename}: give FILE::NAME to say which matrix; {_listed(file)}")
+    raise InputError(f"{file.path}: give FILE::NAME to say which matrix; {_listed(file)}")
 
 
-def _variables(file: h5py.File) -> dict[str, tuple[int, ...]]:
+def _variables(file: nodes.File) -> dict[str, tuple[int, ...]]:
     """Return the matrices of numbers with their shapes in MATLAB."""
     found = {}
-    for name in guard.names_in(file, file.filename):
+    for name in guard.names_in(file.root):
         try:
             dataset = _dataset_or_none(file, name)
         except InputError:
@@ -142,25 +137,27 @@ def _variables(file: h5py.File) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _dataset_or_none(file: h5py.File, name: str) -> h5py.Dataset | None:
-    item = guard.find(file, name)
-    if not isinstance(item, h5py.Dataset) or _class_of(item) in _NO_NUMBERS:
+def _dataset_or_none(file: nodes.File, name: str) -> nodes.Dataset | None:
+    item = file.find(name)
+    if not isinstance(item, nodes.Dataset) or _class_of(item) in _NO_NUMBERS:
         return None
-    if reading.attribute(item, "MATLAB_empty", name):
+    if reading.attribute(item, "MATLAB_empty"):
         return None
-    row_types.stored_type(guard.value_type(item, name), name)
+    row_types.stored_type(item.dtype, name)
     row_types.check_row_shape(item.shape, name)
     return item
 
 
-def _listed(file: h5py.File) -> str:
+def _listed(file: nodes.File) -> str:
     found = [f"{name} {shape}" for name, shape in _variables(file).items()]
     if not found:
         return "there is no matrix of numbers in it"
     return f"the matrices in it are {listed(found, 20, more='and more')}"
 
 
-def _labels(file: h5py.File, rows: int, chosen: str) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+def _labels(
+    file: nodes.File, rows: int, chosen: str
+) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
     """Return a vector that looks like one label a row, and a sentence that says so."""
     found = _variables(file)
     for name in named_as_labels(found):

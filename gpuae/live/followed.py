@@ -16,7 +16,7 @@ from gpuae.live.weights import Seen
 from gpuae.model.model import Model
 from gpuae.storage import file_format
 from gpuae.storage.files.input_file import Version, version_of
-from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.hdf5 import opening, reading
 from gpuae.storage.kinds.checkpoint_file import read_checkpoint
 from gpuae.storage.kinds.model_file import CHECKPOINT
 from gpuae.training.history import EpochRecord, History
@@ -61,7 +61,7 @@ class Followed:
 
     def _read(self, written: str) -> Model:
         """Read the file and let the run say what it is."""
-        with guard.opened(self._path) as file:
+        with opening.opened(self._path) as file:
             kind = file_format.kind_of(reading.root_attributes(file))
         if kind == CHECKPOINT:
             contents, state = read_checkpoint(self._path)

@@ -20,7 +20,7 @@ from gpuae.pictures.blame import blame, reason
 from gpuae.pictures.picture import Axes, Histogram, Level, Picture, Vector
 from gpuae.pictures.sample import Sample
 from gpuae.storage import file_format
-from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.hdf5 import opening, reading
 from gpuae.words import counted
 
 MOST_ROWS = 10_000
@@ -89,7 +89,7 @@ def read_scores(path: Path) -> tuple[Vector, float | None]:
     InputError
         Where the file is no HDF5 file of scores.
     """
-    with guard.opened(path) as file:
+    with opening.opened(path) as file:
         reading.refuse_unfinished(file)
         kind = file_format.kind_of(reading.root_attributes(file))
         if kind != "scores":

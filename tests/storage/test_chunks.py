@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 from gpuae.errors import InputError
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.hdf5 import chunks
+from gpuae.storage.hdf5 import opening
+from gpuae.storage.hdf5.boxes import read_box
 from gpuae.storage.hdf5.chunk_filters import fletcher32
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.rows import row_types
@@ -47,9 +48,9 @@ def test_any_box_of_any_chunked_dataset(tmp_path_factory, given_, packed, shuffl
     options = {"compression": packed, "shuffle": shuffle, "fletcher32": checked}
     with h5py.File(path, "w", userblock_size=user) as file:
         file.create_dataset("x", data=values, chunks=chunk, **options)
-    with h5py.File(path) as file:
-        np.testing.assert_array_equal(chunks.read_box(file["x"], "x"), values)
-        np.testing.assert_array_equal(chunks.read_box(file["x"], "x", box), values[box])
+    with opening.opened(path) as file:
+        np.testing.assert_array_equal(read_box(file.find("x")), values)
+        np.testing.assert_array_equal(read_box(file.find("x"), box), values[box])
 
 
 def test_chunks_that_were_never_written_are_zeros(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from gpuae.errors import OutputError
 from gpuae.storage.content_hash import sealing
-from gpuae.storage.hdf5 import walk
+from gpuae.storage.hdf5 import opening, walk
 from gpuae.storage.outputs.columns_output import ColumnsOutput, packed
 
 LEVELS = np.random.default_rng(0).normal(128, 9, (1000, 3)).astype(np.int16)
@@ -31,8 +31,9 @@ def test_any_reader_of_hdf5_finds_what_was_written_in_any_order(tmp_path, order)
     with h5py.File(tmp_path / "a.h5") as file:
         np.testing.assert_array_equal(file["codes/levels"][:], LEVELS, strict=True)
         stated = file.attrs["content_sha256"].decode()
-        assert stated == sealing.content_sha256(file, walk.guarded_objects(file))
         assert file["codes/levels"].id.get_storage_size() == out.stored
+    with opening.opened(tmp_path / "a.h5") as file:
+        assert stated == sealing.content_sha256(walk.guarded_objects(file))
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 

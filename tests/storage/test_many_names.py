@@ -6,7 +6,7 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.hdf5 import guard, listing, reading, walk
+from gpuae.storage.hdf5 import guard, listing, opening, reading, walk
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.provenance.lineage import made_by
 from gpuae.storage.provenance.summary import summarise
@@ -51,8 +51,8 @@ def test_a_list_for_choosing_from_ends(file):
 
 
 def test_what_has_to_be_walked_as_a_whole_is_refused(file):
-    with h5py.File(file) as opened:
+    with opening.opened(file) as opened:
         with pytest.raises(InputError, match=r"/own: has 30 names"):
-            guard.names_in(opened["own"], "many.h5::/own")
+            guard.names_in(opened.find("own"))
         with pytest.raises(InputError, match="30 names in it, more than any file of gpuae's"):
             walk.objects(opened)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
+from gpuae.storage.hdf5 import opening, reading
 from gpuae.storage.hdf5.transposed_rows import TransposedRows
 from gpuae.storage.rows.lazy_rows import LazyRows
 
@@ -11,13 +12,15 @@ FLOAT32 = np.dtype(np.float32)
 
 @pytest.fixture
 def rows_of(tmp_path):
-    def opened(stored, dtype=FLOAT32, **options):
+    def written(stored, dtype=FLOAT32, **options):
         path = tmp_path / f"given-{len(list(tmp_path.iterdir()))}.h5"
         with h5py.File(path, "w") as file:
             file.create_dataset("x", data=stored, **options)
-        return TransposedRows(h5py.File(path)["x"], dtype, "given")
+        with opening.opened(path) as opened:
+            opened.keep()
+            return TransposedRows(reading.dataset_at(opened, "x"), dtype)
 
-    return opened
+    return written
 
 
 @pytest.mark.parametrize("options", [{}, {"chunks": (2, 3)}, {"compression": "gzip"}])

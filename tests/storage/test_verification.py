@@ -8,7 +8,8 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.hdf5 import walk
+from gpuae.storage.hdf5 import opening, walk
+from gpuae.storage.hdf5.nodes import Dataset
 from gpuae.storage.kinds.compressed_file import CompressedContents, Grid, compressed_output
 from gpuae.storage.kinds.dataset_file import write_dataset
 from gpuae.storage.kinds.features import features_output, scores_output
@@ -123,11 +124,11 @@ def test_data_of_other_formats_may_be_among_the_files_when_they_are_sources(tmp_
 def test_every_byte_of_the_values_counts(files, kind, step):
     path = files[kind]
     content = bytearray(path.read_bytes())
-    with h5py.File(path) as file:
+    with opening.opened(path) as file:
         spans = {
-            name: (item.id.get_offset(), item.nbytes)
+            name: (item.offset, item.stored)
             for name, item in walk.objects(file).items()
-            if isinstance(item, h5py.Dataset)
+            if isinstance(item, Dataset)
         }
     for name, (offset, size) in spans.items():
         for position in range(offset, offset + size, step):

@@ -8,18 +8,17 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5a
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import file_format
-from gpuae.storage.hdf5 import guard
-from gpuae.storage.hdf5.chunks import Boxes
+from gpuae.storage.hdf5.boxes import Boxes, read_box
+from gpuae.storage.hdf5.nodes import Dataset, Item
+from gpuae.storage.hdf5.strings import text_blocks
 
 BLOCK_BYTES = 8 << 20
 MAX_TEXTS = 16
 """Strings of one attribute; those of variable length may all point to one long one."""
-_TEXT_BLOCK_BYTES = 256 << 20
 _NUMBERS = "biuf"
 _WIDEST = 8
 
@@ -51,33 +50,31 @@ def _utf8(value: str | bytes) -> bytes:
     return value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
 
 
-def dataset_blocks(dataset: h5py.Dataset, source: str) -> Iterator[tuple[int, NDArray[Any]]]:
+def dataset_blocks(dataset: Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the values of a dataset in order as (first row, rows), some 8 MiB at a time.
 
     A single value is one row.
     """
     if dataset.ndim == 0:
-        with guard.hdf5_errors(source):
-            single = np.array(dataset[()], guard.value_type(dataset, source))
-        yield 0, single.reshape(1)
+        yield 0, read_box(dataset).reshape(1)
+        return
+    if dataset.type.is_text_of_any_length:
+        yield from text_blocks(dataset)
         return
     step = _block_rows(dataset)
-    boxes = Boxes(dataset, source)
+    boxes = Boxes(dataset)
     for start in range(0, len(dataset), step):
         yield start, boxes[start : start + step]
 
 
-def _block_rows(dataset: h5py.Dataset) -> int:
+def _block_rows(dataset: Dataset) -> int:
     """Return how many rows to read at once: not less than a chunk, lest it be inflated again."""
-    if dataset.dtype.kind == "O":
-        file_bytes: int = dataset.file.id.get_filesize()
-        return max(1, _TEXT_BLOCK_BYTES // file_bytes)
-    row_bytes: int = max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:]))
-    chunk_rows: int = dataset.chunks[0] if dataset.chunks else 1
+    row_bytes = max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:]))
+    chunk_rows = dataset.chunks[0] if dataset.chunks else 1
     return max(1, BLOCK_BYTES // row_bytes, chunk_rows)
 
 
-def attribute(owner: guard.Item, name: str, source: str) -> NDArray[Any]:
+def attribute(owner: Item, name: str) -> NDArray[Any]:
     """Return the values of an attribute.
 
     Raises
@@ -85,19 +82,15 @@ def attribute(owner: guard.Item, name: str, source: str) -> NDArray[Any]:
     InputError
         For what no file of gpuae's has: other types, many strings, 64 KiB and more.
     """
-    what = f"{source}: the attribute {name}"
-    with guard.hdf5_errors(source):
-        opened = h5a.open(owner.id, name.encode())
-        shape: tuple[int, ...] | None = opened.shape
-        nbytes = opened.get_type().get_size() * math.prod(shape or ())
-    text = type_name(guard.value_type(opened, what), what) == "text"
-    if (
-        shape is None
-        or nbytes >= file_format.ATTRIBUTE_BYTES
-        or (text and math.prod(shape) > MAX_TEXTS)
-    ):
+    what = f"{owner.where}: the attribute {name}"
+    found = owner.attribute(name)
+    if found is None or found.type.dtype is None:
+        raise InputError(f"{what} is of a type that NumPy does not know; remove it")
+    text = type_name(found.type.dtype, what) == "text"
+    count = math.prod(found.shape or ())
+    too_many = count * found.type.size >= file_format.ATTRIBUTE_BYTES or (
+        text and count > MAX_TEXTS
+    )
+    if found.values is None or too_many:
         raise InputError(f"{what} holds nothing, or more than an attribute may; remove it")
-    with guard.hdf5_errors(source):
-        values = np.empty(shape, opened.dtype)
-        opened.read(values)
-    return values
+    return found.values

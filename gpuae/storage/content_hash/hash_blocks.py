@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.storage.content_hash import canonical
+from gpuae.storage.hdf5.nodes import Dataset
 
 LEAF_ROWS = 256
 
 
-def values_sha256(dataset: h5py.Dataset, source: str) -> str:
+def values_sha256(dataset: Dataset) -> str:
     """Return the hash of a dataset's values, read a block at a time."""
     total = sha256()
-    for digest in _digests(canonical.dataset_blocks(dataset, source)):
+    for digest in _digests(canonical.dataset_blocks(dataset)):
         total.update(digest)
     return total.hexdigest()
 

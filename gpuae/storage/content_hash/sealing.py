@@ -17,7 +17,9 @@ from h5py import h5a
 
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import canonical, hash_blocks
-from gpuae.storage.hdf5 import guard, walk
+from gpuae.storage.hdf5 import walk
+from gpuae.storage.hdf5.nodes import Dataset, Item
+from gpuae.storage.hdf5.opening import own_file
 
 TIMINGS = frozenset({"/train/history/seconds", "/state/history/seconds", "/state/seconds"})
 """Datasets whose values differ from run to run."""
@@ -25,10 +27,8 @@ _NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
 _TYPE = h5py.string_dtype("utf-8", 64)
 
 
-def content_sha256(
-    file: h5py.File, objects: walk.Objects, known: Mapping[str, str] = _NOTHING_KNOWN
-) -> str:
-    """Return the content hash of an open file, in hexadecimal.
+def content_sha256(objects: walk.Objects, known: Mapping[str, str] = _NOTHING_KNOWN) -> str:
+    """Return the content hash of a file, in hexadecimal.
 
     Parameters
     ----------
@@ -43,41 +43,36 @@ def content_sha256(
         For what no file of gpuae's holds.
     """
     total = sha256()
-    for line in sorted(_lines(file, objects, known)):
+    for line in sorted(_lines(objects, known)):
         total.update(line.encode() + b"\n")
     return total.hexdigest()
 
 
-def _lines(file: h5py.File, objects: walk.Objects, known: Mapping[str, str]) -> Iterator[str]:
+def _lines(objects: walk.Objects, known: Mapping[str, str]) -> Iterator[str]:
     for path, item in objects.items():
-        source = guard.name_of(file, path)
-        if isinstance(item, h5py.Dataset):
-            yield json.dumps(_dataset(path, item, source, known))
+        if isinstance(item, Dataset):
+            yield json.dumps(_dataset(path, item, known))
         else:
             yield json.dumps(["group", path])
-        for name in attribute_names(path, item, source):
-            values = canonical.attribute(item, name, source)
-            kind = canonical.type_name(values.dtype, source)
+        for name in attribute_names(path, item):
+            values = canonical.attribute(item, name)
+            kind = canonical.type_name(values.dtype, item.where)
             digest = hash_blocks.array_sha256(values)
             yield json.dumps(["attribute", path, name, kind, values.shape, digest])
 
 
-def attribute_names(path: str, item: guard.Item, source: str) -> list[str]:
+def attribute_names(path: str, item: Item) -> list[str]:
     """Return the names of an object's attributes, without the hash itself."""
-    with guard.hdf5_errors(source):
-        attributes = item.attrs
-    found = walk.names(attributes, source)
+    found = walk.attribute_names(item)
     return [name for name in found if (path, name) != ("/", file_format.CONTENT_SHA256)]
 
 
-def _dataset(
-    path: str, dataset: h5py.Dataset, source: str, known: Mapping[str, str]
-) -> list[object]:
-    kind = canonical.type_name(guard.value_type(dataset, source), source)
-    head = ["dataset", path, kind, dataset.shape]
+def _dataset(path: str, dataset: Dataset, known: Mapping[str, str]) -> list[object]:
+    kind = canonical.type_name(dataset.dtype, dataset.where)
+    head: list[object] = ["dataset", path, kind, dataset.shape]
     if path in TIMINGS:
         return head
-    return [*head, known.get(path) or hash_blocks.values_sha256(dataset, source)]
+    return [*head, known.get(path) or hash_blocks.values_sha256(dataset)]
 
 
 def reserve(file: h5py.File) -> None:
@@ -87,6 +82,6 @@ def reserve(file: h5py.File) -> None:
 
 def seal(file: h5py.File, known: Mapping[str, str] = _NOTHING_KNOWN) -> None:
     """Write the hash of a new file into the room that is reserved for it."""
-    digest = content_sha256(file, walk.objects(file), known)
+    digest = content_sha256(walk.objects(own_file(file)), known)
     attribute = h5a.open(file.id, file_format.CONTENT_SHA256.encode())
     attribute.write(np.array(digest.encode(), _TYPE))

@@ -30,10 +30,12 @@ class Limits:
     """Declared size of one chunk."""
     text_bytes: int
     """Memory that the strings of one dataset or column may take."""
+    process_bytes: int = 1 << 30
+    """Memory that HDF5 may take to read a file, in a process of its own."""
 
 
 CAREFUL = Limits(inflation=1000, free_bytes=64 << 20, chunk_bytes=1 << 30, text_bytes=1 << 30)
-TRUSTING = Limits(*[sys.maxsize] * 4)
+TRUSTING = Limits(*[sys.maxsize] * 5)
 FILTERS_ADVICE = "give --allow-filters if you trust its source"
 """How a person allows it; in Python `with gpuae.allow_filters():`."""
 

@@ -1,1 +1,1 @@
-"""HDF5 files that are read: a process with limits asks HDF5, and the program reads what it says."""
+"""HDF5 files that are read, whoever wrote them."""

@@ -5,6 +5,7 @@ Nothing here decides what is accepted: whoever asks does.
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5l, h5o, h5s, h5t
+from h5py import h5a, h5d, h5i, h5l, h5o, h5s, h5t
 from numpy.typing import NDArray
 
 Said: TypeAlias = tuple[object, bytes | memoryview]
@@ -22,8 +23,14 @@ Said: TypeAlias = tuple[object, bytes | memoryview]
 HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 """What h5py raised on thousands of mutated files; UnicodeDecodeError is a ValueError."""
 _NO_MEMORY = ("allocation failed", "Can't allocate", "can't allocate", "unable to allocate")
+codecs.lookup(
+    "ascii"
+)  # is read from a file the first time, which has to be before files are closed
+
 MOST_BYTES, MOST_TEXTS = 1 << 20, 16
 """Of an attribute that is read; texts may all point to one long one."""
+LENGTH_AND_INDEX_BYTES = 8
+"""That a text of any length takes where the values are, beside its place."""
 _CLASSES = {h5t.INTEGER: "integer", h5t.FLOAT: "float", h5t.STRING: "string"}
 
 
@@ -110,6 +117,10 @@ class Answers:
             return {"kind": "link"}, b""
         return self._described(group[encoded]), b""
 
+    def has(self, number: int, name: str) -> Said:
+        """Whether a group has a link of this name."""
+        return self._items[number].id.links.exists(name.encode("utf-8", "surrogateescape")), b""
+
     def names(self, number: int, what: str, most: int) -> Said:
         """Return how many names a group or its attributes have, and the first of them in order.
 
@@ -129,7 +140,7 @@ class Answers:
         if not h5a.exists(item.id, encoded):
             return None, b""
         opened = h5a.open(item.id, encoded)
-        about = {"type": _type(opened.get_type()), "shape": opened.shape, "lengths": None}
+        about = {"type": _type(opened), "shape": opened.shape, "lengths": None}
         if opened.shape is None or not _is_small(about["type"], math.prod(opened.shape)):
             return {**about, "left_out": True}, b""
         values = np.empty(opened.shape, opened.dtype)
@@ -183,8 +194,13 @@ def _dataset(dataset: h5py.Dataset) -> dict[str, object]:
         "has_fill_value": creation.fill_value_defined() == h5d.FILL_VALUE_USER_DEFINED,
         "stored": dataset.id.get_storage_size(),
         "offset": dataset.id.get_offset(),
-        "type": _type(dataset.id.get_type()),
+        "type": _type(dataset.id),
     }
+
+
+def _address_bytes(owner: h5d.DatasetID | h5a.AttrID) -> int:
+    """Return the size of a place in the file."""
+    return int(h5i.get_file_id(owner).get_create_plist().get_sizes()[0])
 
 
 def _is_small(type_: dict[str, Any], count: int) -> bool:
@@ -195,11 +211,13 @@ def _is_small(type_: dict[str, Any], count: int) -> bool:
     return known and count * type_["size"] <= MOST_BYTES
 
 
-def _type(stored: h5t.TypeID) -> dict[str, Any]:
+def _type(owner: h5d.DatasetID | h5a.AttrID) -> dict[str, Any]:
     """Return what a type is in HDF5, and NumPy's, or None for one that NumPy does not have."""
+    stored = owner.get_type()
     said = {
         "class": _CLASSES.get(stored.get_class(), "other"),
         "size": stored.get_size(),
+        "stored_size": stored.get_size(),
         "numpy": None,
         "text": None,
         "plain": False,
@@ -212,6 +230,8 @@ def _type(stored: h5t.TypeID) -> dict[str, Any]:
     text = h5py.check_string_dtype(dtype)
     said |= {"numpy": dtype.str, "shown": str(dtype)[:200]}
     said["text"] = text and list(text)
+    if text and text.length is None:
+        said["stored_size"] = LENGTH_AND_INDEX_BYTES + _address_bytes(owner)
     plain = dtype.kind in "biufS"  # not what points elsewhere, as text of any length
     said["plain"] = plain and bool(stored.equal(h5t.py_create(dtype, logical=True)))
     return said

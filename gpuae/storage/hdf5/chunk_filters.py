@@ -8,18 +8,18 @@ The filters are those of the HDF5 File Format Specification, IV.A.2.l.
 
 from __future__ import annotations
 
-import math
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
-import h5py
 import numpy as np
 from h5py import h5z
 from numpy.typing import NDArray
 
-from gpuae.storage.hdf5 import filters, lzf
+from gpuae.storage.hdf5 import filters
+from gpuae.storage.hdf5.nodes import Dataset
 
+OWN = filters.BUILT_IN - {h5z.FILTER_LZF}
 CHECKSUM_BYTES = 4
 _WORDS_AT_ONCE = 1 << 20
 
@@ -33,25 +33,16 @@ class Packing:
     nbytes: int
     """Of one chunk, unpacked."""
     itemsize: int
-    text: bool = False
-    """Whether the values are text of any length, of which a chunk holds where it is."""
 
     @classmethod
-    def of(cls, dataset: h5py.Dataset) -> Packing:
+    def of(cls, dataset: Dataset) -> Packing:
         """Return that of a chunked dataset."""
-        applied = tuple(filters.numbers(dataset.id.get_create_plist()))
-        itemsize = _bytes_on_disk(dataset)
-        text = filters.is_text_of_any_length(dataset)
-        return cls(applied, math.prod(dataset.chunks) * itemsize, itemsize, text)
+        return cls(tuple(filters.numbers(dataset)), dataset.chunk_bytes, dataset.type.stored_size)
 
     @property
     def is_ours(self) -> bool:
-        """Whether `unpack` is to undo all filters, and HDF5 is not needed for any.
-
-        HDF5 is quicker with lzf, but knows the size of a chunk of numbers only.
-        """
-        quick = h5z.FILTER_LZF not in self.filters or self.text
-        return quick and filters.BUILT_IN.issuperset(self.filters)
+        """Whether `unpack` undoes all filters. Of lzf HDF5 is quicker."""
+        return OWN.issuperset(self.filters)
 
     def stored_problem(self, stored: int, skipped: int) -> str | None:
         """Return why a chunk of `stored` bytes cannot be right; None when it can.
@@ -95,16 +86,7 @@ class Packing:
             return _checked(content)
         if number == h5z.FILTER_SHUFFLE:
             return _unshuffled(content, self.itemsize)
-        if number == h5z.FILTER_LZF:
-            return lzf.unpacked(content, wanted)
         return _inflated(content, wanted)
-
-
-def _bytes_on_disk(dataset: h5py.Dataset) -> int:
-    """Return the size of one value in the file: of text of any length, where it is and how long."""
-    if filters.is_text_of_any_length(dataset):
-        return 8 + int(dataset.file.id.get_create_plist().get_sizes()[0])
-    return int(dataset.id.get_type().get_size())
 
 
 def _inflated(content: bytes, wanted: int) -> bytes:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage.files.limits import check_memory
-from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.hdf5 import reading
+from gpuae.storage.hdf5.nodes import ADVICE, Dataset, File
 from gpuae.storage.rows import row_types
 
-ADVICE = "copy it or make it again"
 
-
-def optional_outline(file: h5py.File, inner: str) -> NDArray[Any] | None:
+def optional_outline(file: File, inner: str) -> NDArray[Any] | None:
     """Return an array of the shape and type at `inner` that takes no memory; None where none is.
 
     Raises
@@ -26,14 +23,12 @@ def optional_outline(file: h5py.File, inner: str) -> NDArray[Any] | None:
     InputError
         When the guard refuses the dataset, or its values would not fit into memory.
     """
-    if guard.find(file, inner) is None:
+    if file.find(inner) is None:
         return None
     dataset = reading.dataset_at(file, inner)
-    source = guard.name_of(file, inner)
-    dtype = row_types.stored_type(guard.value_type(dataset, source), source)
-    check_memory(math.prod(dataset.shape) * dtype.itemsize, source, ADVICE)
-    with guard.hdf5_errors(source):
-        return np.broadcast_to(np.zeros((), dtype), dataset.shape)
+    dtype = row_types.stored_type(dataset.dtype, dataset.where)
+    check_memory(dataset.size * dtype.itemsize, dataset.where, ADVICE)
+    return np.broadcast_to(np.zeros((), dtype), dataset.shape)
 
 
 def check_total(outlines: Iterable[NDArray[Any]], source: str) -> None:
@@ -41,7 +36,7 @@ def check_total(outlines: Iterable[NDArray[Any]], source: str) -> None:
     check_memory(sum(outline.nbytes for outline in outlines), source, ADVICE)
 
 
-def check_count(file: h5py.File, inner: str, count: int, what: str) -> None:
+def check_count(file: File, inner: str, count: int, what: str) -> None:
     """Refuse a dataset at `inner`, if there is one, that has not one value for each of `count`.
 
     Raises
@@ -49,9 +44,9 @@ def check_count(file: h5py.File, inner: str, count: int, what: str) -> None:
     InputError
         With its shape.
     """
-    found = guard.find(file, inner)
-    if isinstance(found, h5py.Dataset) and found.shape != (count,):
+    found = file.find(inner)
+    if isinstance(found, Dataset) and found.shape != (count,):
         raise InputError(
-            f"{guard.name_of(file, inner)}: has shape {found.shape} where one value for each of "
+            f"{found.where}: has shape {found.shape} where one value for each of "
             f"the {count} {what} is needed; {ADVICE}"
         )

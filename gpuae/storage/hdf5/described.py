@@ -25,6 +25,8 @@ class Type:
     """NumPy's; None for one that NumPy does not have."""
     size: int
     """Of one value in the file, in bytes."""
+    stored_size: int
+    """The same, but of text of any length what says where it is and how long."""
     kind: str
     """`integer`, `float`, `string` or `other`."""
     plain: bool
@@ -53,7 +55,8 @@ class Type:
             if not _NUMPY_TYPE.fullmatch(said["numpy"]):
                 raise ValueError
             dtype = np.dtype(said["numpy"])
-        return cls(dtype, natural(said["size"]), str(said["class"]), bool(said["plain"]), shown)
+        sizes = natural(said["size"]), natural(said["stored_size"])
+        return cls(dtype, *sizes, str(said["class"]), bool(said["plain"]), shown)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def received(
     """Return values from their bytes, of which text of any length has the given lengths."""
     if dtype.kind != "O":
         return np.frombuffer(raw, dtype).reshape(shape)
-    cells = np.empty(math.prod(shape), object)
+    cells = np.empty(math.prod(shape), dtype)
     start, content = 0, bytes(raw)
     for index, length in enumerate(naturals(lengths)):
         cells[index] = content[start : start + length]

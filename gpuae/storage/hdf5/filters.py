@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from types import MappingProxyType
 
-import h5py
-from h5py import h5t, h5z
+from h5py import h5z
 
 from gpuae.storage.files import limits
+from gpuae.storage.hdf5.nodes import Dataset
 
 COMPRESSORS = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_LZF})
 BUILT_IN = COMPRESSORS | {h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
@@ -36,17 +35,17 @@ EXTRA_BYTES = 4096
 """Beyond a hundredth of its size, by which a compressor may make a chunk larger."""
 
 
-def numbers(creation: h5py.h5p.PropDCID) -> list[int]:
+def numbers(dataset: Dataset) -> list[int]:
     """Return the filters of a dataset in the order in which they are applied in writing."""
-    return [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
+    return [number for number, _ in dataset.filters]
 
 
-def problem(dataset: h5py.Dataset) -> str | None:
+def problem(dataset: Dataset) -> str | None:
     """Return why a dataset's filters are not accepted; None when they are.
 
     Two compressors one after the other multiply how far a file inflates; nobody writes them.
     """
-    applied = numbers(dataset.id.get_create_plist())
+    applied = numbers(dataset)
     compressors = [number for number in applied if number not in BUILT_IN - COMPRESSORS]
     foreign = [number for number in compressors if number not in COMPRESSORS]
     if len(compressors) > 1:
@@ -58,29 +57,18 @@ def problem(dataset: h5py.Dataset) -> str | None:
     return _foreign_problem(foreign[0]) if foreign else None
 
 
-def chunk_bytes(dataset: h5py.Dataset) -> int:
-    """Return the size of one chunk, unpacked."""
-    return int(math.prod(dataset.chunks) * dataset.id.get_type().get_size())
-
-
-def is_text_of_any_length(dataset: h5py.Dataset) -> bool:
-    """Whether the values are strings of variable length."""
-    stored = dataset.id.get_type()
-    return isinstance(stored, h5t.TypeStringID) and bool(stored.is_variable_str())
-
-
-def _lzf_is_usual(dataset: h5py.Dataset, applied: list[int]) -> bool:
+def _lzf_is_usual(dataset: Dataset, applied: list[int]) -> bool:
     """Whether lzf unpacks into a buffer of a whole chunk, and checksums come after it.
 
     The size of the buffer is the third number of the filter; HDF5 reads a whole chunk out of it.
-    h5py leaves the numbers out for text of any length, whose chunks are unpacked here before.
+    h5py leaves the numbers out for text of any length.
     """
     place = applied.index(h5z.FILTER_LZF)
-    options = dataset.id.get_create_plist().get_filter(place)[2]
+    options = dataset.filters[place][1]
     unchecked = h5z.FILTER_FLETCHER32 not in applied[:place]
-    if not options and is_text_of_any_length(dataset):
+    if not options and dataset.type.is_text_of_any_length:
         return unchecked
-    return unchecked and len(options) >= 3 and options[2] >= chunk_bytes(dataset)
+    return unchecked and len(options) >= 3 and options[2] >= dataset.chunk_bytes
 
 
 def _foreign_problem(number: int) -> str | None:
@@ -93,7 +81,7 @@ def _foreign_problem(number: int) -> str | None:
             f"uses the filter {name}, which is left to code of the package hdf5plugin; "
             f"{limits.FILTERS_ADVICE}, or repack it with gzip"
         )
-    if not _plugin_has(number):
+    if not (load_plugin() and h5z.filter_avail(number)):
         return (
             f"uses the filter {name}, for which the package hdf5plugin is needed; "
             "pip install hdf5plugin, or repack it with gzip"
@@ -101,10 +89,10 @@ def _foreign_problem(number: int) -> str | None:
     return None
 
 
-def _plugin_has(number: int) -> bool:
-    """Whether hdf5plugin is installed, which registers its filters when it is imported."""
+def load_plugin() -> bool:
+    """Register the filters of hdf5plugin with HDF5; return whether it is installed."""
     try:
         import hdf5plugin  # noqa: F401
     except ImportError:
         return False
-    return bool(h5z.filter_avail(number))
+    return True

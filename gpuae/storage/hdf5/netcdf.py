@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.hdf5 import reading
+from gpuae.storage.hdf5.nodes import Dataset
 from gpuae.storage.rows import row_blocks, row_types
 from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.storage.rows.views import load_if_cheap, read_rows, rows_per_chunk_of
@@ -99,7 +99,7 @@ class Meant:
         return values
 
 
-def meant(dataset: h5py.Dataset, x: AnyRows, source: str) -> tuple[AnyRows, tuple[str, ...]]:
+def meant(dataset: Dataset, x: AnyRows) -> tuple[AnyRows, tuple[str, ...]]:
     """Return what the rows x (n, d) of a dataset mean, and what should be said of that.
 
     Raises
@@ -107,13 +107,13 @@ def meant(dataset: h5py.Dataset, x: AnyRows, source: str) -> tuple[AnyRows, tupl
     InputError
         For attributes that cannot be followed.
     """
-    meaning = _meaning(dataset, source)
+    meaning = _meaning(dataset)
     count = sum(int(meaning.missing(block).sum()) for _, block in _looked_through(meaning, x))
-    notes = _notes(meaning, source, count)
-    return (load_if_cheap(Meant(x, meaning, source), x) if notes else x), notes
+    notes = _notes(meaning, dataset.where, count)
+    return (load_if_cheap(Meant(x, meaning, dataset.where), x) if notes else x), notes
 
 
-def check_plain(dataset: h5py.Dataset, source: str) -> None:
+def check_plain(dataset: Dataset) -> None:
     """Refuse a dataset whose numbers mean others.
 
     Raises
@@ -121,10 +121,10 @@ def check_plain(dataset: h5py.Dataset, source: str) -> None:
     InputError
         Naming an attribute.
     """
-    if _meaning(dataset, source) != Meaning():
+    if _meaning(dataset) != Meaning():
         raise InputError(
-            f"{source}: has attributes of netCDF ({', '.join(SCALING + ABSENT)}) that are followed "
-            "for rows only; save its values without them"
+            f"{dataset.where}: has attributes of netCDF ({', '.join(SCALING + ABSENT)}) that are "
+            "followed for rows only; save its values without them"
         )
 
 
@@ -150,13 +150,13 @@ def _notes(meaning: Meaning, source: str, missing: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _meaning(dataset: h5py.Dataset, source: str) -> Meaning:
-    found = {name: _numbers(dataset, name, source) for name in (*SCALING, *ABSENT, *VALID)}
-    unsigned = reading.attribute(dataset, UNSIGNED, source)
+def _meaning(dataset: Dataset) -> Meaning:
+    found = {name: _numbers(dataset, name) for name in (*SCALING, *ABSENT, *VALID)}
+    unsigned = reading.attribute(dataset, UNSIGNED)
     if str(unsigned).casefold() == "true" and dataset.dtype.kind == "i":
         raise InputError(
-            f"{source}: keeps unsigned numbers in a signed type ({UNSIGNED}); convert it with "
-            "another program"
+            f"{dataset.where}: keeps unsigned numbers in a signed type ({UNSIGNED}); convert it "
+            "with another program"
         )
     low, high = found["valid_range"] or (-np.inf, np.inf)
     return Meaning(
@@ -172,7 +172,7 @@ def _one(values: tuple[float, ...], default: float) -> float:
     return values[0] if values else default
 
 
-def _numbers(dataset: h5py.Dataset, name: str, source: str) -> tuple[float, ...]:
+def _numbers(dataset: Dataset, name: str) -> tuple[float, ...]:
     """Return the numbers of an attribute; none where it is not there.
 
     Raises
@@ -180,8 +180,8 @@ def _numbers(dataset: h5py.Dataset, name: str, source: str) -> tuple[float, ...]
     InputError
         Where they are none, or of another count than they must be.
     """
-    value = reading.attribute(dataset, name, source)
-    if value is None and name not in guard.names_in(dataset.attrs, source):
+    value = reading.attribute(dataset, name)
+    if value is None and dataset.attribute(name) is None:
         return ()
     values = value if isinstance(value, tuple) else (value,)
     numbers = tuple(v for v in values if isinstance(v, int | float))
@@ -189,7 +189,7 @@ def _numbers(dataset: h5py.Dataset, name: str, source: str) -> tuple[float, ...]
     usable = name in ABSENT or all(map(np.isfinite, numbers))
     if len(numbers) != len(values) or len(values) != wanted or not usable:
         raise InputError(
-            f"{source}: its attribute {name} is {value!r}, which cannot be followed; correct it or "
-            "delete it"
+            f"{dataset.where}: its attribute {name} is {value!r}, which cannot be followed; "
+            "correct it or delete it"
         )
     return numbers

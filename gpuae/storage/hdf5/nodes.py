@@ -7,6 +7,7 @@ checked, and the program itself reads nothing through HDF5.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import InputFile, version_of
 from gpuae.storage.hdf5.described import (
     Attribute,
     Type,
@@ -33,9 +35,15 @@ Item: TypeAlias = "Group | Dataset"
 Box: TypeAlias = tuple[slice, ...]
 """Start and stop in each dimension, step 1."""
 
-MARKED_OPEN = "clear file consistency flags"
-"""What HDF5 says of a file that somebody writes to for readers, or did not close."""
 ADVICE = "copy it or make it again"
+
+
+class TooLargeError(InputError):
+    """What takes more memory to be read than there is for it."""
+
+
+class EndedError(InputError):
+    """What made the process end in which HDF5 reads."""
 
 
 class File:
@@ -43,13 +51,36 @@ class File:
 
     Parameters
     ----------
-    descriptor
-        Of the file, open for reading; None where its values can only be asked for.
+    content
+        The file as it is on the disk; None where its values can only be asked for.
     """
 
-    def __init__(self, path: Path, answer: Answer, descriptor: int | None = None) -> None:
-        self.path, self.descriptor = path, descriptor
+    def __init__(self, path: Path, answer: Answer, content: InputFile | None = None) -> None:
+        self.path, self.content = path, content
+        self.is_kept = False
         self._answer = answer
+
+    @property
+    def size(self) -> int:
+        """Of the file when it was opened, in bytes."""
+        return 0 if self.content is None else self.content.size
+
+    def keep(self) -> None:
+        """Let the file be answered for as long as anything of it is in use."""
+        self.is_kept = True
+
+    def check_unchanged(self, where: str) -> None:
+        """Refuse to go on with a file that somebody has written to since it was opened.
+
+        Raises
+        ------
+        InputError
+            When somebody has.
+        """
+        if self.content is None:
+            return
+        if version_of(os.fstat(self.content.descriptor)) != self.content.version:
+            raise InputError(f"{where}: has changed while it was read; try again")
 
     def where(self, inner: str) -> str:
         """Return what messages call the object at `inner`, and what opens it as DATA."""
@@ -90,7 +121,7 @@ class File:
         try:
             answer, raw = self._answer(list(question))
         except EOFError:
-            raise InputError(
+            raise EndedError(
                 f"{where}: is damaged so that HDF5 crashes or does not come to an end in reading "
                 f"it; {ADVICE}"
             ) from None
@@ -112,12 +143,7 @@ class File:
     def _failure(self, where: str, answer: dict[str, Any]) -> InputError:
         reason = str(answer.get("reason", ""))
         if answer.get("failed") == "memory":
-            return InputError(f"{where}: takes too much memory to be read; {limits.ADVICE}")
-        if MARKED_OPEN in reason:
-            return InputError(
-                f"{self.path}: is marked as open for writing; close the program that writes to it, "
-                f"or if that ended without closing it, h5clear -s {self.path} takes the mark away"
-            )
+            return TooLargeError(f"{where}: takes too much memory to be read; {limits.ADVICE}")
         return InputError(
             f"{where}: cannot be read, it is damaged or cut short ({reason}); {ADVICE}"
         )
@@ -168,6 +194,10 @@ class Group(Node):
     def names(self, most: int) -> tuple[int, list[str | None]]:
         """Return how many names there are in it, and the first; None for one not UTF-8."""
         return self._names("links", most)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a link of this name, of any kind."""
+        return bool(self._ask("has", name)[0])
 
     def child(self, name: str) -> Item | None:
         """Return what a hard link leads to; None where there is none.
@@ -229,6 +259,11 @@ class Dataset(Node):
     def size(self) -> int:
         """Number of values."""
         return math.prod(self.shape)
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Size of one chunk, unpacked."""
+        return math.prod(self.chunks or ()) * self.type.stored_size
 
     def __len__(self) -> int:
         return self.shape[0]

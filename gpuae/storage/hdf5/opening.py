@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
 
 from gpuae.errors import InputError
+from gpuae.memory import physical_memory
+from gpuae.storage.files import limits
+from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.hdf5 import filters
 from gpuae.storage.hdf5.answers import Answers, PositionedFile
 from gpuae.storage.hdf5.channel import Channel
 from gpuae.storage.hdf5.nodes import File
 from gpuae.storage.hdf5.process import ReadingProcess, questions
-from gpuae.storage.files.input_file import check_readable
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-FIRST_USER_BLOCK = 512
+SMALLEST_USER_BLOCK = 512
 """What comes before HDF5 in a file may be of this size, or of twice as much, and so on."""
-MEMORY_BYTES = 1 << 30
-"""That HDF5 may take to read a file."""
+VERSION_AT, FLAGS_AT, FIRST_WITH_FLAGS, OPEN_FLAGS = 8, 11, 3, 0b101
+"""Places in what begins a file, and what in them says that it is open for writing."""
 _WAIT_SECONDS, _NAP_SECONDS = 1.0, 0.05
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[File]:
+def opened(given: InputFile | Path) -> Iterator[File]:
     """Open an HDF5 file for reading.
 
     Raises
@@ -35,18 +37,23 @@ def opened(path: Path) -> Iterator[File]:
     InputError
         For whatever cannot be opened as HDF5, with the reason.
     """
-    check_readable(path)
-    with ExitStack() as stack:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        stack.callback(os.close, descriptor)
-        if not is_hdf5(descriptor):
-            raise InputError(f"{path}: is not an HDF5 file; give one that is")
-        _lock(descriptor, path)
-        process = ReadingProcess(descriptor, lambda c: _serve(c, descriptor), MEMORY_BYTES)
-        stack.callback(process.end)
-        file = File(path, process.ask, descriptor)
-        file.root  # noqa: B018 what cannot be opened is found out here
-        yield file
+    source = InputFile(given) if isinstance(given, Path) else given
+    begin = _signature(source)
+    if begin is None:
+        raise InputError(f"{source}: is not an HDF5 file; give one that is")
+    _lock(source)
+    try:
+        _refuse_marked(source, begin)
+        process = _started(source)
+        file = File(source.path, process.ask, source)
+        try:
+            file.root  # noqa: B018 what cannot be opened is found out here
+            yield file
+        finally:
+            if not file.is_kept:
+                process.end()
+    finally:
+        _unlock(source)
 
 
 def own_file(file: h5py.File) -> File:
@@ -54,21 +61,50 @@ def own_file(file: h5py.File) -> File:
     return File(Path(file.filename), Answers(lambda: file))
 
 
-def is_hdf5(descriptor: int) -> bool:
-    """Whether a file has the mark of HDF5 where it may be."""
-    size, place = os.fstat(descriptor).st_size, 0
-    while place < size:
-        if os.pread(descriptor, len(SIGNATURE), place) == SIGNATURE:
-            return True
-        place = 2 * place or FIRST_USER_BLOCK
-    return False
+def is_hdf5(file: InputFile) -> bool:
+    """Whether a file has the mark of HDF5 where it may be: at its beginning, or after a block."""
+    return _signature(file) is not None
 
 
-def _serve(channel: Channel, descriptor: int) -> None:
-    questions(channel, Answers(lambda: h5py.File(PositionedFile(descriptor), "r", locking=False)))
+def _signature(file: InputFile) -> int | None:
+    """Return where a file has the mark of HDF5; None where it has none."""
+    place = 0
+    while place < file.size:
+        if file.read(place, len(SIGNATURE)) == SIGNATURE:
+            return place
+        place = 2 * place or SMALLEST_USER_BLOCK
+    return None
 
 
-def _lock(descriptor: int, path: Path) -> None:
+def _refuse_marked(file: InputFile, begin: int) -> None:
+    """Refuse a file that somebody writes to for readers, or did not close.
+
+    Source: HDF5 File Format Specification, II.A, "File Consistency Flags".
+    """
+    start = file.read(begin, FLAGS_AT + 1)
+    has_flags = len(start) > FLAGS_AT and start[VERSION_AT] >= FIRST_WITH_FLAGS
+    if has_flags and start[FLAGS_AT] & OPEN_FLAGS:
+        raise InputError(
+            f"{file}: is marked as open for writing; close the program that writes to it, or if "
+            f"that ended without closing it, h5clear -s {file} takes the mark away"
+        )
+
+
+def _started(source: InputFile) -> ReadingProcess:
+    """Return a process that reads a file."""
+    if limits.filters_allowed():
+        filters.load_plugin()
+    descriptor = source.descriptor
+
+    def serve(channel: Channel) -> None:
+        answers = Answers(lambda: h5py.File(PositionedFile(descriptor), "r", locking=False))
+        questions(channel, answers)
+
+    memory = min(limits.current().process_bytes, physical_memory())
+    return ReadingProcess(descriptor, serve, memory)
+
+
+def _lock(file: InputFile) -> None:
     """Share a file with other readers, waiting a little for one whose writer lets it go just now.
 
     Raises
@@ -78,11 +114,17 @@ def _lock(descriptor: int, path: Path) -> None:
     """
     for _ in range(round(_WAIT_SECONDS / _NAP_SECONDS)):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file.descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(_NAP_SECONDS)
         except OSError:  # some file systems have no locks
             return
         else:
             return
-    raise InputError(f"{path}: another program is writing to it; try again when that has finished")
+    raise InputError(f"{file}: another program is writing to it; try again when that has finished")
+
+
+def _unlock(file: InputFile) -> None:
+    """Let others write to a file; who goes on reading notices it."""
+    with suppress(OSError):
+        fcntl.flock(file.descriptor, fcntl.LOCK_UN)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.errors import InputError
-from gpuae.storage.hdf5 import guard, reading
-from gpuae.storage.hdf5.chunks import Box, own_chunks
+from gpuae.storage.hdf5.boxes import Boxes
+from gpuae.storage.hdf5.nodes import Dataset
 from gpuae.storage.rows import row_types
 
 LARGEST_UNIT_BYTES = 128 << 20
@@ -19,22 +17,17 @@ LARGEST_UNIT_BYTES = 128 << 20
 
 
 class StoredRows:
-    """A `LazyRows` in an HDF5 file. More than two dimensions are rows of the flattened rest.
+    """A `LazyRows` over a guarded HDF5 dataset, whose file is kept open for it.
 
-    The file is opened anew for every block, so nothing stays open between them.
+    More than two dimensions are rows of the flattened rest.
     """
 
-    def __init__(self, path: Path, inner: str) -> None:
-        self._path, self._inner = path, inner
-        with guard.opened(path) as file:
-            dataset = reading.dataset_at(file, inner)
-            self._source = guard.name_of(file, inner)
-            self._stored_shape: tuple[int, ...] = dataset.shape
-            self._dtype = row_types.stored_type(
-                guard.value_type(dataset, self._source), self._source
-            )
-            self._rows_per_chunk = self._rows_together(dataset.chunks or (1,))
-            self._chunks = own_chunks(dataset, self._source)
+    def __init__(self, dataset: Dataset) -> None:
+        self._stored_shape = dataset.shape
+        self._dtype = row_types.stored_type(dataset.dtype, dataset.where)
+        self._rows_per_chunk = self._rows_together(dataset.chunks or (1,))
+        self._boxes = Boxes(dataset)
+        dataset.file.keep()
 
     def _rows_together(self, chunk: tuple[int, ...]) -> int:
         row_bytes = math.prod(self._stored_shape[1:]) * self._dtype.itemsize
@@ -44,7 +37,7 @@ class StoredRows:
     def shape(self) -> tuple[int, int]:
         """(n, d)."""
         rows, *rest = self._stored_shape
-        return rows, int(np.prod(rest))
+        return rows, math.prod(rest)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -61,17 +54,5 @@ class StoredRows:
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Read rows start … stop − 1."""
-        start, stop, _ = rows.indices(len(self))
-        box = tuple(slice(0, size) for size in self._stored_shape[1:])
-        values = self._read((slice(start, max(start, stop)), *box))
+        values = self._boxes[rows]
         return values.astype(self._dtype, copy=False).reshape(len(values), -1)
-
-    def _read(self, box: Box) -> NDArray[Any]:
-        if self._chunks is not None:
-            return self._chunks.read(self._path, box)
-        with guard.opened(self._path) as file:
-            dataset = reading.dataset_at(file, self._inner)
-            if dataset.shape != self._stored_shape:
-                raise InputError(f"{self._source}: has changed while it was read; try again")
-            with guard.hdf5_errors(self._source):
-                return np.asarray(dataset[box])

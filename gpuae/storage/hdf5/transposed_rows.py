@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.storage.hdf5.chunks import Boxes
+from gpuae.storage.hdf5.boxes import Boxes
+from gpuae.storage.hdf5.nodes import Dataset
 from gpuae.storage.rows import row_blocks, row_types
 
 _PAGE_BYTES = 4096
@@ -26,18 +26,13 @@ class TransposedRows:
         are reversed.
     dtype
         In which rows are returned.
-    source
-        What messages call it.
     """
 
-    open_file: object = None
-    """What keeps the file open for as long as the rows are needed."""
-
-    def __init__(self, dataset: h5py.Dataset, dtype: np.dtype[Any], source: str) -> None:
-        row_types.check_row_shape(dataset.shape[::-1], source)
+    def __init__(self, dataset: Dataset, dtype: np.dtype[Any]) -> None:
+        row_types.check_row_shape(dataset.shape[::-1], dataset.where)
         self.shape: tuple[int, int] = (dataset.shape[-1], math.prod(dataset.shape[:-1]))
         self.dtype = dtype
-        self._boxes = Boxes(dataset, source)
+        self._boxes = Boxes(dataset)
 
     @property
     def rows_per_chunk(self) -> int:

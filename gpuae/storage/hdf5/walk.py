@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-import h5py
-from h5py import h5o
-
 from gpuae.errors import InputError
 from gpuae.storage.hdf5 import guard
+from gpuae.storage.hdf5.nodes import Dataset, File, Group, Item
 
-Objects: TypeAlias = dict[str, guard.Item]
+Objects: TypeAlias = dict[str, Item]
 """Paths to groups and datasets; `/` is the root."""
 
 MAX_DEPTH = 32
 
 
-def objects(file: h5py.File) -> Objects:
+def objects(file: File) -> Objects:
     """Return every group and dataset of a file.
 
     Raises
@@ -26,15 +24,14 @@ def objects(file: h5py.File) -> Objects:
         For links that are not followed, objects under two names, names that are not UTF-8, groups
         more than 32 deep, and what is neither group nor dataset.
     """
-    found: Objects = {"/": file["/"]}
-    with guard.hdf5_errors(file.filename):
-        seen = {h5o.get_info(file.id).addr}
-    for path, item in _below(file, file["/"], "", seen):
+    found: Objects = {"/": file.root}
+    seen = {file.root.address}
+    for path, item in _below(file.root, "", seen):
         found[path] = item
     return found
 
 
-def guarded_objects(file: h5py.File) -> Objects:
+def guarded_objects(file: File) -> Objects:
     """Return every group and dataset of a file, all of which the guard has passed.
 
     Raises
@@ -43,54 +40,48 @@ def guarded_objects(file: h5py.File) -> Objects:
         For whatever the guard or `objects` refuses.
     """
     found = objects(file)
-    for path, item in found.items():
-        if isinstance(item, h5py.Dataset):
-            guard.check_dataset(item, guard.name_of(file, path))
+    for item in found.values():
+        if isinstance(item, Dataset):
+            guard.check_dataset(item)
     return found
 
 
-def names(owner: h5py.Group | h5py.AttributeManager, source: str) -> list[str]:
-    """Return all names in a group or of attributes, in their order.
+def attribute_names(owner: Item) -> list[str]:
+    """Return the names of all attributes, in their order.
 
     Raises
     ------
     InputError
         For a name that is not UTF-8.
     """
-    with guard.hdf5_errors(source):
-        if len(owner) > guard.MOST_NAMES:
-            raise InputError(
-                f"{source}: has {len(owner)} names in it, more than any file of gpuae's"
-            )
-        found = list(owner)
-    if not all(isinstance(name, str) for name in found):
-        raise InputError(f"{source}: has a name in it that is not UTF-8; remove it")
+    return _all_names(owner.where, *owner.attribute_names(guard.MOST_NAMES))
+
+
+def _all_names(where: str, count: int, names: list[str | None]) -> list[str]:
+    if count > guard.MOST_NAMES:
+        raise InputError(f"{where}: has {count} names in it, more than any file of gpuae's")
+    found = [name for name in names if name is not None]
+    if len(found) < len(names):
+        raise InputError(f"{where}: has a name in it that is not UTF-8; remove it")
     return sorted(found)
 
 
-def _below(
-    file: h5py.File, group: h5py.Group, prefix: str, seen: set[int]
-) -> Iterator[tuple[str, guard.Item]]:
+def _below(group: Group, prefix: str, seen: set[int]) -> Iterator[tuple[str, Item]]:
     if prefix.count("/") > MAX_DEPTH:
-        raise InputError(f"{guard.name_of(file, prefix)}: lies over {MAX_DEPTH} groups deep")
-    for name in names(group, guard.name_of(file, prefix)):
+        raise InputError(f"{group.where}: lies over {MAX_DEPTH} groups deep")
+    for name in _all_names(group.where, *group.names(guard.MOST_NAMES)):
         path = f"{prefix}/{name}"
-        item = _only_name_of(file, group, name, path, seen)
+        item = _only_name_of(group, name, seen)
         yield path, item
-        if isinstance(item, h5py.Group):
-            yield from _below(file, item, path, seen)
+        if isinstance(item, Group):
+            yield from _below(item, path, seen)
 
 
-def _only_name_of(
-    file: h5py.File, group: h5py.Group, name: str, path: str, seen: set[int]
-) -> guard.Item:
-    source = guard.name_of(file, path)
-    item = guard.child(group, name, source)
-    if not isinstance(item, h5py.Group | h5py.Dataset):
-        raise InputError(f"{source}: is neither a group nor a dataset; remove it")
-    with guard.hdf5_errors(source):
-        address = h5o.get_info(item.id).addr
-    if address in seen:
-        raise InputError(f"{source}: is in the file under another name too; remove one")
-    seen.add(address)
+def _only_name_of(group: Group, name: str, seen: set[int]) -> Item:
+    item = group.child(name)
+    if item is None:
+        raise InputError(f"{group.where}: has the name {name!r}, which leads nowhere; remove it")
+    if item.address in seen:
+        raise InputError(f"{item.where}: is in the file under another name too; remove one")
+    seen.add(item.address)
     return item

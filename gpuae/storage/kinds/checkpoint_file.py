@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import sealing
-from gpuae.storage.hdf5 import guard, reading, walk
+from gpuae.storage.hdf5 import guard, opening, reading, walk
+from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.kinds import model_file
 from gpuae.storage.kinds.model_contents import ModelContents
 from gpuae.storage.outputs.hdf5_output import write_small
@@ -53,10 +54,10 @@ def read_checkpoint(path: Path) -> tuple[ModelContents, dict[str, NDArray[Any]]]
     InputError
         When the file is no checkpoint, or damaged: a changed value would go unseen into the result.
     """
-    with guard.opened(path) as file:
+    with opening.opened(path) as file:
         contents = model_file.contents_of(file, path, model_file.CHECKPOINT)
         stated = reading.root_attributes(file).get(file_format.CONTENT_SHA256)
-        if stated and stated != sealing.content_sha256(file, walk.guarded_objects(file)):
+        if stated and stated != sealing.content_sha256(walk.guarded_objects(file)):
             raise InputError(
                 f"{path}: its content is not what was written: the hash differs; begin without "
                 "--resume, under another name"
@@ -69,12 +70,12 @@ def read_checkpoint(path: Path) -> tuple[ModelContents, dict[str, NDArray[Any]]]
     return contents, state
 
 
-def _names(file: h5py.File, folder: str) -> Iterator[str]:
+def _names(file: File, folder: str) -> Iterator[str]:
     """Yield the paths of all datasets below a group of two levels."""
     group = reading.group_at(file, folder)
-    for name in guard.names_in(group, guard.name_of(file, folder)):
+    for name in guard.names_in(group):
         path = f"{folder}/{name}"
-        if isinstance(guard.find(file, path), h5py.Dataset):
+        if isinstance(file.find(path), Dataset):
             yield path
         elif folder == STATE:
             yield from _names(file, path)

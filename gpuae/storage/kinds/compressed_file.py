@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage.file_format import Attribute
-from gpuae.storage.hdf5 import declared_arrays, guard, reading
+from gpuae.storage.hdf5 import declared_arrays, opening, reading
+from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.hdf5.stored_rows import StoredRows
 from gpuae.storage.kinds import model_file
 from gpuae.storage.kinds.model_contents import ModelContents
@@ -103,13 +104,12 @@ def open_compressed(path: Path) -> tuple[CompressedContents, StoredRows]:
     InputError
         When the file is none, or is damaged.
     """
-    with guard.opened(path) as file:
+    with opening.opened(path) as file:
         reading.refuse_unfinished(file)
-        contents = contents_of(file, path)
-    return contents, StoredRows(path, LEVELS)
+        return contents_of(file, path), StoredRows(reading.dataset_at(file, LEVELS))
 
 
-def contents_of(file: h5py.File, path: Path) -> CompressedContents:
+def contents_of(file: File, path: Path) -> CompressedContents:
     """Return what an open compressed file says, after having checked that its parts fit."""
     decoder = model_file.contents_of(file, path, model_file.COMPRESSED)
     code_size = decoder.config.code_size
@@ -123,10 +123,11 @@ def contents_of(file: h5py.File, path: Path) -> CompressedContents:
     return CompressedContents(decoder, grid, row_type, read_row_metadata(file, levels, FOLDER))
 
 
-def _checked_levels(file: h5py.File, code_size: int) -> tuple[h5py.Dataset, np.dtype[Any]]:
+def _checked_levels(file: File, code_size: int) -> tuple[Dataset, np.dtype[Any]]:
     """Return the levels, which have a column for each unit of the code, and the type of rows."""
-    levels, source = reading.dataset_at(file, LEVELS), guard.name_of(file, LEVELS)
-    dtype = guard.value_type(levels, source).newbyteorder("=")
+    levels = reading.dataset_at(file, LEVELS)
+    source = levels.where
+    dtype = levels.dtype.newbyteorder("=")
     if levels.ndim != 2 or levels.shape[0] < 1 or levels.shape[1] != code_size:
         raise InputError(
             f"{source}: has shape {levels.shape} where rows of {code_size} levels are needed; "
@@ -134,16 +135,16 @@ def _checked_levels(file: h5py.File, code_size: int) -> tuple[h5py.Dataset, np.d
         )
     if dtype.name not in LEVEL_TYPES:
         raise InputError(f"{source}: is {dtype} where one of {LEVEL_TYPES} is needed")
-    name = str(reading.attribute(levels, ROW_TYPE, source))
+    name = str(reading.attribute(levels, ROW_TYPE))
     if name not in row_types.STORED_TYPES:
         raise InputError(f"{source}: its {ROW_TYPE} is {name!r} where a type of numbers is needed")
     return levels, np.dtype(name)
 
 
-def _integers(file: h5py.File, inner: str) -> NDArray[np.int64]:
+def _integers(file: File, inner: str) -> NDArray[np.int64]:
     values = reading.required_array(file, inner)
     if values.dtype != np.int64:
         raise InputError(
-            f"{guard.name_of(file, inner)}: is {values.dtype} where int64 is needed; make it again"
+            f"{file.where(inner)}: is {values.dtype} where int64 is needed; make it again"
         )
     return values

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
-
 from gpuae.errors import InputError
 from gpuae.memory import data_memory
 from gpuae.storage import file_format
 from gpuae.storage.file_format import NO_ATTRIBUTES, Attribute
 from gpuae.storage.files.input_file import Input, InputFile, check_unchanged
-from gpuae.storage.hdf5 import guard, listing, netcdf, reading
+from gpuae.storage.hdf5 import listing, netcdf, nodes, opening, reading
 from gpuae.storage.hdf5.stored_rows import StoredRows
 from gpuae.storage.kinds.row_metadata import fitting_image_shape, read_row_metadata
 from gpuae.storage.kinds.rows_output import numbered, rows_output
@@ -47,20 +45,18 @@ def open_dataset(
         When there are no such rows; the message says what there is.
     """
     most, path = data_memory(None) if memory is None else memory, input_file.path
-    with guard.opened(path) as file:
+    with opening.opened(input_file) as file:
         reading.refuse_unfinished(file)
         if inner is None:
             return replace(_open_own(path, file, most), file=input_file)
         dataset, x, image_shape = _read_rows(path, file, inner, most)
-        source = guard.name_of(file, inner)
-        image_shape = image_shape or fitting_image_shape(dataset, source)
-        x, notes = netcdf.meant(dataset, x, source)
-    return Dataset(
-        x, source, metadata=RowMetadata(image_shape=image_shape), file=input_file, notes=notes
-    )
+        image_shape = image_shape or fitting_image_shape(dataset)
+        x, notes = netcdf.meant(dataset, x)
+    metadata = RowMetadata(image_shape=image_shape)
+    return Dataset(x, dataset.where, metadata, file=input_file, notes=notes)
 
 
-def _open_own(path: Path, file: h5py.File, memory: int) -> Dataset:
+def _open_own(path: Path, file: nodes.File, memory: int) -> Dataset:
     """Open the rows of a gpuae file, with everything that lies beside them."""
     inner = _own_rows(path, file)
     dataset, x, _ = _read_rows(path, file, inner, memory)
@@ -68,7 +64,7 @@ def _open_own(path: Path, file: h5py.File, memory: int) -> Dataset:
     return Dataset(x, str(path), metadata)
 
 
-def _own_rows(path: Path, file: h5py.File) -> str:
+def _own_rows(path: Path, file: nodes.File) -> str:
     """Return where a gpuae file keeps its rows."""
     attributes = reading.root_attributes(file)
     kind = file_format.kind_of(attributes)
@@ -85,19 +81,18 @@ def _own_rows(path: Path, file: h5py.File) -> str:
 
 
 def _read_rows(
-    path: Path, file: h5py.File, inner: str, memory: int
-) -> tuple[h5py.Dataset, AnyRows, tuple[int, ...] | None]:
+    path: Path, file: nodes.File, inner: str, memory: int
+) -> tuple[nodes.Dataset, AnyRows, tuple[int, ...] | None]:
     """Return the dataset at `inner`, its rows as a matrix, and the shape of an image.
 
     Type and shape are checked first: they cost nothing, and reading may.
     """
     dataset = reading.dataset_at(file, inner)
-    source = guard.name_of(file, inner)
-    dtype = row_types.stored_type(guard.value_type(dataset, source), source)
-    row_types.check_row_shape(dataset.shape, source)
+    dtype = row_types.stored_type(dataset.dtype, dataset.where)
+    row_types.check_row_shape(dataset.shape, dataset.where)
     if dataset.size * dtype.itemsize > memory and not reading.can_be_mapped(dataset, dtype):
-        return dataset, StoredRows(path, inner), row_types.image_of(dataset.shape)
-    return dataset, *row_types.as_rows(reading.read_array(dataset, source), source)
+        return dataset, StoredRows(dataset), row_types.image_of(dataset.shape)
+    return dataset, *row_types.as_rows(reading.read_array(dataset), dataset.where)
 
 
 def write_dataset(

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
-from gpuae.storage.files.input_file import check_readable, sha256
-from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.files.input_file import InputFile, check_readable, sha256
+from gpuae.storage.hdf5 import opening, reading
 from gpuae.storage.kinds.rows_output import NOTHING, Output, numbered, rows_output
 from gpuae.storage.outputs.table_output import is_table
 from gpuae.storage.rows.metadata import RowMetadata
@@ -204,8 +203,9 @@ def are_features_of(path: Path, model: Path) -> bool:
 
 def _attributes(path: Path) -> Mapping[str, Any]:
     """Return the root attributes of a features file; none of other files."""
-    if not h5py.is_hdf5(path):
+    given = InputFile(path)
+    if not opening.is_hdf5(given):
         return {}
-    with guard.opened(path) as file:
+    with opening.opened(given) as file:
         attributes = reading.root_attributes(file)
     return attributes if file_format.kind_of(attributes) == "features" else {}

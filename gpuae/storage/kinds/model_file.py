@@ -17,7 +17,8 @@ from gpuae.errors import ConfigError, InputError
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
-from gpuae.storage.hdf5 import declared_arrays, guard, reading
+from gpuae.storage.hdf5 import declared_arrays, guard, opening, reading
+from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.kinds.model_contents import (
     CALIBRATION,
     CLASSES,
@@ -38,7 +39,7 @@ KIND, CLASSIFIER, CHECKPOINT, COMPRESSED = "model", "classifier", "checkpoint", 
 KINDS = (KIND, CLASSIFIER, CHECKPOINT)
 
 S = TypeVar("S", bound=Settings)
-Read: TypeAlias = Callable[[h5py.File, str], NDArray[Any] | None]
+Read: TypeAlias = Callable[[File, str], NDArray[Any] | None]
 """Gives the array at a path of a file, or its outline; None where there is none."""
 
 __all__ = ["ClassifierContents", "LayerArrays", "ModelContents", "read_model", "write_model"]
@@ -114,7 +115,7 @@ def read_model(path: Path) -> ModelContents:
         When the file is no model of a version that is known, is damaged, or its weights
         contradict its configuration; the message names the file and the path in it.
     """
-    with guard.opened(path) as file:
+    with opening.opened(path) as file:
         kind = file_format.kind_of(reading.root_attributes(file))
         return contents_of(file, path, kind if kind in KINDS else KIND)
 
@@ -127,11 +128,11 @@ def is_model(path: Path) -> bool:
     InputError
         When it is no HDF5 file.
     """
-    with guard.opened(path) as file:
+    with opening.opened(path) as file:
         return file_format.kind_of(reading.root_attributes(file)) in KINDS
 
 
-def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
+def contents_of(file: File, path: Path, kind: str = KIND) -> ModelContents:
     """Return the model in an open file of `kind`, as `read_model` does.
 
     Nothing of a size that the file alone decides is allocated before its shapes have been found to
@@ -142,7 +143,7 @@ def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
     head = None
     if kind == CLASSIFIER:
         head = _read_settings(path, attributes, file_format.FINETUNE_JSON, FinetuneConfig)
-        if guard.find(file, "/model/decoder") is not None:
+        if file.find("/model/decoder") is not None:
             _refuse(path, kind, "/model/decoder is there although a classifier has none")
     whole = kind != COMPRESSED
     outline = _read_parts(file, config, declared_arrays.optional_outline, head, whole=whole)
@@ -153,7 +154,7 @@ def contents_of(file: h5py.File, path: Path, kind: str = KIND) -> ModelContents:
         parts,
         attributes=_further(attributes),
         feature_names=read_names(file, "/model", outline.columns),
-        image_shape=read_image_shape(reading.group_at(file, "/model"), str(path)),
+        image_shape=read_image_shape(reading.group_at(file, "/model")),
     )
     _refuse(path, kind, first_problem(contents))
     return contents
@@ -166,7 +167,7 @@ def _refuse(path: Path, kind: str, problem: str | None) -> None:
 
 
 def _read_parts(
-    file: h5py.File, config: Config, read: Read, head: FinetuneConfig | None, *, whole: bool
+    file: File, config: Config, read: Read, head: FinetuneConfig | None, *, whole: bool
 ) -> ModelContents:
     """Return what a model computes with, or its outlines, according to `read`.
 
@@ -180,17 +181,15 @@ def _read_parts(
         classifier=None if head is None else _read_classifier(file, head, read),
         preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
         history=_read_arrays(file, "/train/history", read),
-        pca=_read_arrays(file, "/pca", read, PRINCIPAL) if guard.find(file, "/pca") else {},
+        pca=_read_arrays(file, "/pca", read, PRINCIPAL) if file.find("/pca") else {},
         calibration=_read_calibration(file, read),
     )
 
 
-def _read_classifier(file: h5py.File, config: FinetuneConfig, read: Read) -> ClassifierContents:
+def _read_classifier(file: File, config: FinetuneConfig, read: Read) -> ClassifierContents:
     classes = reading.optional_array(file, CLASSES)  # text has no outline, and bounds of its own
     if classes is None:
-        raise InputError(
-            f"{guard.name_of(file, CLASSES)}: is not in the file; train or copy it again"
-        )
+        raise InputError(f"{file.where(CLASSES)}: is not in the file; train or copy it again")
     return ClassifierContents(_read_layer(file, "/model/classifier", read), classes, config)
 
 
@@ -239,39 +238,38 @@ def _further(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
     return {name: value for name, value in attributes.items() if name not in standard}
 
 
-def _read_layers(file: h5py.File, path: str, config: Config, read: Read) -> tuple[LayerArrays, ...]:
+def _read_layers(file: File, path: str, config: Config, read: Read) -> tuple[LayerArrays, ...]:
     """Return as many layers as there are, which the checks compare with the configuration."""
-    names = guard.names_in(reading.group_at(file, path), guard.name_of(file, path))
+    names = guard.names_in(reading.group_at(file, path))
     count = max(len(config.resolved_hidden), sum(name.isdecimal() for name in names))
     return tuple(_read_layer(file, f"{path}/{index}", read) for index in range(count))
 
 
-def _read_layer(file: h5py.File, path: str, read: Read) -> LayerArrays:
+def _read_layer(file: File, path: str, read: Read) -> LayerArrays:
     bias = read(file, f"{path}/bias")
     if bias is None:
         raise InputError(
-            f"{guard.name_of(file, f'{path}/bias')}: is not in the file; train or copy it again"
+            f"{file.where(f'{path}/bias')}: is not in the file; train or copy it again"
         )
     return LayerArrays(read(file, f"{path}/weight"), bias)
 
 
-def _read_calibration(file: h5py.File, read: Read) -> dict[str, NDArray[Any]]:
+def _read_calibration(file: File, read: Read) -> dict[str, NDArray[Any]]:
     """Return what rows are judged by, which a model need not have."""
-    if guard.find(file, "/calibration") is None:
+    if file.find("/calibration") is None:
         return {}
     return _read_arrays(file, "/calibration", read, CALIBRATION)
 
 
 def _read_arrays(
-    file: h5py.File, path: str, read: Read, known: tuple[str, ...] | None = None
+    file: File, path: str, read: Read, known: tuple[str, ...] | None = None
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of numbers in a group; what else a later version may add is left out."""
     found = {}
-    for name in guard.names_in(reading.group_at(file, path), guard.name_of(file, path)):
+    for name in guard.names_in(reading.group_at(file, path)):
         inner = f"{path}/{name}"
-        item = guard.find(file, inner) if known is None or name in known else None
-        source = guard.name_of(file, inner)
-        if isinstance(item, h5py.Dataset) and guard.value_type(item, source).kind in "iuf":
+        item = file.find(inner) if known is None or name in known else None
+        if isinstance(item, Dataset) and item.dtype.kind in "iuf":
             values = read(file, inner)
             if values is not None:
                 found[name] = values

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import file_format
-from gpuae.storage.hdf5 import declared_arrays, guard, reading
+from gpuae.storage.hdf5 import declared_arrays, reading
+from gpuae.storage.hdf5.nodes import Dataset, File, Item
 from gpuae.storage.rows import row_types
 from gpuae.storage.rows.metadata import RowMetadata
 
@@ -53,7 +54,7 @@ def _storable(values: NDArray[Any], name: str) -> NDArray[Any]:
     return row_types.as_stored(values, name)
 
 
-def read_row_metadata(file: h5py.File, rows: h5py.Dataset, folder: str) -> RowMetadata:
+def read_row_metadata(file: File, rows: Dataset, folder: str) -> RowMetadata:
     """Read what lies in `folder` beside the guarded dataset `rows`.
 
     Raises
@@ -68,23 +69,23 @@ def read_row_metadata(file: h5py.File, rows: h5py.Dataset, folder: str) -> RowMe
         y=reading.optional_array(file, f"{folder}/y"),
         row_id=reading.optional_array(file, f"{folder}/row_id"),
         feature_names=read_names(file, folder, columns),
-        image_shape=read_image_shape(rows, rows.file.filename),
+        image_shape=read_image_shape(rows),
     )
 
 
-def read_names(file: h5py.File, folder: str, columns: int) -> tuple[str, ...] | None:
+def read_names(file: File, folder: str, columns: int) -> tuple[str, ...] | None:
     """Return the names of the columns in `folder`; None where there are none."""
     declared_arrays.check_count(file, f"{folder}/feature_names", columns, "columns")
     names = reading.optional_array(file, f"{folder}/feature_names")
     if names is None:
         return None
     if names.dtype.kind != "U":
-        source = guard.name_of(file, f"{folder}/feature_names")
+        source = file.where(f"{folder}/feature_names")
         raise InputError(f"{source}: holds {names.dtype} where strings are needed")
     return tuple(names.tolist())
 
 
-def read_image_shape(owner: guard.Item, source: str) -> tuple[int, ...] | None:
+def read_image_shape(owner: Item) -> tuple[int, ...] | None:
     """Return the attribute `image_shape` of a dataset or group; None where there is none.
 
     Raises
@@ -92,23 +93,23 @@ def read_image_shape(owner: guard.Item, source: str) -> tuple[int, ...] | None:
     InputError
         When it is no tuple of positive integers.
     """
-    value = reading.attribute(owner, file_format.IMAGE_SHAPE, source)
+    value = reading.attribute(owner, file_format.IMAGE_SHAPE)
     if value is None:
         return None
     values = value if isinstance(value, tuple) else ()
     shape = tuple(size for size in values if isinstance(size, int) and size > 0)
     if not shape or shape != value:
         raise InputError(
-            f"{source}: the attribute {file_format.IMAGE_SHAPE} of {owner.name} is {value!r} where "
-            "positive integers are needed; correct it or delete it"
+            f"{owner.file.path}: the attribute {file_format.IMAGE_SHAPE} of {owner.path} is "
+            f"{value!r} where positive integers are needed; correct it or delete it"
         )
     return shape
 
 
-def fitting_image_shape(rows: h5py.Dataset, source: str) -> tuple[int, ...] | None:
+def fitting_image_shape(rows: Dataset) -> tuple[int, ...] | None:
     """Return the shape of an image in anyone's file, where the attribute makes sense for `rows`."""
     try:
-        shape = read_image_shape(rows, source)
+        shape = read_image_shape(rows)
     except InputError:
         return None
     return shape if shape and math.prod(shape) == rows.shape[1] else None

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import canonical
 from gpuae.storage.content_hash.sealing import TIMINGS, attribute_names
-from gpuae.storage.hdf5 import guard, reading, walk
-from gpuae.storage.hdf5.chunks import Boxes
+from gpuae.storage.hdf5 import opening, reading, walk
+from gpuae.storage.hdf5.boxes import Boxes
+from gpuae.storage.hdf5.nodes import Dataset, File, Item
 from gpuae.storage.provenance.lineage import Record, SourceFile
 
 _TIMED_KINDS = ("model", "checkpoint")
@@ -44,7 +44,7 @@ def differences(one: Path, other: Path) -> Iterator[Difference]:
     InputError
         When one of them cannot be read, or holds what no file of gpuae's does.
     """
-    with guard.opened(one) as first, guard.opened(other) as second:
+    with opening.opened(one) as first, opening.opened(other) as second:
         trees = walk.guarded_objects(first), walk.guarded_objects(second)
         ignored = _hashes_of_timings(first, second)
         for path in sorted({*trees[0], *trees[1]}):
@@ -55,28 +55,26 @@ def differences(one: Path, other: Path) -> Iterator[Difference]:
                 yield from _of_objects(path, items[0], items[1], ignored)
 
 
-def _of_objects(
-    path: str, one: guard.Item, other: guard.Item, ignored: set[str]
-) -> Iterator[Difference]:
-    if isinstance(one, h5py.Dataset) and isinstance(other, h5py.Dataset):
+def _of_objects(path: str, one: Item, other: Item, ignored: set[str]) -> Iterator[Difference]:
+    if isinstance(one, Dataset) and isinstance(other, Dataset):
         yield from _of_datasets(path, one, other)
     elif type(one) is not type(other):
         yield Difference(path, "is a dataset in one and a group in the other")
-    names = {*attribute_names(path, one, path)}, {*attribute_names(path, other, path)}
+    names = {*attribute_names(path, one)}, {*attribute_names(path, other)}
     for name in sorted((names[0] | names[1]) - (ignored if path == "/" else set())):
         yield from _of_attributes(path, name, one, other, in_both=name in names[0] & names[1])
 
 
 def _of_attributes(
-    path: str, name: str, one: guard.Item, other: guard.Item, *, in_both: bool
+    path: str, name: str, one: Item, other: Item, *, in_both: bool
 ) -> Iterator[Difference]:
     where = f"{path}@{name}"
     if not in_both:
         yield Difference(where, "is only in one of them")
         return
     values = (
-        canonical.attribute(one, name, path),
-        canonical.attribute(other, name, path),
+        canonical.attribute(one, name),
+        canonical.attribute(other, name),
     )
     if described := _description(where, values[0], values[1]):
         yield described
@@ -95,10 +93,10 @@ def _shown(values: NDArray[Any], length: int = 60) -> str:
 
 
 def _description(
-    path: str, one: NDArray[Any] | h5py.Dataset, other: NDArray[Any] | h5py.Dataset
+    path: str, one: NDArray[Any] | Dataset, other: NDArray[Any] | Dataset
 ) -> Difference | None:
     """Return how types or shapes differ."""
-    kinds = [canonical.type_name(guard.value_type(values, path), path) for values in (one, other)]
+    kinds = [canonical.type_name(values.dtype, path) for values in (one, other)]
     if kinds[0] != kinds[1]:
         return Difference(path, f"is {kinds[0]} in one and {kinds[1]} in the other")
     if one.shape != other.shape:
@@ -106,7 +104,7 @@ def _description(
     return None
 
 
-def _of_datasets(path: str, one: h5py.Dataset, other: h5py.Dataset) -> Iterator[Difference]:
+def _of_datasets(path: str, one: Dataset, other: Dataset) -> Iterator[Difference]:
     if described := _description(path, one, other):
         yield described
         return
@@ -147,19 +145,17 @@ def _largest_distance(one: NDArray[Any], other: NDArray[Any]) -> float | None:
     return float(finite.max()) if len(finite) else None
 
 
-def _pairs(
-    path: str, one: h5py.Dataset, other: h5py.Dataset
-) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+def _pairs(path: str, one: Dataset, other: Dataset) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Yield the same rows of both, a block at a time, each in blocks that suit the first."""
-    others = Boxes(other, path)
-    for start, rows in canonical.dataset_blocks(one, path):
+    others = Boxes(other)
+    for start, rows in canonical.dataset_blocks(one):
         part = others[start : start + len(rows)] if other.ndim else others[()]
         yield rows, part.reshape(rows.shape)
 
 
-def _hashes_of_timings(one: h5py.File, other: h5py.File) -> set[str]:
+def _hashes_of_timings(one: File, other: File) -> set[str]:
     """Return the root attributes that differ at most by hashes of files with timings."""
-    records = [Record.of(reading.root_attributes(file), file.filename) for file in (one, other)]
+    records = [Record.of(reading.root_attributes(file), str(file.path)) for file in (one, other)]
     made = [(record.command, record.options, _timeless(record).sources) for record in records]
     if made[0] != made[1]:
         return set()

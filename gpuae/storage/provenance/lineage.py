@@ -18,7 +18,7 @@ from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
 from gpuae.storage.files.input_file import Input, InputFile
-from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.hdf5 import opening, reading
 
 OWN_ATTRIBUTES = ("kind", "created_by", "seed", "device", "gpu")
 """What a file says about itself in attributes, and a file made from it in its record."""
@@ -173,9 +173,9 @@ def made_by(file: InputFile) -> Record | None:
     InputError
         When it is damaged.
     """
-    if not guard.is_hdf5(file):
+    if not opening.is_hdf5(file):
         return None
-    with guard.opened(file.path) as opened:
+    with opening.opened(file) as opened:
         attributes = reading.root_attributes(opened)
     return Record.of(attributes, str(file)) if file_format.kind_of(attributes) else None
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import h5py
-
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import canonical
 from gpuae.storage.file_format import Attribute
-from gpuae.storage.hdf5 import guard, reading
+from gpuae.storage.hdf5 import reading
+from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.kinds import compressed_file, model_file
 from gpuae.storage.kinds.row_metadata import read_image_shape
 from gpuae.storage.provenance import lineage
@@ -67,7 +66,7 @@ _ATTRIBUTES: Mapping[str, tuple[_Check, str]] = MappingProxyType(
 )
 
 
-def check_structure(file: h5py.File, path: Path, attributes: Mapping[str, Attribute]) -> None:
+def check_structure(file: File, path: Path, attributes: Mapping[str, Attribute]) -> None:
     """Check the root attributes of a file, and that what its kind must have is there and fits.
 
     Raises
@@ -110,10 +109,10 @@ def _check_attributes(path: Path, attributes: Mapping[str, Attribute]) -> None:
             raise InputError(f"{path}: {name} contradicts {file_format.PROVENANCE_JSON}")
 
 
-def _check_rows(file: h5py.File, inner: str, dimensions: int, wanted: str | None) -> None:
+def _check_rows(file: File, inner: str, dimensions: int, wanted: str | None) -> None:
     rows = reading.dataset_at(file, inner)
-    source = guard.name_of(file, inner)
-    dtype = row_types.stored_type(guard.value_type(rows, source), source)
+    source = rows.where
+    dtype = row_types.stored_type(rows.dtype, source)
     if rows.ndim != dimensions or 0 in rows.shape:
         raise InputError(f"{source}: has shape {rows.shape} where {dimensions} lengths are needed")
     if wanted is not None and dtype != wanted:
@@ -123,41 +122,41 @@ def _check_rows(file: h5py.File, inner: str, dimensions: int, wanted: str | None
         _check_beside(file, f"{folder}/{name}", len(rows), numbers=True)
     if dimensions > 1:
         _check_beside(file, f"{folder}/feature_names", rows.shape[1], numbers=False)
-        _check_image(rows, source)
+        _check_image(rows)
 
 
-def _check_judgements(file: h5py.File) -> None:
+def _check_judgements(file: File) -> None:
     """Check what scores may have beside the error of each row."""
     count = reading.dataset_at(file, "/scores/error").shape[0]
     for name, dimensions in (("outlier", 1), ("p_value", 1), ("contributions", 2)):
         inner = f"/scores/{name}"
-        if guard.find(file, inner) is None:
+        if file.find(inner) is None:
             continue
         shape = reading.dataset_at(file, inner).shape
         if len(shape) != dimensions or shape[0] != count:
             raise InputError(
-                f"{guard.name_of(file, inner)}: has shape {shape} where one value"
+                f"{file.where(inner)}: has shape {shape} where one value"
                 f"{' a column' if dimensions > 1 else ''} for each of {count} rows is needed"
             )
 
 
-def _check_predictions(file: h5py.File) -> None:
+def _check_predictions(file: File) -> None:
     """Check that there is a label, and a probability of each row, for each class."""
     rows = reading.dataset_at(file, "/predictions/class_index").shape[0]
     classes = reading.dataset_at(file, file_format.PREDICTED_CLASSES)
     found = reading.dataset_at(file, "/predictions/probability")
-    source = guard.name_of(file, "/predictions/probability")
+    source = found.where
     if classes.ndim != 1 or found.shape != (rows, len(classes)):
         raise InputError(
             f"{source}: has shape {found.shape} where one value for each of {rows} rows and of "
             f"the classes, of shape {classes.shape}, is needed"
         )
-    if row_types.stored_type(guard.value_type(found, source), source) != "float32":
+    if row_types.stored_type(found.dtype, source) != "float32":
         raise InputError(f"{source}: is {found.dtype} where float32 is needed")
     _check_indices(file, len(classes))
 
 
-def _check_indices(file: h5py.File, classes: int) -> None:
+def _check_indices(file: File, classes: int) -> None:
     """Check that every row's class is one of those that are there."""
     inner = "/predictions/class_index"
     index = reading.required_array(file, inner)
@@ -165,30 +164,31 @@ def _check_indices(file: h5py.File, classes: int) -> None:
     if outside.any():
         row = int(outside.argmax())
         raise InputError(
-            f"{guard.name_of(file, inner)}: row {row + 1} is of class {index[row]} of {classes}"
+            f"{file.where(inner)}: row {row + 1} is of class {index[row]} of {classes}"
         )
 
 
-def _check_image(rows: h5py.Dataset, source: str) -> None:
-    shape = read_image_shape(rows, source)
+def _check_image(rows: Dataset) -> None:
+    shape = read_image_shape(rows)
     if shape is not None and math.prod(shape) != rows.shape[1]:
         raise InputError(
-            f"{source}: {file_format.IMAGE_SHAPE} {shape} does not make {rows.shape[1]}"
+            f"{rows.where}: {file_format.IMAGE_SHAPE} {shape} does not make {rows.shape[1]}"
         )
 
 
-def _check_beside(file: h5py.File, inner: str, count: int, *, numbers: bool) -> None:
+def _check_beside(file: File, inner: str, count: int, *, numbers: bool) -> None:
     """Check one value a row or column, where there are any; texts are read for that."""
-    if guard.find(file, inner) is None:
+    if file.find(inner) is None:
         return
-    dataset, source = reading.dataset_at(file, inner), guard.name_of(file, inner)
+    dataset = reading.dataset_at(file, inner)
+    source = dataset.where
     if dataset.shape != (count,):
         raise InputError(f"{source}: has shape {dataset.shape} where {(count,)} is needed")
-    text = canonical.type_name(guard.value_type(dataset, source), source) == "text"
+    text = canonical.type_name(dataset.dtype, source) == "text"
     if not text and not numbers:
         raise InputError(f"{source}: holds numbers where texts are needed")
     if text:
-        for _, cells in canonical.dataset_blocks(dataset, source):
+        for _, cells in canonical.dataset_blocks(dataset):
             _check_utf8(canonical.as_bytes(cells), source)
 
 

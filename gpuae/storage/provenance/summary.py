@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
-from gpuae.storage.hdf5 import guard, listing, reading
+from gpuae.storage.hdf5 import listing, opening, reading
+from gpuae.storage.hdf5.nodes import File
 from gpuae.storage.provenance.lineage import Record
 
 _SHOWN_APART = (file_format.CONFIG_JSON, file_format.PROVENANCE_JSON)
@@ -50,7 +49,7 @@ def summarise(path: Path) -> Summary:
     InputError
         When it cannot be read, or comes from a later major version of gpuae.
     """
-    with guard.opened(path) as file:
+    with opening.opened(path) as file:
         attributes = reading.root_attributes(file)
         kind = file_format.kind_of(attributes)
         if kind is not None:
@@ -75,14 +74,13 @@ def _config(attributes: dict[str, Attribute], path: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _entries(file: h5py.File, seen: set[int]) -> Iterator[Entry]:
+def _entries(file: File, seen: set[int]) -> Iterator[Entry]:
     for inner, dataset in listing.datasets(file, seen):
-        dtype = guard.value_type(dataset, guard.name_of(file, inner))
-        text = h5py.check_string_dtype(dtype) is not None
-        yield Entry(inner, dataset.shape or (), "text" if text else str(dtype))
+        kind = "text" if dataset.type.is_text else dataset.type.shown or str(dataset.dtype)
+        yield Entry(inner, dataset.shape, kind)
 
 
-def _history(file: h5py.File) -> dict[str, list[float]]:
+def _history(file: File) -> dict[str, list[float]]:
     names = ("epoch", "loss", "val_loss")
     found = {name: reading.optional_array(file, f"/train/history/{name}") for name in names}
     return {name: values.tolist() for name, values in found.items() if values is not None}

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import h5py
-
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import sealing
-from gpuae.storage.files.input_file import check_readable, sha256
-from gpuae.storage.hdf5 import guard, reading, walk
+from gpuae.storage.files.input_file import InputFile, check_readable, sha256
+from gpuae.storage.hdf5 import opening, reading, walk
+from gpuae.storage.hdf5.nodes import File
 from gpuae.storage.provenance.lineage import Record, SourceFile
 from gpuae.storage.provenance.structure import check_structure
 
@@ -70,15 +69,15 @@ def verify(paths: Sequence[Path]) -> list[Verdict]:
 def _alone(path: Path) -> Verdict:
     verdict = Verdict(path)
     try:
-        if not path.stat().st_size or not h5py.is_hdf5(path):
+        if not path.stat().st_size or not opening.is_hdf5(given := InputFile(path)):
             return verdict
-        with guard.opened(path) as file:
+        with opening.opened(given) as file:
             return _of_open(file, path)
     except InputError as error:
         return verdict.with_problem(str(error))
 
 
-def _of_open(file: h5py.File, path: Path) -> Verdict:
+def _of_open(file: File, path: Path) -> Verdict:
     attributes = reading.root_attributes(file)
     kind = file_format.kind_of(attributes)
     if kind is None:
@@ -91,7 +90,7 @@ def _of_open(file: h5py.File, path: Path) -> Verdict:
         verdict = replace(verdict, record=Record.of(attributes, str(path)))
     except InputError as error:
         return verdict.with_problem(str(error))
-    if stated is not None and stated != sealing.content_sha256(file, objects):
+    if stated is not None and stated != sealing.content_sha256(objects):
         return verdict.with_problem("its content is not what was written: the hash differs")
     return verdict
 

@@ -60,9 +60,6 @@ class CsrRows:
         When the arrays do not fit together; all that is cheap is checked before `indptr` is read.
     """
 
-    open_file: object = None
-    """What keeps the file open for as long as the rows are needed."""
-
     def __init__(
         self, shape: object, indptr: Vector, indices: Vector, data: Vector, *, source: str
     ) -> None:
