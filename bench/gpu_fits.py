@@ -21,6 +21,7 @@ from gpuae.benchmark.cases import CASES
 from gpuae.config import Config
 from gpuae.encoding import encode, into
 from gpuae.finetune_config import FinetuneConfig
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.training.classifying import finetune
 from gpuae.training.fitting import fit
@@ -68,7 +69,7 @@ def codes(model: Model, x: np.ndarray, device: str) -> np.ndarray:
     out = np.zeros((len(x), model.network.code_size), np.float32)
     for _ in range(2):
         began = time.perf_counter()
-        encode(model, x, into(out), device=device)
+        encode(model, x, into(out), machine=Machine(device))
     print(f"  {device:6s} encodes in {time.perf_counter() - began:.3f} s", flush=True)
     return out
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpuae import encoding
 from gpuae.errors import InputError
+from gpuae.machine import ANY, Machine
 from gpuae.model.classifier import numbers_of
 from gpuae.model.model import Model
 from gpuae.storage.rows.lazy_rows import AnyRows
@@ -57,11 +58,11 @@ class ClassifierFigures:
 
 
 def probabilities(
-    model: Model, x: AnyRows, *, note: encoding.Note | None = None, **machine: Any
+    model: Model, x: AnyRows, *, note: encoding.Note | None = None, machine: Machine = ANY
 ) -> NDArray[np.float32]:
     """Return the probability of each class of the rows of x (n, d), (n, classes)."""
     out = np.empty((len(x), model.network.outputs), np.float32)
-    encoding.classify(model, x, encoding.into(out), note=note, **machine)
+    encoding.classify(model, x, encoding.into(out), note=note, machine=machine)
     return out
 
 
@@ -85,7 +86,7 @@ def evaluate(
     *,
     source: str = "labels",
     note: encoding.Note | None = None,
-    **machine: Any,
+    machine: Machine = ANY,
 ) -> ClassifierFigures:
     """Measure a classifier on rows x (n, d) and their labels (n,).
 
@@ -93,8 +94,6 @@ def evaluate(
     ----------
     source
         What messages call the labels.
-    machine
-        `device`, `threads` and `memory` as of `encoding.classify`.
 
     Raises
     ------
@@ -115,7 +114,7 @@ def evaluate(
         taken[rows] = found.argmax(axis=1)
         own[rows] = found[np.arange(len(found)), true[rows]]
 
-    encoding.classify(model, x, judge, note=note, **machine)
+    encoding.classify(model, x, judge, note=note, machine=machine)
     every = np.arange(len(classes))
     confusion = confusion_matrix(true, taken, labels=every)
     precision, recall, f1, rows = precision_recall_fscore_support(

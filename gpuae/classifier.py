@@ -165,7 +165,7 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Return the probability of each class, in the order of `classes_`, (n, n_classes)."""
         rows = self._known_rows(X)
-        return classification.probabilities(self.model_, rows, note=warn, **self._run_options())
+        return classification.probabilities(self.model_, rows, note=warn, machine=self._machine)
 
     @classmethod
     def _of(cls, model: Model) -> Self:

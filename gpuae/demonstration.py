@@ -14,6 +14,7 @@ from gpuae.encoding import encode
 from gpuae.errors import OutputError
 from gpuae.evaluation import Evaluation, evaluate
 from gpuae.importers import open_data
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.output_file import check_output
@@ -104,14 +105,14 @@ def demonstrate(folder: Path, *, force: bool, device: str = "auto") -> Demonstra
     if fitted.interrupted:
         raise KeyboardInterrupt
     fitted.model.save(files.model, force=force)
-    model = Model.load(files.model)
+    model, machine = Model.load(files.model), Machine(device)
     for data, features in ((files.train, files.train_features), (files.test, files.test_features)):
-        _encode(model, files.model, data, features, force=force, device=device)
+        _encode(model, files.model, data, features, force=force, machine=machine)
     return Demonstration(
         files=files,
         train_rows=len(train.x),
         seconds=fitted.result.seconds,
-        evaluation=evaluate(model, test.x, device=device),
+        evaluation=evaluate(model, test.x, machine=machine),
         raw_accuracy=_accuracy(train, test),
         code_accuracy=_accuracy(
             open_dataset(InputFile(files.train_features)),
@@ -135,7 +136,7 @@ def _chosen(digits: Dataset, rows: NDArray[np.bool_]) -> Dataset:
 
 
 def _encode(
-    model: Model, model_path: Path, data: Path, features: Path, *, force: bool, device: str
+    model: Model, model_path: Path, data: Path, features: Path, *, force: bool, machine: Machine
 ) -> None:
     dataset = open_dataset(InputFile(data))
     shape = (len(dataset.x), model.network.code_size)
@@ -143,7 +144,7 @@ def _encode(
     made = lineage.attributes(COMMAND, sources)
     output = features_output(features, shape, force=force, y=dataset.y, attributes=made)
     with output as out:
-        encode(model, dataset.x, out.write, device=device)
+        encode(model, dataset.x, out.write, machine=machine)
 
 
 def _source(role: str, path: Path) -> lineage.SourceFile:

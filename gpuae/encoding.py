@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gpuae.backends import get_ops, resolve_device
 from gpuae.backends.ops import Array, Clock, Ops, Rows
 from gpuae.errors import InputError
+from gpuae.machine import ANY, Machine
 from gpuae.memory import data_memory
 from gpuae.model.calibration import Judged
 from gpuae.model.classifier import Classification
@@ -97,10 +98,8 @@ def for_each_block(
     model: Model,
     x: AnyRows,
     work: Work,
-    device: str = "auto",
-    threads: int | None = None,
+    machine: Machine = ANY,
     *,
-    memory: int | None = None,
     start: int = 0,
 ) -> None:
     """Call work(buffers, first, rows) for all blocks of rows of x, on several threads.
@@ -109,15 +108,14 @@ def for_each_block(
 
     Parameters
     ----------
-    memory
-        Bytes of a memory map that may be in memory; None for as many as suit this machine.
     start
         The first row to work on; blocks before it are left out.
     """
-    chosen = resolve_device(device)
+    chosen = resolve_device(machine.device)
     block_rows = GPU_BLOCK_ROWS if chosen.is_gpu else BLOCK_ROWS
     blocks = -(-len(x) // block_rows)
-    pool = ThreadPool(1 if chosen.is_gpu else max(1, min(threads or available_cores(), blocks)))
+    cores = 1 if chosen.is_gpu else machine.threads or available_cores()
+    pool = ThreadPool(max(1, min(cores, blocks)))
     size = pool.size
     held = max(1, min(block_rows, len(x)))
     buffers = [InferenceBuffers(model, get_ops(chosen), x.dtype, held) for _ in range(size)]
@@ -128,7 +126,7 @@ def for_each_block(
             if pool.stopping:
                 return
 
-    most = data_memory(None) if memory is None else memory
+    most = data_memory(None) if machine.memory is None else machine.memory
     with buffers[0].ops.session(), pool:
         for offset, rows in _stretches(x, start - start % block_rows, most):
             pool.run(partial(share, offset, rows))
@@ -148,9 +146,7 @@ def _for_each_row(
     work: Work,
     note: Note | None = None,
     *,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
     start: int = 0,
 ) -> None:
     """Call `work` for all rows of x (n, d), with missing values filled, where the columns fit.
@@ -166,7 +162,7 @@ def _for_each_row(
         unlike.look_at(first, rows)
 
     watching = work if note is None else watched
-    for_each_block(model, x, watching, device, threads, memory=memory, start=start)
+    for_each_block(model, x, watching, machine, start=start)
     unlike.tell(note)
 
 
@@ -176,9 +172,7 @@ def encode(
     sink: Sink,
     *,
     layer: int | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
     start: int = 0,
     note: Note | None = None,
 ) -> None:
@@ -188,8 +182,6 @@ def encode(
     ----------
     layer
         Counts encoder layers from 1; None is the code.
-    memory
-        Bytes of a memory map that may be in memory; None for as many as suit this machine.
     start
         The first row that is wanted; some before it may come as well.
     note
@@ -201,8 +193,7 @@ def encode(
         tile = buffers.encode(rows)
         _hand_over(sink, start, buffers.ops.to_host(tile.outputs[index]))
 
-    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
-    _for_each_row(model, x, work, note, start=start, **machine)
+    _for_each_row(model, x, work, note, start=start, machine=machine)
 
 
 def decode(
@@ -210,9 +201,7 @@ def decode(
     codes: AnyRows,
     sink: Sink,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
 ) -> None:
     """Hand the reconstruction, in the data's own units, of each row of codes (n, k) to the sink."""
     check_rebuilds(model)
@@ -227,7 +216,7 @@ def decode(
         buffers.propagation.decode(tile, None)
         _hand_over(sink, start, buffers.restore(tile, buffers.propagation.reconstruct(tile)))
 
-    for_each_block(model, codes, work, device, threads, memory=memory)
+    for_each_block(model, codes, work, machine)
 
 
 def reconstruct(
@@ -235,9 +224,7 @@ def reconstruct(
     x: AnyRows,
     sink: Sink,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
 ) -> None:
     """Hand x̂, in the data's own units, of each row of x (n, d) to the sink."""
     check_rebuilds(model)
@@ -245,7 +232,7 @@ def reconstruct(
     def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
         _hand_over(sink, start, buffers.restore(*buffers.rebuild(rows)))
 
-    _for_each_row(model, x, work, device=device, threads=threads, memory=memory)
+    _for_each_row(model, x, work, machine=machine)
 
 
 def classify(
@@ -253,9 +240,7 @@ def classify(
     x: AnyRows,
     sink: Sink,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
     note: Note | None = None,
 ) -> None:
     """Hand the probability of each class (m, classes), of each row of x (n, d), to the sink.
@@ -276,8 +261,7 @@ def classify(
         _, probabilities = buffers.rebuild(rows)
         _hand_over(sink, start, buffers.ops.to_host(probabilities))
 
-    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
-    _for_each_row(model, x, work, note, **machine)
+    _for_each_row(model, x, work, note, machine=machine)
 
 
 def compare(
@@ -285,9 +269,7 @@ def compare(
     x: AnyRows,
     take: Comparison,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
 ) -> None:
     """Hand rows of x (n, d) as they are, preprocessed, and rebuilt in those units to `take`."""
     check_rebuilds(model)
@@ -296,7 +278,7 @@ def compare(
         tile, rebuilt = buffers.rebuild(rows)
         take(start, rows, buffers.ops.to_host(tile.clean), buffers.ops.to_host(rebuilt))
 
-    _for_each_row(model, x, work, device=device, threads=threads, memory=memory)
+    _for_each_row(model, x, work, machine=machine)
 
 
 def judge(
@@ -304,9 +286,7 @@ def judge(
     x: AnyRows,
     take: Callable[[int, Judged], None],
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
     note: Note | None = None,
 ) -> None:
     """Hand the scores of rows of x (n, d), and what columns have to do with them, to `take`.
@@ -341,7 +321,7 @@ def judge(
         _check_finite_rows(start, own.scores)
         take(start, own)
 
-    compare(model, x, look, device=device, threads=threads, memory=memory)
+    compare(model, x, look, machine=machine)
     unlike.tell(note)
 
 
@@ -350,9 +330,7 @@ def score(
     x: AnyRows,
     sink: Sink,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
     note: Note | None = None,
 ) -> None:
     """Hand each row's score to the sink, according to the model's setting `outlier_score`.
@@ -369,9 +347,8 @@ def score(
     InputError
         For `knn`, where the model has kept no rows to compare with.
     """
-    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
     if model.config.outlier_score != "mse":
-        judge(model, x, lambda start, own: sink(start, own.scores), note=note, **machine)
+        judge(model, x, lambda start, own: sink(start, own.scores), note=note, machine=machine)
         return
     unlike = Unlike.of(model, len(x))
 
@@ -381,7 +358,7 @@ def score(
             unlike.hear_errors(errors)
         _hand_over(sink, start, errors)
 
-    row_errors(model, x, take, **machine)
+    row_errors(model, x, take, machine=machine)
     unlike.tell(note)
 
 
@@ -390,9 +367,7 @@ def row_errors(
     x: AnyRows,
     take: Callable[[int, NDArray[Any], NDArray[np.float64]], None],
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
 ) -> None:
     """Hand rows of x (n, d) and their errors (m,) to `take` with the number of the first row.
 
@@ -408,7 +383,7 @@ def row_errors(
         buffers.ops.row_errors(buffers.propagation.reconstruct(tile), tile.clean, errors)
         take(start, rows, buffers.ops.to_host(errors))
 
-    _for_each_row(model, x, work, device=device, threads=threads, memory=memory)
+    _for_each_row(model, x, work, machine=machine)
 
 
 def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:

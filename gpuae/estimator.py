@@ -262,7 +262,7 @@ class Autoencoder(CodingEstimator):
         check_is_fitted(self, "model_")
         codes = check_array(X, dtype=(np.float64, np.float32))
         out = np.empty((len(codes), self.n_features_in_), self.model_.row_type)
-        encoding.decode(self.model_, codes, encoding.into(out), **self._run_options())
+        encoding.decode(self.model_, codes, encoding.into(out), machine=self._machine)
         return out
 
     def predict_outliers(self, X: Any) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gpuae.encoding import BLOCK_ROWS, InferenceBuffers, check_columns, for_each_block
 from gpuae.functions.losses import LOSSES
+from gpuae.machine import ANY, Machine
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.pca import PrincipalAxes, principal_axes
@@ -96,9 +97,7 @@ def evaluate(
     model: Model,
     x: AnyRows,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
     note: Callable[[str], None] | None = None,
     learn_pca: bool = True,
 ) -> Evaluation:
@@ -127,7 +126,7 @@ def evaluate(
         unlike.look_at(start, own)
         unlike.hear_errors(_measure_block(buffers, own, start // BLOCK_ROWS, sums))
 
-    for_each_block(model, x, work, device, threads, memory=memory)
+    for_each_block(model, x, work, machine)
     unlike.tell(note)
     wrong = unfit_targets(x, model.config)
     if wrong is not None and note is not None:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gpuae import encoding
 from gpuae.errors import GpuaeWarning
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.storage.rows.row_blocks import check_finite
 
@@ -73,11 +74,12 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
     def _scores(self, rows: NDArray[Any], note: encoding.Note | None = None) -> NDArray[np.float64]:
         """Return how unlike the training rows each row (n, d) is, (n,)."""
         out = np.empty(len(rows))
-        encoding.score(self.model_, rows, encoding.into(out), **self._run_options(), note=note)
+        encoding.score(self.model_, rows, encoding.into(out), machine=self._machine, note=note)
         return out
 
-    def _run_options(self) -> dict[str, Any]:
-        return {"device": self.device, "threads": self.threads}
+    @property
+    def _machine(self) -> Machine:
+        return Machine(self.device, self.threads)
 
     def _names(self) -> tuple[str, ...] | None:
         names = getattr(self, "feature_names_in_", None)
@@ -97,7 +99,7 @@ class CodingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModelEs
         """Return the code (n, k) of each row of X (n, d), as the trained encoder makes it."""
         rows = self._known_rows(X)
         out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
-        encoding.encode(self.model_, rows, encoding.into(out), **self._run_options(), note=warn)
+        encoding.encode(self.model_, rows, encoding.into(out), machine=self._machine, note=warn)
         return out
 
     def __sklearn_tags__(self) -> Any:

@@ -147,7 +147,7 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
             report,
             rows,
             lambda start, block: sink(start, block["contributions"]),
-            **self._run_options(),
+            machine=self._machine,
         )
         return out
 

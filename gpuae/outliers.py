@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae import encoding
-from gpuae.encoding import Sink
+from gpuae.encoding import Note, Sink
 from gpuae.errors import ConfigError, InputError
+from gpuae.machine import ANY, Machine
 from gpuae.model.calibration import Calibration, Judged
 from gpuae.model.model import Model
 from gpuae.storage.rows.lazy_rows import AnyRows
@@ -143,12 +144,18 @@ class Report:
             block[f"share_{place}"] = np.take_along_axis(shares, columns[:, None], axis=1)[:, 0]
 
 
-def judge(report: Report, x: AnyRows, sink: Sink, **options: Any) -> None:
+def judge(
+    report: Report, x: AnyRows, sink: Sink, *, machine: Machine = ANY, note: Note | None = None
+) -> None:
     """Hand what a report says of the rows of x (n, d) to the sink, as rows (m,) with fields.
 
-    Takes and raises what `gpuae.encoding.judge` does.
+    `note` is told, and raised is, what `gpuae.encoding.judge` says.
     """
-    encoding.judge(report.model, x, lambda start, own: sink(start, report.block(own)), **options)
+
+    def take(start: int, own: Judged) -> None:
+        sink(start, report.block(own))
+
+    encoding.judge(report.model, x, take, machine=machine, note=note)
 
 
 def column_names(model: Model, names: tuple[str, ...] | None = None) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from gpuae.config import Config, of_each
 from gpuae.errors import InputError
 from gpuae.evaluation import Evaluation, evaluate, explained
 from gpuae.functions.losses import ANY_TARGETS, LOSSES
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.storage.rows.pages import gathered
 from gpuae.training.fitting import Fit
@@ -243,8 +244,7 @@ def _measured(fit: Fit) -> list[Evaluation]:
         evaluate(
             trial.model,
             gathered(fit.x, trial.rows[:MEASURED_ROWS]),
-            device=fit.device.name,
-            threads=fit.model.config.threads,
+            machine=Machine(fit.device.name, fit.model.config.threads),
             learn_pca=False,
         )
         for trial in fit.trials

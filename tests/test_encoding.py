@@ -6,6 +6,7 @@ import pytest
 from gpuae import encoding
 from gpuae.config import Config
 from gpuae.errors import InputError
+from gpuae.machine import Machine
 from gpuae.training.fitting import fit
 
 SIGMOID = {"activation": "sigmoid", "output_activation": "sigmoid"}
@@ -74,26 +75,28 @@ def test_the_code_and_every_encoder_layer_by_hand(model, x, device):
     expected = layers_by_hand(model, preprocessed(model, x))
     for layer in (None, *range(1, model.network.depth + 1)):
         own = expected[(layer or model.network.depth) - 1]
-        got = run(encoding.encode, model, x, own.shape[1], layer=layer, device=device)
+        got = run(encoding.encode, model, x, own.shape[1], layer=layer, machine=Machine(device))
         np.testing.assert_allclose(got, own, rtol=1e-10, atol=1e-12)
 
 
 def test_reconstructions_are_in_the_datas_own_units(model, x, device):
     expected = restored(model, layers_by_hand(model, preprocessed(model, x))[-1])
-    got = run(encoding.reconstruct, model, x, 7, device=device)
+    got = run(encoding.reconstruct, model, x, 7, machine=Machine(device))
     np.testing.assert_allclose(got, expected, rtol=1e-10)
 
 
 def test_decoding_the_code_is_reconstructing(model, x, device):
-    codes = run(encoding.encode, model, x, model.network.code_size, device=device)
-    decoded = run(encoding.decode, model, codes, 7, device=device)
-    np.testing.assert_array_equal(decoded, run(encoding.reconstruct, model, x, 7, device=device))
+    codes = run(encoding.encode, model, x, model.network.code_size, machine=Machine(device))
+    decoded = run(encoding.decode, model, codes, 7, machine=Machine(device))
+    np.testing.assert_array_equal(
+        decoded, run(encoding.reconstruct, model, x, 7, machine=Machine(device))
+    )
 
 
 def test_a_score_is_the_rows_mean_squared_error_in_preprocessed_units(model, x, device):
     clean = preprocessed(model, x)
     expected = ((layers_by_hand(model, clean)[-1] - clean) ** 2).mean(axis=1)
-    got = run(encoding.score, model, x, device=device)
+    got = run(encoding.score, model, x, machine=Machine(device))
     np.testing.assert_allclose(got, expected, rtol=1e-9)
 
 
@@ -101,15 +104,17 @@ def test_a_score_is_the_rows_mean_squared_error_in_preprocessed_units(model, x, 
 def test_threads_do_not_change_a_bit(model, x, device, function):
     columns = {"encode": model.network.code_size, "reconstruct": 7, "score": None}[function]
     call = getattr(encoding, function)
-    alone = run(call, model, x, columns, device=device, threads=1)
+    alone = run(call, model, x, columns, machine=Machine(device, 1))
     for threads in (2, 3, 7):
-        got = run(call, model, x, columns, device=device, threads=threads)
+        got = run(call, model, x, columns, machine=Machine(device, threads))
         np.testing.assert_array_equal(got, alone)
 
 
 def test_a_row_alone_is_encoded_like_in_company(model, x, device):
-    together = run(encoding.encode, model, x, model.network.code_size, device=device)
-    alone = run(encoding.encode, model, x[300:301], model.network.code_size, device=device)
+    together = run(encoding.encode, model, x, model.network.code_size, machine=Machine(device))
+    alone = run(
+        encoding.encode, model, x[300:301], model.network.code_size, machine=Machine(device)
+    )
     np.testing.assert_allclose(alone, together[300:301], rtol=1e-12)
 
 
@@ -124,12 +129,17 @@ def test_noise_and_dropout_do_not_act_on_codes(x):
 
 def test_no_rows_give_no_results(model, device):
     none = np.empty((0, 7))
-    assert run(encoding.score, model, none, device=device).shape == (0,)
+    assert run(encoding.score, model, none, machine=Machine(device)).shape == (0,)
 
 
 def test_blocks_arrive_whole_and_once(model, x):
     starts = []
-    encoding.encode(model, x, lambda start, block: starts.append((start, len(block))), threads=2)
+    encoding.encode(
+        model,
+        x,
+        lambda start, block: starts.append((start, len(block))),
+        machine=Machine(threads=2),
+    )
     assert sorted(starts) == [(0, 256), (256, 256), (512, 88)]
 
 
@@ -157,7 +167,7 @@ def test_an_error_in_a_sink_is_not_swallowed(model, x):
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
-        encoding.encode(model, x, full, threads=2)
+        encoding.encode(model, x, full, machine=Machine(threads=2))
 
 
 def test_ctrl_c_in_a_sink_ends_the_work(model, x):
@@ -165,4 +175,4 @@ def test_ctrl_c_in_a_sink_ends_the_work(model, x):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        encoding.encode(model, x, impatient, threads=2)
+        encoding.encode(model, x, impatient, machine=Machine(threads=2))

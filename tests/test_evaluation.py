@@ -11,6 +11,7 @@ from gpuae import encoding
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.evaluation import evaluate
+from gpuae.machine import Machine
 from gpuae.model import pca, reference
 from gpuae.model.preprocess import Preprocess
 from gpuae.training.fitting import fit
@@ -48,7 +49,7 @@ def rows_of(function, model, x, columns):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_every_figure_by_hand(x, device, settings, threads):
     model = model_of(x, **settings)
-    got = evaluate(model, x, device=device, threads=threads)
+    got = evaluate(model, x, machine=Machine(device, threads))
     code = rows_of(encoding.encode, model, x, 4)
     back = rows_of(encoding.reconstruct, model, x, 9)
     mse, variance = ((back - x) ** 2).mean(), x.var(axis=0).mean()
@@ -68,7 +69,7 @@ def test_every_figure_by_hand(x, device, settings, threads):
 def test_the_figures_in_preprocessed_units_by_hand(x, device, settings):
     x[:, 3] *= 1e4
     model = model_of(x, activation="tanh", **settings)
-    got = evaluate(model, x, device=device)
+    got = evaluate(model, x, machine=Machine(device))
     target = model.preprocess.forward(x)
     back = rows_of(encoding.reconstruct, model, x, 9)
     unclipped = replace(model.preprocess, clip_low=-np.inf, clip_high=np.inf)
@@ -85,7 +86,7 @@ def test_pca_is_that_of_the_training_rows_where_the_model_has_kept_it(x, device,
     model = model_of(x, scale="standard", validation=0)
     if not known:
         model = replace(model, pca=None)
-    got = evaluate(model, others, device=device)
+    got = evaluate(model, others, machine=Machine(device))
     target = model.preprocess.forward(others)
     by_hand = PCA(4, svd_solver="full").fit(model.preprocess.forward(x) if known else target)
     back = by_hand.inverse_transform(by_hand.transform(target))
@@ -117,7 +118,9 @@ def test_the_loss_is_the_mean_over_rows_without_penalties(x, device, loss):
         "sse": ((output - target) ** 2).sum(axis=1) / 2,
         "bce": -(target * np.log(output) + (1 - target) * np.log(1 - output)).mean(axis=1),
     }
-    assert evaluate(model, x, device=device).loss == pytest.approx(by_hand[loss].mean(), rel=1e-8)
+    assert evaluate(model, x, machine=Machine(device)).loss == pytest.approx(
+        by_hand[loss].mean(), rel=1e-8
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -126,7 +129,7 @@ def test_a_saturated_sigmoid_is_zero_on_every_device(x, device, dtype):
     encoder = model.network.views(model.parameters)[0]
     encoder.weight[...] = 0
     encoder.bias[:] = [-60, -95, -200, 3] if dtype == "float32" else [-600, -730, -800, 3]
-    assert evaluate(model, x, device=device).zero_fraction == 0.5
+    assert evaluate(model, x, machine=Machine(device)).zero_fraction == 0.5
 
 
 def test_a_unit_that_is_never_active_is_dead(x):
@@ -175,7 +178,7 @@ def test_as_many_components_as_columns_leave_no_error():
 def test_rows_of_any_type_are_measured(device, dtype):
     x = (200 * np.random.default_rng(0).random((40, 6))).astype(dtype)
     model = model_of(x)
-    figures = evaluate(model, x, device=device)
+    figures = evaluate(model, x, machine=Machine(device))
     target = model.preprocess.forward(x)
     error = ((model.pca.project(target) - target) ** 2).mean()
     assert figures.preprocessed_pca_mse == pytest.approx(error, rel=1e-5)

@@ -16,7 +16,7 @@ MODULES = {
 
 LAYERS = [
     {"errors", "functions", "printable", "words"},
-    {"config", "defaults", "finetune_config", "memory", "presets"},
+    {"config", "defaults", "finetune_config", "machine", "memory", "presets"},
     {"backends", "storage"},
     {"model"},
     {"training", "encoding", "outliers"},

@@ -19,6 +19,7 @@ from gpuae.cli import run
 from gpuae.config import Config
 from gpuae.encoding import into, score
 from gpuae.errors import ConfigError, InputError
+from gpuae.machine import Machine
 from gpuae.model.calibration import Calibration, Judged, Neighbours, nearest, units
 from gpuae.model.model import Model
 from gpuae.training.calibrating import fit_calibrated
@@ -120,7 +121,9 @@ def test_scores_and_their_reasons_are_the_same_on_every_device(rows, fitted, dev
     report = outliers.Report(fitted.model, 1.0, shares=True)
     found = []
     for name in ("numpy", device):
-        outliers.judge(report, rows[:50], lambda _, own: found.append(own.copy()), device=name)
+        outliers.judge(
+            report, rows[:50], lambda _, own: found.append(own.copy()), machine=Machine(name)
+        )
     for field in ("error", "p_value", "contributions"):
         np.testing.assert_allclose(found[0][field], found[1][field], rtol=1e-3, atol=1e-5)
 

@@ -8,6 +8,7 @@ import pytest
 from gpuae import encoding
 from gpuae.config import Config
 from gpuae.evaluation import evaluate
+from gpuae.machine import Machine
 from gpuae.model import unlike
 from gpuae.model.unlike import HELD_OUT_BEYOND, HELD_OUT_ERROR, HELD_OUT_ROWS, Unlike
 from gpuae.training.fitting import fit
@@ -49,7 +50,7 @@ USES = pytest.mark.parametrize(
 
 @USES
 def test_other_rows_of_the_same_kind_are_not_remarked(model, device, use):
-    assert remarks(model, rows_like(2), use, device=device) == []
+    assert remarks(model, rows_like(2), use, machine=Machine(device)) == []
 
 
 @USES
@@ -57,7 +58,7 @@ def test_other_rows_of_the_same_kind_are_not_remarked(model, device, use):
 def test_other_units_are_remarked_with_their_share_and_column(model, device, use, threads):
     x = rows_like(2)
     x[:150, 2] = 1000
-    (remark,) = remarks(model, x, use, device=device, threads=threads)
+    (remark,) = remarks(model, x, use, machine=Machine(device, threads))
     assert "25% of the rows" in remark
     assert "column 2 (counted" in remark
     named = replace(model, feature_names=tuple("abcdef"))

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any, TypeVar
@@ -172,19 +173,26 @@ def trust_options(function: F) -> F:
 
 
 def machine_options(function: F) -> F:
-    """Add --device, --threads and --memory."""
-    memory = click.option(
+    """Add --device, --threads and --memory; the command gets them as `machine`."""
+
+    @wraps(function)
+    def command(*, device: str, threads: int | None, memory: int | None, **others: Any) -> Any:
+        from gpuae.machine import Machine
+
+        return function(machine=Machine(device, threads, memory), **others)
+
+    memory_option = click.option(
         "--memory",
         type=SizeType(),
         metavar="SIZE",
         help="Limit for data held in memory, such as 2GB [default: a quarter of what is free].",
     )
-    threads = click.option(
+    threads_option = click.option(
         "--threads",
         type=click.IntRange(min=1),
         help="Number of CPU threads [default: all cores].",
     )
-    return device_option(threads(memory(function)))
+    return device_option(threads_option(memory_option(command)))  # type: ignore[return-value]
 
 
 def output_options(kind: str) -> Callable[[F], F]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from gpuae.cli.rows import Job
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Coded:
         model_path: Path,
         data: str,
         reading: ReadOptions,
-        machine: dict[str, Any],
+        machine: Machine,
         output: Path | None,
     ) -> Coded:
         """Read rows and encode them, or read the codes that they have already."""
@@ -40,7 +41,7 @@ class Coded:
 
         ready = _has_codes(model_path, data)
         own = None if ready else reading
-        job = Job.open(model_path, data, output, own, memory=machine["memory"])
+        job = Job.open(model_path, data, output, own, memory=machine.memory)
         codes = np.empty((len(job.x), job.model.network.code_size), np.float32)
         if ready:
             _check_layer(job)
@@ -48,7 +49,7 @@ class Coded:
             for start, block in blocks(job.x):
                 into(codes)(start, block)
         else:
-            encode(job.model, job.x, in_float32(into(codes)), note=note, **machine)
+            encode(job.model, job.x, in_float32(into(codes)), note=note, machine=machine)
         job.check_unchanged()
         return cls(job, codes)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gpuae.cli.rows import Job
     from gpuae.compression.figures import Errors, Sizes
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
     from gpuae.storage.outputs.columns_output import ColumnsOutput
 
 DEFAULT_BITS = 6.0
@@ -57,9 +58,7 @@ def command(
     added_error: float | None,
     force: bool,
     as_json: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
     reading: ReadOptions,
 ) -> None:
     """Write the rounded codes of DATA and the decoder of MODEL into one small file.
@@ -78,8 +77,7 @@ def command(
     _check_wanted(bits, added_error)
     check_output(output, force)
     check_hdf5_name(output, "a compressed data set")
-    job = Job.open(model_path, data, output, reading, memory=memory)
-    machine: dict[str, Any] = {"device": device, "threads": threads}
+    job = Job.open(model_path, data, output, reading, memory=machine.memory)
     sizes, errors = _compressed(job, output, bits, added_error, machine, force=force)
     if as_json:
         print_json(_plain(sizes, errors))
@@ -104,7 +102,7 @@ def _compressed(
     output: Path,
     bits: float | None,
     added_error: float | None,
-    machine: dict[str, Any],
+    machine: Machine,
     *,
     force: bool,
 ) -> tuple[Sizes, Errors]:
@@ -113,11 +111,11 @@ def _compressed(
     from gpuae.compression.steps import Sample, Steps, bits_for_error
     from gpuae.storage.rows.metadata import RowMetadata
 
-    sample = Sample.of(job.model, job.x, **machine)
-    steps = Steps.of(job.model, sample, **machine)
+    sample = Sample.of(job.model, job.x, machine=machine)
+    steps = Steps.of(job.model, sample, machine=machine)
     options: dict[str, Any] = {"bits": DEFAULT_BITS if bits is None else bits}
     if added_error is not None:
-        bits = bits_for_error(job.model, sample, steps, added_error, **machine)
+        bits = bits_for_error(job.model, sample, steps, added_error, machine=machine)
         options = {"added_error": added_error}
     grid = steps.grid(DEFAULT_BITS if bits is None else bits)
     out = output_for(
@@ -128,13 +126,13 @@ def _compressed(
         steps.level_type(grid),
         beside=RowMetadata(**job.labels),
         force=force,
-        attributes=job.attributes("compress", machine["device"], **options),
+        attributes=job.attributes("compress", machine.device, **options),
     )
     errors = _write(job, out, grid, machine)
     return _sizes(job, output, out), errors
 
 
-def _write(job: Job, out: ColumnsOutput, grid: Any, machine: dict[str, Any]) -> Errors:
+def _write(job: Job, out: ColumnsOutput, grid: Any, machine: Machine) -> Errors:
     """Fill the file, showing how far it is."""
     from gpuae.cli.progress import counting
     from gpuae.cli.rows import note
@@ -142,7 +140,9 @@ def _write(job: Job, out: ColumnsOutput, grid: Any, machine: dict[str, Any]) -> 
     from gpuae.storage.rows.pages import is_in_memory
 
     with out, counting(out.shape[0]) as advance:
-        errors = write_codes(job.model, job.x, grid, out, advance=advance, note=note, **machine)
+        errors = write_codes(
+            job.model, job.x, grid, out, advance=advance, note=note, machine=machine
+        )
         if not is_in_memory(job.x):
             job.check_unchanged()
     return errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,22 +14,23 @@ from gpuae.printable import printable
 if TYPE_CHECKING:
     from gpuae.classification import ClassFigures, ClassifierFigures
     from gpuae.cli.rows import Job
+    from gpuae.machine import Machine
 
 SHOWN_CHARACTERS = 24
 CLASSES_SHOWN = 20
 """More make no table that fits."""
 
 
-def show_classifier(
-    job: Job, labels_path: Path | None, machine: dict[str, Any], *, as_json: bool
-) -> None:
+def show_classifier(job: Job, labels_path: Path | None, machine: Machine, *, as_json: bool) -> None:
     """Measure a classifier on a job's rows and print the figures."""
     from gpuae.classification import evaluate
     from gpuae.cli.labels import Labels
     from gpuae.cli.rows import note
 
     labels = Labels.of(job, labels_path)
-    figures = evaluate(job.model, job.x, labels.values, source=labels.source, note=note, **machine)
+    figures = evaluate(
+        job.model, job.x, labels.values, source=labels.source, note=note, machine=machine
+    )
     if job.was_trained_on():
         note(
             f"{job.dataset.source} is what the classifier was trained on; its figures of rows that "

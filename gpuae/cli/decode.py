@@ -17,6 +17,7 @@ from gpuae.cli.base import (
 
 if TYPE_CHECKING:
     from gpuae.cli.rows import Job
+    from gpuae.machine import Machine
 
 
 @declare
@@ -30,9 +31,7 @@ def command(
     features: str,
     output: Path,
     force: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
 ) -> None:
     """Turn codes back into rows, in the units of the data that the model was trained on.
 
@@ -53,7 +52,7 @@ def command(
         model_path,
         features,
         output,
-        memory=memory,
+        memory=machine.memory,
         row_bytes=lambda model: model.row_type.itemsize * model.network.columns,
     )
     _check_layer(job)
@@ -68,10 +67,10 @@ def command(
             **job.labels,
             feature_names=job.model.feature_names,
             image_shape=job.model.image_shape,
-            attributes=job.attributes("decode", device),
+            attributes=job.attributes("decode", machine.device),
         ),
         output,
-        lambda sink: decode(job.model, job.x, sink, device=device, threads=threads, memory=memory),
+        lambda sink: decode(job.model, job.x, sink, machine=machine),
         f"{shape[0]} rows of {shape[1]} columns",
     )
 

@@ -10,6 +10,7 @@ import click
 from gpuae.cli.base import PATH, declare, machine_options, output_options, tell, trust_options
 
 if TYPE_CHECKING:
+    from gpuae.machine import Machine
     from gpuae.storage.files.input_file import InputFile
     from gpuae.storage.kinds.rows_output import Output
 
@@ -23,9 +24,7 @@ def command(
     compressed: Path,
     output: Path,
     force: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
 ) -> None:
     """Turn FILE, which compress wrote, back into rows in the data's own units, without a model.
 
@@ -49,14 +48,14 @@ def command(
     check_distinct(output, compressed)
     rows, columns = opened.shape
     check_room(output, rows * columns * opened.row_type.itemsize)
-    made = _attributes(file, device)
+    made = _attributes(file, machine.device)
     with _output(opened, output, made, force=force) as out, counting(rows) as advance:
 
         def sink(start: int, block: Any) -> None:
             out.write(start, block)
             advance(len(block))
 
-        opened.rows(sink, device=device, threads=threads, memory=memory)
+        opened.rows(sink, machine)
         check_unchanged(file)
     tell(f"wrote {rows} rows of {columns} {opened.row_type} columns to {output}")
 

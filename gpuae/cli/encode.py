@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +21,7 @@ from gpuae.cli.columns import column_options
 if TYPE_CHECKING:
     from gpuae.encoding import Sink
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
     from gpuae.model.model import Model
 
 
@@ -49,9 +50,7 @@ def command(
     layer: int | None,
     resume: bool,
     force: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
     reading: ReadOptions,
 ) -> None:
     """Write the code of each row of DATA to /features/code, with its label if it has one.
@@ -74,7 +73,7 @@ def command(
         width = model.network.layers[layer_index(model, layer)].n_out
         return 0 if resume else 4 * width
 
-    job = Job.open(model_path, data, output, reading, memory=memory, row_bytes=row_bytes)
+    job = Job.open(model_path, data, output, reading, memory=machine.memory, row_bytes=row_bytes)
     number = layer_index(job.model, layer) + 1
     shape = (len(job.x), job.model.network.layers[number - 1].n_out)
     out = features_output(
@@ -83,14 +82,13 @@ def command(
         force=force,
         **job.labels,
         prefix="code" if number == job.model.network.depth else f"layer{number}",
-        attributes=job.attributes("encode", device, layer=number) | {"layer": number},
+        attributes=job.attributes("encode", machine.device, layer=number) | {"layer": number},
         resume=resume,
     )
 
     def compute(sink: Sink) -> None:
-        machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
         own = in_float32(sink)
-        encode(job.model, job.x, own, layer=layer, start=out.start, note=note, **machine)
+        encode(job.model, job.x, own, layer=layer, start=out.start, note=note, machine=machine)
 
     try:
         write_rows(job, out, output, compute, f"{shape[0]} codes of {shape[1]} units")

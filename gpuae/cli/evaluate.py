@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,6 +25,7 @@ from gpuae.cli.labels import labels_option
 if TYPE_CHECKING:
     from gpuae.evaluation import Evaluation
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
 
 
 @declare
@@ -40,9 +41,7 @@ def command(
     data: str,
     labels_path: Path | None,
     as_json: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
     reading: ReadOptions,
 ) -> None:
     """Measure MODEL on the rows of DATA, compared with PCA of the same code size.
@@ -60,14 +59,13 @@ def command(
     from gpuae.cli.rows import Job, note
     from gpuae.evaluation import evaluate
 
-    job = Job.open(model_path, data, reading=reading, memory=memory)
-    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
+    job = Job.open(model_path, data, reading=reading, memory=machine.memory)
     if job.model.classification is not None:
         show_classifier(job, labels_path, machine, as_json=as_json)
         return
     if labels_path is not None:
         raise click.UsageError(f"--labels are for a classifier, and {model_path} is none")
-    figures = evaluate(job.model, job.x, note=note, **machine)
+    figures = evaluate(job.model, job.x, note=note, machine=machine)
     if as_json:
         print_json(asdict(figures))
     else:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
     from gpuae.neighbors import Metric, Neighbors
 
 
@@ -80,9 +81,7 @@ def command(
     output: Path | None,
     force: bool,
     as_json: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
     reading: ReadOptions,
 ) -> None:
     """Find the rows of DATA whose codes are nearest to those of some rows.
@@ -98,7 +97,6 @@ def command(
 
     if output is not None:
         _check_output(output, force)
-    machine = {"device": device, "threads": threads, "memory": memory}
     known = Coded.open(model_path, data, reading, machine, output)
     if are_row_numbers(of) or _is_same(data, of):
         asked = known.rows(of)
@@ -106,7 +104,9 @@ def command(
         asked = Coded.open(model_path, of, reading, machine, output)
     found = _Found.of(known, asked, count, metric)
     if output is not None:
-        found.write(output, of, {"device": device, "k": count, "metric": metric}, force=force)
+        found.write(
+            output, of, {"device": machine.device, "k": count, "metric": metric}, force=force
+        )
         told = say if as_json else tell
         told(f"wrote the {count} nearest of each of {len(asked.codes)} rows to {output}")
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gpuae.dimensions import Dimensions
     from gpuae.errors import InputError
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
     from gpuae.model.model import Model
     from gpuae.pictures.picture import Picture
     from gpuae.pictures.sample import Sample
@@ -45,9 +46,10 @@ class Asked:
         return self.options.get("data")
 
     @property
-    def machine(self) -> dict[str, Any]:
+    def machine(self) -> Machine:
         """What to compute with."""
-        return {name: self.options[name] for name in ("device", "threads", "memory")}
+        machine: Machine = self.options["machine"]
+        return machine
 
     @property
     def reading(self) -> ReadOptions:
@@ -62,7 +64,7 @@ class Asked:
 
         if self.data is None:
             raise click.UsageError("this picture is of rows; give DATA beside MODEL")
-        memory = self.options["memory"]
+        memory = self.machine.memory
         return Job.open(self.model_path, self.data, reading=self.reading, memory=memory)
 
     @cached_property
@@ -214,14 +216,13 @@ def _reconstructions(asked: Asked) -> Picture:
     if numbers is not None and count is not None:
         numbers = numbers[:count]
     sample = Sample.of(job.dataset, count or ROWS, numbers)
-    machine = asked.machine
-    return reconstructions(job.model, sample, device=machine["device"], threads=machine["threads"])
+    return reconstructions(job.model, sample, machine=asked.machine)
 
 
 def _codes(asked: Asked) -> Picture:
     from gpuae.pictures.codes import MOST_ROWS, codes
 
-    return codes(asked.job.model, asked.sample(MOST_ROWS), **asked.machine)
+    return codes(asked.job.model, asked.sample(MOST_ROWS), machine=asked.machine)
 
 
 def _map(asked: Asked) -> Picture:
@@ -231,7 +232,7 @@ def _map(asked: Asked) -> Picture:
     sample = asked.sample(MOST_ROWS[method])
     if colour is None and sample.y is not None:
         colour = "label"
-    return code_map(asked.job.model, sample, colour=colour, method=method, **asked.machine)
+    return code_map(asked.job.model, sample, colour=colour, method=method, machine=asked.machine)
 
 
 def _errors(asked: Asked) -> Picture:
@@ -240,7 +241,9 @@ def _errors(asked: Asked) -> Picture:
     threshold = asked.options["threshold"]
     if asked.data is None:
         return _scores(asked, threshold)
-    return errors(asked.job.model, asked.sample(MOST_ROWS), threshold=threshold, **asked.machine)
+    return errors(
+        asked.job.model, asked.sample(MOST_ROWS), threshold=threshold, machine=asked.machine
+    )
 
 
 def _scores(asked: Asked, threshold: float | None) -> Picture:
@@ -274,8 +277,8 @@ def _searched(asked: Asked, data: str, most: int | None) -> Dimensions:
     from gpuae.cli.dimensions import search
     from gpuae.config import Config
 
-    settings = {name: own for name, own in asked.machine.items() if own is not None}
-    config = Config.parse({name: str(own) for name, own in settings.items()}, source="options")
+    given = {name: str(own) for name, own in asdict(asked.machine).items() if own is not None}
+    config = Config.parse(given, source="options")
     found = search(data, most, config, asked.reading, say)
     if found is None:
         raise KeyboardInterrupt

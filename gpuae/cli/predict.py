@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gpuae.encoding import Sink
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
 
 
 @declare
@@ -36,9 +37,7 @@ def command(
     data: str,
     output: Path,
     force: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
     reading: ReadOptions,
 ) -> None:
     """Write the most likely class of each row of DATA, and the probability of every class.
@@ -61,18 +60,17 @@ def command(
         data,
         output,
         reading,
-        memory=memory,
+        memory=machine.memory,
         row_bytes=lambda own: 4 * own.network.outputs,
     )
     classes = check_classifies(job.model).classes
     dtype = prediction_type(output, classes)
-    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
 
     def compute(sink: Sink) -> None:
         def judged(start: int, block: NDArray[Any]) -> None:
             sink(start, predictions(block, classes, dtype))
 
-        classify(job.model, job.x, judged, note=note, **machine)
+        classify(job.model, job.x, judged, note=note, machine=machine)
 
     rows = len(job.x)
     write_rows(
@@ -83,7 +81,7 @@ def command(
             classes,
             force=force,
             **job.labels,
-            attributes=job.attributes("predict", device),
+            attributes=job.attributes("predict", machine.device),
         ),
         output,
         compute,

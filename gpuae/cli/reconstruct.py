@@ -17,6 +17,7 @@ from gpuae.cli.columns import column_options
 
 if TYPE_CHECKING:
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
 
 
 @declare
@@ -31,9 +32,7 @@ def command(
     data: str,
     output: Path,
     force: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
     reading: ReadOptions,
 ) -> None:
     """Encode and decode each row of DATA, in its own units: denoised, or compressed and restored.
@@ -55,7 +54,7 @@ def command(
         data,
         output,
         reading,
-        memory=memory,
+        memory=machine.memory,
         row_bytes=lambda model: model.row_type.itemsize * model.network.columns,
     )
     rows, columns = job.x.shape
@@ -69,11 +68,9 @@ def command(
             **job.labels,
             feature_names=job.dataset.feature_names,
             image_shape=job.dataset.image_shape,
-            attributes=job.attributes("reconstruct", device),
+            attributes=job.attributes("reconstruct", machine.device),
         ),
         output,
-        lambda sink: reconstruct(
-            job.model, job.x, sink, device=device, threads=threads, memory=memory
-        ),
+        lambda sink: reconstruct(job.model, job.x, sink, machine=machine),
         f"{rows} rows of {columns} columns",
     )

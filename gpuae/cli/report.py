@@ -17,6 +17,7 @@ from gpuae.cli.labels import labels_option
 if TYPE_CHECKING:
     from gpuae.cli.rows import Job
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
     from gpuae.report.subject import Subject
 
 MOST_MODELS = 8
@@ -35,9 +36,7 @@ def command(
     output: Path,
     labels_path: Path | None,
     force: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
     reading: ReadOptions,
 ) -> None:
     """Write a page about MODEL, measured on the rows of DATA, or about several models side by side.
@@ -60,7 +59,6 @@ def command(
     _check_names(models, output)
     check_installed()
     check_output(output, force)
-    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
     task = _Task(tuple(map(Path, models)), data, labels_path, reading, machine)
     _write(task.page(output), output, force=force)
     tell(f"wrote {output}")
@@ -87,7 +85,7 @@ class _Task:
     data: str
     labels_path: Path | None
     reading: ReadOptions
-    machine: dict[str, Any]
+    machine: Machine
 
     def page(self, output: Path) -> bytes:
         """Measure, and return the page."""
@@ -104,9 +102,7 @@ class _Task:
     def _job(self, model: Path, output: Path) -> Job:
         from gpuae.cli.rows import Job
 
-        return Job.open(
-            model, self.data, output, reading=self.reading, memory=self.machine["memory"]
-        )
+        return Job.open(model, self.data, output, reading=self.reading, memory=self.machine.memory)
 
     def _subject(self, job: Job) -> Subject:
         from gpuae.report.subject import Subject

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gpuae.cli.rows import Job
     from gpuae.encoding import Sink
     from gpuae.importers import ReadOptions
+    from gpuae.machine import Machine
     from gpuae.outliers import Report
 
 COLUMNS_NAMED = 3
@@ -64,9 +65,7 @@ def command(
     contamination: float | None,
     contributions: int | None,
     force: bool,
-    device: str,
-    threads: int | None,
-    memory: int | None,
+    machine: Machine,
     reading: ReadOptions,
 ) -> None:
     """Write each row's error to /scores/error: the larger, the less it is like the training data.
@@ -82,20 +81,19 @@ def command(
     Example:
       gpuae score model.h5 today.csv -o scores.csv --contributions
     """
-    from gpuae.cli.rows import Job, note, write_rows
+    from gpuae.cli.rows import Job, write_rows
     from gpuae.outliers import chosen_threshold
     from gpuae.storage.files.output_file import check_output
     from gpuae.storage.kinds.features import scores_output
 
     check_output(output, force)
-    job = Job.open(model_path, data, output, reading, memory=memory, row_bytes=lambda _: 8)
+    job = Job.open(model_path, data, output, reading, memory=machine.memory, row_bytes=lambda _: 8)
     level = chosen_threshold(job.model, threshold, contamination)
     report = _report(job, level, contributions, output)
     given = {"threshold": threshold, "contamination": contamination, "contributions": contributions}
     told: dict[str, Any] = {name: own for name, own in given.items() if own is not None}
     rows = len(job.x)
     outliers: list[int] = []
-    machine = {"device": device, "threads": threads, "memory": memory, "note": note}
     write_rows(
         job,
         scores_output(
@@ -103,7 +101,7 @@ def command(
             rows,
             force=force,
             **job.labels,
-            attributes=job.attributes("score", device, **told),
+            attributes=job.attributes("score", machine.device, **told),
             dtype=None if report.plain else report.dtype,
         ),
         output,
@@ -126,15 +124,14 @@ def _report(job: Job, level: float | None, contributions: int | None, output: Pa
     return Report(job.model, level, shares, contributions if table else None, names)
 
 
-def _compute(
-    report: Report, job: Job, sink: Sink, outliers: list[int], machine: dict[str, Any]
-) -> None:
+def _compute(report: Report, job: Job, sink: Sink, outliers: list[int], machine: Machine) -> None:
     """Compute scores, with what a report says of them, and count the outliers."""
+    from gpuae.cli.rows import note
     from gpuae.encoding import score
     from gpuae.outliers import judge
 
     if report.plain:
-        score(job.model, job.x, sink, **machine)
+        score(job.model, job.x, sink, machine=machine, note=note)
         return
 
     def counted(start: int, block: NDArray[Any]) -> None:
@@ -142,4 +139,4 @@ def _compute(
             outliers.append(int(block["outlier"].sum()))
         sink(start, block)
 
-    judge(report, job.x, counted, **machine)
+    judge(report, job.x, counted, machine=machine, note=note)

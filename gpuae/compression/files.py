@@ -14,6 +14,7 @@ from gpuae.compression.rows import as_type
 from gpuae.compression.steps import levels_of
 from gpuae.encoding import BLOCK_ROWS, GPU_BLOCK_ROWS, InferenceBuffers, decode, for_each_block
 from gpuae.errors import InputError
+from gpuae.machine import ANY, Machine
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.unlike import Unlike
@@ -74,7 +75,7 @@ def write_codes(
     *,
     advance: Callable[[int], None] | None = None,
     note: Callable[[str], None] | None = None,
-    **machine: Any,
+    machine: Machine = ANY,
 ) -> Errors:
     """Write the rounded codes of x (n, d), and return how wrong the rows are that come of them.
 
@@ -92,7 +93,7 @@ def write_codes(
         rows, multiple=GPU_BLOCK_ROWS, made_bytes=CODE_BYTES * model.network.code_size
     ):
         unlike.look_at(start, block)
-        out.write(start, _levels(model, block, grid, out.dtype, start, sums, **machine))
+        out.write(start, _levels(model, block, grid, out.dtype, start, sums, machine))
         if advance is not None:
             advance(len(block))
     unlike.tell(note)
@@ -106,7 +107,7 @@ def _levels(
     dtype: np.dtype[Any],
     start: int,
     sums: Sums,
-    **machine: Any,
+    machine: Machine,
 ) -> NDArray[Any]:
     """Return the levels (m, k) of rows (m, d), and add up the errors of what comes of them."""
     levels = np.empty((len(rows), model.network.code_size), dtype)
@@ -138,7 +139,7 @@ def _levels(
             ((exact * factor) ** 2).sum(),
         ]
 
-    for_each_block(model, rows, work, **machine)
+    for_each_block(model, rows, work, machine)
     sums.add(len(rows), away, squares)
     return levels
 
@@ -190,10 +191,10 @@ class Compressed:
         """Of the rows, (n, d)."""
         return len(self.codes), self.model.network.columns
 
-    def rows(self, sink: Callable[[int, NDArray[Any]], None], **machine: Any) -> None:
+    def rows(self, sink: Callable[[int, NDArray[Any]], None], machine: Machine = ANY) -> None:
         """Hand all rows, in the data's own units and type, to the sink by blocks."""
 
         def typed(start: int, block: NDArray[Any]) -> None:
             sink(start, as_type(block, self.row_type))
 
-        decode(self.model, self.codes, typed, **machine)
+        decode(self.model, self.codes, typed, machine=machine)

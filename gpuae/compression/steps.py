@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gpuae.encoding import BLOCK_ROWS, check_rebuilds, decode, encode, into
 from gpuae.errors import InputError
+from gpuae.machine import ANY, Machine
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.storage.kinds.compressed_file import Grid
@@ -63,7 +64,7 @@ class Sample:
     codes: Codes
 
     @classmethod
-    def of(cls, model: Model, x: AnyRows, **machine: Any) -> Sample:
+    def of(cls, model: Model, x: AnyRows, machine: Machine = ANY) -> Sample:
         """Take a sample of x (n, d) and encode it.
 
         Raises
@@ -76,7 +77,7 @@ class Sample:
         wanted = min(MOST_SAMPLED, max(FEWEST_SAMPLED, SAMPLE_VALUES // code_size))
         rows = _spread(filled(x, model.preprocess.fill), wanted)
         codes = np.empty((len(rows), code_size))
-        encode(model, rows, into(codes), **machine)
+        encode(model, rows, into(codes), machine=machine)
         return cls(rows, codes)
 
 
@@ -108,9 +109,9 @@ class Steps:
     codes: Codes
 
     @classmethod
-    def of(cls, model: Model, sample: Sample, **machine: Any) -> Steps:
+    def of(cls, model: Model, sample: Sample, machine: Machine = ANY) -> Steps:
         """Find out what the units of a model's code count."""
-        return cls(_weights(model, sample.codes, **machine), np.sort(sample.codes, axis=0))
+        return cls(_weights(model, sample.codes, machine), np.sort(sample.codes, axis=0))
 
     def grid(self, bits: float) -> Grid:
         """Return the steps that leave about so many bits to a value, on average."""
@@ -165,7 +166,7 @@ def _limits(scales: NDArray[np.float64], bits: float) -> tuple[float, float]:
     return float(np.log2(scales).mean()) - bits, float(np.log2(scales.max())) + COARSEST
 
 
-def _weights(model: Model, codes: Codes, **machine: Any) -> NDArray[np.float64]:
+def _weights(model: Model, codes: Codes, machine: Machine) -> NDArray[np.float64]:
     """Return how far rebuilt rows move with each unit, (k,): the root of the mean square, summed.
 
     In scaled units, where each column counts as the scaling of the model says.
@@ -175,24 +176,24 @@ def _weights(model: Model, codes: Codes, **machine: Any) -> NDArray[np.float64]:
     deviations = codes.std(axis=0)
     typical = float(np.median(deviations[deviations > 0])) if deviations.any() else 1.0
     by = MOVED_BY * np.where(deviations > 0, deviations, typical)
-    rebuilt = scaled_rows(model, base, **machine)
+    rebuilt = scaled_rows(model, base, machine)
     found = np.empty(codes.shape[1])
     at_once = max(1, 16 * BLOCK_ROWS // rows)
     for first in range(0, len(found), at_once):
         units = np.arange(first, min(first + at_once, len(found)))
         moved = np.tile(base, (len(units), 1, 1))
         moved[np.arange(len(units)), :, units] += by[units, None]
-        after = scaled_rows(model, moved.reshape(-1, codes.shape[1]), **machine)
+        after = scaled_rows(model, moved.reshape(-1, codes.shape[1]), machine)
         squares = (after.reshape(len(units), rows, -1) - rebuilt) ** 2
         found[units] = np.sqrt(squares.sum(axis=2).mean(axis=1)) / by[units]
     strongest = float(found.max()) or 1.0
     return np.maximum(found, LEAST_SHARE * strongest)
 
 
-def scaled_rows(model: Model, codes: Codes, **machine: Any) -> NDArray[np.float64]:
+def scaled_rows(model: Model, codes: Codes, machine: Machine = ANY) -> NDArray[np.float64]:
     """Return what codes (m, k) decode to, in scaled units (m, d)."""
     rows = np.empty((len(codes), model.network.columns))
-    decode(model, codes.astype(model.config.dtype), into(rows), **machine)
+    decode(model, codes.astype(model.config.dtype), into(rows), machine=machine)
     return np.asarray((rows - model.preprocess.center) * model.preprocess.factor)
 
 
@@ -230,14 +231,14 @@ def levels_of(grid: Grid, codes: NDArray[Any], dtype: np.dtype[Any], start: int)
 
 
 def bits_for_error(
-    model: Model, sample: Sample, steps: Steps, added: float, **machine: Any
+    model: Model, sample: Sample, steps: Steps, added: float, machine: Machine = ANY
 ) -> float:
     """Return how many bits let rounding add at most a share of the model's own squared error."""
     scaling = model.preprocess
     rows = (sample.rows.astype(np.float64) - scaling.center) * scaling.factor
 
     def error(codes: Codes) -> float:
-        return float(((scaled_rows(model, codes, **machine) - rows) ** 2).mean())
+        return float(((scaled_rows(model, codes, machine) - rows) ** 2).mean())
 
     exact = error(sample.codes)
 

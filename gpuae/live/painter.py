@@ -15,6 +15,7 @@ from gpuae.live.board import Board
 from gpuae.live.packed import packed, packed_panel
 from gpuae.live.run import Run
 from gpuae.live.weights import Seen
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.pictures.picture import Picture
 from gpuae.pictures.sample import Sample
@@ -107,5 +108,5 @@ def _units(model: Model) -> Picture:
 def _rebuilt(model: Model, sample: Sample, note: str) -> Picture:
     from gpuae.pictures.reconstructions import reconstructions
 
-    picture = reconstructions(model, sample, device="numpy", threads=1)
+    picture = reconstructions(model, sample, machine=Machine("numpy", 1))
     return replace(picture, notes=(*picture.notes, note)) if note else picture

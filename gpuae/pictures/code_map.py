@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gpuae.encoding import check_columns
 from gpuae.errors import ConfigError, InputError
+from gpuae.machine import ANY, Machine
 from gpuae.model.model import Model
 from gpuae.pictures.codes import codes_of
 from gpuae.pictures.colouring import Colouring, colouring
@@ -37,9 +38,7 @@ def code_map(
     *,
     colour: str | None = None,
     method: str = "pca",
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
 ) -> Picture:
     """Show rows as points, by the first two principal components of their codes or otherwise.
 
@@ -61,8 +60,8 @@ def code_map(
     check_columns(model, sample.x.shape[1])
     _check(method, len(sample.x))
     coloured = colouring(model, sample, colour)
-    code = codes_of(model, sample, device=device, threads=threads, memory=memory)
-    place = _place(code, sample, method, threads)
+    code = codes_of(model, sample, machine=machine)
+    place = _place(code, sample, method, machine.threads)
     shown = coloured.known
     points = Points(
         place.title,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gpuae.encoding import encode, into
 from gpuae.evaluation import ACTIVE
 from gpuae.functions.activations import ACTIVATIONS
+from gpuae.machine import ANY, Machine
 from gpuae.model.model import Model
 from gpuae.pictures.bins import edges
 from gpuae.pictures.picture import (
@@ -38,9 +39,7 @@ def codes(
     model: Model,
     sample: Sample,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
 ) -> Picture:
     """Show the activations of the code units in some rows, and how active each unit is.
 
@@ -49,7 +48,7 @@ def codes(
     InputError
         Where the rows do not fit the model.
     """
-    code = codes_of(model, sample, device=device, threads=threads, memory=memory)
+    code = codes_of(model, sample, machine=machine)
     facts = _Facts.of(model, code)
     panels = (*_activations(facts, code), _units(model, facts))
     return Picture(
@@ -64,13 +63,11 @@ def codes_of(
     model: Model,
     sample: Sample,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
 ) -> NDArray[np.float64]:
     """Return the code of each row of a sample, (m, k)."""
     code = np.empty((len(sample.x), model.network.code_size))
-    encode(model, sample.x, into(code), device=device, threads=threads, memory=memory)
+    encode(model, sample.x, into(code), machine=machine)
     return code
 
 

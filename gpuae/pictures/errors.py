@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from gpuae import encoding
 from gpuae.encoding import into, score
 from gpuae.errors import InputError
+from gpuae.machine import ANY, Machine
 from gpuae.model.calibration import Judged
 from gpuae.model.model import Model
 from gpuae.outliers import chosen_threshold
@@ -36,9 +36,7 @@ def errors(
     sample: Sample,
     *,
     threshold: float | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    memory: int | None = None,
+    machine: Machine = ANY,
 ) -> Picture:
     """Show the scores of rows, beside those of held-out rows, and what makes the worst ones so.
 
@@ -55,9 +53,8 @@ def errors(
         Where the rows do not fit the model, or it is a classifier.
     """
     level = chosen_threshold(model, threshold)
-    machine: dict[str, Any] = {"device": device, "threads": threads, "memory": memory}
     scores = np.empty(len(sample.x))
-    score(model, sample.x, into(scores), **machine)
+    score(model, sample.x, into(scores), machine=machine)
     worst = np.argsort(-scores, kind="stable")[:WORST]
     part = sample.part(worst)
     shares = _shares(model, part, machine)
@@ -115,14 +112,14 @@ def _largest_usual(scores: Vector, is_outlier: NDArray[np.bool_]) -> float | Non
     return float(usual.max())
 
 
-def _shares(model: Model, sample: Sample, machine: dict[str, Any]) -> NDArray[np.float64]:
+def _shares(model: Model, sample: Sample, machine: Machine) -> NDArray[np.float64]:
     """Return each column's share of the scores of a few rows, (m, d)."""
     shares = np.empty(sample.x.shape)
 
     def take(start: int, own: Judged) -> None:
         shares[start : start + len(own.scores)] = own.shares
 
-    encoding.judge(model, sample.x, take, **machine)
+    encoding.judge(model, sample.x, take, machine=machine)
     return shares
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from gpuae.encoding import check_rebuilds, decode, encode, into
 from gpuae.functions.activations import ACTIVATIONS
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.pictures.geometry import Floats, Geometry, span_of
 from gpuae.pictures.picture import Picture, Profiles, Tiles, Vector
@@ -50,7 +51,7 @@ def onehot(model: Model, *, count: int | None = None, alike: bool = False) -> Pi
     codes = np.zeros((shown + 1, total))
     codes[1 + np.arange(shown), np.arange(shown)] = usual_sizes(model)[:shown]
     raw = np.empty((shown + 1, model.network.columns))
-    decode(model, codes.astype(model.config.dtype), into(raw), device="cpu", threads=1)
+    decode(model, codes.astype(model.config.dtype), into(raw), machine=Machine("cpu", 1))
     rows = geometry.shown(raw)
     zero = _unrounded(rows)
     differences = rows[1:] - rows[0]
@@ -75,7 +76,7 @@ def usual_sizes(model: Model) -> Vector:
     drawn = np.random.default_rng(SEED).standard_normal((count, len(spread)))
     rows = model.preprocess.backward(model.pca.mean + (drawn * spread) @ axes.T)
     codes = np.empty((count, model.network.code_size))
-    encode(model, rows, into(codes), device="cpu", threads=1)
+    encode(model, rows, into(codes), machine=Machine("cpu", 1))
     squares = codes**2
     sizes = np.sqrt(squares.sum(axis=0) / np.maximum((squares > 0).sum(axis=0), 1))
     return np.where(sizes > 0, sizes, 1.0)

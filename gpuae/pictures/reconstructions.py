@@ -12,6 +12,7 @@ from gpuae.backends import get_ops, resolve_device
 from gpuae.backends.ops import Clock, Rows
 from gpuae.encoding import InferenceBuffers, check_columns, check_rebuilds
 from gpuae.errors import InputError
+from gpuae.machine import ANY, Machine
 from gpuae.model.feed import Feed
 from gpuae.model.missing import filled_once
 from gpuae.model.model import Model
@@ -59,8 +60,7 @@ def reconstructions(
     sample: Sample,
     *,
     noise: bool = True,
-    device: str = "auto",
-    threads: int | None = None,
+    machine: Machine = ANY,
 ) -> Picture:
     """Show rows above what the model makes of them, with the error of each.
 
@@ -80,12 +80,11 @@ def reconstructions(
     InputError
         For rows of another width, and for a classifier, which has no decoder.
     """
-    del threads  # so few rows are one block
     check_rebuilds(model)
     check_columns(model, sample.x.shape[1])
     part = sample.part(np.arange(min(len(sample.x), MOST_ROWS)))
     noisy = noise and model.config.noise != "none" and model.config.of_layer("noise_level", 0) > 0
-    rebuilt = rebuild(model, part, noisy=noisy, device=device)
+    rebuilt = rebuild(model, part, noisy=noisy, device=machine.device)
     geometry = Geometry.of(model)
     notes = (*_which(sample, part), f"numbers are the {ERROR}", *_of_noise(model, rebuilt))
     panels = _panels(geometry, part.names(), rebuilt)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gpuae.errors import InputError
+from gpuae.machine import Machine
 from gpuae.plots.figure import draw
 from gpuae.plots.required import check_matplotlib
 
@@ -126,7 +127,7 @@ def reconstructions(
     if count < 1:
         raise InputError(f"count: is {count}; give how many rows to draw, at least 1")
     own, sample = _model_of(model), _sample(model, X, y, count)
-    return draw(reconstructions(own, sample, noise=noise, **_machine(model)), theme=theme)
+    return draw(reconstructions(own, sample, noise=noise, machine=_machine(model)), theme=theme)
 
 
 def codes(model: Any, X: Any, *, theme: ThemeName = "light") -> Figure:
@@ -135,7 +136,7 @@ def codes(model: Any, X: Any, *, theme: ThemeName = "light") -> Figure:
     from gpuae.pictures.codes import MOST_ROWS, codes
 
     sample = _sample(model, X, None, MOST_ROWS)
-    return draw(codes(_model_of(model), sample, **_machine(model)), theme=theme)
+    return draw(codes(_model_of(model), sample, machine=_machine(model)), theme=theme)
 
 
 def code_map(
@@ -169,7 +170,7 @@ def code_map(
     sample = _sample(model, X, y, MOST_ROWS.get(method, 1))
     if colour is None and y is not None:
         colour = "label"
-    how: dict[str, Any] = {"colour": colour, "method": method, **_machine(model)}
+    how: dict[str, Any] = {"colour": colour, "method": method, "machine": _machine(model)}
     return draw(code_map(_model_of(model), sample, **how), theme=theme)
 
 
@@ -192,7 +193,7 @@ def errors(
     from gpuae.pictures.errors import MOST_ROWS, errors
 
     sample = _sample(model, X, y, MOST_ROWS)
-    own = errors(_model_of(model), sample, threshold=threshold, **_machine(model))
+    own = errors(_model_of(model), sample, threshold=threshold, machine=_machine(model))
     return draw(own, theme=theme)
 
 
@@ -222,9 +223,9 @@ def _model_of(model: Any) -> Model:
     return own
 
 
-def _machine(model: Any) -> dict[str, Any]:
+def _machine(model: Any) -> Machine:
     """Return what to compute with: an estimator knows."""
-    return {"device": getattr(model, "device", "auto"), "threads": getattr(model, "threads", None)}
+    return Machine(getattr(model, "device", "auto"), getattr(model, "threads", None))
 
 
 def _sample(model: Any, X: Any, y: Any, most: int) -> Sample:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gpuae import encoding
 from gpuae.config import Config
 from gpuae.errors import GpuaeError, OutputError
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.pictures.mosaic import mosaic
 from gpuae.pictures.picture import Tiles
@@ -197,5 +198,5 @@ def _codes(model: Model, rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
     for layer in range(1, model.network.depth + 1):
         width = model.network.layers[layer - 1].n_out
         out = np.empty((len(rows), width), model.config.dtype)
-        encoding.encode(model, rows, encoding.into(out), layer=layer, device="numpy", threads=1)
+        encoding.encode(model, rows, encoding.into(out), layer=layer, machine=Machine("numpy", 1))
         yield out

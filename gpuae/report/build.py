@@ -36,12 +36,14 @@ class Measured:
         rows, labels = subject.data.x, subject.labels
         figures: Evaluation | ClassifierFigures
         if subject.model.classification is None:
-            figures = evaluation.evaluate(subject.model, rows, note=notes.append, **subject.machine)
+            figures = evaluation.evaluate(
+                subject.model, rows, note=notes.append, machine=subject.machine
+            )
         elif labels is None:
             raise InputError(f"{subject.data.source} has no labels to measure a classifier by")
         else:
             figures = classification.evaluate(
-                subject.model, rows, labels, note=notes.append, **subject.machine
+                subject.model, rows, labels, note=notes.append, machine=subject.machine
             )
         return cls(subject, figures, tuple(notes))
 

@@ -30,7 +30,7 @@ def neighbours(subject: Subject, sample: Sample) -> Part:
         return Part(("There is a single row, which has no neighbours.",))
     codes = np.empty((len(sample.x), subject.model.network.code_size), np.float32)
     sink = encoding.in_float32(encoding.into(codes))
-    encoding.encode(subject.model, sample.x, sink, **subject.drawing)
+    encoding.encode(subject.model, sample.x, sink, machine=subject.machine)
     asked = _evenly(len(codes), ASKED)
     found = nearest(codes, codes[asked], min(NEAREST, len(codes) - 1), own=asked)
     picture = _picture(subject, sample, asked, found)

@@ -40,11 +40,13 @@ class Scores:
         def take(start: int, _: NDArray[np.generic], own: Vector) -> None:
             errors[start : start + len(own)] = own
 
-        encoding.row_errors(subject.model, subject.data.x, take, **subject.machine)
+        encoding.row_errors(subject.model, subject.data.x, take, machine=subject.machine)
         if subject.model.config.outlier_score == "mse":
             return cls(errors, errors)
         scores = np.empty(rows)
-        encoding.score(subject.model, subject.data.x, encoding.into(scores), **subject.machine)
+        encoding.score(
+            subject.model, subject.data.x, encoding.into(scores), machine=subject.machine
+        )
         return cls(errors, scores)
 
     def order(self) -> NDArray[np.int64]:
@@ -62,7 +64,7 @@ def extremes(subject: Subject, scores: Scores) -> Part:
         own = Sample.of(subject.data, count, numbers)
         ends_at = "largest" if "worst" in heading else "smallest"
         how = f"The {counted(count, 'row')} with the {ends_at} errors."
-        picture = reconstructions(subject.model, own, **subject.drawing)
+        picture = reconstructions(subject.model, own, machine=subject.machine)
         pictures.append(Shown(heading, how, picture))
     middle = np.median(scores.errors)
     text = (
@@ -83,7 +85,7 @@ def outlying(subject: Subject, scores: Scores) -> Part:
     report = Report(model, level, named, len(_SHARES), names)
     rows = Sample.of(subject.data, count, numbers)
     block = np.empty(count, report.dtype)
-    outliers.judge(report, rows.x, encoding.into(block), **subject.drawing)
+    outliers.judge(report, rows.x, encoding.into(block), machine=subject.machine)
     return Part(_sentences(subject, scores, level), (), _table(model, rows, block))
 
 

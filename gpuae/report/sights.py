@@ -51,7 +51,7 @@ def _onehot(subject: Subject, sample: Sample) -> Picture:
 
 def _reconstructions(subject: Subject, sample: Sample) -> Picture:
     own = subject.sample(REBUILT_ROWS)
-    return reconstructions(subject.model, own, **subject.drawing)
+    return reconstructions(subject.model, own, machine=subject.machine)
 
 
 def _history(subject: Subject, sample: Sample) -> Picture:
@@ -59,17 +59,17 @@ def _history(subject: Subject, sample: Sample) -> Picture:
 
 
 def _codes(subject: Subject, sample: Sample) -> Picture:
-    return codes(subject.model, sample, **subject.drawing)
+    return codes(subject.model, sample, machine=subject.machine)
 
 
 def _map(subject: Subject, sample: Sample) -> Picture:
     own = subject.sample(min(MOST_ROWS["pca"], 2000))
     colour = None if own.y is None else "label"
-    return code_map(subject.model, own, colour=colour, **subject.drawing)
+    return code_map(subject.model, own, colour=colour, machine=subject.machine)
 
 
 def _errors(subject: Subject, sample: Sample) -> Picture:
-    return errors(subject.model, sample, **subject.drawing)
+    return errors(subject.model, sample, machine=subject.machine)
 
 
 _ALL: tuple[tuple[str, str, _Draw, bool], ...] = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
+from gpuae.machine import ANY, Machine
 from gpuae.model.model import Model
 from gpuae.pictures.sample import Sample
 from gpuae.storage.provenance.lineage import Record, SourceFile
@@ -30,7 +30,7 @@ class Subject:
     trained_on
         Whether the rows are those that the model was trained on.
     machine
-        `device`, `threads` and `memory` of whatever computes.
+        What computes.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Subject:
     file: SourceFile
     source: SourceFile
     trained_on: bool = False
-    machine: Mapping[str, Any] = field(default_factory=dict)
+    machine: Machine = ANY
 
     @property
     def record(self) -> Record:
@@ -56,14 +56,6 @@ class Subject:
     def labels(self) -> NDArray[Any] | None:
         """Of the rows."""
         return self.data.y
-
-    @property
-    def drawing(self) -> dict[str, Any]:
-        """How pictures are computed."""
-        return {
-            "device": self.machine.get("device", "auto"),
-            "threads": self.machine.get("threads"),
-        }
 
     def sample(self, most: int = MOST_ROWS) -> Sample:
         """Return at most so many of the rows."""

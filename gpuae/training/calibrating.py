@@ -12,6 +12,7 @@ from gpuae import encoding
 from gpuae.backends.philox import Purpose
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError
+from gpuae.machine import Machine
 from gpuae.model.calibration import (
     MOST_CELLS,
     MOST_SCORES,
@@ -95,7 +96,8 @@ def _usual_rows(fitted: Fit, trim: float) -> Order:
     """Return the numbers of all rows but a share of `trim`, those of the highest scores."""
     numbers = np.unique(np.concatenate([fitted.rows, *(t.rows for t in fitted.trials)]))
     scores = np.empty(len(fitted.x))
-    encoding.score(fitted.model, fitted.x, encoding.into(scores), **_machine(fitted.model.config))
+    machine = Machine.of(fitted.model.config)
+    encoding.score(fitted.model, fitted.x, encoding.into(scores), machine=machine)
     count = max(1, round(len(numbers) * (1.0 - trim)))
     if count < FEWEST_ROWS <= len(numbers):
         raise InputError(
@@ -156,7 +158,10 @@ def _rebuilt(fitted: Fit, left_out: Order) -> _Rebuilt:
         own = np.empty((len(numbers), x.shape[1]))
         if len(numbers):
             encoding.reconstruct(
-                trial.model, gathered(x, numbers), encoding.into(own), **_machine(model.config)
+                trial.model,
+                gathered(x, numbers),
+                encoding.into(own),
+                machine=Machine.of(model.config),
             )
         parts.append((numbers, own))
     numbers = np.concatenate([numbers for numbers, _ in parts])
@@ -174,7 +179,7 @@ def _neighbours(model: Model, x: NDArray[Any], known: Order, held: _Rebuilt) -> 
         rows[start : start + len(own)] = own
         rebuilt[start : start + len(own)] = made
 
-    encoding.compare(model, gathered(x, known), take, **_machine(model.config))
+    encoding.compare(model, gathered(x, known), take, machine=Machine.of(model.config))
     variance = rows.var(axis=0, dtype=np.float64)
     return Neighbours(rows, rebuilt, *units(variance, held.squares.mean(axis=0)))
 
@@ -184,7 +189,3 @@ def _sample(rows: Order, count: int, seed: int) -> Order:
     if len(rows) <= count:
         return rows
     return np.sort(rows[permutation(len(rows), seed, Purpose.SAMPLE)[:count]])
-
-
-def _machine(config: Config) -> dict[str, Any]:
-    return {"device": config.device, "threads": config.threads}

@@ -20,6 +20,7 @@ from gpuae.backends.philox import Purpose
 from gpuae.config import Config
 from gpuae.errors import ConfigError, DivergedError, InputError
 from gpuae.finetune_config import FinetuneConfig
+from gpuae.machine import Machine
 from gpuae.memory import data_memory
 from gpuae.model.classifier import Classification, classes_of, classifier_network, softmax_layer
 from gpuae.model.missing import filled_once
@@ -267,9 +268,8 @@ class _Training:
         return result
 
     def _encode(self, codes: NDArray[Any]) -> None:
-        machine: dict[str, Any] = {"device": self._config.device, "threads": self._config.threads}
-        memory = data_memory(self._config.memory)
-        encoding.encode(self.started, self.x, encoding.into(codes), memory=memory, **machine)
+        machine = Machine.of(self._config)
+        encoding.encode(self.started, self.x, encoding.into(codes), machine=machine)
 
     def _train_whole(self, flat: NDArray[Any], epochs: int) -> TrainingResult:
         config = self._config.training(self.started.config, epochs, whole=True)
@@ -335,11 +335,11 @@ def _accuracy(
     if not len(held_out):
         return None
     config = encoding.check_classifies(model).config
-    machine: dict[str, Any] = {"device": config.device, "threads": config.threads}
+    machine = Machine.of(config)
     right = 0
     for start in range(0, len(held_out), ROWS_AT_ONCE):
         own = held_out[start : start + ROWS_AT_ONCE]
         found = np.empty((len(own), model.network.outputs), model.config.dtype)
-        encoding.classify(model, gathered(x, own), encoding.into(found), **machine)
+        encoding.classify(model, gathered(x, own), encoding.into(found), machine=machine)
         right += int((found.argmax(axis=1) == numbers[own]).sum())
     return right / len(held_out)

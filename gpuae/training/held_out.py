@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpuae.encoding import row_errors
 from gpuae.errors import InputError
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.model.statistics import column_statistics, mean_variance
 from gpuae.model.unlike import (
@@ -62,7 +63,7 @@ def _errors(model: Model, rows: NDArray[Any], device: str) -> tuple[NDArray[np.f
         errors[start : start + len(block)] = own
         unlike.look_at(start, block)
 
-    row_errors(model, rows, take, device=device, threads=model.config.threads)
+    row_errors(model, rows, take, machine=Machine(device, model.config.threads))
     return errors, unlike
 
 

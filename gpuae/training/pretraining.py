@@ -23,6 +23,7 @@ from gpuae.config import BY_LAYER, WHITEN_EPSILON, Config
 from gpuae.defaults import penalty_weight
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.functions.losses import LOSSES
+from gpuae.machine import Machine
 from gpuae.memory import data_memory
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.model import Model
@@ -127,9 +128,7 @@ class Pretraining:
         """Write what a layer makes of rows in the whole network, where only the code has a rule."""
         config = own.config.model_copy(update={"sparsity": "none"})
         model = Model(config, self._taken(index, own, flat), own.preprocess)
-        machine: dict[str, Any] = {"device": own.config.device, "threads": own.config.threads}
-        memory = data_memory(own.config.memory)
-        encoding.encode(model, x, encoding.into(codes), memory=memory, **machine)
+        encoding.encode(model, x, encoding.into(codes), machine=Machine.of(own.config))
 
     def _prepared(self, index: int, x: NDArray[Any]) -> Prepared:
         config = layer_config(self.prepared, self.network, index)

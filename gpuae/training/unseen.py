@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gpuae.encoding import row_errors
 from gpuae.errors import InputError
+from gpuae.machine import Machine
 from gpuae.model.pca import principal_axes
 from gpuae.model.statistics import column_statistics
 from gpuae.storage.rows.pages import gathered
@@ -91,8 +92,8 @@ def _errors(fitted: Fit, trial: Trial, rows: Order) -> NDArray[np.float64]:
     def take(start: int, block: NDArray[Any], own: NDArray[np.float64]) -> None:
         errors[start : start + len(block)] = own
 
-    device, threads = fitted.device.name, fitted.model.config.threads
-    row_errors(trial.model, gathered(fitted.x, rows), take, device=device, threads=threads)
+    machine = Machine(fitted.device.name, fitted.model.config.threads)
+    row_errors(trial.model, gathered(fitted.x, rows), take, machine=machine)
     return errors
 
 

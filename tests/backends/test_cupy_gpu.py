@@ -13,6 +13,7 @@ from gpuae.backends.ops import Clock, Rows, Scaling
 from gpuae.config import Config
 from gpuae.encoding import encode, into
 from gpuae.errors import DeviceError
+from gpuae.machine import Machine
 from gpuae.training import gpu_team, loader
 from gpuae.training.fitting import fit
 
@@ -72,9 +73,9 @@ def test_codes_are_what_they_are_without_streams(cupy, low_rank, monkeypatch, ke
     x = low_rank(150, 7).astype(np.float32)
     codes = np.zeros((2, 150, 3), np.float32)
     model = fit(x, Config.parse(SETTINGS | {"epochs": 0})).model
-    encode(model, x, into(codes[0]), device="cuda")
+    encode(model, x, into(codes[0]), machine=Machine("cuda"))
     stand_in(kernel_libraries, monkeypatch)
-    encode(model, x, into(codes[1]), device="cuda")
+    encode(model, x, into(codes[1]), machine=Machine("cuda"))
     np.testing.assert_array_equal(*codes)
 
 

@@ -8,10 +8,11 @@ from gpuae.compression.rows import as_type
 from gpuae.compression.steps import Sample, Steps, bits_for_error, entropies, levels_of
 from gpuae.config import Config
 from gpuae.errors import InputError
+from gpuae.machine import Machine
 from gpuae.storage.kinds.compressed_file import Grid
 from gpuae.training.fitting import fit
 
-MACHINE = {"device": "numpy"}
+MACHINE = {"machine": Machine("numpy")}
 
 
 def linear(x, code_size, epochs=0):

@@ -20,6 +20,7 @@ from gpuae.compression.steps import Sample, Steps
 from gpuae.config import Config
 from gpuae.encoding import classify, encode, into, reconstruct, score
 from gpuae.finetune_config import FinetuneConfig
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import write_dataset
@@ -76,7 +77,7 @@ def results(model: Model, x: np.ndarray) -> dict[str, np.ndarray]:
         "error": np.empty(len(x)),
     }
     for name, compute in (("code", encode), ("reconstruction", reconstruct), ("error", score)):
-        compute(model, x, into(made[name]), device="numpy")
+        compute(model, x, into(made[name]), machine=Machine("numpy"))
     return made
 
 
@@ -116,8 +117,8 @@ def write(folder: Path) -> None:
 def add_compressed(folder: Path) -> None:
     """Add the rows of an archive, compressed by its tied model, and the rows that come of that."""
     dataset, model = rows(), Model.load(folder / "model-tied.h5")
-    sample = Sample.of(model, dataset.x, device="numpy")
-    steps = Steps.of(model, sample, device="numpy")
+    sample = Sample.of(model, dataset.x, machine=Machine("numpy"))
+    steps = Steps.of(model, sample, machine=Machine("numpy"))
     grid = steps.grid(6)
     beside = RowMetadata(dataset.y, dataset.row_id)
     path = folder / "compressed.h5"
@@ -125,9 +126,9 @@ def add_compressed(folder: Path) -> None:
     with output_for(
         path, model, dataset.x, grid, steps.level_type(grid), beside=beside, attributes=made
     ) as out:
-        write_codes(model, dataset.x, grid, out, device="numpy")
+        write_codes(model, dataset.x, grid, out, machine=Machine("numpy"))
     again = np.empty(dataset.x.shape)
-    Compressed(InputFile(path)).rows(into(again), device="numpy")
+    Compressed(InputFile(path)).rows(into(again), machine=Machine("numpy"))
     (folder / "compressed.json").write_text(json.dumps(again.tolist()))
 
 
@@ -135,12 +136,12 @@ def add_classifier(folder: Path) -> None:
     """Add a classifier made of an archive's deep model, and what it predicts of the rows."""
     dataset, model = rows(), Model.load(folder / "model-deep.h5")
     labels = np.array(["cat", "dög"] * (ROWS // 2))
-    settings = FinetuneConfig(head_epochs=2, epochs=3, patience=0, device="numpy")
+    settings = FinetuneConfig(head_epochs=2, epochs=3, patience=0, machine=Machine("numpy"))
     made = {"source_sha256": "ab" * 32, "model_sha256": "cd" * 32}
     known = finetune(model, dataset.x, labels, settings, attributes=made).model
     known.save(folder / "classifier.h5")
     found = np.empty((ROWS, 2), np.float32)
-    classify(known, dataset.x, into(found), device="numpy")
+    classify(known, dataset.x, into(found), machine=Machine("numpy"))
     path, classes = folder / "predictions.h5", known.classification.classes
     beside = {"y": dataset.y, "row_id": dataset.row_id}
     with predictions_output(path, ROWS, classes, force=False, attributes=made, **beside) as out:

@@ -7,6 +7,7 @@ from gpuae.config import Config
 from gpuae.defaults import DataFacts, held_out, resolve
 from gpuae.encoding import into, reconstruct
 from gpuae.functions.activations import ACTIVATIONS, Pairs, Straight
+from gpuae.machine import Machine
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.model import Model
@@ -47,7 +48,7 @@ def started(x, **settings):
 
 def rebuilt(model, x):
     out = np.empty(x.shape)
-    reconstruct(model, x, into(out), device="numpy")
+    reconstruct(model, x, into(out), machine=Machine("numpy"))
     return out
 
 

@@ -11,6 +11,7 @@ from gpuae import Autoencoder, AutoencoderClassifier
 from gpuae.backends import philox
 from gpuae.encoding import into, reconstruct, row_errors
 from gpuae.errors import InputError
+from gpuae.machine import Machine
 from gpuae.pictures.reconstructions import reconstructions
 from gpuae.pictures.sample import Sample
 from gpuae.storage.rows.dataset import Dataset
@@ -144,7 +145,8 @@ def test_every_noise_is_that_of_training(x, noise, whiten):
 def test_every_device_gives_the_same(x, device):
     model, sample = model_of(x, scale="pooled", whiten="zca", **NOISY), sample_of(x)
     expected, found = (
-        reconstructions(model, sample, device=own).panels[0].values for own in ("numpy", device)
+        reconstructions(model, sample, machine=Machine(own)).panels[0].values
+        for own in ("numpy", device)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 

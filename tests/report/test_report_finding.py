@@ -8,6 +8,7 @@ import pytest
 from gpuae.classification import ClassFigures, ClassifierFigures
 from gpuae.evaluation import evaluate
 from gpuae.finetune_config import FinetuneConfig
+from gpuae.machine import Machine
 from gpuae.model.classifier import Classification
 from gpuae.report import finding
 from gpuae.report.build import Measured
@@ -16,7 +17,7 @@ from gpuae.storage.rows.dataset import Dataset
 
 @pytest.fixture(scope="module")
 def figures(usual):
-    return evaluate(usual.model, usual.data.x, device="cpu", threads=1)
+    return evaluate(usual.model, usual.data.x, machine=Machine("cpu", 1))
 
 
 def test_the_figures_are_those_of_evaluate(usual, figures):

@@ -10,6 +10,7 @@ import pytest
 from gpuae.compression.files import Compressed
 from gpuae.encoding import classify, encode, into, reconstruct, score
 from gpuae.importers import LabelsFile
+from gpuae.machine import Machine
 from gpuae.model.model import Model
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset
@@ -61,7 +62,7 @@ def test_a_model_computes_what_it_computed(path):
     for name, compute in (("code", encode), ("reconstruction", reconstruct), ("error", score)):
         wanted = np.array(expected[path.stem][name])
         found = np.empty(wanted.shape)
-        compute(model, x, into(found), device="numpy")
+        compute(model, x, into(found), machine=Machine("numpy"))
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -83,7 +84,7 @@ def test_a_classifier_and_what_it_predicts(archive):
     assert known.classification.config.head_epochs == 2
     assert known.history["stage"].tolist() == [1, 1, 2, 2, 2]
     found = np.empty(wanted.shape)
-    classify(known, np.array(expected["x"], np.float32), into(found), device="numpy")
+    classify(known, np.array(expected["x"], np.float32), into(found), machine=Machine("numpy"))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     with h5py.File(archive / "predictions.h5") as file:
         own = file["/predictions"]
@@ -104,7 +105,7 @@ def test_compressed_rows(archive):
     expected = np.array(json.loads((archive / "compressed.json").read_text()))
     compressed = Compressed(InputFile(archive / "compressed.h5"))
     again = np.empty(compressed.shape)
-    compressed.rows(into(again), device="numpy")
+    compressed.rows(into(again), machine=Machine("numpy"))
     np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-5)
     assert compressed.row_type == np.float32
     described = values_beside(archive)["data"]

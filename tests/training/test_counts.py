@@ -7,6 +7,7 @@ from gpuae import Autoencoder
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.evaluation import evaluate
+from gpuae.machine import Machine
 from gpuae.training.fitting import fit
 from gpuae.verdict import judge
 
@@ -33,7 +34,7 @@ def test_it_begins_better_than_the_means_and_ends_better_than_pca(counts, device
     losses = []
     for epochs in (0, 30):
         fitted = fit(train, Config.parse(settings | {"epochs": epochs, "batch_size": 32}))
-        losses.append(evaluate(fitted.model, test, device=device).loss)
+        losses.append(evaluate(fitted.model, test, machine=Machine(device)).loss)
     mean = train.mean(axis=0)
     axes = np.linalg.svd(train - mean, full_matrices=False)[2][:2]
     rebuilt = np.maximum(mean + (test - mean) @ axes.T @ axes, 0.05 * mean)

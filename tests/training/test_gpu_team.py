@@ -8,6 +8,7 @@ from gpuae.backends import Device, get_ops
 from gpuae.config import Config
 from gpuae.encoding import encode, into
 from gpuae.errors import DeviceError
+from gpuae.machine import Machine
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.objective import objective
@@ -75,7 +76,7 @@ def test_a_model_from_a_gpu_is_used_where_there_is_none(low_rank, tmp_path, monk
     fitted = fit(x, config_of("sparse")).model
     assert fitted.attributes["device"].startswith("cuda")
     codes = np.empty((len(x), 3), np.float32)
-    encode(fitted, x, into(codes), device="cuda")
+    encode(fitted, x, into(codes), machine=Machine("cuda"))
     fitted.save(tmp_path / "model.h5", force=False)
     monkeypatch.setattr("gpuae.backends.cuda_driver.why_not", lambda index=0: "no GPU")
     elsewhere = load(tmp_path / "model.h5")
