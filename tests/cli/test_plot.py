@@ -10,6 +10,7 @@ import pytest
 from refusals import refused
 
 from gpuae.cli.plot import KINDS
+from gpuae.machine import Machine
 from gpuae.pictures.picture import Axes, Lines, Picture
 from gpuae.plots import figure
 
@@ -214,7 +215,7 @@ def test_a_threshold_and_the_machine_are_passed_on(gpuae, model, given):
     noted = given("errors")
     machine = ("--device", "numpy", "--threads", 1, "--memory", "1MB")
     assert gpuae("plot", "errors", "model.h5", "rows.npy", "--threshold", 3, *machine).code == 0
-    expected = {"threshold": 3.0, "device": "numpy", "threads": 1, "memory": 1 << 20}
+    expected = {"threshold": 3.0, "machine": Machine("numpy", 1, 1 << 20)}
     assert {name: noted[name] for name in expected} == expected
 
 
