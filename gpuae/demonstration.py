@@ -142,7 +142,7 @@ def _encode(
     shape = (len(dataset.x), model.network.code_size)
     sources = [_source("model", model_path), _source("data", data)]
     made = lineage.attributes(COMMAND, sources)
-    output = features_output(features, shape, force=force, y=dataset.y, attributes=made)
+    output = features_output(features, shape, dataset.metadata, force=force, attributes=made)
     with output as out:
         encode(model, dataset.x, out.write, machine=machine)
 

@@ -109,7 +109,6 @@ def _compressed(
     """Choose the steps, write the file and measure it."""
     from gpuae.compression.files import output_for
     from gpuae.compression.steps import Sample, Steps, bits_for_error
-    from gpuae.storage.rows.metadata import RowMetadata
 
     sample = Sample.of(job.model, job.x, machine=machine)
     steps = Steps.of(job.model, sample, machine=machine)
@@ -124,9 +123,9 @@ def _compressed(
         job.x,
         grid,
         steps.level_type(grid),
-        beside=RowMetadata(**job.labels),
+        metadata=job.dataset.metadata.of_rows,
         force=force,
-        attributes=job.attributes("compress", machine.device, **options),
+        attributes=job.attributes("compress", machine.device, **options).complete(),
     )
     errors = _write(job, out, grid, machine)
     return _sizes(job, output, out), errors

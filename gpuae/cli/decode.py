@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,16 +58,16 @@ def command(
     )
     _check_layer(job)
     shape = (len(job.x), job.model.network.columns)
+    names, image_shape = job.model.feature_names, job.model.image_shape
+    metadata = replace(job.dataset.metadata, feature_names=names, image_shape=image_shape)
     write_rows(
         job,
         dataset_output(
             output,
             shape,
             job.model.row_type,
+            metadata,
             force=force,
-            **job.labels,
-            feature_names=job.model.feature_names,
-            image_shape=job.model.image_shape,
             attributes=job.attributes("decode", machine.device),
         ),
         output,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,17 +64,12 @@ def command(
 def _output(opened: Any, path: Path, attributes: dict[str, Any], *, force: bool) -> Output:
     from gpuae.storage.kinds.features import dataset_output
 
-    return dataset_output(
-        path,
-        opened.shape,
-        opened.row_type,
-        force=force,
-        y=opened.beside.y,
-        row_id=opened.beside.row_id,
-        feature_names=opened.model.feature_names,
-        image_shape=opened.model.image_shape,
-        attributes=attributes,
+    model = opened.model
+    metadata = replace(
+        opened.metadata, feature_names=model.feature_names, image_shape=model.image_shape
     )
+    shape, dtype = opened.shape, opened.row_type
+    return dataset_output(path, shape, dtype, metadata, force=force, attributes=attributes)
 
 
 def _attributes(file: InputFile, device: str) -> dict[str, Any]:

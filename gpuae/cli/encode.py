@@ -79,10 +79,10 @@ def command(
     out = features_output(
         output,
         shape,
+        job.dataset.metadata,
         force=force,
-        **job.labels,
         prefix="code" if number == job.model.network.depth else f"layer{number}",
-        attributes=job.attributes("encode", machine.device, layer=number) | {"layer": number},
+        attributes=job.attributes("encode", machine.device, {"layer": number}, layer=number),
         resume=resume,
     )
 

@@ -154,7 +154,7 @@ class _Task:
     def _fitted(self, x: Any, observer: Any, out: SmallOutput) -> Finetuned:
         from gpuae.training.classifying import finetune
 
-        attributes = self.job.attributes("finetune", self.config.device, others=self.labels.sources)
+        made = self.job.attributes("finetune", self.config.device, others=self.labels.sources)
         return finetune(
             self.job.model,
             x,
@@ -163,7 +163,7 @@ class _Task:
             source=self.labels.source,
             observer=observer,
             ready=lambda started: started.rehearse(out),
-            attributes=attributes,
+            attributes=made.complete(),
         )
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gpuae.importers import ReadOptions
     from gpuae.machine import Machine
     from gpuae.neighbors import Metric, Neighbors
+    from gpuae.storage.outputs.late_hashes import LateAttributes
 
 
 @declare
@@ -180,8 +181,8 @@ class _Found:
         )
         own = [self.asked.beside(name) for name in ("y", "row_id")]
         labels, ids = (None if values is None else values.repeat(repeat) for values in own)
-        beside, made = RowMetadata(labels, ids), self._attributes(of, told)
-        content = TableContent("neighbors", table.dtype.names or (), beside, made)
+        metadata, made = RowMetadata(labels, ids), self._attributes(of, told)
+        content = TableContent("neighbors", table.dtype.names or (), metadata, made)
         with TableOutput(path, table.shape, table.dtype, content, force=force) as out:
             out.write(0, table)
 
@@ -195,7 +196,7 @@ class _Found:
                 columns[title] = values if numbers is None else values[numbers]
         return columns
 
-    def _attributes(self, of: str, told: dict[str, Any]) -> dict[str, str | int | float]:
+    def _attributes(self, of: str, told: dict[str, Any]) -> LateAttributes:
         """Return what the table is made from."""
         from gpuae.storage.provenance.lineage import source_file
 

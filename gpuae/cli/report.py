@@ -115,7 +115,7 @@ class _Task:
             model=job.model,
             data=replace(rows, metadata=replace(rows.metadata, y=self._labels(job))),
             file=source_file("model", job.model_file, str(path)),
-            source=source_file("data", rows.file, rows.source),
+            source=job.data_source(),
             trained_on=job.was_trained_on(),
             machine=self.machine,
         )

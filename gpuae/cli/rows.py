@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gpuae.cli.base import say, tell
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from gpuae.encoding import Sink
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
+    from gpuae.storage.files.background_hash import BackgroundHash
     from gpuae.storage.files.input_file import InputFile
     from gpuae.storage.kinds.rows_output import Output
+    from gpuae.storage.outputs.late_hashes import LateAttributes
     from gpuae.storage.provenance import lineage
     from gpuae.storage.rows.dataset import Dataset
 
@@ -30,6 +33,8 @@ class Job:
     dataset: Dataset
     said: dict[str, str]
     """What a person said about columns."""
+    hash: BackgroundHash | None = None
+    """Of the file of the rows, where an output is made of them."""
 
     @classmethod
     def open(
@@ -49,14 +54,16 @@ class Job:
         """
         from gpuae.importers import ReadOptions
         from gpuae.model.model import Model
+        from gpuae.storage.files.background_hash import BackgroundHash
         from gpuae.storage.files.input_file import InputFile
         from gpuae.storage.files.output_file import check_distinct, check_room
         from gpuae.storage.rows.row_blocks import check_finite
 
-        model_file = InputFile(model_path)
+        model_file, file = InputFile(model_path), _opened(data)
+        background = None if file is None or output is None else BackgroundHash(file)
         model = Model.load(model_file)
         wanted = ReadOptions() if reading is None else _wanted(reading, model_path, model)
-        dataset = _open_rows(data, wanted, model, memory)
+        dataset = _open_rows(data, file, wanted, model, memory)
         if output is not None:
             check_distinct(output, model_path, dataset.source_path)
         for remark in dataset.notes:
@@ -66,7 +73,7 @@ class Job:
             check_room(output, len(dataset.x) * row_bytes(model))
         check_finite(dataset.x, dataset.source, missing=wanted.missing)
         said = {} if reading is None else reading.requested()
-        return cls(model_file, model, dataset, said)
+        return cls(model_file, model, dataset, said, background)
 
     @property
     def model_path(self) -> Path:
@@ -95,43 +102,55 @@ class Job:
         self,
         command: str,
         device: str,
+        more: Mapping[str, str | int | float] = MappingProxyType({}),
         others: tuple[lineage.SourceFile, ...] = (),
         **options: str | int | float,
-    ) -> dict[str, str | int | float]:
+    ) -> LateAttributes:
         """Return which command, model, data, other sources and device an output comes from.
 
-        `options` are those of the command that decide what it gives. What is hashed here must still
-        be what was read.
+        `options` are those of the command that decide what it gives; `more` are attributes by
+        themselves. The hash of the data may still be computed; it is of what was read, or refused.
         """
         from gpuae.backends import computed_by, resolve_device
+        from gpuae.storage.outputs.late_hashes import LateAttributes
         from gpuae.storage.provenance import lineage
 
-        data = self.dataset
-        sources = (
-            lineage.source_file("model", self.model_file, str(self.model_file)),
-            lineage.source_file("data", data.file, data.source),
-            *others,
-        )
+        model = lineage.source_file("model", self.model_file, str(self.model_file))
+        data = self.data_source(None if self.hash is None else self.hash.placeholder)
+        sources = (model, data, *others)
         made = lineage.attributes(command, sources, {**options, **self.said})
         self.check_unchanged()
-        return {**computed_by(resolve_device(device)), **made}
+        hashes = () if self.hash is None else (self.hash,)
+        return LateAttributes({**computed_by(resolve_device(device)), **made, **more}, hashes)
+
+    def data_source(self, digest: str | None = None) -> lineage.SourceFile:
+        """Return the data as a source, with their hash or with what stands for it."""
+        from gpuae.storage.provenance.lineage import source_file
+
+        if digest is None and self.hash is not None:
+            digest = self.hash.result()
+        return source_file("data", self.dataset.file, self.dataset.source, digest)
 
     def was_trained_on(self) -> bool:
         """Whether the rows are those, by the hash of their file, that the model was made from."""
-        from gpuae.storage.provenance.lineage import Record, source_file
+        from gpuae.storage.provenance.lineage import Record
 
         record = Record.of(self.model.attributes, str(self.model_path))
         known = [own for own in record.sources if own.role == "data"]
-        now = source_file("data", self.dataset.file, self.dataset.source)
+        now = self.data_source()
         if self.dataset.source_path is None:  # built in
             return now.name in [own.name for own in known if own.sha256 is None]
         told = now.inner, now.sha256
         return now.sha256 is not None and told in [(own.inner, own.sha256) for own in known]
 
-    @property
-    def labels(self) -> dict[str, Any]:
-        """What is carried from row to row."""
-        return {"y": self.dataset.y, "row_id": self.dataset.row_id}
+
+def _opened(data: str) -> InputFile | None:
+    """Open the file that rows are read from; None for built-in data."""
+    from gpuae.importers import path_of
+    from gpuae.storage.files.input_file import InputFile
+
+    path = path_of(data)
+    return None if path is None else InputFile(path)
 
 
 def note(message: str) -> None:
@@ -158,16 +177,19 @@ def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions
     )
 
 
-def _open_rows(data: str, wanted: ReadOptions, model: Model, memory: int | None) -> Dataset:
+def _open_rows(
+    data: str, file: InputFile | None, wanted: ReadOptions, model: Model, memory: int | None
+) -> Dataset:
     """Open rows; of more columns without names those by number that the model was trained on."""
     from gpuae.importers import open_data
 
-    dataset = open_data(data, memory=memory, options=wanted)
+    dataset = open_data(data, memory=memory, options=wanted, file=file)
     before = wanted.before and wanted.before.columns
     fits = dataset.x.shape[1] == model.network.columns
     if fits or not before or wanted.columns is not None or dataset.feature_names is not None:
         return dataset
-    chosen = open_data(data, memory=memory, options=replace(wanted, columns=before))
+    again = replace(wanted, columns=before)
+    chosen = open_data(data, memory=memory, options=again, file=file)
     note = f"the columns {before} are taken, as for {wanted.names_of}"
     return replace(chosen, notes=(*chosen.notes, note))
 

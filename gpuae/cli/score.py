@@ -99,8 +99,8 @@ def command(
         scores_output(
             output,
             rows,
+            job.dataset.metadata,
             force=force,
-            **job.labels,
             attributes=job.attributes("score", machine.device, **told),
             dtype=None if report.plain else report.dtype,
         ),

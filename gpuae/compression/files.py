@@ -29,6 +29,7 @@ from gpuae.storage.kinds.compressed_file import (
 )
 from gpuae.storage.outputs.columns_output import ColumnsOutput
 from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.dataset import NOTHING_KNOWN
 from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.storage.rows.metadata import RowMetadata
 
@@ -47,15 +48,13 @@ def output_for(
     grid: Grid,
     level_type: np.dtype[Any],
     *,
-    beside: RowMetadata | None = None,
+    metadata: RowMetadata = NOTHING_KNOWN,
     force: bool = False,
     attributes: Mapping[str, Attribute] = NO_ATTRIBUTES,
 ) -> ColumnsOutput:
     """Return the compressed file that the codes of x (n, d) are to be written into."""
     code_size = model.network.code_size
-    contents = CompressedContents(
-        model.decoder_alone(), grid, row_type(model, x), beside or RowMetadata()
-    )
+    contents = CompressedContents(model.decoder_alone(), grid, row_type(model, x), metadata)
     return compressed_output(
         path,
         (len(x), code_size),
@@ -182,7 +181,7 @@ class Compressed:
     def __init__(self, file: InputFile) -> None:
         path = file.path
         contents, levels = open_compressed(path)
-        self.path, self.row_type, self.beside = path, contents.row_type, contents.beside
+        self.path, self.row_type, self.metadata = path, contents.row_type, contents.metadata
         self.model = Model.of(contents.decoder, path)
         self.codes = RoundedCodes(levels, contents.grid, np.dtype(self.model.config.dtype))
 

@@ -36,6 +36,7 @@ def open_data(
     labels: LabelsFile | None = None,
     memory: int | None = None,
     options: ReadOptions = AS_IT_IS,
+    file: InputFile | None = None,
 ) -> Dataset:
     """Open what a person calls DATA.
 
@@ -53,6 +54,8 @@ def open_data(
         instead; None for as many as suit this machine.
     options
         Which columns are taken, and as what.
+    file
+        The file, where it has been opened already.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def open_data(
         When there are no rows of numbers in it, or not one label for each.
     """
     most = data_memory(None) if memory is None else memory
-    dataset = _open(spec, most, options)
+    dataset = _open(spec, most, options, file)
     return dataset if labels is None else _with_labels(dataset, labels)
 
 
@@ -77,7 +80,7 @@ def files_of(spec: str, options: ReadOptions = AS_IT_IS) -> tuple[Path, ...]:
     return patches.image_files(path) if options.patches else (path,)
 
 
-def _open(spec: str, memory: int, options: ReadOptions) -> Dataset:
+def _open(spec: str, memory: int, options: ReadOptions, file: InputFile | None) -> Dataset:
     if spec == digits.NAME:
         if options.patches is not None:
             raise InputError(f"{spec}: are rows already; leave --patches out")
@@ -87,7 +90,7 @@ def _open(spec: str, memory: int, options: ReadOptions) -> Dataset:
     if options.patches is not None:
         _check_of_text(spec, options)
         return with_columns(patches.load(Path(spec), options.patches), options)
-    file = InputFile(path)
+    file = file or InputFile(path)
     found = detect(file)
     if found is Format.IMAGE:
         raise InputError(f"{path}: is an image; {_CUT.format(path)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -17,15 +18,36 @@ from gpuae.storage.files import limits
 FORMAT = "gpuae"
 MAJOR, MINOR = 1, 0
 FORMAT_VERSION = f"{MAJOR}.{MINOR}"
-KINDS = (
-    *("dataset", "model", "classifier", "features", "scores", "predictions", "checkpoint"),
-    "compressed",
-)
 LIBVER = ("v108", "v110")
 """Readable by HDF5 1.8 and later; "latest" is not readable by 1.10."""
 
-ROWS_OF_KIND = MappingProxyType({"dataset": "/data/x", "features": "/features/code"})
-"""The matrix of rows in each kind of file that can serve as DATA."""
+
+@dataclass(frozen=True)
+class RowsOfKind:
+    """Where a kind of file has what it says of each row."""
+
+    path: str
+    """Of the dataset that there always is."""
+    dimensions: int
+    dtype: str | None = None
+    """None: any type of numbers."""
+    is_data: bool = False
+    """Whether they can serve as DATA."""
+
+
+KINDS: Mapping[str, RowsOfKind | None] = MappingProxyType(
+    {
+        "dataset": RowsOfKind("/data/x", 2, is_data=True),
+        "model": None,
+        "classifier": None,
+        "features": RowsOfKind("/features/code", 2, "float32", is_data=True),
+        "scores": RowsOfKind("/scores/error", 1, "float64"),
+        "predictions": RowsOfKind("/predictions/class_index", 1, "int64"),
+        "checkpoint": None,
+        "compressed": None,
+    }
+)
+"""The kinds of files, and the rows that a kind has, if it has some by themselves."""
 PREDICTED_CLASSES = "/predictions/classes"
 IMAGE_SHAPE = "image_shape"
 CONFIG_JSON = "config_json"
@@ -72,6 +94,20 @@ def root_values(kind: str, attributes: Mapping[str, Attribute]) -> dict[str, Att
     """Return all root attributes of a file of `kind`."""
     standard = (FORMAT, FORMAT_VERSION, kind, created_by())
     return {**attributes, **dict(zip(STANDARD_ATTRIBUTES, standard, strict=True))}
+
+
+def rows_of(kind: str) -> RowsOfKind:
+    """Return where a kind of file has its rows.
+
+    Raises
+    ------
+    KeyError
+        For a kind without any: a defect of the caller.
+    """
+    rows = KINDS[kind]
+    if rows is None:
+        raise KeyError(kind)
+    return rows
 
 
 def kind_of(attributes: Mapping[str, Any]) -> str | None:

@@ -102,10 +102,14 @@ def write(folder: Path) -> None:
             plain["code"].shape,
             force=False,
             attributes=attributes,
-            **beside,
+            metadata=dataset.metadata,
         ),
         "error": scores_output(
-            folder / "scores.h5", ROWS, force=False, attributes=attributes, **beside
+            folder / "scores.h5",
+            ROWS,
+            force=False,
+            attributes=attributes,
+            metadata=dataset.metadata,
         ),
     }
     for name, output in outputs.items():
@@ -120,11 +124,16 @@ def add_compressed(folder: Path) -> None:
     sample = Sample.of(model, dataset.x, machine=Machine("numpy"))
     steps = Steps.of(model, sample, machine=Machine("numpy"))
     grid = steps.grid(6)
-    beside = RowMetadata(dataset.y, dataset.row_id)
     path = folder / "compressed.h5"
     made = {"device": "cpu", "model_sha256": "cd" * 32}
     with output_for(
-        path, model, dataset.x, grid, steps.level_type(grid), beside=beside, attributes=made
+        path,
+        model,
+        dataset.x,
+        grid,
+        steps.level_type(grid),
+        metadata=dataset.metadata.of_rows,
+        attributes=made,
     ) as out:
         write_codes(model, dataset.x, grid, out, machine=Machine("numpy"))
     again = np.empty(dataset.x.shape)
@@ -136,15 +145,16 @@ def add_classifier(folder: Path) -> None:
     """Add a classifier made of an archive's deep model, and what it predicts of the rows."""
     dataset, model = rows(), Model.load(folder / "model-deep.h5")
     labels = np.array(["cat", "dög"] * (ROWS // 2))
-    settings = FinetuneConfig(head_epochs=2, epochs=3, patience=0, machine=Machine("numpy"))
+    settings = FinetuneConfig(head_epochs=2, epochs=3, patience=0, device="numpy")
     made = {"source_sha256": "ab" * 32, "model_sha256": "cd" * 32}
     known = finetune(model, dataset.x, labels, settings, attributes=made).model
     known.save(folder / "classifier.h5")
     found = np.empty((ROWS, 2), np.float32)
     classify(known, dataset.x, into(found), machine=Machine("numpy"))
     path, classes = folder / "predictions.h5", known.classification.classes
-    beside = {"y": dataset.y, "row_id": dataset.row_id}
-    with predictions_output(path, ROWS, classes, force=False, attributes=made, **beside) as out:
+    with predictions_output(
+        path, ROWS, classes, dataset.metadata, force=False, attributes=made
+    ) as out:
         out.write(0, predictions(found, classes, prediction_type(path, classes)))
     (folder / "classifier.json").write_text(json.dumps(found.tolist()))
 

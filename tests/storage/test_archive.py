@@ -109,7 +109,7 @@ def test_compressed_rows(archive):
     np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-5)
     assert compressed.row_type == np.float32
     described = values_beside(archive)["data"]
-    assert compressed.beside.y.tolist() == described["y"]
-    assert compressed.beside.row_id.tolist() == described["row_id"]
+    assert compressed.metadata.y.tolist() == described["y"]
+    assert compressed.metadata.row_id.tolist() == described["row_id"]
     assert list(compressed.model.feature_names) == described["feature_names"]
     assert compressed.model.image_shape == (2, 3)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -8,15 +10,18 @@ from hypothesis.extra import numpy as hnp
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.kinds.features import dataset_output, features_output, layer_of, scores_output
+from gpuae.storage.rows.metadata import RowMetadata
 
-BESIDE = {"y": np.array(["a", "b", "c"]), "row_id": np.array([5, 6, 8])}
+METADATA = RowMetadata(y=np.array(["a", "b", "c"]), row_id=np.array([5, 6, 8]))
 ATTRIBUTES = {"model_sha256": "ff" * 32, "seed": 1}
 
 
 @pytest.fixture
 def features_path(tmp_path):
     path = tmp_path / "features.h5"
-    with features_output(path, (3, 2), force=False, attributes=ATTRIBUTES, **BESIDE) as out:
+    with features_output(
+        path, (3, 2), force=False, attributes=ATTRIBUTES, metadata=METADATA
+    ) as out:
         out.write(0, np.arange(6, dtype=np.float64).reshape(3, 2))
     return path
 
@@ -40,7 +45,7 @@ def test_features_are_rows_with_their_labels(features_path):
 
 def test_scores_are_one_float64_a_row(tmp_path):
     path = tmp_path / "scores.h5"
-    with scores_output(path, 3, force=False, attributes=ATTRIBUTES, **BESIDE) as out:
+    with scores_output(path, 3, force=False, attributes=ATTRIBUTES, metadata=METADATA) as out:
         out.write(0, np.array([0.1, 0.2]))
         out.write(2, np.array([0.3]))
     with h5py.File(path) as file:
@@ -54,9 +59,9 @@ def test_scores_are_one_float64_a_row(tmp_path):
 def test_rows_made_by_a_model_are_a_data_set_again(tmp_path, dtype):
     path = tmp_path / "data.h5"
     names = ("a", "b", "c", "d")
-    described = {"feature_names": names, "image_shape": (2, 2), **BESIDE}
-    settings = {"force": False, "attributes": ATTRIBUTES, **described}
-    with dataset_output(path, (3, 4), dtype, **settings) as out:
+    metadata = replace(METADATA, feature_names=names, image_shape=(2, 2))
+    settings = {"force": False, "attributes": ATTRIBUTES}
+    with dataset_output(path, (3, 4), dtype, metadata, **settings) as out:
         out.write(0, np.full((3, 4), 1 / 3))
     opened = open_dataset(InputFile(path))
     np.testing.assert_array_equal(opened.x, np.full((3, 4), 1 / 3, dtype), strict=True)
@@ -99,7 +104,9 @@ def assert_beside(folder, beside):
 def test_any_features_come_back(tmp_path_factory, codes, data):
     beside = data.draw(described(len(codes)))
     path = tmp_path_factory.mktemp("features") / "a.h5"
-    with features_output(path, codes.shape, force=False, attributes={}, **beside) as out:
+    with features_output(
+        path, codes.shape, force=False, attributes={}, metadata=RowMetadata(**beside)
+    ) as out:
         out.write(0, codes)
     opened = open_dataset(InputFile(path))
     np.testing.assert_array_equal(opened.x, codes, strict=True)
@@ -117,7 +124,9 @@ def test_any_features_come_back(tmp_path_factory, codes, data):
 def test_any_scores_come_back(tmp_path_factory, errors, data):
     beside = data.draw(described(len(errors)))
     path = tmp_path_factory.mktemp("scores") / "a.h5"
-    with scores_output(path, len(errors), force=False, attributes={}, **beside) as out:
+    with scores_output(
+        path, len(errors), force=False, attributes={}, metadata=RowMetadata(**beside)
+    ) as out:
         out.write(0, errors)
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["scores/error"], errors)

@@ -11,6 +11,7 @@ from gpuae.storage.kinds.dataset_file import write_dataset
 from gpuae.storage.kinds.features import features_output
 from gpuae.storage.kinds.model_file import write_model
 from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.metadata import RowMetadata
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
 
@@ -42,7 +43,7 @@ def files(tmp_path, monkeypatch, model_of, rows):
 def write_features(code):
     labels = np.arange(len(code))
     with features_output(
-        Path("features.h5"), code.shape, force=True, y=labels, attributes={}
+        Path("features.h5"), code.shape, RowMetadata(y=labels), force=True, attributes={}
     ) as out:
         out.write(0, code)
 

@@ -6,7 +6,13 @@ import pytest
 
 from gpuae.errors import OutputError
 from gpuae.storage.files.locked_file import ENDINGS, held, hidden_name
-from gpuae.storage.files.output_file import OutputFile, check_distinct, check_room, partial_name
+from gpuae.storage.files.output_file import (
+    OutputFile,
+    ResumableOutput,
+    check_distinct,
+    check_room,
+    partial_name,
+)
 from gpuae.storage.files.progress import Progress
 
 
@@ -110,13 +116,13 @@ def test_file_systems_without_locks_are_written_all_the_same(tmp_path, monkeypat
 
 def test_a_file_that_is_kept_can_be_gone_on_with(tmp_path):
     path = tmp_path / "a.h5"
-    temporary = OutputFile(path, force=False)
+    temporary = ResumableOutput(path, force=False, going_on=False)
     temporary.keep = True
     with suppress(KeyboardInterrupt), temporary:
         temporary.write(memoryview(b"half"), 0)
         raise KeyboardInterrupt
     assert names_in(tmp_path) == [partial_name(path).name]
-    with OutputFile(path, force=False, going_on=True) as temporary:
+    with ResumableOutput(path, force=False, going_on=True) as temporary:
         temporary.write(memoryview(b" and half"), 4)
     assert path.read_bytes() == b"half and half"
 

@@ -12,6 +12,7 @@ from gpuae.errors import OutputError
 from gpuae.importers import open_data
 from gpuae.storage.kinds.features import dataset_output, features_output, scores_output
 from gpuae.storage.kinds.rows_output import check_hdf5_name
+from gpuae.storage.rows.metadata import RowMetadata
 
 CODES = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
 IDS = np.array([f"row, {i}" for i in range(50)])
@@ -27,7 +28,9 @@ def ending(request):
 
 
 def write(path, force=False, **beside):
-    output = features_output(path, CODES.shape, force=force, attributes=ATTRIBUTES, **beside)
+    output = features_output(
+        path, CODES.shape, RowMetadata(**beside), force=force, attributes=ATTRIBUTES
+    )
     with output as out:
         for start in (20, 0, 40):
             out.write(start, CODES[start : start + 20].astype(np.float64))
@@ -61,13 +64,20 @@ def test_csv_is_made_a_few_cells_at_a_time(tmp_path, monkeypatch):
 
 
 def test_csv_is_what_people_expect(tmp_path):
-    with scores_output(tmp_path / "s.CSV", 2, force=False, row_id=IDS[:2], attributes={}) as out:
+    with scores_output(
+        tmp_path / "s.CSV", 2, RowMetadata(row_id=IDS[:2]), force=False, attributes={}
+    ) as out:
         out.write(0, np.array([0.1, 1 / 3]))
     assert (tmp_path / "s.CSV").read_text() == (
         'row_id,error\n"row, 0",0.1\n"row, 1",0.3333333333333333\n'
     )
     with dataset_output(
-        tmp_path / "d.csv", (1, 2), "f4", force=False, feature_names=("a", 'b "c"'), attributes={}
+        tmp_path / "d.csv",
+        (1, 2),
+        "f4",
+        RowMetadata(feature_names=("a", 'b "c"')),
+        force=False,
+        attributes={},
     ) as out:
         out.write(0, np.array([[0.1, 2]]))
     rows = list(csv.reader((tmp_path / "d.csv").read_text().splitlines()))
@@ -143,9 +153,8 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
             tmp_path / "d.csv",
             (50, 2),
             "f4",
+            RowMetadata(row_id=IDS, feature_names=names),
             force=False,
-            row_id=IDS,
-            feature_names=names,
             attributes={},
         )
     pytest.importorskip("pyarrow")
@@ -154,8 +163,8 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
             tmp_path / "d.parquet",
             (1, 2),
             "f4",
+            RowMetadata(feature_names=("b", "b")),
             force=False,
-            feature_names=("b", "b"),
             attributes={},
         )
 

@@ -30,7 +30,7 @@ def files(tmp_path, model_of, full_dataset):
     attributes = {"seed": 1, "device": "cpu", **made("fit", data=paths["dataset"])}
     write_model(paths["model"], model_of(attributes=attributes), force=False)
     attributes = made("encode", model=paths["model"], data=paths["dataset"])
-    beside = {"y": full_dataset.y, "row_id": full_dataset.row_id, "attributes": attributes}
+    beside = {"metadata": full_dataset.metadata.of_rows, "attributes": attributes}
     with features_output(paths["features"], (7, 2), force=False, **beside) as out:
         out.write(0, full_dataset.x[:, :2])
     with scores_output(paths["scores"], 7, force=False, **beside) as out:

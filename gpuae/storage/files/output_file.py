@@ -12,7 +12,6 @@ import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from gpuae.errors import OutputError
@@ -25,8 +24,6 @@ from gpuae.storage.files.locked_file import (
     real_path,
 )
 from gpuae.storage.files.progress import discard
-
-__all__ = ["OutputFile", "check_distinct", "check_output", "check_room", "partial_name"]
 
 
 def check_output(path: Path, force: bool) -> None:
@@ -124,19 +121,12 @@ def partial_name(target: Path) -> Path:
 class OutputFile:
     """A new file beside `path` that takes its name when the block ends well, else is removed.
 
-    Parameters
-    ----------
-    going_on
-        Whether what an earlier process has left is kept as it is.
-
     Attributes
     ----------
-    name, journal
-        The hidden names of the file, and of one that may say how far it has come.
-    keep
-        Whether these stay when the block does not end well.
-    discarded
-        Whether the file is not wanted after all, however well the block ends.
+    name
+        The hidden name of the file.
+    wanted
+        Whether it takes its name in the end; a block may find that it has nothing to write.
 
     Raises
     ------
@@ -145,15 +135,14 @@ class OutputFile:
         writing it.
     """
 
-    def __init__(self, path: Path, force: bool, *, going_on: bool = False) -> None:
+    def __init__(self, path: Path, force: bool) -> None:
         check_output(path, force)
         self._path = path
         self._force = force
-        self._going_on = going_on
         self._target = real_path(path)
         self.name = partial_name(self._target)
-        self.journal = hidden_name(self._target, "progress")
-        self.keep = self.discarded = False
+        self._journal = hidden_name(self._target, "progress")
+        self.wanted = True
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -162,35 +151,37 @@ class OutputFile:
         except OSError as error:
             raise self._refusal(error) from None
         self._keep_mode()
-        if not self._going_on:
-            try:
-                self.clear()
-            except BaseException:
-                os.close(self._descriptor)
-                raise
+        try:
+            self._begin()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        done = False
+    def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
+        ended = kind is None and self.wanted
+        kept = not ended and self._is_kept()
         try:
-            if kind is None and not self.discarded:
+            if ended:
                 self._publish()
-                done = True
         finally:
-            if done or not self.keep:
+            if not kept:
                 self._remove()
             os.close(self._descriptor)  # and so unlocked, when nobody can find it any more
+
+    def _begin(self) -> None:
+        """Prepare the file, which may hold what a killed process has left."""
+        self.clear()
+
+    def _is_kept(self) -> bool:
+        """Whether a file that is not complete stays under its hidden name."""
+        return False
 
     def _remove(self) -> None:
         """Remove the hidden names, unless they are another process's by now."""
         if is_name_of(self.name, self._descriptor):
             self.name.unlink()
-            discard(self.journal)
+            discard(self._journal)
 
     def check_own(self) -> None:
         """Refuse to go on where something else has the hidden name by now.
@@ -214,7 +205,7 @@ class OutputFile:
     def clear(self) -> None:
         """Begin anew; what a journal says of the content holds no longer."""
         try:
-            discard(self.journal)
+            discard(self._journal)
             os.ftruncate(self._descriptor, 0)
         except OSError as error:
             raise self._refusal(error) from None
@@ -231,6 +222,10 @@ class OutputFile:
                 os.posix_fallocate(self._descriptor, 0, size)
         except OSError as error:
             raise self._refusal(error, size) from None
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return bytes that have been written."""
+        return os.pread(self._descriptor, size, start)
 
     def write(self, content: memoryview, offset: int) -> None:
         """Write all of `content` at `offset`; several threads may."""
@@ -284,6 +279,36 @@ class OutputFile:
             f"{self._path}: cannot be written ({error.strerror or error}{needed}); "
             "make room or choose another folder"
         )
+
+
+class ResumableOutput(OutputFile):
+    """An output file of which a part may be kept, and gone on with by a later process.
+
+    Parameters
+    ----------
+    going_on
+        Whether what an earlier process has left is kept as it is.
+
+    Attributes
+    ----------
+    journal
+        The hidden name of a file that may say how far it has come.
+    keep
+        Whether both files stay when the block does not end well.
+    """
+
+    def __init__(self, path: Path, force: bool, *, going_on: bool) -> None:
+        super().__init__(path, force)
+        self._going_on = going_on
+        self.journal = self._journal
+        self.keep = False
+
+    def _begin(self) -> None:
+        if not self._going_on:
+            self.clear()
+
+    def _is_kept(self) -> bool:
+        return self.keep
 
 
 def _sync_folder(folder: Path) -> None:

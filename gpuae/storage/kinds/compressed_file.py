@@ -63,7 +63,7 @@ class CompressedContents:
     grid: Grid
     row_type: np.dtype[Any]
     """Of the rows that are made."""
-    beside: RowMetadata
+    metadata: RowMetadata
     """Labels and identifiers of the rows."""
 
 
@@ -91,7 +91,7 @@ def compressed_output(
         model_file.fill(file, decoder, model_file.COMPRESSED)
         file[STEP], file[FIRST] = contents.grid.step, contents.grid.first
         file[LEVELS].attrs[ROW_TYPE] = contents.row_type.name
-        write_row_metadata(file, LEVELS, contents.beside)
+        write_row_metadata(file, LEVELS, contents.metadata)
 
     return ColumnsOutput(path, LEVELS, shape, dtype, chunk_rows, build, force=force)
 

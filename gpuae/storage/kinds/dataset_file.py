@@ -13,8 +13,8 @@ from gpuae.storage.file_format import NO_ATTRIBUTES, Attribute
 from gpuae.storage.files.input_file import Input, InputFile, check_unchanged
 from gpuae.storage.hdf5 import listing, netcdf, nodes, opening, reading
 from gpuae.storage.hdf5.stored_rows import StoredRows
+from gpuae.storage.kinds.features import dataset_output
 from gpuae.storage.kinds.row_metadata import fitting_image_shape, read_row_metadata
-from gpuae.storage.kinds.rows_output import numbered, rows_output
 from gpuae.storage.rows import row_blocks, row_types
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.lazy_rows import AnyRows
@@ -70,8 +70,9 @@ def _own_rows(path: Path, file: nodes.File) -> str:
     kind = file_format.kind_of(attributes)
     if kind is not None:
         file_format.minor_version(attributes, str(path))
-        if kind in file_format.ROWS_OF_KIND:
-            return file_format.ROWS_OF_KIND[kind]
+        rows = file_format.KINDS.get(kind)
+        if rows is not None and rows.is_data:
+            return rows.path
     if kind == "compressed":
         raise InputError(
             f"{path}: is a gpuae compressed file; make rows of it with gpuae decompress"
@@ -121,19 +122,9 @@ def write_dataset(
     OutputError
         When it cannot be written there.
     """
-    inner = file_format.ROWS_OF_KIND["dataset"]
     dtype = row_types.stored_type(dataset.x.dtype, dataset.source)
-
-    output = rows_output(
-        path,
-        "dataset",
-        inner,
-        dataset.x.shape,
-        dtype,
-        names=dataset.feature_names or numbered("x", dataset.x.shape[1]),
-        beside=dataset.metadata,
-        force=force,
-        attributes=attributes,
+    output = dataset_output(
+        path, dataset.x.shape, dtype, dataset.metadata, force=force, attributes=attributes
     )
     with output as out:
         for start, rows in row_blocks.blocks(dataset.x):

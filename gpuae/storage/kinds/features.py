@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,54 +11,44 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpuae.storage import file_format
-from gpuae.storage.file_format import Attribute
 from gpuae.storage.files.input_file import InputFile, check_readable, sha256
 from gpuae.storage.hdf5 import opening, reading
-from gpuae.storage.kinds.rows_output import NOTHING, Output, numbered, rows_output
+from gpuae.storage.kinds.rows_output import Attributes, Output, numbered, rows_output
 from gpuae.storage.outputs.table_output import is_table
+from gpuae.storage.rows.dataset import NOTHING_KNOWN
 from gpuae.storage.rows.metadata import RowMetadata
-
-_LARGE_DATASET = {
-    **file_format.ROWS_OF_KIND,
-    "scores": "/scores/error",
-    "predictions": "/predictions/class_index",
-}
-"""Path of what each kind of output mainly holds."""
 
 
 def features_output(
     path: Path,
     shape: tuple[int, int],
+    metadata: RowMetadata = NOTHING_KNOWN,
     *,
     force: bool,
-    y: NDArray[Any] | None = None,
-    row_id: NDArray[Any] | None = None,
+    attributes: Attributes,
     prefix: str = "code",
-    attributes: Mapping[str, Attribute],
     resume: bool | None = None,
 ) -> Output:
     """Return the output for codes of `shape` (n, k), stored as float32 under /features/code.
 
     Parameters
     ----------
-    prefix
-        What the columns are called in a table, before their number from 0.
-    y, row_id
-        Labels and identifiers (n,) of the rows, where the data had them.
+    metadata
+        Of the rows that were encoded; the codes keep their labels and identifiers.
     attributes
         Root attributes beside the standard ones.
+    prefix
+        What the columns are called in a table, before their number from 0.
     resume
         Whether to go on with one that was interrupted; None: leave nothing to go on with.
     """
-    beside = RowMetadata(y, row_id)
-    names = numbered(prefix, shape[1])
-    return _output(
+    return rows_output(
         path,
         "features",
         shape,
         "float32",
-        names,
-        beside,
+        numbered(prefix, shape[1]),
+        metadata.of_rows,
         force=force,
         attributes=attributes,
         resume=resume,
@@ -67,11 +58,10 @@ def features_output(
 def scores_output(
     path: Path,
     rows: int,
+    metadata: RowMetadata = NOTHING_KNOWN,
     *,
     force: bool,
-    y: NDArray[Any] | None = None,
-    row_id: NDArray[Any] | None = None,
-    attributes: Mapping[str, Attribute],
+    attributes: Attributes,
     dtype: np.dtype[Any] | None = None,
 ) -> Output:
     """Return the output for one error a row, stored as float64 (n,) under /scores/error.
@@ -79,15 +69,13 @@ def scores_output(
     In a table the rows are numbered from 1 where nothing else identifies them, so that it can be
     sorted. With `dtype` rows have fields, `error` first, and each is stored under its name.
     """
-    if row_id is None and is_table(path):
-        row_id = np.arange(1, rows + 1)
-    return _output(
+    return rows_output(
         path,
         "scores",
         (rows,),
         "float64" if dtype is None else dtype,
         ("error",) if dtype is None else dtype.names or (),
-        RowMetadata(y, row_id),
+        _identified(path, metadata, rows),
         force=force,
         attributes=attributes,
     )
@@ -97,11 +85,10 @@ def predictions_output(
     path: Path,
     rows: int,
     classes: NDArray[Any],
+    metadata: RowMetadata = NOTHING_KNOWN,
     *,
     force: bool,
-    y: NDArray[Any] | None = None,
-    row_id: NDArray[Any] | None = None,
-    attributes: Mapping[str, Attribute],
+    attributes: Attributes,
 ) -> Output:
     """Return the output for the probabilities of classes (c,), and the likeliest, of rows.
 
@@ -109,22 +96,28 @@ def predictions_output(
     the classes, /predictions/classes; a table has `class`, the label, and a column `p_` of each
     label. Rows are written with the fields of `prediction_type`.
     """
-    if row_id is None and is_table(path):
-        row_id = np.arange(1, rows + 1)
     dtype = prediction_type(path, classes)
-    text = classes.dtype.kind == "U"
     inner = file_format.PREDICTED_CLASSES
-    return _output(
+    text = classes.dtype.kind == "U"
+    return rows_output(
         path,
         "predictions",
         (rows,),
         dtype,
-        tuple(dtype.names or ()),
-        RowMetadata(y, row_id),
+        dtype.names or (),
+        _identified(path, metadata, rows),
         force=force,
         attributes=attributes,
         also={inner: file_format.text_cells(classes, inner) if text else classes},
     )
+
+
+def _identified(path: Path, metadata: RowMetadata, rows: int) -> RowMetadata:
+    """Return labels and identifiers; in a table rows without any are numbered from 1."""
+    own = metadata.of_rows
+    if own.row_id is None and is_table(path):
+        return replace(own, row_id=np.arange(1, rows + 1))
+    return own
 
 
 def prediction_type(path: Path, classes: NDArray[Any]) -> np.dtype[Any]:
@@ -140,45 +133,15 @@ def dataset_output(
     path: Path,
     shape: tuple[int, int],
     dtype: DTypeLike,
+    metadata: RowMetadata = NOTHING_KNOWN,
     *,
     force: bool,
-    y: NDArray[Any] | None = None,
-    row_id: NDArray[Any] | None = None,
-    feature_names: tuple[str, ...] | None = None,
-    image_shape: tuple[int, ...] | None = None,
-    attributes: Mapping[str, Attribute],
+    attributes: Attributes,
 ) -> Output:
     """Return the output for rows of `shape` (n, d), stored as `dtype` under /data/x."""
-    beside = RowMetadata(y, row_id, feature_names, image_shape)
-    names = feature_names or numbered("x", shape[1])
-    return _output(path, "dataset", shape, dtype, names, beside, force=force, attributes=attributes)
-
-
-def _output(
-    path: Path,
-    kind: str,
-    shape: tuple[int, ...],
-    dtype: DTypeLike,
-    names: tuple[str, ...],
-    beside: RowMetadata,
-    *,
-    force: bool,
-    attributes: Mapping[str, Attribute],
-    resume: bool | None = None,
-    also: Mapping[str, NDArray[Any]] = NOTHING,
-) -> Output:
+    names = metadata.feature_names or numbered("x", shape[1])
     return rows_output(
-        path,
-        kind,
-        _LARGE_DATASET[kind],
-        shape,
-        dtype,
-        names=names,
-        beside=beside,
-        force=force,
-        attributes=attributes,
-        resume=resume,
-        also=also,
+        path, "dataset", shape, dtype, names, metadata, force=force, attributes=attributes
     )
 
 

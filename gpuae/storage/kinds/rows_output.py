@@ -15,6 +15,7 @@ from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
 from gpuae.storage.kinds.row_metadata import write_row_metadata
 from gpuae.storage.outputs.hdf5_output import RowsOutput
+from gpuae.storage.outputs.late_hashes import LateAttributes
 from gpuae.storage.outputs.table_output import FOREIGN, TableContent, TableOutput, is_table
 from gpuae.storage.rows.metadata import RowMetadata
 
@@ -22,6 +23,8 @@ NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
 
 Output: TypeAlias = RowsOutput | TableOutput
 """A new file that is filled by blocks of rows."""
+Attributes: TypeAlias = Mapping[str, Attribute] | LateAttributes
+"""Root attributes of a new file."""
 
 
 def check_hdf5_name(path: Path, what: str) -> None:
@@ -44,25 +47,26 @@ def numbered(prefix: str, count: int) -> tuple[str, ...]:
 def rows_output(
     path: Path,
     kind: str,
-    inner: str,
     shape: tuple[int, ...],
     dtype: DTypeLike,
-    *,
     names: tuple[str, ...],
-    beside: RowMetadata,
+    metadata: RowMetadata,
+    *,
     force: bool,
-    attributes: Mapping[str, Attribute],
+    attributes: Attributes,
     resume: bool | None = None,
     also: Mapping[str, NDArray[Any]] = NOTHING,
 ) -> Output:
-    """Return the output for rows of `shape` (n, k) or (n,): a table, or HDF5.
+    """Return the output of a kind for rows of `shape` (n, k) or (n,): a table, or HDF5.
 
     Parameters
     ----------
-    inner
-        Where in HDF5 the rows lie.
     names
         What the columns are called in a table.
+    metadata
+        What is known about the rows.
+    attributes
+        Root attributes beside the standard ones.
     resume
         As of `RowsOutput`.
     also
@@ -73,19 +77,21 @@ def rows_output(
     OutputError
         For a table that is to be resumed, and for formats that are not written.
     """
+    own = attributes if isinstance(attributes, LateAttributes) else LateAttributes(attributes)
     if is_table(path):
         if resume:
             raise OutputError(
                 f"{path}: a table is always written from its beginning; leave --resume out, or "
                 "write HDF5 (.h5), which can go on"
             )
-        content = TableContent(kind, names, beside, attributes)
+        content = TableContent(kind, names, metadata, own)
         return TableOutput(path, shape, dtype, content, force=force)
+    inner = file_format.rows_of(kind).path
 
     def build(file: h5py.File) -> None:
-        file_format.write_root(file, kind, attributes)
-        write_row_metadata(file, inner, beside)
+        file_format.write_root(file, kind, own.values)
+        write_row_metadata(file, inner, metadata)
         for name, values in also.items():
             file[name] = values
 
-    return RowsOutput(path, inner, shape, dtype, build, force=force, resume=resume)
+    return RowsOutput(path, inner, shape, dtype, build, force=force, resume=resume, late=own.hashes)

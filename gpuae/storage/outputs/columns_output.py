@@ -10,7 +10,6 @@ from __future__ import annotations
 import zlib
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import h5py
@@ -109,6 +108,7 @@ class ColumnsOutput:
             temporary.reserve(len(image) + self._most_bytes())
             file = h5py.File(temporary.name, "r+", libver=LIBVER, locking=False)
             self._file = stack.enter_context(file)
+            stack.push(self._end)
             self._cleanup = stack.pop_all()
         return self
 
@@ -132,20 +132,8 @@ class ColumnsOutput:
         self._build(file)
         sealing.reserve(file)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            try:
-                self._temporary.check_own()
-                self._complete()
-            except BaseException as problem:
-                self._cleanup.__exit__(type(problem), problem, problem.__traceback__)
-                raise
-        self._cleanup.__exit__(kind, error, trace)
+    def __exit__(self, *exception: Any) -> None:
+        self._cleanup.__exit__(*exception)
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, k) at row `start`, the first of a chunk; m is a chunk, or what is left."""
@@ -163,8 +151,11 @@ class ColumnsOutput:
             self.stored += len(chunk)
         self._unwritten.remove(start)
 
-    def _complete(self) -> None:
+    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
         """Make sure that all rows are there, and write the content hash."""
+        if kind is not None:
+            return
+        self._temporary.check_own()
         if self._file is None or self._unwritten:
             raise RuntimeError(f"row {min(self._unwritten)} of {self._path} was never written")
         values = self._file[self._dataset_path]

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any, Self
 
 import h5py
@@ -27,10 +26,10 @@ from gpuae.errors import InputError, OutputError
 from gpuae.storage.content_hash import sealing
 from gpuae.storage.content_hash.hash_blocks import HashBlocks
 from gpuae.storage.file_format import LIBVER
-from gpuae.storage.files.output_file import OutputFile, check_output
+from gpuae.storage.files.background_hash import BackgroundHash
+from gpuae.storage.files.output_file import OutputFile, ResumableOutput
 from gpuae.storage.files.progress import Progress
-
-__all__ = ["RowsOutput", "SmallOutput", "check_output", "write_small"]
+from gpuae.storage.outputs.late_hashes import complete_file, completed
 
 Build = Callable[[h5py.File], None]
 
@@ -75,24 +74,19 @@ class SmallOutput:
     """
 
     def __init__(self, path: Path, *, force: bool) -> None:
-        self._temporary = OutputFile(path, force)
-        self._temporary.discarded = True
+        self._file = OutputFile(path, force)
+        self._file.wanted = False
 
     def __enter__(self) -> Self:
-        self._temporary.__enter__()
+        self._file.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._temporary.__exit__(kind, error, trace)
+    def __exit__(self, *exception: Any) -> None:
+        self._file.__exit__(*exception)
 
     def reserve(self, size: int) -> None:
         """Take so many bytes of the disk now, so that they are there in the end."""
-        self._temporary.reserve(size + _RESERVE_BYTES)
+        self._file.reserve(size + _RESERVE_BYTES)
 
     def rehearse(self, build: Build, size: int) -> None:
         """Take the room for `size` bytes and whatever `build` adds now.
@@ -104,9 +98,9 @@ class SmallOutput:
     def write(self, build: Build) -> None:
         """Write what `build` fills a file with, and its content hash."""
         image = _sealed_image(build)
-        self._temporary.write(memoryview(image), 0)
-        self._temporary.truncate(len(image))
-        self._temporary.discarded = False
+        self._file.write(memoryview(image), 0)
+        self._file.truncate(len(image))
+        self._file.wanted = True
 
 
 def _sealed_image(build: Build) -> bytes:
@@ -137,7 +131,7 @@ class _Large:
     dtype: np.dtype[Any]
     field: str | None
     """Which part of a row it holds; None: all of it."""
-    leaves: HashBlocks
+    blocks: HashBlocks
     offset: int = 0
     """Where in the file it begins."""
 
@@ -185,6 +179,8 @@ class RowsOutput:
     resume
         Whether to go on where an interrupted output with the same `build` has stopped, if there is
         one. None: nothing is left behind that could be gone on with.
+    late
+        Hashes whose placeholders `build` writes: they are put in place when they are known.
 
     Attributes
     ----------
@@ -210,38 +206,43 @@ class RowsOutput:
         *,
         force: bool,
         resume: bool | None = None,
+        late: Sequence[BackgroundHash] = (),
     ) -> None:
         self.shape = shape
         self.dtype = np.dtype(dtype)
         self._path = path
         self._large = _large_datasets(dataset_path, shape, self.dtype)
         self._build = build
-        self._force = force
         self._resume = resume
-        self._temporary: OutputFile | None = None
-        self._cleanup = ExitStack()
-        self._written: list[tuple[int, int]] = []
+        self._late = tuple(late)
+        self._begun = b""
         self._identity = ""
+        self._file = ResumableOutput(path, force, going_on=bool(resume))
+        self._cleanup: ExitStack | None = None
+        self._written: list[tuple[int, int]] = []
         self._synced = 0.0
         self._syncing = Lock()
         self.start = 0
 
     def __enter__(self) -> Self:
-        if self._temporary is not None:
+        if self._cleanup is not None:
             raise RuntimeError("a RowsOutput is entered once; make a new one")
-        self._temporary = OutputFile(self._path, self._force, going_on=bool(self._resume))
-        image = image_of(self._skeleton)
-        self._identity = sha256(image).hexdigest()
+        image = self._first_image()
         with ExitStack() as stack:
-            temporary = stack.enter_context(self._temporary)
-            if not (self._resume and self._goes_on(temporary)):
-                temporary.clear()
-                temporary.write(memoryview(image), 0)
-                temporary.reserve(len(image) + self._rows_bytes + _RESERVE_BYTES)
-                _allocate(temporary.name, self._large)
+            file = stack.enter_context(self._file)
+            if not (self._resume and self._goes_on()):
+                file.clear()
+                file.write(memoryview(image), 0)
+                file.reserve(len(image) + self._rows_bytes + _RESERVE_BYTES)
+                _allocate(file.name, self._large)
             self._synced = time.monotonic()
+            stack.push(self._end)
             self._cleanup = stack.pop_all()
         return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._cleanup is not None:
+            self._cleanup.__exit__(*exception)
 
     @property
     def _first(self) -> _Large:
@@ -251,48 +252,48 @@ class RowsOutput:
     def _rows_bytes(self) -> int:
         return sum(self.shape[0] * large.row_bytes for large in self._large)
 
-    def _goes_on(self, temporary: OutputFile) -> bool:
+    def _first_image(self) -> bytes:
+        """Return what the file begins as; to go on with one, this waits for all hashes."""
+        image = image_of(self._skeleton)
+        if self._late and not self._resume:
+            self._begun = image
+            return image
+        image, self._late = completed(image, self._late), ()
+        self._identity = sha256(image).hexdigest()
+        return image
+
+    def _goes_on(self) -> bool:
         """Take up what was interrupted, if there is anything."""
-        done = Progress.read(temporary.journal)
+        done = Progress.read(self._file.journal)
         if done is None or not 0 <= done.rows <= self.shape[0]:
             return False
         if done.identity != self._identity:
-            temporary.keep = True
+            self._file.keep = True
             raise OutputError(
                 f"{self._path}: what was interrupted is of another model, other data or other "
                 "options; give the same ones, or leave --resume out to begin anew"
             )
         first = self._first
-        whole = temporary.size >= done.offset + self.shape[0] * first.row_bytes
-        if not whole or done.offset != _offset_of(temporary.name, first.path):
+        whole = self._file.size >= done.offset + self.shape[0] * first.row_bytes
+        if not whole or done.offset != _offset_of(self._file.name, first.path):
             return False
         first.offset, self.start = done.offset, done.rows
         self._written.append((0, self.start))
         return True
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        hopeless = kind is not None and issubclass(kind, InputError)
-        if kind is not None and not hopeless and self._resume is not None:
-            self._keep()
-            with suppress(OutputError):
+    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Complete the file, or make sure that it can be gone on with."""
+        if kind is None:
+            self._file.check_own()
+            self._complete()
+        elif self._resume is not None and not issubclass(kind, InputError):
+            self._file.keep = True
+            with suppress(OutputError, InputError):
                 self._sync()
-        if kind is None and self._temporary is not None:
-            try:
-                self._temporary.check_own()
-                self._complete(self._temporary.name)
-            except BaseException as problem:
-                self._cleanup.__exit__(type(problem), problem, problem.__traceback__)
-                raise
-        self._cleanup.__exit__(kind, error, trace)
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, ...) at row `start`; several threads may, in any order."""
-        if self._temporary is None:
+        if self._cleanup is None:
             raise RuntimeError("a RowsOutput must be entered before rows are written")
         stop = start + len(rows)
         if rows.shape[1:] != self.shape[1:] or not 0 <= start <= stop <= self.shape[0]:
@@ -301,8 +302,8 @@ class RowsOutput:
             own = rows if large.field is None else rows[large.field]
             stored = np.ascontiguousarray(own, dtype=large.dtype)
             octets = stored.reshape(-1).view(np.uint8).data
-            large.leaves.add(start, stored)  # first: a lost page of theirs is found by reading it
-            self._temporary.write(octets, large.offset + start * large.row_bytes)
+            large.blocks.add(start, stored)  # first: a lost page of theirs is found by reading it
+            self._file.write(octets, large.offset + start * large.row_bytes)
         self._written.append((start, stop))
         if self._resume is not None and time.monotonic() - self._synced > SYNC_SECONDS:
             self._sync()
@@ -310,18 +311,31 @@ class RowsOutput:
     def _sync(self) -> None:
         """Make what was written outlast a power cut, and a kill, and note how far that is.
 
-        Where there is no room for the note the one before it stays: less is gone on with.
+        Where there is no room for the note the one before it stays: less is gone on with. Nothing
+        is noted before it is known which data the rows come from.
         """
-        if self._temporary is None or not self._syncing.acquire(blocking=False):
+        if not self._syncing.acquire(blocking=False):
             return
         try:
-            rows = self._first_unwritten()
-            self._temporary.flush()
-            with suppress(OSError):
-                Progress(self._identity, self._first.offset, rows).write(self._temporary.journal)
-            self._synced = time.monotonic()
+            if all(own.known for own in self._late):
+                self._note_progress()
+                self._synced = time.monotonic()
         finally:
             self._syncing.release()
+
+    def _note_progress(self) -> None:
+        self._write_hashes()
+        rows = self._first_unwritten()
+        self._file.flush()
+        with suppress(OSError):
+            Progress(self._identity, self._first.offset, rows).write(self._file.journal)
+
+    def _write_hashes(self) -> None:
+        """Write late hashes over their placeholders."""
+        if self._late:
+            complete_file(self._file, self._begun, self._late)
+            self._identity = sha256(completed(self._begun, self._late)).hexdigest()
+            self._begun, self._late = b"", ()
 
     def _skeleton(self, file: h5py.File) -> None:
         """Declare the large datasets without space for them; let the caller write the rest."""
@@ -330,18 +344,15 @@ class RowsOutput:
         self._build(file)
         sealing.reserve(file)
 
-    def _complete(self, name: Path) -> None:
+    def _complete(self) -> None:
         """Make sure that all rows are there, and write the content hash."""
         unwritten = self._first_unwritten()
         if unwritten < self.shape[0]:
             raise RuntimeError(f"row {unwritten} of {self._path} was never written")
-        with _opened(name) as file:
-            known = {large.path: large.leaves.sha256(file[large.path]) for large in self._large}
+        self._write_hashes()
+        with _opened(self._file.name) as file:
+            known = {large.path: large.blocks.sha256(file[large.path]) for large in self._large}
             sealing.seal(file, known)
-
-    def _keep(self) -> None:
-        if self._temporary is not None:
-            self._temporary.keep = True
 
     def _first_unwritten(self) -> int:
         """Return the first row that was not written, or the number of rows."""

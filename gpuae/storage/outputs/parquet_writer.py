@@ -26,7 +26,7 @@ class ParquetWriter:
         self._start = 0
         fields = [pa.field(name, values.type) for name, values in self._leading.items()]
         fields += [pa.field(name, _type(dtype, name)) for name in content.names]
-        attributes = file_format.root_values(content.kind, content.attributes)
+        attributes = file_format.root_values(content.kind, content.attributes.complete())
         metadata = {name: str(value) for name, value in attributes.items()}
         self._schema = pa.schema(fields, metadata)
         self._writer = pq.ParquetWriter(file, self._schema)

@@ -6,21 +6,20 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpuae.errors import OutputError
-from gpuae.storage.file_format import Attribute
 from gpuae.storage.files.output_file import OutputFile, check_output
 from gpuae.storage.outputs.arrow import check_installed
 from gpuae.storage.outputs.in_order import InOrder
+from gpuae.storage.outputs.late_hashes import LateAttributes
 from gpuae.storage.rows.metadata import RowMetadata
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -67,15 +66,15 @@ class TableContent:
     """Of the HDF5 file that it stands for."""
     names: tuple[str, ...]
     """Of the columns of the rows."""
-    beside: RowMetadata
+    metadata: RowMetadata
     """Labels and row ids, which become the columns `label` and `row_id`."""
-    attributes: Mapping[str, Attribute]
+    attributes: LateAttributes
     """Where the rows come from; csv has no place for it."""
 
     @property
     def leading(self) -> dict[str, NDArray[Any]]:
         """The columns that come before the rows'."""
-        columns = {ID_TITLE: self.beside.row_id, LABEL_TITLE: self.beside.y}
+        columns = {ID_TITLE: self.metadata.row_id, LABEL_TITLE: self.metadata.y}
         return {name: texts(values) for name, values in columns.items() if values is not None}
 
 
@@ -145,22 +144,20 @@ class TableOutput:
             sink = stack.enter_context(Octets(temporary))
             self._writer = _writer(self._path, sink, self._dtype, self._content)
             self._rows = InOrder(self._writer.append)
+            stack.push(self._end)
             self._cleanup = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: Any) -> None:
+        self._cleanup.__exit__(*exception)
+
+    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Make sure that all rows are there, and write what is left."""
         if kind is not None:
-            self._cleanup.__exit__(kind, error, trace)
             return
-        with self._cleanup:
-            if self._rows.reached < self.shape[0]:
-                raise RuntimeError(f"row {self._rows.reached} of {self._path} was never written")
-            self._writer.close()
+        if self._rows.reached < self.shape[0]:
+            raise RuntimeError(f"row {self._rows.reached} of {self._path} was never written")
+        self._writer.close()
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, ...) at row `start`; several threads may, in any order."""

@@ -141,7 +141,9 @@ def _object(text: object) -> dict[str, Any]:
     return value
 
 
-def source_file(role: str, file: Input | None, spec: str) -> SourceFile:
+def source_file(
+    role: str, file: Input | None, spec: str, known_hash: str | None = None
+) -> SourceFile:
     """Return a file as the source of another one, with what made it.
 
     Parameters
@@ -150,6 +152,8 @@ def source_file(role: str, file: Input | None, spec: str) -> SourceFile:
         None for built-in data.
     spec
         What messages call it: the path, and `::inner` where something in it was chosen.
+    known_hash
+        Its SHA-256, or what stands for it; None: it is computed.
 
     Raises
     ------
@@ -162,7 +166,8 @@ def source_file(role: str, file: Input | None, spec: str) -> SourceFile:
     inner = spec.removeprefix(str(file.path)).removeprefix("::")
     inside = inner if spec.startswith(f"{file.path}::") else None
     made = made_by(file) if isinstance(file, InputFile) else None
-    return SourceFile(role=role, name=name, inner=inside, sha256=file.sha256, made=made)
+    digest = known_hash or file.sha256
+    return SourceFile(role=role, name=name, inner=inside, sha256=digest, made=made)
 
 
 def made_by(file: InputFile) -> Record | None:

@@ -12,7 +12,7 @@ from typing import Any
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import canonical
-from gpuae.storage.file_format import Attribute
+from gpuae.storage.file_format import Attribute, RowsOfKind
 from gpuae.storage.hdf5 import reading
 from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.kinds import compressed_file, model_file
@@ -20,15 +20,6 @@ from gpuae.storage.kinds.row_metadata import read_image_shape
 from gpuae.storage.provenance import lineage
 from gpuae.storage.rows import row_types
 
-_ROWS: Mapping[str, tuple[str, int, str | None]] = MappingProxyType(
-    {
-        "dataset": ("/data/x", 2, None),
-        "features": ("/features/code", 2, "float32"),
-        "scores": ("/scores/error", 1, "float64"),
-        "predictions": ("/predictions/class_index", 1, "int64"),
-    }
-)
-"""Path, dimensions and type of the rows of each kind; None for any number."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _Check = Callable[[Any], bool]
 
@@ -75,23 +66,24 @@ def check_structure(file: File, path: Path, attributes: Mapping[str, Attribute])
         With the first thing that is wrong.
     """
     kind = file_format.kind_of(attributes)
-    if kind not in file_format.KINDS:
+    if kind is None or kind not in file_format.KINDS:
         raise InputError(
-            f"{path}: is of the kind {kind!r} where one of {file_format.KINDS} is needed"
+            f"{path}: is of the kind {kind!r} where one of {tuple(file_format.KINDS)} is needed"
         )
     file_format.minor_version(attributes, str(path))
     _check_attributes(path, attributes)
-    if kind in _ROWS:
-        _check_rows(file, *_ROWS[kind])
+    rows = file_format.KINDS[kind]
+    if rows is not None:
+        _check_rows(file, rows)
         if kind == "scores":
             _check_judgements(file)
         if kind == "predictions":
             _check_predictions(file)
     elif kind == model_file.COMPRESSED:
         compressed_file.contents_of(file, path)
+        count = reading.dataset_at(file, compressed_file.LEVELS).shape[0]
         for name in ("y", "row_id"):
-            rows = reading.dataset_at(file, compressed_file.LEVELS).shape[0]
-            _check_beside(file, f"{compressed_file.FOLDER}/{name}", rows, numbers=True)
+            _check_beside(file, f"{compressed_file.FOLDER}/{name}", count, numbers=True)
     else:
         model_file.contents_of(file, path, kind)
 
@@ -109,18 +101,21 @@ def _check_attributes(path: Path, attributes: Mapping[str, Attribute]) -> None:
             raise InputError(f"{path}: {name} contradicts {file_format.PROVENANCE_JSON}")
 
 
-def _check_rows(file: File, inner: str, dimensions: int, wanted: str | None) -> None:
+def _check_rows(file: File, wanted: RowsOfKind) -> None:
+    inner = wanted.path
     rows = reading.dataset_at(file, inner)
     source = rows.where
     dtype = row_types.stored_type(rows.dtype, source)
-    if rows.ndim != dimensions or 0 in rows.shape:
-        raise InputError(f"{source}: has shape {rows.shape} where {dimensions} lengths are needed")
-    if wanted is not None and dtype != wanted:
-        raise InputError(f"{source}: is {dtype} where {wanted} is needed")
+    if rows.ndim != wanted.dimensions or 0 in rows.shape:
+        raise InputError(
+            f"{source}: has shape {rows.shape} where {wanted.dimensions} lengths are needed"
+        )
+    if wanted.dtype is not None and dtype != wanted.dtype:
+        raise InputError(f"{source}: is {dtype} where {wanted.dtype} is needed")
     folder = inner.rpartition("/")[0]
     for name in ("y", "row_id"):
         _check_beside(file, f"{folder}/{name}", len(rows), numbers=True)
-    if dimensions > 1:
+    if wanted.dimensions > 1:
         _check_beside(file, f"{folder}/feature_names", rows.shape[1], numbers=False)
         _check_image(rows)
 

@@ -1,0 +1,65 @@
+"""The hash of a file that is computed while the file is used."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from concurrent.futures import Future
+from threading import Event, Thread
+
+from gpuae.storage.files.input_file import InputFile, check_unchanged
+
+READ_BYTES = 1 << 18
+
+
+class BackgroundHash:
+    """The SHA-256 of a file, computed in a thread of its own.
+
+    Attributes
+    ----------
+    placeholder
+        Stands for the hash until it is known: as many hexadecimal digits, drawn at random.
+    """
+
+    def __init__(self, file: InputFile) -> None:
+        self.file = file
+        self.placeholder = secrets.token_hex(hashlib.sha256().digest_size)
+        self._found: Future[str] = Future()
+        self._stopped = Event()
+        try:
+            Thread(target=self._compute, daemon=True).start()
+        except RuntimeError:  # the system has no more threads
+            self._compute()
+
+    @property
+    def known(self) -> bool:
+        """Whether `result` need not wait."""
+        return self._found.done()
+
+    def result(self) -> str:
+        """Return the hash, in hexadecimal, as soon as it is known.
+
+        Raises
+        ------
+        InputError
+            When the file could not be read, or has changed since it was opened.
+        """
+        return self._found.result()
+
+    def stop(self) -> None:
+        """Leave the rest of the file: nobody will ask."""
+        self._stopped.set()
+
+    def _compute(self) -> None:
+        try:
+            self._found.set_result(self._digest())
+        except BaseException as error:
+            self._found.set_exception(error)
+
+    def _digest(self) -> str:
+        digest, start = hashlib.sha256(), 0
+        while not self._stopped.is_set() and (block := self.file.read(start, READ_BYTES)):
+            digest.update(block)
+            start += len(block)
+        check_unchanged(self.file)
+        return digest.hexdigest()
