@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from hashlib import sha256
 from pathlib import Path
 
 import h5py
@@ -12,6 +14,7 @@ from refusals import refused
 
 from gpuae import encoding, importers
 from gpuae.cli.progress import Lines
+from gpuae.storage.files.background_hash import BackgroundHash
 from gpuae.storage.outputs.hdf5_output import RowsOutput
 from gpuae.storage.provenance import lineage
 
@@ -71,6 +74,17 @@ def test_rows_that_are_cut_short_while_they_are_read_give_nothing(gpuae, model, 
     outcome = gpuae(use, "model.h5", "rows.npy", "-o", "out.h5")
     refused(outcome, "rows.npy: was cut short")
     assert left_behind() == []
+
+
+def test_rows_are_encoded_while_their_file_is_hashed(gpuae, model, meanwhile):
+    """The hash is not asked for before some of the codes are written."""
+    written = threading.Event()
+    meanwhile(RowsOutput, "write", written.set)
+    meanwhile(BackgroundHash, "_digest", lambda: written.wait(10) or pytest.fail("nobody wrote"))
+    assert gpuae("encode", "model.h5", "rows.npy", "-o", "out.h5").code == 0
+    with h5py.File("out.h5") as file:
+        assert file.attrs["source_sha256"] == sha256(Path("rows.npy").read_bytes()).hexdigest()
+        assert file.attrs["source_sha256"] in file.attrs["provenance_json"]
 
 
 def test_a_model_that_is_replaced_before_it_is_hashed(gpuae, model, monkeypatch):
