@@ -1,4 +1,4 @@
-"""The handwritten digits that come with scikit-learn: data that every machine has."""
+"""The handwritten digits of scikit-learn, which every machine has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "digits"
 def load() -> Dataset:
     """Return 1,797 digits of 8 by 8 pixels with the digit as label.
 
-    Pixels are counts from 0 to 16, so float32: uint8 would mean pixels from 0 to 255.
+    Pixels are counts from 0 to 16, so they are float32; uint8 would mean pixels from 0 to 255.
     """
     table = np.loadtxt(_table(), delimiter=",", dtype=np.float32)
     x = np.ascontiguousarray(table[:, :-1])

@@ -31,12 +31,12 @@ MAX_DIMENSIONS = 32
 
 
 def is_idx(head: bytes) -> bool:
-    """Whether a file that begins with `head` is one of idx."""
+    """Whether a file that begins with `head` is an idx file."""
     return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in TYPES and head[3] > 0
 
 
 def load(file: InputFile) -> Dataset:
-    """Return the rows of an idx file; of more than two dimensions, each row flattened.
+    """Return the rows of an idx file; rows of several dimensions are flattened.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def read_array(file: InputFile) -> NDArray[Any]:
 
 
 def _parse(path: Path, file: IO[bytes], most: int) -> NDArray[Any]:
-    """Read the array from `file`, which can hold `most` bytes at most."""
+    """Read the array from `file`, which holds at most `most` bytes."""
     dtype, shape = _read_header(path, file)
     declared = math.prod(shape) * dtype.itemsize
     check_memory(min(declared, most), str(path), "convert it in parts")

@@ -35,7 +35,7 @@ def survive_as_written(values: NDArray[np.float64]) -> bool:
 
 
 def _nearest_decimal(values: NDArray[np.float64], digits: int) -> NDArray[np.float64]:
-    """Return for each of some finite values but zero the nearest decimal of so many digits."""
+    """Return the nearest decimal of so many digits for each value; all are finite, none is zero."""
     shift = digits - 1 - np.floor(np.log10(np.abs(values))).astype(np.int64)
     power = 10.0 ** np.abs(shift)
     left, right = np.rint(values / power) * power, np.rint(values * power) / power

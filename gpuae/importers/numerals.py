@@ -18,7 +18,7 @@ _LONG = 400
 
 
 def number(cell: str, decimal: str | None = None) -> float | None:
-    """Return the number that a cell holds; None where it holds something else."""
+    """Return the number that a cell holds; None if it holds something else."""
     text = cell.translate(SWAPPED) if decimal == "," else cell
     try:
         return None if "_" in text else float(text)  # "_": Python's grouping, nobody else's
@@ -32,7 +32,7 @@ def is_number(cell: str, decimal: str | None = None) -> bool:
 
 
 def is_missing(cell: str, others: Collection[str] = ()) -> bool:
-    """Whether a cell says that a value is not there, in a usual way or as one of `others`."""
+    """Whether a cell means a missing value, in a usual way or as one of `others`."""
     return cell.casefold() in MISSING or cell in others
 
 

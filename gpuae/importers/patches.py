@@ -23,7 +23,7 @@ from gpuae.storage.rows.metadata import RowMetadata
 
 
 class Patches:
-    """A `LazyRows` of patches (n, height·width·channels), of which one image is in memory."""
+    """A `LazyRows` of patches (n, height·width·channels); one image at a time is in memory."""
 
     rows_per_chunk = 1
 
@@ -200,7 +200,7 @@ def _bits(picture: Picture) -> str:
 
 
 def _notes(path: Path, pictures: Sequence[Picture], options: PatchOptions) -> Iterator[str]:
-    """Say what of the images is not used."""
+    """Say which parts of the images are not used."""
     if path.is_dir():
         others = len(_listed(path)) - len(pictures)
         if others:

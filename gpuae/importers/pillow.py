@@ -1,4 +1,4 @@
-"""Pillow, which is an extra: photographs need it and nothing else does."""
+"""Pillow, an optional package that only photographs need."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"II*\0", b"MM\0*", b"GIF87a", b
 
 
 def is_image(head: bytes) -> bool:
-    """Whether a file that begins with `head` is an image; of some formats no beginning tells."""
+    """Whether a file that begins with `head` is an image; some formats have no such beginning."""
     return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
@@ -41,12 +41,12 @@ def check_installed(path: Path) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image]:
-    """Open an image, of which nothing but what describes it is read.
+    """Open an image and read its description only.
 
     Raises
     ------
     InputError
-        When it is none, too large, or what is read of it within the block is damaged.
+        When it is not an image, too large, or damaged in what the block reads.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -85,7 +85,7 @@ _DAMAGED = (
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Let Pillow not remark what it can do without, such as damaged descriptions."""
+    """Silence warnings of Pillow about what it does not need, such as damaged descriptions."""
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -96,7 +96,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _largest() -> Iterator[None]:
-    """Lift Pillow's limit on pixels where a person trusts sizes."""
+    """Lift Pillow's limit on pixels if sizes are trusted."""
     from PIL import Image
 
     before = Image.MAX_IMAGE_PIXELS

@@ -1,4 +1,4 @@
-"""Where patches are in some images: tiles side by side, or positions drawn at random.
+"""The places of patches in images: tiles side by side, or positions drawn at random.
 
 The words of patch i are `philox.words(seed, PATCHES, i, 2)`; the highest 53 of their 64 bits as a
 fraction, times the number of all positions in all images, are its position. Patches come in the
@@ -26,7 +26,7 @@ Places = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 class Layout(Protocol):
-    """Where patches are in some images."""
+    """The places of patches in images."""
 
     @property
     def ends(self) -> NDArray[np.int64]:
@@ -55,7 +55,7 @@ class Tiles:
 
 
 class Drawn:
-    """Patches of (height, width) at `count` positions, each of which is as likely as any other."""
+    """Patches of (height, width) at `count` positions, all equally likely."""
 
     def __init__(
         self, pictures: Sequence[Picture], size: tuple[int, int], count: int, seed: int

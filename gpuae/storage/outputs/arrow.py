@@ -1,4 +1,4 @@
-"""pyarrow, which is an extra: parquet files need it and nothing else does."""
+"""pyarrow, an optional package that only parquet files need."""
 
 from __future__ import annotations
 

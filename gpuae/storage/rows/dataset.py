@@ -1,4 +1,4 @@
-"""Rows to train on or to use a model on, and what is known about them."""
+"""Rows for training or for a model, and what is known about them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Dataset:
     Raises
     ------
     InputError
-        On construction, when what describes the rows or columns does not fit their number.
+        On construction, when metadata do not fit the number of rows or columns.
     """
 
     x: AnyRows

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @runtime_checkable
 class LazyRows(Protocol):
-    """Rows (n, d) that have to be read, or made from what is read."""
+    """Rows (n, d) that are read, or computed from what is read, when they are asked for."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -19,12 +19,12 @@ class LazyRows(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of what is read: one of `arrays.STORED_TYPES`, in native byte order."""
+        """Of what is read: one of `row_types.STORED_TYPES`, in native byte order."""
         ...
 
     @property
     def rows_per_chunk(self) -> int:
-        """Rows that lie together, as in a chunk: whoever reads everything reads multiples of it."""
+        """Number of rows that are stored together, as in a chunk; a scan reads multiples of it."""
         ...
 
     def __len__(self) -> int: ...

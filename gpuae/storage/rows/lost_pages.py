@@ -1,7 +1,7 @@
 """Memory maps of files that are cut short, or whose disk fails, while their rows are read.
 
-To touch a page that is not there any more ends a process (SIGBUS). On Linux a map that was given to
-`watch` has zeros from that page on instead, and `check` tells whoever has read them.
+Reading a page that no longer exists ends a process (SIGBUS). On Linux a map that was given to
+`watch` reads as zeros from that page on instead, and `check` then raises an error.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _before = _Action()
 
 
 def watch(x: NDArray[Any], source: str) -> NDArray[Any]:
-    """Return an array that is mapped from a file; as long as it lives, lost pages are zeros.
+    """Return a mapped array whose lost pages read as zeros for as long as it exists.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def watch(x: NDArray[Any], source: str) -> NDArray[Any]:
 
 
 def check() -> None:
-    """Refuse what has been made of rows that were not there.
+    """Refuse results that were computed from lost rows.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def check() -> None:
 
 @cache
 def _install() -> None:
-    """Have `_replace` called where a page is lost, for as long as the process lives."""
+    """Have `_replace` called when a page is lost, for the lifetime of the process."""
     action = _Action(ctypes.cast(_HANDLER, ctypes.c_void_p).value, flags=_SA_SIGINFO)
     _library().sigaction(signal.SIGBUS, ctypes.byref(action), ctypes.byref(_before))
 
@@ -102,7 +102,7 @@ def _library() -> Any:
 
 
 def _replace(number: int, info: int, _: int) -> None:
-    """Put zeros where pages are lost; the thread that has touched them then goes on.
+    """Replace lost pages by zeros; the thread that read them then continues.
 
     It is called amid whatever that thread does, which is reading rows and nothing that this needs.
     """

@@ -20,13 +20,13 @@ from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows
 def mapped_copy(x: AnyRows) -> Iterator[NDArray[Any]]:
     """Yield rows that can be gathered in any order.
 
-    An array as it is. Rows that have to be read, which is slow in any order but theirs, are copied
-    once into a temporary file without a name, in the folder that TMPDIR says, and mapped.
+    An array is yielded as it is. Lazy rows, which are slow to read in any other order than their
+    own, are copied once into a temporary file without a name, in the folder of TMPDIR, and mapped.
 
     Raises
     ------
     OutputError
-        Where there is no room for that file.
+        When there is no space for that file.
     """
     if isinstance(x, np.ndarray):
         yield x
@@ -42,7 +42,7 @@ def scratch(shape: tuple[int, int], dtype: str, memory: int) -> Iterator[NDArray
     Raises
     ------
     OutputError
-        Where there is no room for it in the folder that TMPDIR says.
+        When there is no space for it in the folder that TMPDIR names.
     """
     size = shape[0] * shape[1] * np.dtype(dtype).itemsize
     if size <= memory:
@@ -64,7 +64,7 @@ def _unpacked(x: LazyRows) -> IO[bytes]:
 
 
 def _nameless(size: int, write: Callable[[IO[bytes]], object]) -> IO[bytes]:
-    """Return a file without a name that has taken its room, and what is written into it."""
+    """Return a nameless file whose space is reserved, and the array to write into it."""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(tempfile.TemporaryFile(prefix="gpuae-"))

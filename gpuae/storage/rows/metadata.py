@@ -35,7 +35,7 @@ class RowMetadata:
         Raises
         ------
         InputError
-            Naming what is of another number than rows or columns.
+            Naming what has another length than the rows or columns.
         """
         rows, columns = shape
         for name, values in (("labels", self.y), ("row ids", self.row_id)):

@@ -1,4 +1,4 @@
-"""Pages that nobody needs, which count into the size of a process while it holds them."""
+"""Pages of maps that are no longer needed, but count as memory of the process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GATHERED_ROWS = 256
 
 
 def mapping_of(x: NDArray[Any]) -> mmap.mmap | None:
-    """Return the map behind an array; None where there is none whose pages can be handed back.
+    """Return the map behind an array; None if it has none whose pages can be released.
 
     A map with changes of its own (mode `c`) would lose them.
     """
@@ -30,14 +30,14 @@ def mapping_of(x: NDArray[Any]) -> mmap.mmap | None:
 
 
 def is_in_memory(x: AnyRows) -> bool:
-    """Whether what is in a file is not read again for these rows."""
+    """Whether using these rows reads nothing from a file."""
     return isinstance(x, np.ndarray) and getattr(x, "_mmap", None) is None
 
 
 def release_pages(x: NDArray[Any]) -> None:
-    """Give the pages of a mapped array back: they count into the size of the process.
+    """Release the pages of a mapped array, which count as memory of the process.
 
-    They stay in the system's cache for as long as there is room; who touches them gets them again.
+    They stay in the system's cache while there is space; reading them again brings them back.
     """
     mapped = mapping_of(x)
     if mapped is not None:
@@ -45,9 +45,9 @@ def release_pages(x: NDArray[Any]) -> None:
 
 
 def release_free_memory() -> None:
-    """Give back what the C library keeps of freed arrays, where it is glibc.
+    """Release what the C library keeps of freed arrays, if it is glibc.
 
-    Each thread's arrays leave holes of their own, which the next thread does not fill.
+    The arrays of each thread leave holes that other threads do not fill.
     """
     trim = _malloc_trim()
     if trim is not None:

@@ -1,4 +1,4 @@
-"""Rows in order, a block of them at a time, however they are kept."""
+"""Rows in order, one block at a time, however they are stored."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def blocks(
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the rows of x (n, d) from `start` on as (first row, block), some 32 MiB at a time.
 
-    All blocks but the last have as many rows, a multiple of `multiple`; where `made_bytes` are made
-    of each row, these are some 32 MiB. A memory map counts into the size of the process as it is
-    scanned; the pages that have been yielded are handed back, so that a scan of any length stays
-    small. Rows that have to be read are, while the block before is worked on.
+    All blocks but the last have the same number of rows, a multiple of `multiple`. If each row
+    becomes `made_bytes`, those are some 32 MiB a block. The pages of a memory map are released
+    after each block, so that a scan of any length needs little memory. Lazy rows are read while
+    the block before is in use.
     """
     rows = block_rows(x, multiple, made_bytes)
     if isinstance(x, np.ndarray):
@@ -38,7 +38,7 @@ def blocks(
 
 
 def block_rows(x: AnyRows, multiple: int = 1, made_bytes: int = 0) -> int:
-    """Return how many rows all blocks that `blocks` yields have, but for the last."""
+    """Return the number of rows in all blocks of `blocks` but the last."""
     row_bytes = max(1, made_bytes, x.dtype.itemsize * math.prod(x.shape[1:]))
     rows = max(1, BLOCK_BYTES // row_bytes, 1 if isinstance(x, np.ndarray) else x.rows_per_chunk)
     return _round_up(rows, multiple)
@@ -73,7 +73,7 @@ def _blocks_ahead(x: LazyRows, first: int, rows: int) -> Iterator[tuple[int, NDA
 
 
 def rows_per_chunk_of(together: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> int:
-    """Return the unit of a `LazyRows` in whose file so many rows lie together: a block at most."""
+    """Return `rows_per_chunk` for a file that stores so many rows together: at most a block."""
     fitting = BLOCK_BYTES // (shape[1] * dtype.itemsize)
     return max(1, min(together, fitting, shape[0]))
 
@@ -89,7 +89,7 @@ def load_if_small(rows: LazyRows, memory: int) -> AnyRows:
 
 
 def check_finite(x: AnyRows, source: str, *, missing: bool = False) -> None:
-    """Refuse rows with NaN or infinite values, or if NaN may stand for `missing` ones the latter.
+    """Refuse rows with infinite values, or with NaN unless these stand for `missing` values.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class _Rows:
         self.count += len(rows)
 
     def advice(self, kind: str) -> str:
-        """Say where the first is, and what helps."""
+        """Say which row is the first, and what helps."""
         row, column = self._first
         remedy = f"remove or correct {'it' if self.count == 1 else 'them'}"
         if kind == "NaN":

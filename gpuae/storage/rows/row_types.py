@@ -1,4 +1,4 @@
-"""The types that rows have: integers and floats of up to 64 bits in native byte order."""
+"""The types of rows: integers and floats of up to 64 bits in native byte order."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def survive(values: NDArray[Any], target: np.dtype[Any]) -> bool:
 def as_rows(values: NDArray[Any], source: str) -> tuple[NDArray[Any], tuple[int, ...] | None]:
     """Return `values` as a matrix (n, d), and the shape of a row where rows are images.
 
-    More than two dimensions are rows of the flattened rest; of three or four, the rest is taken
-    for an image.
+    Arrays of more than two dimensions are flattened into rows; of three or four dimensions, each
+    row is taken for an image.
 
     Raises
     ------
@@ -84,5 +84,5 @@ def check_row_shape(shape: tuple[int, ...], source: str) -> None:
 
 
 def image_of(shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return the shape of one row when an array of `shape` can be a stack of images."""
+    """Return the shape of one row if an array of `shape` can be a stack of images."""
     return tuple(shape[1:]) if len(shape) in (3, 4) else None

@@ -1,6 +1,6 @@
 """Rows made from other rows: some columns, missing values filled, one matrix below another.
 
-Each view has the face of a `LazyRows` and makes its rows when they are asked for.
+Each view is a `LazyRows`, which computes its rows when they are asked for.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Filled:
 
 
 class ScaledRows:
-    """Rows (n, d) less the mean of each, and divided by its deviation if that is asked for.
+    """Rows (n, d) minus the mean of each, divided by its standard deviation if that is asked for.
 
     A row x becomes x − x̄, or (x − x̄)/√(s² + floor), s² its variance: 0 where this is 0. Missing
-    values stay so, and count for neither. Integers become float32 or, where that is too coarse for
-    them, float64.
+    values stay missing, and count for neither. Integers become float32, or float64 if float32 is
+    too coarse for them.
     """
 
     def __init__(self, source: AnyRows, *, deviation: bool, floor: float = 0.0) -> None:
@@ -121,14 +121,14 @@ def read_rows(source: AnyRows, rows: slice) -> NDArray[Any]:
 
 
 def rows_per_chunk_of(source: AnyRows) -> int:
-    """Return how many rows lie together; those of an array lie singly."""
+    """Return how many rows are stored together; 1 for an array."""
     return 1 if isinstance(source, np.ndarray) else source.rows_per_chunk
 
 
 def load_if_cheap(view: LazyRows, *sources: AnyRows) -> Any:
-    """Return the rows of a view as an array where they are few or made from arrays in memory.
+    """Return the rows of a view as an array, if they are few or made from arrays in memory.
 
-    Else the view itself.
+    Otherwise return the view itself.
     """
     nbytes = view.shape[0] * view.shape[1] * view.dtype.itemsize
     in_memory = all(isinstance(x, np.ndarray) and not _is_mapped(x) for x in sources)
@@ -136,7 +136,7 @@ def load_if_cheap(view: LazyRows, *sources: AnyRows) -> Any:
 
 
 def gathered(view: LazyRows, *sources: AnyRows) -> NDArray[Any]:
-    """Return the rows of a view so that they can be gathered in any order, as `in_place` does."""
+    """Return the rows of a view for gathering in any order, as `mapped_copy` does."""
     with mapped_copy(load_if_cheap(view, *sources)) as rows:
         return rows  # the map outlives the file that it is of
 
