@@ -3,14 +3,16 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
 from gpuae.errors import InputError
+from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile, check_readable, sha256
-from gpuae.storage.hdf5 import opening, process, reading
+from gpuae.storage.hdf5 import opening, reading
 from gpuae.storage.kinds.dataset_file import open_dataset
 
 
@@ -247,7 +249,8 @@ def test_a_damaged_heap_of_strings_that_hdf5_would_read_for_ever_is_refused(buil
     assert content[first_object : first_object + 16] == b"\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0"
     content[first_object + 8] = 128
     path.write_bytes(content)
-    monkeypatch.setattr(process, "SECONDS", 0.3)
+    impatient = replace(limits.CAREFUL, process_seconds=0.3)
+    monkeypatch.setattr(limits, "_stack", [impatient])
     assert open_dataset(InputFile(path), "x").x.shape == (2, 2)
     with opening.opened(path) as file, pytest.raises(InputError, match="is damaged so that HDF5"):
         reading.root_attributes(file)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from gpuae.storage.hdf5 import process
 from gpuae.storage.hdf5.process import ReadingProcess, questions
 
 ROOM = 1 << 30
@@ -28,8 +27,8 @@ def started(descriptor):
     """A function that starts a process which answers by a function."""
     begun = []
 
-    def start(answer, memory=ROOM):
-        begun.append(ReadingProcess(descriptor, lambda c: questions(c, answer), memory))
+    def start(answer, memory=ROOM, seconds=5):
+        begun.append(ReadingProcess(descriptor, lambda c: questions(c, answer, seconds), memory))
         return begun[-1]
 
     yield start
@@ -85,15 +84,13 @@ def test_its_end_is_told_and_nothing_is_printed(started, end, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_endless_loop_ends(started, monkeypatch):
-    monkeypatch.setattr(process, "SECONDS", 0.2)
-
+def test_an_endless_loop_ends(started):
     def run_for_ever(_):
         while True:
             pass
 
     with pytest.raises(EOFError):
-        started(said(run_for_ever)).ask(0)
+        started(said(run_for_ever), seconds=0.2).ask(0)
 
 
 def test_memory_ends(started):
@@ -126,7 +123,7 @@ def test_ctrl_c_amid_an_answer_ends_the_process(started):
 
 
 def test_it_ends_with_the_object_and_leaves_no_zombie(started, descriptor):
-    asked = ReadingProcess(descriptor, lambda c: questions(c, said(lambda _: os.getpid())), ROOM)
+    asked = ReadingProcess(descriptor, lambda c: questions(c, said(lambda _: os.getpid()), 5), ROOM)
     number = asked.ask(0)[0]
     del asked
     with pytest.raises(ProcessLookupError):
@@ -138,7 +135,7 @@ def test_it_ends_when_whoever_asked_was_killed(descriptor):
     between = os.fork()
     if between == 0:
         asked = ReadingProcess(
-            descriptor, lambda c: questions(c, said(lambda _: os.getpid())), ROOM
+            descriptor, lambda c: questions(c, said(lambda _: os.getpid()), 5), ROOM
         )
         os.write(write, str(asked.ask(0)[0]).encode())
         os.kill(os.getpid(), signal.SIGKILL)

@@ -32,10 +32,12 @@ class Limits:
     """Memory that the strings of one dataset or column may take."""
     process_bytes: int = 1 << 30
     """Memory that HDF5 may take to read a file, in a process of its own."""
+    process_seconds: float = 5
+    """Of computing, that it may take there for one thing: a damaged file can make it endless."""
 
 
 CAREFUL = Limits(inflation=1000, free_bytes=64 << 20, chunk_bytes=1 << 30, text_bytes=1 << 30)
-TRUSTING = Limits(*[sys.maxsize] * 5)
+TRUSTING = Limits(*[sys.maxsize] * 5, process_seconds=600)
 FILTERS_ADVICE = "give --allow-filters if you trust its source"
 """How a person allows it; in Python `with gpuae.allow_filters():`."""
 

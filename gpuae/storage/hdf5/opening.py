@@ -94,14 +94,13 @@ def _started(source: InputFile) -> ReadingProcess:
     """Return a process that reads a file."""
     if limits.filters_allowed():
         filters.load_plugin()
-    descriptor = source.descriptor
+    descriptor, allowed = source.descriptor, limits.current()
 
     def serve(channel: Channel) -> None:
         answers = Answers(lambda: h5py.File(PositionedFile(descriptor), "r", locking=False))
-        questions(channel, answers)
+        questions(channel, answers, allowed.process_seconds)
 
-    memory = min(limits.current().process_bytes, physical_memory())
-    return ReadingProcess(descriptor, serve, memory)
+    return ReadingProcess(descriptor, serve, min(allowed.process_bytes, physical_memory()))
 
 
 def _lock(file: InputFile) -> None:

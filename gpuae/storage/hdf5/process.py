@@ -24,9 +24,6 @@ from gpuae.storage.hdf5.channel import Channel
 
 Serve: TypeAlias = Callable[[Channel], object]
 
-SECONDS = 20
-"""Of computing, for one question; an endless loop ends the process then."""
-
 
 class ReadingProcess:
     """A copy of this process that answers questions about one file.
@@ -118,7 +115,8 @@ def _limit(channel: Channel, descriptor: int, memory: int) -> None:
     statistics = Path("/proc/self/statm")
     if statistics.exists():
         most = int(statistics.read_text().split()[0]) * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        before = (n for n in resource.getrlimit(resource.RLIMIT_AS) if n != resource.RLIM_INFINITY)
+        resource.setrlimit(resource.RLIMIT_AS, (min(most, *before, most),) * 2)
     first, second = sorted((channel.fileno(), descriptor))
     os.closerange(0, first)
     os.closerange(first + 1, second)
@@ -126,14 +124,16 @@ def _limit(channel: Channel, descriptor: int, memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
-def questions(channel: Channel, answer: Callable[[Any], tuple[object, Any]]) -> None:
-    """Answer one question after the other, each within the time there is for one."""
+def questions(
+    channel: Channel, answer: Callable[[Any], tuple[object, Any]], seconds: float
+) -> None:
+    """Answer one question after the other, each within so many seconds of computing."""
     while True:
         try:
             question, _ = channel.receive()
         except EOFError:
             return
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         said, raw = answer(question)
         signal.setitimer(signal.ITIMER_PROF, 0)
         channel.send(said, raw)
