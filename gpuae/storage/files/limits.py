@@ -37,7 +37,14 @@ class Limits:
 
 
 CAREFUL = Limits(inflation=1000, free_bytes=64 << 20, chunk_bytes=1 << 30, text_bytes=1 << 30)
-TRUSTING = Limits(*[sys.maxsize] * 5, process_seconds=600)
+TRUSTING = Limits(
+    inflation=sys.maxsize,
+    free_bytes=sys.maxsize,
+    chunk_bytes=sys.maxsize,
+    text_bytes=sys.maxsize,
+    process_bytes=sys.maxsize,
+    process_seconds=600,
+)
 FILTERS_ADVICE = "give --allow-filters if you trust its source"
 """How a person allows it; in Python `with gpuae.allow_filters():`."""
 
