@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import ModuleType
 
 from gpuae.backends.ops import Ops
 from gpuae.errors import ConfigError, DeviceError
@@ -122,3 +123,16 @@ def get_ops(device: Device, precision: str = "float32") -> Ops:
     from gpuae.backends.numba_ops import NumbaOps
 
     return NumbaOps()
+
+
+def table_cells() -> ModuleType:
+    """Load `numba_cells`, which finds the cells of tables of text on the CPU.
+
+    Raises
+    ------
+    DeviceError
+        Where Numba is told not to compile.
+    """
+    from gpuae.backends import numba_cells
+
+    return numba_cells
