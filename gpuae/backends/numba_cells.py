@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpuae.backends.numba_compile import bare_kernel, bare_part, inlined_bare_part
-from gpuae.backends.numba_decimal import nearest
+from gpuae.backends.numba_decimal import nearest, survives_as_written
 
 ROW, COLUMN, LINE, START, STOP, QUOTED = range(6)
 """What is noted of a cell: its row and line in the block, its column, its bytes, and whether these
@@ -20,7 +20,7 @@ are with quotes that have to be taken off."""
 POSITION, ROWS, LINES, NOTED, STATUS, WIDTH, FRACTION, UNSURE = range(8)
 """What is known after a block: the bytes, rows and lines that are done with, how many cells are
 noted, why it ended, how many cells the last row had, whether a number is not written as an integer,
-and whether one is neither exact in float32 nor, beyond doubt, the shortest decimal of one."""
+and whether one may not survive in float32 as it is written."""
 ENDED, FULL, RAGGED, LONG = range(4)
 """Why: no whole row is left, no more cells can be noted, a row has another number of cells, or a
 cell has more than `LONGEST` bytes."""
@@ -30,11 +30,10 @@ SKIPPED, KEPT = -1, -2
 LONGEST = 131_072
 """Python's csv module refuses cells of more characters."""
 EXACT_INTEGER = (1 << 53) - 1
+SHORT_DIGITS = 6
+"""Integers of so many digits are exact in float32."""
 MOST_DIGITS = 19
 """So many fit into 64 bits."""
-_SHORT = np.uint64(1_000_000)
-"""Any decimal of 6 digits comes back from float32."""
-_TINY, _HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 _QUOTE, _RETURN, _FEED, _BLANK = 34, 13, 10, 32
 _PLUS, _MINUS, _ZERO, _E = 43, 45, 48, 101
 
@@ -105,18 +104,6 @@ def _number(block: Any, at: int, point: Any) -> Any:
     return (at if read else -1), digits, power, more, negative, integer
 
 
-@bare_part
-def _survives(value: Any, digits: Any) -> Any:
-    """Whether a decimal of these digits is float32, or surely the shortest decimal of one."""
-    narrow = np.float64(np.float32(value))
-    if narrow == value:
-        return True
-    while digits >= _SHORT and digits % np.uint64(10) == 0:
-        digits //= np.uint64(10)
-    usual = _TINY <= abs(narrow) <= _HUGE and value != np.rint(value)
-    return digits < _SHORT and usual
-
-
 @inlined_bare_part
 def _after_quotes(block: Any, at: int) -> Any:
     """Read a cell from its first quote to its last; return the place after it and more.
@@ -167,8 +154,24 @@ def _is_absent(value: Any, absent: Any) -> Any:
 
 
 @inlined_bare_part
-def _plain(block: Any, at: int, delimiter: Any, point: Any, absent: Any, state: Any) -> Any:
-    """Read a cell that holds a number and blanks; return where it ends (−1: unknown) and it."""
+def _short_integer(block: Any, at: Any, delimiter: Any) -> Any:
+    """Read a cell of few digits and nothing else; return where it ends (−1: it is none) and it."""
+    start = at
+    value: Any = 0
+    while at < block.size:
+        digit = np.int64(block[at]) - _ZERO
+        if digit < 0 or digit > 9:
+            break
+        value = value * 10 + digit
+        at += 1
+    short = start < at <= start + SHORT_DIGITS
+    ended = at == block.size or _ends_cell(block[at], delimiter)
+    return (at if short and ended else -1), np.float64(value)
+
+
+@inlined_bare_part
+def _decimal(block: Any, at: Any, delimiter: Any, point: Any, state: Any) -> Any:
+    """Read a cell of a number and blanks; return where it ends (−1: it may be none) and it."""
     while at < block.size and block[at] == _BLANK:
         at += 1
     at, digits, power, more, negative, integer = _number(block, at, point)
@@ -176,18 +179,25 @@ def _plain(block: Any, at: int, delimiter: Any, point: Any, absent: Any, state: 
         return -1, 0.0
     while at < block.size and block[at] == _BLANK:
         at += 1
-    if at < block.size and not _ends_cell(block[at], delimiter):
-        return -1, 0.0
     value = nearest(digits, power, more)
-    if np.isnan(value) or (integer and value > EXACT_INTEGER):
-        return -1, 0.0
-    value = -value if negative else value
-    if absent.size and _is_absent(value, absent):
+    ended = at == block.size or _ends_cell(block[at], delimiter)
+    if not ended or np.isnan(value) or (integer and value > EXACT_INTEGER):
         return -1, 0.0
     if not integer:
         state[FRACTION] = 1
-    if not state[UNSURE] and not _survives(value, digits):
+    if not state[UNSURE] and not survives_as_written(value, digits, power):
         state[UNSURE] = 1
+    return at, (-value if negative else value)
+
+
+@inlined_bare_part
+def _plain(block: Any, start: Any, delimiter: Any, point: Any, absent: Any, state: Any) -> Any:
+    """Read a cell that holds a number; return where it ends (−1: it may hold none) and it."""
+    at, value = _short_integer(block, start, delimiter)
+    if at < 0:
+        at, value = _decimal(block, start, delimiter, point, state)
+    if absent.size and _is_absent(value, absent):
+        return -1, 0.0
     return at, value
 
 

@@ -15,6 +15,11 @@ EXACT_POWER = 22
 """Powers of ten up to this one are floats of 64 bits, and so are integers up to `EXACT_DIGITS`."""
 EXACT_DIGITS = np.uint64(1 << 53)
 POWERS_OF_TEN = np.array([10.0**power for power in range(EXACT_POWER + 1)])
+FEWEST_DIGITS, MOST_DIGITS = 6, 9
+"""Any decimal of 6 digits comes back from float32; 9 digits tell all of its numbers apart."""
+_BELOW_ONE = 1 - 1e-12
+"""No float32 is so near to a power of ten without being it."""
+_TINY, _HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 _ONE, _ALL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -114,3 +119,52 @@ def nearest(digits: Any, power: Any, more: Any) -> Any:
     if more and value != _nearest_of_many(digits + _ONE, power):
         return np.nan
     return value
+
+
+@bare_part
+def _short(digits: Any, power: Any) -> Any:
+    """Return digits without zeros at their end, the power of ten, and how many digits these are."""
+    while digits % np.uint64(10) == 0:
+        digits //= np.uint64(10)
+        power += 1
+    count, limit = 1, np.uint64(10)
+    while digits >= limit and count <= MOST_DIGITS:
+        limit *= np.uint64(10)
+        count += 1
+    return power, count
+
+
+@bare_part
+def _rounded(value: Any, places: Any) -> Any:
+    """Return the decimal nearest to a value that has so many places after its point."""
+    if places < 0:
+        return np.rint(value / POWERS_OF_TEN[-places]) * POWERS_OF_TEN[-places]
+    return np.rint(value * POWERS_OF_TEN[places]) / POWERS_OF_TEN[places]
+
+
+@bare_part
+def survives_as_written(value: Any, digits: Any, power: Any) -> Any:
+    """Whether a value is float32, or surely its shortest decimal: that of 6 to 9 digits.
+
+    Parameters
+    ----------
+    value
+        The float64 nearest to digits · 10^power, at least 0.
+    """
+    narrow = np.float64(np.float32(value))
+    if narrow == value:
+        return True
+    power, count = _short(digits, power)
+    usual = _TINY <= narrow <= _HUGE and value != np.rint(value)
+    if count <= FEWEST_DIGITS or count > MOST_DIGITS or not usual:
+        return usual and count <= FEWEST_DIGITS
+    first = power + count - 1
+    if not MOST_DIGITS - EXACT_POWER < first < EXACT_POWER:
+        return False
+    scaled = narrow * POWERS_OF_TEN[-first] if first < 0 else narrow / POWERS_OF_TEN[first]
+    first += (scaled >= 10 * _BELOW_ONE) - (scaled < _BELOW_ONE)
+    for places in range(FEWEST_DIGITS - 1 - first, MOST_DIGITS - first):
+        decimal = _rounded(narrow, places)
+        if np.float32(decimal) == np.float32(narrow):
+            return decimal == value
+    return False

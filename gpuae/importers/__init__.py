@@ -97,7 +97,7 @@ def _open(spec: str, memory: int, options: ReadOptions, file: InputFile | None) 
     if found is not Format.TABLE:
         _check_of_text(spec, options)
     if found in TABLES and inner is None:
-        return TABLES[found](file, options)
+        return TABLES[found](file, options, memory)
     return with_columns(_open_matrix(file, inner, found, memory), options)
 
 

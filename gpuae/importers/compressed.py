@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import zlib
-from pathlib import Path
-from typing import IO, cast
+from collections.abc import Iterator
+from typing import IO, Any, cast
 
 from gpuae.errors import InputError
-from gpuae.memory import physical_memory
 from gpuae.storage.files import limits
-from gpuae.storage.files.input_file import check_readable
+from gpuae.storage.files.input_file import InputFile
 
 ENDINGS = (".gz", ".bz2", ".xz")
 MAGICS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+BLOCK_BYTES = 1 << 20
 
 
 def without_ending(name: str) -> str:
@@ -23,46 +24,58 @@ def without_ending(name: str) -> str:
     return next((name.removesuffix(end) for end in ENDINGS if name.endswith(end)), name)
 
 
-def read_bytes(path: Path, memory_of_byte: int, advice: str) -> bytes:
-    """Return what a file holds, unpacked if need be.
-
-    Parameters
-    ----------
-    memory_of_byte
-        Bytes of memory that will be needed for each of them.
-    advice
-        What to do where that is more than there is.
+def unpacked_blocks(file: InputFile) -> Iterator[bytes]:
+    """Yield what a file holds, unpacked if need be, a block at a time.
 
     Raises
     ------
     InputError
-        When it cannot be read or unpacked, needs more memory than there is, or is packed beyond
-        reason.
+        When it cannot be read or unpacked, or is packed beyond reason.
     """
-    size = check_readable(path)
-    limits.check_memory(memory_of_byte * size, str(path), advice)
+    if not file.head.startswith(MAGICS):
+        yield from file.blocks()
+        return
     try:
-        with path.open("rb") as file:
-            magic = file.read(max(map(len, MAGICS)))
-        if not magic.startswith(MAGICS):
-            return path.read_bytes()
-        most = max(limits.current().free_bytes, limits.current().inflation * size)
-        with _unpacking(path, magic) as packed:
-            content = packed.read(min(most, physical_memory() // memory_of_byte) + 1)
+        yield from _unpacked(file)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason}); copy it again") from None
-    if len(content) > most:
-        raise InputError(
-            f"{path}: unpacks to over {limits.current().inflation} times its size; {limits.ADVICE}"
-        )
-    limits.check_memory(memory_of_byte * len(content), str(path), advice)
-    return content
+        raise InputError(f"{file}: cannot be read ({reason}); copy it again") from None
 
 
-def _unpacking(path: Path, magic: bytes) -> IO[bytes]:
-    if magic.startswith(MAGICS[0]):
-        return cast("IO[bytes]", gzip.open(path))
-    if magic.startswith(MAGICS[1]):
-        return cast("IO[bytes]", bz2.open(path))
-    return cast("IO[bytes]", lzma.open(path))
+def _unpacked(file: InputFile) -> Iterator[bytes]:
+    """Yield what is packed in a file, as long as it is no more than it may hold."""
+    most = max(limits.current().free_bytes, limits.current().inflation * file.size)
+    packed = _unpacking(io.BufferedReader(_Joined(file.blocks())), file.head)
+    for block in iter(lambda: packed.read(BLOCK_BYTES), b""):
+        most -= len(block)
+        if most < 0:
+            raise InputError(
+                f"{file}: unpacks to over {limits.current().inflation} times its size; "
+                f"{limits.ADVICE}"
+            )
+        yield block
+
+
+class _Joined(io.RawIOBase):
+    """Blocks as a file that is read from its beginning to its end."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or memoryview(next(self._blocks, b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
+def _unpacking(file: io.BufferedReader, head: bytes) -> IO[bytes]:
+    if head.startswith(MAGICS[0]):
+        return cast("IO[bytes]", gzip.open(file))
+    if head.startswith(MAGICS[1]):
+        return cast("IO[bytes]", bz2.open(file))
+    return cast("IO[bytes]", lzma.open(file))

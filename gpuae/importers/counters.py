@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.storage.rows import row_blocks
 from gpuae.words import listed
 
 NAMES = frozenset({"id", "index", "idx", "key", "no", "nr", "number", "row", "sample", "uuid"})
@@ -25,10 +26,11 @@ def counter_notes(
     requested
         Whether each of them was asked for by a person, or is one that a model knows.
     """
+    counting = _counting(x, np.flatnonzero(~np.array(requested)))
     found = [
         name
         for column, (name, own) in enumerate(zip(names, requested, strict=True))
-        if not own and (_is_named_as_id(name) or _counts(x[:, column]))
+        if not own and (_is_named_as_id(name) or column in counting)
     ]
     if not found:
         return ()
@@ -40,10 +42,24 @@ def counter_notes(
     return (f"{subject} taken as {role}; if {which} the rows, give --id-column",)
 
 
-def _counts(column: NDArray[Any]) -> bool:
-    """Whether each of some numbers (n,) is the one before it and 1."""
-    few = column[:ENOUGH_ROWS]
-    return len(few) == ENOUGH_ROWS and all((np.diff(part) == 1).all() for part in (few, column))
+def _counting(x: NDArray[Any], columns: NDArray[np.int64]) -> set[int]:
+    """Return those columns of x (n, d) in which each number is the one before it and 1."""
+    if len(x) < ENOUGH_ROWS:
+        return set()
+    left = columns[_follow(x[:ENOUGH_ROWS, columns])]
+    last = x[:0, left]
+    for _, block in row_blocks.blocks(x):
+        if not len(left):
+            break
+        follow = _follow(np.concatenate((last, block[:, left])))
+        left, last = left[follow], block[-1:, left[follow]]
+    return set(left.tolist())
+
+
+def _follow(numbers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell columns (n, d) in which each number is the one before it and 1."""
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        return np.asarray((np.diff(numbers, axis=0) == 1).all(axis=0))
 
 
 def _is_named_as_id(name: str) -> bool:

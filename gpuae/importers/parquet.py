@@ -40,7 +40,7 @@ class NamedTitles(Titles):
     names: tuple[str, ...]
 
 
-def load(file: InputFile, options: ReadOptions = AS_IT_IS) -> Dataset:
+def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = None) -> Dataset:
     """Return the numeric columns of a parquet file as rows, others at most as labels or row ids.
 
     Row groups are read one after the other. Integers that lack values become floats.

@@ -1,7 +1,7 @@
 """Tables of text (CSV and its relatives): features, labels and row ids.
 
-Two passes: the csv module finds the cells, checks that no row is ragged and keeps the few columns
-that are not features; `table_numbers` then reads the features.
+One pass over blocks of the file: those of a large table are read by compiled code, on several
+threads, a small one by Python alone. What becomes of a cell is the same either way.
 """
 
 from __future__ import annotations
@@ -13,23 +13,34 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.importers import table_cells as cells
-from gpuae.importers import table_header, table_numbers
+from gpuae.importers import table_header, table_text
 from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
-from gpuae.importers.roles import Roles, assign, guess_label
-from gpuae.importers.table_cells import labels, row_ids
+from gpuae.importers.roles import Roles, guess_label
+from gpuae.importers.table_content import TableContent
+from gpuae.importers.table_header import Header
+from gpuae.importers.table_labels import labels, row_ids
+from gpuae.importers.table_reading import read
+from gpuae.importers.table_rows import read_lines
+from gpuae.memory import data_memory
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
+from gpuae.storage.rows.pages import release_pages
 
 
-def load(file: InputFile, options: ReadOptions = AS_IT_IS) -> Dataset:
+def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = None) -> Dataset:
     """Return the features of a table as rows, its label column as y, its index as row ids.
 
     Numbers keep their value: they are float32 where each is what is written (0.1, not 2460000.6),
     else float64, and integers of 64 bits where only these are exact. Labels and ids are text unless
     every one survives as a number.
+
+    Parameters
+    ----------
+    memory
+        Bytes of numbers that may be in memory; more are in a file without a name, which is mapped.
+        None for as many as suit this machine.
 
     Raises
     ------
@@ -38,25 +49,22 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS) -> Dataset:
         empty cells (unless values may be missing), text where numbers belong, and integers that
         would be rounded, with the line and column of the first.
     """
-    options, path = options.for_text(), file.path
-    text, header = cells.open_table(path, options)
-    roles = assign(header.titles, options, header.index)
-    index = None if header.index in {*roles.requested, roles.label, roles.row_id} else header.index
-    others = (roles.label, roles.row_id, index)
-    table = cells.scan(text, header, [column for column in others if column is not None])
-    counted = row_ids(table) if index is not None else None
-    features = roles.features(None if counted is None else index)
+    path = file.path
+    most = data_memory(None) if memory is None else memory
+    header, roles, content, counted = read(file, options.for_text(), most)
+    features = content.features
     if not features:
         raise InputError(f"{path}: has no column of features; give a table with numeric columns")
-    row_id = counted if roles.row_id is None else labels(table.columns[roles.row_id], str(path))
-    x = table_numbers.parse(table, features, options)
+    row_id = counted if roles.row_id is None else labels(content.cells[roles.row_id], str(path))
+    x = content.numbers()
     names = tuple(header.title(column) for column in features)
     counters = counter_notes(x, names, [column in roles.requested for column in features])
+    release_pages(x)
     return Dataset(
         x,
         str(path),
         metadata=RowMetadata(
-            y=None if roles.label is None else labels(table.columns[roles.label], str(path)),
+            y=None if roles.label is None else labels(content.cells[roles.label], str(path)),
             feature_names=names if header.named else None,
             row_id=row_id,
         ),
@@ -86,17 +94,25 @@ def load_labels(file: InputFile, count: int) -> NDArray[Any]:
     InputError
         When it is not clear which column holds them.
     """
-    path = file.path
-    text, header = cells.open_table(path, _with_header(path, count))
+    path, text = file.path, table_text.read(file)
+    header = table_header.parse(path, text, _with_header(path, text, count))
     if len(header.names) == 1:
         _check_lines(path, text)
-    table = cells.scan(text, header, range(len(header.names)))
-    index = None if row_ids(table) is None else 0
-    others = [column for column in table.columns if column != index]
+    cells = _columns(text, header)
+    index = None if header.index is None or row_ids(cells[0], str(path)) is None else 0
+    others = [column for column in range(len(cells)) if column != index]
     chosen = others[0] if len(others) == 1 else guess_label(header.titles)
     if chosen is None:
         raise InputError(f"{path}: has {len(others)} columns; name the one of labels `label`")
-    return labels(table.columns[chosen], str(path))
+    return labels(cells[chosen], str(path))
+
+
+def _columns(text: str, header: Header) -> list[list[str]]:
+    """Return all cells of a table, by columns."""
+    content = TableContent(header, (), range(len(header.names)), AS_IT_IS, 0)
+    read_lines(header.lines_of(text), header.lines, content)
+    content.check_count()
+    return list(content.cells.values())
 
 
 def _check_lines(path: Path, text: str) -> None:
@@ -109,9 +125,10 @@ def _check_lines(path: Path, text: str) -> None:
         )
 
 
-def _with_header(path: Path, count: int) -> ReadOptions:
+def _with_header(path: Path, text: str, count: int) -> ReadOptions:
     """Say whether a table of `count` rows has a header, as far as the number of its rows tells."""
     bare = replace(AS_IT_IS, header=False)
-    text, header = cells.open_table(path, bare)
-    rows = sum(1 for _ in table_header.split(path, text, header.delimiter, header.lines))
+    header = table_header.parse(path, text, bare)
+    lines = header.lines_of(text)
+    rows = sum(1 for _ in table_header.rows(path, lines, header.delimiter, header.lines))
     return {count: bare, count + 1: replace(bare, header=True)}.get(rows, AS_IT_IS)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
@@ -21,14 +21,13 @@ from gpuae.importers.columns import Titles
 from gpuae.importers.numerals import is_missing, is_number, number
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import ID_NAMES, LABEL_NAMES
+from gpuae.importers.table_text import PREVIEW_LINES
 
 DELIMITERS = (",", ";", "\t", "|")
 NO_DELIMITER = "\x1f"
 """Separates nothing, since it is in no text: a row is one cell."""
 UNNAMED = ("", "Unnamed: 0")
 """How pandas names the index that it wrote without a name, before and after reading it again."""
-PREVIEW_LINES = 50
-"""Without the comments before them: enough for two rows with line breaks in their cells."""
 KNOWN_NAMES = ID_NAMES.union(LABEL_NAMES) - {"y"}
 """Words that are names of columns; "y" may as well stand for yes."""
 MANY_NAMES = 8
@@ -48,6 +47,8 @@ class Header:
     """Lines of the file before the first row."""
     named: bool = True
     """Whether there is a header."""
+    blanks: bool = False
+    """Whether blanks separate the cells, of which `tabs_for_blanks` makes the delimiter."""
     notes: tuple[str, ...] = ()
     """What a person should hear of, one sentence each."""
 
@@ -62,13 +63,21 @@ class Header:
         names = tuple(self.title(column) for column in range(len(self.names)))
         return Titles(str(self.path), len(names), names if self.named else None)
 
+    def lines_of(self, text: str) -> Iterator[str]:
+        """Return the lines of a text after the header, with the delimiter between cells."""
+        return self.with_delimiter(islice(io.StringIO(text, newline=""), self.lines, None))
+
+    def with_delimiter(self, lines: Iterator[str]) -> Iterator[str]:
+        """Return lines with the delimiter between cells, where blanks have been there."""
+        return tabs_for_blanks(self.path, lines) if self.blanks else lines
+
     def title(self, column: int) -> str:
         """Return the name of a column, or its place, counted from 1, where it has none."""
         return self.names[column] or f"column {column + 1}"
 
 
-def parse(path: Path, text: str, options: ReadOptions = AS_IT_IS) -> tuple[str, Header]:
-    """Read the header of a table; return the text with cells that a delimiter separates, and it.
+def parse(path: Path, text: str, options: ReadOptions = AS_IT_IS) -> Header:
+    """Read the header of a table out of the beginning of its text.
 
     Raises
     ------
@@ -78,28 +87,38 @@ def parse(path: Path, text: str, options: ReadOptions = AS_IT_IS) -> tuple[str, 
     comments = _comments(text)
     delimiter = _delimiter(path, text, len(comments), options)
     if delimiter is None:
-        text, delimiter = _tabs_for_blanks(path, text), "\t"
-    top = _Top(path, delimiter, comments, _preview(path, text, len(comments), delimiter), options)
-    return text, top.header()
+        text = "".join(tabs_for_blanks(path, io.StringIO(text, newline="")))
+    top = _preview(path, text, len(comments), delimiter or "\t")
+    header = _Top(path, delimiter or "\t", comments, top, options).header()
+    return replace(header, blanks=delimiter is None)
 
 
 def split(path: Path, text: str, delimiter: str, skip: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows after `skip` lines with their line numbers; empty lines are no rows.
+    """Yield the rows of a text after `skip` lines with their line numbers."""
+    return rows(path, islice(io.StringIO(text, newline=""), skip, None), delimiter, skip)
+
+
+def rows(
+    path: Path, lines: Iterable[str], delimiter: str, before: int
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows in some lines with their line numbers; empty lines are no rows.
+
+    Parameters
+    ----------
+    before
+        Lines before these.
 
     Raises
     ------
     InputError
         Where quotes are wrong.
     """
-    lines = io.StringIO(text, newline="")
-    for _ in range(skip):
-        lines.readline()
     reader = csv.reader(lines, delimiter=delimiter)
     try:
-        yield from ((skip + reader.line_num, row) for row in reader if row)
+        yield from ((before + reader.line_num, row) for row in reader if row)
     except csv.Error as error:
         raise InputError(
-            f"{path}: line {skip + reader.line_num} cannot be split into cells ({error}); "
+            f"{path}: line {before + reader.line_num} cannot be split into cells ({error}); "
             "correct its quotes"
         ) from None
 
@@ -162,15 +181,21 @@ def _has_blanks(path: Path, text: str, skip: int) -> bool:
     return len(rows) == 2 and len(rows[0]) == len(rows[1]) > 1
 
 
-def _tabs_for_blanks(path: Path, text: str) -> str:
-    """Return a table whose cells were separated by any number of blanks with tabs instead."""
-    if '"' in text:
-        raise InputError(
-            f"{path}: its cells are separated by blanks and some are in quotes; save it with "
-            "commas or tabs between the cells"
-        )
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join("\t".join(line.split()) for line in lines)
+def tabs_for_blanks(path: Path, lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a table whose cells any number of blanks separate with tabs instead.
+
+    Raises
+    ------
+    InputError
+        For quotes, in which blanks would be parts of a cell.
+    """
+    for line in lines:
+        if '"' in line:
+            raise InputError(
+                f"{path}: its cells are separated by blanks and some are in quotes; save it with "
+                "commas or tabs between the cells"
+            )
+        yield "\t".join(line.split()) + "\n"
 
 
 @dataclass(frozen=True)

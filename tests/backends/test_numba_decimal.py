@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gpuae.backends import numba_cells as cells
+from gpuae.importers.narrow import survive_as_written
 
 SURE = [
     "0",
@@ -87,3 +88,27 @@ def test_what_is_sure_is_what_python_reads(seed):
     expected = np.array([float(texts[place]) for place in kept])
     np.testing.assert_array_equal(values[kept].view(np.int64), expected.view(np.int64))
     assert len(left) < len(texts) / 5
+
+
+@pytest.mark.parametrize("digits", [6, 7, 8, 9, "shortest"])
+def test_decimals_that_surely_survive_in_float32_do(digits):
+    random_ = np.random.default_rng(0)
+    powers = 10.0 ** random_.integers(-10, 6, 3000)
+    powers[::3] *= 1 + random_.normal(size=1000) * 1e-7
+    powers[1::3] *= random_.uniform(1, 10, 1000)
+    values = powers.astype(np.float32)
+    texts = [str(v) if digits == "shortest" else f"{v:.{digits}g}" for v in values]
+    sure = np.array([not unsure(text) for text in texts])
+    survive = np.array([survive_as_written(np.array([float(text)])) for text in texts])
+    assert not (sure & ~survive).any()
+    if digits == "shortest":
+        np.testing.assert_array_equal(sure, survive)
+
+
+def unsure(text):
+    """Whether it is left open if the number in a cell survives in float32."""
+    block = np.frombuffer(text.encode(), np.uint8)
+    state = np.zeros(8, np.int64)
+    noted, marks = np.empty((2, 6), np.int64), np.frombuffer(b",.", np.uint8)
+    cells.read_cells(block, marks, np.array([0]), np.empty(0), np.empty((1, 1)), noted, state)
+    return bool(state[cells.UNSURE] or state[cells.NOTED])

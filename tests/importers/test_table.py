@@ -1,5 +1,6 @@
 import bz2
 import gzip
+import hashlib
 import lzma
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ from gpuae.importers.narrow import survive_as_written
 from gpuae.importers.options import ReadOptions
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.rows import pages
 
 
 @pytest.fixture
@@ -485,12 +487,27 @@ def test_a_header_of_many_names_is_read(written):
     assert table.load(InputFile(path)).feature_names == tuple(names)
 
 
-def test_a_table_that_does_not_fit_into_memory_is_refused_before_it_is_read(written, monkeypatch):
-    path = written("a,b\n" + "1,2\n" * 100)
+def test_more_numbers_than_memory_are_in_a_file(written):
+    path = written("a,b\n" + "1.5,0.1\n" * 100 + "2460000.6,3\n")
+    few, many = (table.load(InputFile(path), memory=most) for most in (500, 5000))
+    assert (pages.is_in_memory(few.x), pages.is_in_memory(many.x)) == (False, True)
+    assert few.x.dtype == many.x.dtype == np.float64
+    np.testing.assert_array_equal(few.x, many.x)
+
+
+def test_the_hash_of_a_table_is_known_when_it_has_been_read(written, monkeypatch):
+    file = InputFile(written("a,b\n1,2\n"))
+    table.load(file)
+    monkeypatch.setattr(InputFile, "blocks", lambda _: pytest.fail("was read again"))
+    assert file.sha256 == hashlib.sha256(b"a,b\n1,2\n").hexdigest()
+
+
+def test_labels_that_do_not_fit_into_memory_are_refused_before_they_are_read(written, monkeypatch):
+    path = written("a\n" + "1\n" * 200)
     monkeypatch.setattr("gpuae.storage.files.limits.physical_memory", lambda: 2000)
-    monkeypatch.setattr(type(path), "read_bytes", lambda *_, **__: pytest.fail("was read"))
+    monkeypatch.setattr(InputFile, "blocks", lambda _: pytest.fail("was read"))
     with pytest.raises(InputError, match=r"memory; convert it in parts .* npy or HDF5"):
-        table.load(InputFile(path))
+        table.load_labels(InputFile(path), 200)
 
 
 def test_one_long_label_does_not_make_all_of_them_long(written):
