@@ -16,21 +16,25 @@ from gpuae.importers.columns import Titles
 from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, assign
+from gpuae.memory import data_memory
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.limits import check_memory
 from gpuae.storage.outputs.arrow import arrow_errors, check_installed
 from gpuae.storage.rows import row_types
 from gpuae.storage.rows.dataset import Dataset
+from gpuae.storage.rows.mapped_copy import scratch
 from gpuae.storage.rows.metadata import RowMetadata
+from gpuae.storage.rows.pages import release_pages
+from gpuae.storage.rows.row_blocks import BLOCK_BYTES
 from gpuae.words import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-FOOTER_LIMIT = 64 << 20
-"""Bytes of any one text, and entries of any one list, in what describes the file."""
+LARGEST_LIMIT = (1 << 31) - 1
+"""Of texts and lists in what describes a file: pyarrow takes no larger ones."""
 
 
 @dataclass(frozen=True)
@@ -43,30 +47,37 @@ class NamedTitles(Titles):
 def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = None) -> Dataset:
     """Return the numeric columns of a parquet file as rows, others at most as labels or row ids.
 
-    Row groups are read one after the other. Integers that lack values become floats.
+    They are read in parts. Integers that lack values become floats.
+
+    Parameters
+    ----------
+    memory
+        Bytes of rows that may be in memory; more are in a file without a name, which is mapped.
+        None for as many as suit this machine.
 
     Raises
     ------
     InputError
         Where pyarrow is missing; for damaged files, columns that are not there or hold no numbers,
-        values that are missing (unless they may be), and more data than memory.
+        or values that are missing (unless they may be).
     """
     path = file.path
     check_installed(path, InputError)
-    with _opened(path) as opened:
+    most = data_memory(None) if memory is None else memory
+    with _opened(file) as opened:
         titles, types = _columns(path, opened)
         roles = assign(titles, options)
         features = _features(titles, types, roles)
         names = tuple(titles.names[column] for column in features)
-        x = _matrix(path, opened, list(names), options)
+        x = _matrix(opened, file, list(names), options, most)
     counters = counter_notes(x, names, [column in roles.requested for column in features])
     return Dataset(
         x,
         str(path),
         metadata=RowMetadata(
-            y=_companion(path, titles, types, roles.label),
+            y=_companion(file, titles, types, roles.label),
             feature_names=names,
-            row_id=_companion(path, titles, types, roles.row_id),
+            row_id=_companion(file, titles, types, roles.row_id),
         ),
         file=file,
         notes=(*roles.notes, *_left_out(titles, roles, features), *counters),
@@ -74,19 +85,20 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = 
 
 
 @contextmanager
-def _opened(path: Path, texts: tuple[str, ...] = ()) -> Iterator[pq.ParquetFile]:
+def _opened(file: InputFile, texts: tuple[str, ...] = ()) -> Iterator[pq.ParquetFile]:
     """Open a file; `texts` are columns to be read as numbers into a list of their different texts.
 
     So a long text in millions of rows takes no more memory than it does in the file.
     """
     import pyarrow.parquet as pq
 
-    limits = {f"thrift_{kind}_size_limit": FOOTER_LIMIT for kind in ("string", "container")}
+    most = min(limits.current().description_bytes, LARGEST_LIMIT)
+    thrift = {f"thrift_{kind}_size_limit": most for kind in ("string", "container")}
     with (
-        arrow_errors(str(path)),
-        pq.ParquetFile(path, read_dictionary=list(texts), **limits) as file,
+        arrow_errors(str(file)),
+        pq.ParquetFile(file.stream(), read_dictionary=list(texts), **thrift) as opened,
     ):
-        yield file
+        yield opened
 
 
 def _columns(path: Path, file: pq.ParquetFile) -> tuple[NamedTitles, list[pa.DataType]]:
@@ -139,49 +151,72 @@ def _number_type(kind: pa.DataType) -> np.dtype[Any] | None:
 
 
 def _matrix(
-    path: Path, file: pq.ParquetFile, names: list[str], options: ReadOptions
+    opened: pq.ParquetFile, file: InputFile, names: list[str], options: ReadOptions, memory: int
 ) -> NDArray[Any]:
-    """Return some columns as (n, d), a row group in memory at a time beside them."""
-    x = _allocated(path, file, names)
-    start, missing = 0, _Missing(path)
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=names)
-        if start + len(table) > len(x):
-            break
-        for place, name in enumerate(names):
-            column = table.column(name)
-            missing.count(column, name, start)
-            _fill(path, name, x[start : start + len(table), place], column)
-        start += len(table)
+    """Return some columns as (n, d), some rows in memory at a time beside them.
+
+    They are in memory if they take no more bytes than that, and else in a file without a name.
+    """
+    shape = opened.metadata.num_rows, len(names)
+    dtype = _common_type(opened, names)
+    _check_declared(file, shape, dtype)
+    missing = _Missing(file.path)
+    with scratch(shape, dtype.name, memory) as x:
+        start = 0
+        for table in _tables(opened, names, dtype):
+            if start + len(table) > len(x):
+                break
+            _fill_rows(file.path, x[start : start + len(table)], table, missing, start)
+            release_pages(x)
+            start += len(table)
     if start != len(x):
-        raise InputError(f"{path}: holds another number of rows than it declares; make it again")
+        raise InputError(f"{file}: holds another number of rows than it declares; make it again")
     if not options.missing:
         missing.refuse()
     return x
 
 
-def _allocated(path: Path, file: pq.ParquetFile, names: list[str]) -> NDArray[Any]:
-    """Return an empty matrix for some columns after having checked that they can be so large."""
-    rows, fields = file.metadata.num_rows, file.schema_arrow
-    lacking = _lacking(file, names)
+def _common_type(opened: pq.ParquetFile, names: list[str]) -> np.dtype[Any]:
+    """Return the type that holds some columns, and NaN where they may lack values."""
+    lacking = _lacking(opened, names)
     kinds = []
     for name in names:
-        kind = _number_type(fields.field(name).type)
+        kind = _number_type(opened.schema_arrow.field(name).type)
         assert kind is not None
         small = kind.kind != "f" and kind.itemsize <= 2
         filled = np.float32 if small else np.float64
         kinds.append(np.result_type(kind, filled) if name in lacking else kind)
-    dtype = np.result_type(*kinds)
-    row_types.check_row_shape((rows, len(names)), str(path))
-    declared, size = rows * len(names) * dtype.itemsize, path.stat().st_size
-    allowed = limits.current()
-    if declared > max(allowed.free_bytes, allowed.inflation * size):
+    return np.result_type(*kinds)
+
+
+def _check_declared(file: InputFile, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    """Refuse rows that cannot be so many as is said."""
+    row_types.check_row_shape(shape, str(file))
+    declared, allowed = shape[0] * shape[1] * dtype.itemsize, limits.current()
+    if declared > max(allowed.free_bytes, allowed.inflation * file.size):
         raise InputError(
-            f"{path}: declares {declared / 2**20:.0f} MiB in a file of {size} bytes; if that is "
-            f"right, save it without compression, or {limits.ADVICE}"
+            f"{file}: declares {declared / 2**20:.0f} MiB in a file of {file.size} bytes; if that "
+            f"is right, save it without compression, or {limits.ADVICE}"
         )
-    check_memory(declared, str(path))
-    return np.empty((rows, len(names)), dtype)
+
+
+def _tables(opened: pq.ParquetFile, names: list[str], dtype: np.dtype[Any]) -> Iterator[pa.Table]:
+    """Yield some columns, some rows at a time."""
+    import pyarrow
+
+    rows = max(1, BLOCK_BYTES // (len(names) * dtype.itemsize))
+    for batch in opened.iter_batches(batch_size=rows, columns=names):
+        yield pyarrow.Table.from_batches([batch]).select(names)
+
+
+def _fill_rows(
+    path: Path, out: NDArray[Any], table: pa.Table, missing: _Missing, start: int
+) -> None:
+    """Write the rows of a table, of which the first has that place in the file."""
+    for place, name in enumerate(table.column_names):
+        column = table.column(name)
+        missing.count(column, name, start)
+        _fill(path, name, out[:, place], column)
 
 
 def _lacking(file: pq.ParquetFile, names: list[str]) -> set[str]:
@@ -250,7 +285,7 @@ class _Missing:
 
 
 def _companion(
-    path: Path, titles: NamedTitles, types: list[pa.DataType], number: int | None
+    file: InputFile, titles: NamedTitles, types: list[pa.DataType], number: int | None
 ) -> NDArray[Any] | None:
     """Return the labels or row ids in a column: numbers where they survive as such, or text."""
     from pyarrow import types as kinds
@@ -260,15 +295,15 @@ def _companion(
     name, kind = titles.names[number], types[number]
     if kinds.is_nested(kind) or kinds.is_binary(kind) or kinds.is_large_binary(kind):
         raise InputError(
-            f"{path}: the column {name!r} holds {kind} where numbers or text are needed"
+            f"{file}: the column {name!r} holds {kind} where numbers or text are needed"
         )
     text = kinds.is_string(kind) or kinds.is_large_string(kind)
-    with _opened(path, (name,) if text else ()) as file:
-        check_memory(8 * file.metadata.num_rows, str(path))
-        column = file.read(columns=[name]).column(name)
+    with _opened(file, (name,) if text else ()) as opened:
+        check_memory(8 * opened.metadata.num_rows, str(file))
+        column = opened.read(columns=[name]).column(name)
         if _survives_as_number(kind, column.null_count):
-            return np.array(row_types.as_stored(np.asarray(column.to_numpy()), f"{path}: {name}"))
-        return _text(path, name, column)
+            return np.array(row_types.as_stored(np.asarray(column.to_numpy()), f"{file}: {name}"))
+        return _text(file.path, name, column)
 
 
 def _survives_as_number(kind: pa.DataType, missing: int) -> bool:
@@ -285,7 +320,7 @@ def _text(path: Path, name: str, column: pa.ChunkedArray) -> NDArray[Any]:
 
     column.validate(full=True)  # indices that name no word would be read beyond the end
     if not types.is_dictionary(column.type):
-        column = column.cast("string").dictionary_encode()
+        column = column.cast("large_string").dictionary_encode()
     unified = column.unify_dictionaries().combine_chunks()
     parts = unified.chunks if hasattr(unified, "chunks") else [unified]
     words = [] if not parts else [str(word) for word in parts[0].dictionary.to_pylist()]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers import ReadOptions, open_data
+from gpuae.importers import ReadOptions, open_data, parquet
 from gpuae.storage.files import limits
+from gpuae.storage.rows import pages
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -161,6 +162,27 @@ def test_a_small_file_that_declares_much_is_refused_before_it_is_read(written, m
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", None)
     with pytest.raises(InputError, match="declares 76 MiB in a file of"):
         load(path)
+
+
+@pytest.mark.parametrize("size", [7, 1000])
+def test_rows_beyond_the_memory_limit_are_in_a_file(written, monkeypatch, size):
+    monkeypatch.setattr(parquet, "BLOCK_BYTES", 100)
+    values = np.random.default_rng(0).random((100, 3))
+    path = written(row_group_size=size, **{f"c{i}": values[:, i] for i in range(3)})
+    few, many = (open_data(path, memory=most).x for most in (1000, 100_000))
+    assert (pages.is_in_memory(few), pages.is_in_memory(many)) == (False, True)
+    np.testing.assert_array_equal(few, values)
+    np.testing.assert_array_equal(many, values)
+
+
+def test_a_long_name_is_read_where_the_size_is_trusted(written, monkeypatch):
+    monkeypatch.setattr(limits, "CAREFUL", replace(limits.CAREFUL, description_bytes=1000))
+    monkeypatch.setattr(limits, "_stack", [limits.CAREFUL])
+    path = written(**{"x" * 5000: [1.0, 2.0]})
+    with pytest.raises(InputError, match="cannot be read as parquet"):
+        load(path)
+    with limits.trust_size():
+        assert load(path).feature_names == ("x" * 5000,)
 
 
 def test_a_long_text_in_many_rows_does_not_fill_the_memory(written, monkeypatch):

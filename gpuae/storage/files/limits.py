@@ -34,6 +34,8 @@ class Limits:
     """Memory that HDF5 may take to read a file, in a process of its own."""
     process_seconds: float = 5
     """Of computing, that it may take there for one thing: a damaged file can make it endless."""
+    description_bytes: int = 64 << 20
+    """Of any one text, and entries of any one list, in what describes a parquet file."""
 
 
 CAREFUL = Limits(inflation=1000, free_bytes=64 << 20, chunk_bytes=1 << 30, text_bytes=1 << 30)
@@ -44,6 +46,7 @@ TRUSTING = Limits(
     text_bytes=sys.maxsize,
     process_bytes=sys.maxsize,
     process_seconds=600,
+    description_bytes=sys.maxsize,
 )
 FILTERS_ADVICE = "give --allow-filters if you trust its source"
 """How a person allows it; in Python `with gpuae.allow_filters():`."""
