@@ -112,6 +112,38 @@ def test_work_on_chunks_of_five_times_the_memory_stays_small(folder, doing):
     assert size < ROOM
 
 
+def table_of_text(path, rows):
+    """Write quarters as a table of 512 columns."""
+    quarters = np.random.default_rng(0).integers(0, 40, (2000, 512)) / 4
+    lines = "".join(",".join(map(str, row)) + "\n" for row in quarters.tolist())
+    with path.open("w") as file:
+        file.write(",".join(f"c{i}" for i in range(512)) + "\n")
+        for _ in range(rows // 2000):
+            file.write(lines)
+
+
+def table_of_parquet(path, rows):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    x = np.random.default_rng(0).random((512, rows), np.float32)
+    columns = {f"c{i}": x[i] for i in range(512)}
+    parquet.write_table(pyarrow.table(columns), path, row_group_size=4000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("ending", "write"), [("csv", table_of_text), ("parquet", table_of_parquet)]
+)
+def test_tables_of_four_times_the_memory_stay_small(tmp_path, ending, write):
+    write(tmp_path / f"few.{ending}", 6000)
+    write(tmp_path / f"rows.{ending}", 56_000)
+    fit = FIT.format("{}", "m", MEMORY)
+    (size,) = growth(
+        tmp_path, [fit.format(f"few.{ending}")], [fit.format(f"rows.{ending}")]
+    ).values()
+    assert size < ROOM
+
+
 @pytest.mark.parametrize("optimizer", ["adam", pytest.param("lbfgs", marks=pytest.mark.long)])
 @pytest.mark.parametrize("columns", [30_000, pytest.param(100_000, marks=pytest.mark.long)])
 def test_ten_rows_of_very_many_columns(tmp_path, columns, optimizer):

@@ -26,13 +26,15 @@ from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.mapped_copy import scratch
 from gpuae.storage.rows.metadata import RowMetadata
 from gpuae.storage.rows.pages import release_pages
-from gpuae.storage.rows.row_blocks import BLOCK_BYTES
 from gpuae.words import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+BLOCK_BYTES = 8 << 20
+READ_AHEAD_BYTES, LEAST_READ = 32 << 20, 4096
+"""Of all columns together, and of each: pyarrow would hold the whole file otherwise."""
 LARGEST_LIMIT = (1 << 31) - 1
 """Of texts and lists in what describes a file: pyarrow takes no larger ones."""
 
@@ -47,7 +49,8 @@ class NamedTitles(Titles):
 def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = None) -> Dataset:
     """Return the numeric columns of a parquet file as rows, others at most as labels or row ids.
 
-    They are read in parts. Integers that lack values become floats.
+    They are read in parts, of which a page of each column is in memory, as whoever wrote the file
+    made it. Integers that lack values become floats.
 
     Parameters
     ----------
@@ -69,6 +72,7 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = 
         roles = assign(titles, options)
         features = _features(titles, types, roles)
         names = tuple(titles.names[column] for column in features)
+    with _opened(file, columns=len(names)) as opened:
         x = _matrix(opened, file, list(names), options, most)
     counters = counter_notes(x, names, [column in roles.requested for column in features])
     return Dataset(
@@ -85,18 +89,26 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = 
 
 
 @contextmanager
-def _opened(file: InputFile, texts: tuple[str, ...] = ()) -> Iterator[pq.ParquetFile]:
-    """Open a file; `texts` are columns to be read as numbers into a list of their different texts.
+def _opened(
+    file: InputFile, texts: tuple[str, ...] = (), columns: int = 1
+) -> Iterator[pq.ParquetFile]:
+    """Open a file for reading so many columns side by side.
 
-    So a long text in millions of rows takes no more memory than it does in the file.
+    The columns `texts` are read as numbers into a list of their different texts: so a long text in
+    millions of rows takes no more memory than it does in the file.
     """
     import pyarrow.parquet as pq
 
     most = min(limits.current().description_bytes, LARGEST_LIMIT)
-    thrift = {f"thrift_{kind}_size_limit": most for kind in ("string", "container")}
+    options: dict[str, Any] = {
+        "thrift_string_size_limit": most,
+        "thrift_container_size_limit": most,
+        "buffer_size": max(LEAST_READ, READ_AHEAD_BYTES // columns),
+        "pre_buffer": False,
+    }
     with (
         arrow_errors(str(file)),
-        pq.ParquetFile(file.stream(), read_dictionary=list(texts), **thrift) as opened,
+        pq.ParquetFile(file.stream(), read_dictionary=list(texts), **options) as opened,
     ):
         yield opened
 
