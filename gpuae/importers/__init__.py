@@ -6,13 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpuae.errors import InputError
-from gpuae.importers import digits, h5ad, idx, matlab, npy, parquet, patches, scipy_npz, table
+from gpuae.importers import (
+    digits,
+    h5ad,
+    hdf5_labels,
+    idx,
+    matlab,
+    npy,
+    parquet,
+    patches,
+    scipy_npz,
+    table,
+)
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.importers.labels import LabelsFile
 from gpuae.importers.options import AS_IT_IS, PatchOptions, ReadOptions
 from gpuae.importers.roles import with_columns
 from gpuae.memory import data_memory
 from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.hdf5 import opening
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.rows.dataset import Dataset
 
@@ -110,7 +122,8 @@ def _check_of_text(spec: str, options: ReadOptions) -> None:
 
 def _open_matrix(file: InputFile, inner: str | None, found: Format, memory: int) -> Dataset:
     if found is Format.HDF5:
-        return open_dataset(file, inner, memory)
+        dataset = open_dataset(file, inner, memory)
+        return dataset if inner is None else _with_labels_beside(dataset, file, inner)
     if found is Format.H5AD:
         return h5ad.load(file, inner, memory)
     if found is Format.MATLAB:
@@ -131,6 +144,15 @@ def _open_single(file: InputFile, inner: str | None, found: Format, memory: int)
     return {Format.IDX: idx.load, Format.NPY: npy.load_npy}[found](file)
 
 
+def _with_labels_beside(dataset: Dataset, input_file: InputFile, inner: str) -> Dataset:
+    """Add the labels that lie in the same group as rows in anyone's HDF5 file."""
+    with opening.opened(input_file) as file:
+        folder = inner.strip("/").rpartition("/")[0]
+        y, notes = hdf5_labels.beside(file, folder, len(dataset.x), inner)
+    metadata = replace(dataset.metadata, y=y)
+    return replace(dataset, metadata=metadata, notes=(*dataset.notes, *notes))
+
+
 def _with_labels(dataset: Dataset, labels: LabelsFile) -> Dataset:
     y = labels.load(len(dataset.x))
     if len(y) != len(dataset.x):
@@ -138,4 +160,6 @@ def _with_labels(dataset: Dataset, labels: LabelsFile) -> Dataset:
             f"{labels.spec}: holds {len(y)} labels for the {len(dataset.x)} rows of "
             f"{dataset.source}; give exactly one a row"
         )
-    return replace(dataset, metadata=replace(dataset.metadata, y=y))
+    told = f"the labels are those of {labels.spec}, not those beside the rows"
+    notes = dataset.notes if dataset.y is None else (*dataset.notes, told)
+    return replace(dataset, metadata=replace(dataset.metadata, y=y), notes=notes)

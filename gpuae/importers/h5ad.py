@@ -12,6 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.importers import hdf5_labels
 from gpuae.storage import file_format
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, nodes, opening, reading
@@ -23,11 +24,13 @@ from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.words import listed
 
+OBSERVATIONS = "obs"
+"""The table of what is known about each row."""
 _FRAMES = {
-    "X": ("obs", "var"),
-    "layers": ("obs", "var"),
-    "raw": ("obs", "raw/var"),
-    "obsm": ("obs", None),
+    "X": (OBSERVATIONS, "var"),
+    "layers": (OBSERVATIONS, "var"),
+    "raw": (OBSERVATIONS, "raw/var"),
+    "obsm": (OBSERVATIONS, None),
 }
 """Which tables name the rows and the columns of a matrix, by the first part of its path."""
 _FORMATS = ("csr_matrix", "csc_matrix")
@@ -67,10 +70,11 @@ def load(input_file: InputFile, inner: str | None, memory: int) -> Dataset:
         else:
             rows = _csr_rows(file, inner, memory)
             dataset = Dataset(rows, source, file=input_file)
+        y, of_labels = hdf5_labels.beside(file, OBSERVATIONS, len(dataset.x))
     return replace(
         dataset,
-        metadata=replace(dataset.metadata, row_id=row_id, feature_names=feature_names),
-        notes=(*dataset.notes, *notes),
+        metadata=replace(dataset.metadata, y=y, row_id=row_id, feature_names=feature_names),
+        notes=(*dataset.notes, *notes, *of_labels),
     )
 
 

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.importers import idx, matlab, npy, table
+from gpuae.importers import h5ad, hdf5_labels, idx, matlab, npy, table
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.hdf5 import netcdf, opening, reading
-from gpuae.storage.hdf5.nodes import Dataset
+from gpuae.storage.hdf5 import opening
 from gpuae.storage.rows import row_types
 
 
@@ -25,7 +24,8 @@ class LabelsFile:
     ----------
     spec
         idx, idx.gz, .npy, a table with one column or one named as labels are, a data set of
-        gpuae's, `file.h5::/path`, or `file.mat::name`.
+        gpuae's, `file.h5::/path`, `file.h5ad` with a column of `obs` named as labels are,
+        `file.mat`, or `file.mat::name`.
 
     Raises
     ------
@@ -59,7 +59,9 @@ class LabelsFile:
         """
         file, inner, found = self.file, self._inner, self._format
         if found is Format.MATLAB:
-            return _one_a_row(matlab.read_vector(file, inner or "y"), str(self.spec))
+            return _one_a_row(matlab.read_vector(file, inner), str(self.spec))
+        if found is Format.H5AD and inner is None:
+            return _one_a_row(_of_anndata(file, count), str(self.spec))
         if found in (Format.HDF5, Format.H5AD):
             return _one_a_row(_from_hdf5(file, inner or "/data/y"), str(self.spec))
         if inner is not None:
@@ -74,15 +76,19 @@ class LabelsFile:
 
 def _from_hdf5(input_file: InputFile, inner: str) -> NDArray[Any]:
     with opening.opened(input_file) as file:
-        item = file.find(inner)
-        if isinstance(item, Dataset):
-            netcdf.check_plain(item)
-        values = reading.optional_array(file, inner)
-        if values is None:
-            raise InputError(
-                f"{file.where(inner)}: is not in the file; give FILE::/PATH of the labels"
-            )
-    return values
+        return hdf5_labels.column(file, inner)
+
+
+def _of_anndata(input_file: InputFile, count: int) -> NDArray[Any]:
+    """Return the column of `obs` that has a name as labels have."""
+    with opening.opened(input_file) as file:
+        y, _ = hdf5_labels.beside(file, h5ad.OBSERVATIONS, count)
+    if y is None:
+        raise InputError(
+            f"{input_file}: has no column of {count} values named as labels are in obs; give "
+            "FILE::/obs/NAME"
+        )
+    return y
 
 
 def _one_a_row(values: NDArray[Any], source: str) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import npy
-from gpuae.importers.roles import named_as_labels
+from gpuae.importers.roles import LABEL_NAMES, named_as_labels
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, nodes, opening, reading
 from gpuae.storage.hdf5.transposed_rows import TransposedRows
@@ -68,8 +68,13 @@ def load(input_file: InputFile, name: str | None, memory: int) -> Dataset:
     return Dataset(x, dataset.where, metadata, file=input_file, notes=notes)
 
 
-def read_vector(input_file: InputFile, name: str) -> NDArray[Any]:
+def read_vector(input_file: InputFile, name: str | None) -> NDArray[Any]:
     """Return the numbers of a variable in their order in MATLAB, of any shape.
+
+    Parameters
+    ----------
+    name
+        None for the variable that has a name as labels have.
 
     Raises
     ------
@@ -77,7 +82,8 @@ def read_vector(input_file: InputFile, name: str) -> NDArray[Any]:
         When it is not there or holds no numbers.
     """
     with opening.opened(input_file) as file:
-        return _vector(file, name.strip("/"))
+        chosen = name or next(iter(named_as_labels(_variables(file))), LABEL_NAMES[0])
+        return _vector(file, chosen.strip("/"))
 
 
 def _vector(file: nodes.File, name: str) -> NDArray[Any]:

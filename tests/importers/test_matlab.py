@@ -79,6 +79,12 @@ def test_labels_come_from_a_file_of_their_own(path, write_mat, tmp_path, shape):
     assert dataset.y.tolist() == list(range(7))
 
 
+def test_the_variable_named_as_labels_are_is_taken_from_a_file_of_labels(path, write_mat, tmp_path):
+    np.save(tmp_path / "rows.npy", X)
+    write_mat(path, {"other": np.ones((7, 1)), "label": np.arange(7).reshape(7, 1)})
+    assert open_data(str(tmp_path / "rows.npy"), LabelsFile(path)).y.tolist() == list(range(7))
+
+
 def test_a_variable_can_be_chosen(path, write_mat):
     write_mat(path, {"a": X, "b": X + 1, "s/field": X + 2})
     np.testing.assert_array_equal(open_data(f"{path}::b").x, X + 1)
