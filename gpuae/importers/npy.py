@@ -162,9 +162,15 @@ def load_npz(file: InputFile, name: str | None = None) -> Dataset:
 
 def _label_name(headers: dict[str, Header], chosen: str, rows: int) -> str | None:
     """Return the name of an array that looks like one label a row."""
-    others = {name: header.shape for name, header in headers.items() if name != chosen}
-    fitting = (name for name in named_as_labels(others) if _is_vector(others[name], rows))
-    return next(fitting, None)
+    others = [name for name, own in headers.items() if name != chosen and _are_labels(own, rows)]
+    return next(iter(named_as_labels(others)), None)
+
+
+def _are_labels(header: Header, rows: int) -> bool:
+    """Whether an array holds a number, or a text, for each row."""
+    if header.dtype.kind not in "US" and not row_types.is_stored(header.dtype):
+        return False
+    return _is_vector(header.shape, rows)
 
 
 def _is_vector(shape: tuple[int, ...], size: int) -> bool:

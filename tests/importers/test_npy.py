@@ -252,6 +252,14 @@ def test_what_is_chosen_as_rows_is_not_its_own_labels(tmp_path):
     assert dataset.metadata.y is None
 
 
+@pytest.mark.parametrize("kind", ["complex128", "M8[s]", "i4,i4", "longdouble"])
+def test_what_could_not_be_labels_lies_beside_the_rows(tmp_path, kind):
+    np.savez(tmp_path / "a.npz", x=ROWS, y=np.zeros(len(ROWS), kind))
+    dataset = npy.load_npz(InputFile(tmp_path / "a.npz"))
+    assert dataset.metadata.y is None
+    assert dataset.notes == ()
+
+
 def test_arrays_of_objects_may_lie_beside_the_rows(tmp_path):
     names = np.array(["a", "b", None], object)
     np.savez(tmp_path / "a.npz", x=ROWS, names=names)

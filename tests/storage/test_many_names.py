@@ -50,6 +50,12 @@ def test_a_list_for_choosing_from_ends(file):
         open_dataset(InputFile(file))
 
 
+def test_what_was_not_looked_at_is_not_said_to_be_absent(file):
+    few = "no numeric dataset of rows and columns was found among the first 20 groups and datasets"
+    with pytest.raises(InputError, match=few):
+        open_dataset(InputFile(file))
+
+
 def test_what_has_to_be_walked_as_a_whole_is_refused(file):
     with opening.opened(file) as opened:
         with pytest.raises(InputError, match=r"/own: has 30 names"):

@@ -31,15 +31,18 @@ def datasets(file: File, seen: set[int] | None = None) -> Iterator[tuple[str, Da
 
 def candidates(file: File) -> str:
     """Return a half sentence that lists the matrices in `file` as `file.h5::/path (shape) type`."""
+    seen: set[int] = set()
     matrices = (
         f"{dataset.where} {dataset.shape} {dataset.dtype}"
-        for _, dataset in datasets(file)
+        for _, dataset in datasets(file, seen)
         if _is_matrix(dataset)
     )
     found = list(islice(matrices, MAX_CANDIDATES + 1))
+    cut = len(seen) > MOST_OBJECTS
     if not found:
-        return "no numeric dataset of rows and columns was found in it"
-    more = ", and more" if len(found) > MAX_CANDIDATES else ""
+        place = f"among the first {MOST_OBJECTS} groups and datasets in it" if cut else "in it"
+        return f"no numeric dataset of rows and columns was found {place}"
+    more = ", and more" if cut or len(found) > MAX_CANDIDATES else ""
     return f"the numeric datasets in the file are {', '.join(found[:MAX_CANDIDATES])}{more}"
 
 

@@ -16,6 +16,12 @@ STORED_TYPES = frozenset(
 _REPLACED_TYPES = {"bool": "float32", "float16": "float32"}
 
 
+def is_stored(dtype: np.dtype[Any]) -> bool:
+    """Whether values of `dtype` are numbers that are kept, in this type or in another."""
+    name = dtype.newbyteorder("=").name
+    return _REPLACED_TYPES.get(name, name) in STORED_TYPES
+
+
 def stored_type(dtype: np.dtype[Any], source: str) -> np.dtype[Any]:
     """Return the type in which values of `dtype` are kept: native, and one of `STORED_TYPES`.
 
