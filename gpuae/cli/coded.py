@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gpuae.cli.rows import Job
     from gpuae.importers import ReadOptions
     from gpuae.machine import Machine
+    from gpuae.storage.files.input_file import InputFile
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,14 @@ class Coded:
         output: Path | None,
     ) -> Coded:
         """Read rows and encode them, or read the codes that they have already."""
-        from gpuae.cli.rows import Job, note
+        from gpuae.cli.rows import Job, note, opened
         from gpuae.encoding import encode, in_float32, into
         from gpuae.storage.rows.row_blocks import blocks
 
-        ready = _has_codes(model_path, data)
+        files = opened(model_path, data)
+        ready = _has_codes(data, *files)
         own = None if ready else reading
-        job = Job.open(model_path, data, output, own, memory=machine.memory)
+        job = Job.open(model_path, data, output, own, memory=machine.memory, files=files)
         codes = np.empty((len(job.x), job.model.network.code_size), np.float32)
         if ready:
             _check_layer(job)
@@ -72,28 +74,23 @@ class Coded:
         return texts(values if self.numbers is None else values[self.numbers])
 
 
-def _has_codes(model_path: Path, data: str) -> bool:
+def _has_codes(data: str, model: InputFile, file: InputFile | None) -> bool:
     """Whether DATA is a features file that the model has made."""
-    from gpuae.importers import path_of, split_spec
-    from gpuae.storage.files.input_file import check_readable
     from gpuae.storage.kinds.features import are_features_of
 
-    path = path_of(data)
-    if path is None or split_spec(data)[1] is not None:
-        return False
-    check_readable(model_path)
-    return are_features_of(path, model_path)
+    return file is not None and data == str(file) and are_features_of(file, model)
 
 
 def _check_layer(job: Job) -> None:
     """Refuse the features of another layer than the code."""
     from gpuae.errors import InputError
+    from gpuae.storage.files.input_file import InputFile
     from gpuae.storage.kinds.features import layer_of
 
-    path, depth = job.dataset.source_path, job.model.network.depth
-    layer = layer_of(path) if path else None
+    file, depth = job.dataset.file, job.model.network.depth
+    layer = layer_of(file) if isinstance(file, InputFile) else None
     if layer not in (None, depth):
         raise InputError(
-            f"{path}: holds encoder layer {layer} and not the code, layer {depth}; make it with "
+            f"{file}: holds encoder layer {layer} and not the code, layer {depth}; make it with "
             "gpuae encode without --layer, or give the rows themselves"
         )

@@ -79,12 +79,15 @@ def command(
 def _check_layer(job: Job) -> None:
     """Refuse features of another layer than the code; they may have its width."""
     from gpuae.errors import InputError
+    from gpuae.storage.files.input_file import InputFile
     from gpuae.storage.kinds.features import layer_of
 
-    path, depth = job.dataset.source_path, job.model.network.depth
-    layer = layer_of(path) if path is not None and job.dataset.source == str(path) else None
+    file, depth = job.dataset.file, job.model.network.depth
+    if not isinstance(file, InputFile) or job.dataset.source != str(file):
+        return
+    layer = layer_of(file)
     if layer not in (None, depth):
         raise InputError(
-            f"{path}: holds encoder layer {layer} and only the code, layer {depth}, can be "
+            f"{file}: holds encoder layer {layer} and only the code, layer {depth}, can be "
             "decoded; make it with gpuae encode without --layer"
         )

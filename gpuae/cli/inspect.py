@@ -38,9 +38,10 @@ def command(file: Path, as_json: bool) -> None:
     Example:
       gpuae inspect model.h5
     """
+    from gpuae.storage.files.input_file import InputFile
     from gpuae.storage.provenance.summary import summarise
 
-    summary = summarise(file)
+    summary = summarise(InputFile(file))
     if as_json:
         made = summary.provenance
         chain = {

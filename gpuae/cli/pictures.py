@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gpuae.model.model import Model
     from gpuae.pictures.picture import Picture
     from gpuae.pictures.sample import Sample
+    from gpuae.storage.files.input_file import InputFile
 
 PLACE = "{kind}"
 """In the name of a file: the kind of picture."""
@@ -39,6 +40,13 @@ class Asked:
     def model_path(self) -> Path:
         """The file of the model."""
         return Path(self.options["model_path"])
+
+    @cached_property
+    def model_file(self) -> InputFile:
+        """The file of the model, opened."""
+        from gpuae.storage.files.input_file import InputFile
+
+        return InputFile(self.model_path)
 
     @property
     def data(self) -> str | None:
@@ -72,7 +80,7 @@ class Asked:
         """The model."""
         from gpuae.model.model import Model
 
-        return Model.load(self.model_path) if self.data is None else self.job.model
+        return Model.load(self.model_file) if self.data is None else self.job.model
 
     def sample(self, most: int) -> Sample:
         """Return all rows, or so many of them, or as many as were asked for."""
@@ -253,11 +261,11 @@ def _scores(asked: Asked, threshold: float | None) -> Picture:
 
     if asked.options["sample"] is not None:
         raise click.UsageError("--sample is for rows; a file of scores is drawn whole")
-    if is_model(asked.model_path):
+    if is_model(asked.model_file):
         raise click.UsageError(
             f"errors are of rows, and {asked.model_path} is a model; give DATA beside it"
         )
-    scores, own = read_scores(asked.model_path)
+    scores, own = read_scores(asked.model_file)
     return scores_only(scores, own if threshold is None else threshold)
 
 

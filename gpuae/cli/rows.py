@@ -46,20 +46,20 @@ class Job:
         *,
         memory: int | None = None,
         row_bytes: Callable[[Model], int] | None = None,
+        files: tuple[InputFile, InputFile | None] | None = None,
     ) -> Job:
         """Read a model, open rows and check that they fit and hold only numbers.
 
         Without `reading` they are codes rather than rows. With `row_bytes` the disk must have room
-        for so many bytes of output a row.
+        for so many bytes of output a row. `files` are both, where they have been opened already.
         """
         from gpuae.importers import ReadOptions
         from gpuae.model.model import Model
         from gpuae.storage.files.background_hash import BackgroundHash
-        from gpuae.storage.files.input_file import InputFile
         from gpuae.storage.files.output_file import check_distinct, check_room
         from gpuae.storage.rows.row_blocks import check_finite
 
-        model_file, file = InputFile(model_path), _opened(data)
+        model_file, file = files or opened(model_path, data)
         background = None if file is None or output is None else BackgroundHash(file)
         model = Model.load(model_file)
         wanted = ReadOptions() if reading is None else _wanted(reading, model_path, model)
@@ -144,13 +144,13 @@ class Job:
         return now.sha256 is not None and told in [(own.inner, own.sha256) for own in known]
 
 
-def _opened(data: str) -> InputFile | None:
-    """Open the file that rows are read from; None for built-in data."""
+def opened(model_path: Path, data: str) -> tuple[InputFile, InputFile | None]:
+    """Open a model's file and the one that rows are read from; None for built-in data."""
     from gpuae.importers import path_of
     from gpuae.storage.files.input_file import InputFile
 
     path = path_of(data)
-    return None if path is None else InputFile(path)
+    return InputFile(model_path), None if path is None else InputFile(path)
 
 
 def note(message: str) -> None:

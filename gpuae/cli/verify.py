@@ -78,9 +78,10 @@ def _plain(verdict: Verdict) -> dict[str, Any]:
 
 
 def _compare(one: Path, other: Path, as_json: bool) -> bool:
+    from gpuae.storage.files.input_file import InputFile
     from gpuae.storage.provenance.comparison import differences
 
-    found = list(differences(one, other))
+    found = list(differences(InputFile(one), InputFile(other)))
     if as_json:
         print_json({"same": not found, "differences": [vars(entry) for entry in found]})
     elif found:

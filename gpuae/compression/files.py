@@ -180,7 +180,7 @@ class Compressed:
 
     def __init__(self, file: InputFile) -> None:
         path = file.path
-        contents, levels = open_compressed(path)
+        contents, levels = open_compressed(file)
         self.path, self.row_type, self.metadata = path, contents.row_type, contents.metadata
         self.model = Model.of(contents.decoder, path)
         self.codes = RoundedCodes(levels, contents.grid, np.dtype(self.model.config.dtype))

@@ -15,7 +15,7 @@ from gpuae.live.run import Run
 from gpuae.live.weights import Seen
 from gpuae.model.model import Model
 from gpuae.storage import file_format
-from gpuae.storage.files.input_file import Version, version_of
+from gpuae.storage.files.input_file import InputFile, Version, version_of
 from gpuae.storage.hdf5 import opening, reading
 from gpuae.storage.kinds.checkpoint_file import read_checkpoint
 from gpuae.storage.kinds.model_file import CHECKPOINT
@@ -61,15 +61,16 @@ class Followed:
 
     def _read(self, written: str) -> Model:
         """Read the file and let the run say what it is."""
-        with opening.opened(self._path) as file:
+        given = InputFile(self._path)
+        with opening.opened(given) as file:
             kind = file_format.kind_of(reading.root_attributes(file))
         if kind == CHECKPOINT:
-            contents, state = read_checkpoint(self._path)
+            contents, state = read_checkpoint(given)
             model = Model.of(contents, self._path)
             self._tell(model, _layer(state), part_of(state, "history"))
             self._run.headline, best = f"Checkpoint of {written}", "the best so far"
         else:
-            model = Model.load(self._path)
+            model = Model.load(given)
             records = _records(model.history)
             self._run.follow("", records, len(records))
             self._run.headline, best = "A finished model", "which were kept"

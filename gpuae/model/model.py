@@ -138,8 +138,8 @@ class Model:
         InputError
             Where it is missing, damaged, or not a model.
         """
-        path = file.path if isinstance(file, InputFile) else file
-        return cls.of(read_model(path), path)
+        given = file if isinstance(file, InputFile) else InputFile(file)
+        return cls.of(read_model(given), given.path)
 
     @classmethod
     def of(cls, contents: ModelContents, path: Path) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from gpuae.pictures.blame import blame, reason
 from gpuae.pictures.picture import Axes, Histogram, Level, Picture, Vector
 from gpuae.pictures.sample import Sample
 from gpuae.storage import file_format
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, reading
 from gpuae.words import counted
 
@@ -78,7 +78,7 @@ def scores_only(scores: Vector, threshold: float | None = None) -> Picture:
     )
 
 
-def read_scores(path: Path) -> tuple[Vector, float | None]:
+def read_scores(input_file: InputFile) -> tuple[Vector, float | None]:
     """Read the scores that `gpuae score` has written, and above which of them all are outliers.
 
     Raises
@@ -86,7 +86,8 @@ def read_scores(path: Path) -> tuple[Vector, float | None]:
     InputError
         Where the file is no HDF5 file of scores.
     """
-    with opening.opened(path) as file:
+    path = input_file.path
+    with opening.opened(input_file) as file:
         reading.refuse_unfinished(file)
         kind = file_format.kind_of(reading.root_attributes(file))
         if kind != "scores":

@@ -14,6 +14,7 @@ import numpy as np
 from gpuae.backends.ops import Array
 from gpuae.errors import ConfigError, GpuaeError, InputError, OutputError
 from gpuae.model.model import Model
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.locked_file import held
 from gpuae.storage.files.output_file import check_output
 from gpuae.storage.kinds.checkpoint_file import read_checkpoint, write_checkpoint
@@ -109,7 +110,7 @@ class Checkpoints:
         self.check()
         if not (self.resume and self.path.exists()):
             return None
-        contents, state = read_checkpoint(self.path)
+        contents, state = read_checkpoint(InputFile(self.path))
         done, wanted = len(contents.history.get("epoch", ())), own.config.resolved("epochs")
         if difference := _difference(own, contents):
             raise InputError(

@@ -13,6 +13,7 @@ from gpuae.live.board import Board
 from gpuae.live.followed import Followed
 from gpuae.live.painter import Painter
 from gpuae.live.run import Run, Subject
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.checkpoint_file import read_checkpoint
 from gpuae.training.checkpoint import Checkpoints, Interval
 from gpuae.training.fitting import fit
@@ -102,7 +103,7 @@ class StopsInLayers(Silence):
 def test_a_layer_that_is_trained_alone_has_its_own_epochs(x, tmp_path):
     path = tmp_path / "run.h5"
     train(path, x, StopsInLayers(), pretrain=3, folds=1)
-    assert "pretrain/layer" in read_checkpoint(path)[1]
+    assert "pretrain/layer" in read_checkpoint(InputFile(path))[1]
     run, followed = watched(path)
     assert followed.look() is not None
     shown = run.progress()

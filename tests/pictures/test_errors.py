@@ -19,6 +19,7 @@ from gpuae.pictures.blame import MOST_COLUMNS
 from gpuae.pictures.errors import WORST, errors, read_scores, scores_only
 from gpuae.pictures.picture import Profiles, Tiles
 from gpuae.pictures.sample import Sample
+from gpuae.storage.files.input_file import InputFile
 from gpuae.training.calibrating import fit_calibrated
 
 NAMES = ("width", "height", "$mass$", "<b>colour</b>")
@@ -250,7 +251,7 @@ def changed(path, inner, values):
 
 
 def test_scores_are_read_with_the_one_above_which_all_are_outliers(written, x):
-    scores, threshold = read_scores(written)
+    scores, threshold = read_scores(InputFile(written))
     np.testing.assert_allclose(scores, scores_of(x))
     assert threshold == scores[scores <= 0.1].max()
 
@@ -271,22 +272,24 @@ def test_scores_alone_are_drawn_and_it_is_said_what_is_missing():
 def test_what_are_no_scores_are_refused(written, values):
     path = changed(written, "/scores/error", values)
     with pytest.raises(InputError, match="/scores/error: is no list of scores from 0 on"):
-        read_scores(path)
+        read_scores(InputFile(path))
 
 
 def test_outliers_that_follow_no_threshold_have_none(written, x):
-    scores, _ = read_scores(changed(written, "/scores/outlier", (np.arange(50) % 2).astype("u1")))
-    assert read_scores(written)[1] is None
+    scores, _ = read_scores(
+        InputFile(changed(written, "/scores/outlier", (np.arange(50) % 2).astype("u1")))
+    )
+    assert read_scores(InputFile(written))[1] is None
     np.testing.assert_allclose(scores, scores_of(x))
 
 
 def test_outliers_of_other_rows_are_refused(written):
     path = changed(written, "/scores/outlier", np.ones(3, np.uint8))
     with pytest.raises(InputError, match="/scores/outlier: is not one number a score"):
-        read_scores(path)
+        read_scores(InputFile(path))
 
 
 def test_other_files_are_refused(tmp_path, model):
     model.save(tmp_path / "model.h5")
     with pytest.raises(InputError, match="holds no scores; give an HDF5 file that gpuae score"):
-        read_scores(tmp_path / "model.h5")
+        read_scores(InputFile(tmp_path / "model.h5"))

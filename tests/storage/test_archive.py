@@ -33,7 +33,7 @@ def test_there_are_files_of_every_kind_and_all_are_small():
     assert len(ARCHIVES) >= 1
     for folder in ARCHIVES:
         files = list(folder.glob("*.h5"))
-        kinds = {summarise(path).kind for path in files}
+        kinds = {summarise(InputFile(path)).kind for path in files}
         assert kinds >= {"dataset", "model", "features", "scores", "compressed"}
         assert kinds >= {"classifier", "predictions"}
         assert len([path for path in MODELS if path.parent == folder]) == 4
@@ -97,7 +97,7 @@ def test_a_classifier_and_what_it_predicts(archive):
 def test_scores(archive):
     found = LabelsFile(f"{archive}/scores.h5::/scores/error").load(0)
     np.testing.assert_array_equal(found, values_beside(archive)["model-plain"]["error"])
-    assert summarise(archive / "scores.h5").kind == "scores"
+    assert summarise(InputFile(archive / "scores.h5")).kind == "scores"
 
 
 def test_compressed_rows(archive):

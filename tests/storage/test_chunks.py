@@ -48,7 +48,7 @@ def test_any_box_of_any_chunked_dataset(tmp_path_factory, given_, packed, shuffl
     options = {"compression": packed, "shuffle": shuffle, "fletcher32": checked}
     with h5py.File(path, "w", userblock_size=user) as file:
         file.create_dataset("x", data=values, chunks=chunk, **options)
-    with opening.opened(path) as file:
+    with opening.opened(InputFile(path)) as file:
         np.testing.assert_array_equal(read_box(file.find("x")), values)
         np.testing.assert_array_equal(read_box(file.find("x"), box), values[box])
 

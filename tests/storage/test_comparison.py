@@ -20,7 +20,7 @@ def pair(tmp_path):
         for name, build in (("a.h5", one), ("b.h5", other)):
             with h5py.File(tmp_path / name, "w") as file:
                 build(file)
-        return list(differences(tmp_path / "a.h5", tmp_path / "b.h5"))
+        return list(differences(InputFile(tmp_path / "a.h5"), InputFile(tmp_path / "b.h5")))
 
     return compare
 
@@ -44,7 +44,7 @@ def test_a_hostile_chunk_is_refused_in_either_file(pair, tmp_path, hostile):
     with h5py.File(tmp_path / hostile, "r+") as file:
         file["x"].id.write_direct_chunk((256, 0), zlib.compress(bytes(50_000_000)))
     with pytest.raises(InputError, match="a chunk"):
-        list(differences(tmp_path / "a.h5", tmp_path / "b.h5"))
+        list(differences(InputFile(tmp_path / "a.h5"), InputFile(tmp_path / "b.h5")))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_timings_and_the_hash_make_no_difference(tmp_path, model_of):
     with h5py.File(tmp_path / "b.h5", "r+") as file:
         del file.attrs["content_sha256"]
     assert (tmp_path / "a.h5").read_bytes() != (tmp_path / "b.h5").read_bytes()
-    assert list(differences(tmp_path / "a.h5", tmp_path / "b.h5")) == []
+    assert list(differences(InputFile(tmp_path / "a.h5"), InputFile(tmp_path / "b.h5"))) == []
 
 
 def scored(tmp_path, name, model_of, *, seed=0, seconds=0.0, provenant=True):
@@ -123,8 +123,11 @@ def scored(tmp_path, name, model_of, *, seed=0, seconds=0.0, provenant=True):
 
 def test_of_a_model_it_counts_what_made_it_and_not_how_long_that_took(tmp_path, model_of):
     one = scored(tmp_path, "one", model_of, seconds=1.0)
-    assert list(differences(one, scored(tmp_path, "two", model_of, seconds=2.0))) == []
-    found = differences(one, scored(tmp_path, "three", model_of, seed=1))
+    assert (
+        list(differences(InputFile(one), InputFile(scored(tmp_path, "two", model_of, seconds=2.0))))
+        == []
+    )
+    found = differences(InputFile(one), InputFile(scored(tmp_path, "three", model_of, seed=1)))
     assert [entry.path for entry in found] == ["/@model_sha256", "/@provenance_json"]
 
 
@@ -140,4 +143,4 @@ def test_a_file_that_cannot_be_read_is_an_input_error(pair, tmp_path):
     pair(holding([1]), holding([1]))
     (tmp_path / "b.h5").write_bytes(b"no")
     with pytest.raises(InputError, match=r"b\.h5"):
-        list(differences(tmp_path / "a.h5", tmp_path / "b.h5"))
+        list(differences(InputFile(tmp_path / "a.h5"), InputFile(tmp_path / "b.h5")))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gpuae.errors import InputError
 from gpuae.storage.content_hash import hash_blocks, sealing
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, walk
 from gpuae.storage.kinds.dataset_file import write_dataset
 from gpuae.storage.kinds.model_file import write_model
@@ -62,7 +63,7 @@ def stated(path):
 
 
 def computed(path):
-    with opening.opened(path) as file:
+    with opening.opened(InputFile(path)) as file:
         return sealing.content_sha256(walk.guarded_objects(file))
 
 

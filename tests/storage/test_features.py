@@ -75,8 +75,8 @@ def test_features_say_which_layer_they_are_of(tmp_path):
         out.write(0, np.zeros((1, 1)))
     with scores_output(tmp_path / "s.h5", 1, force=False, attributes={"layer": 2}) as out:
         out.write(0, np.zeros(1))
-    assert layer_of(tmp_path / "f.h5") == 2
-    assert layer_of(tmp_path / "s.h5") is None
+    assert layer_of(InputFile(tmp_path / "f.h5")) == 2
+    assert layer_of(InputFile(tmp_path / "s.h5")) is None
 
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)

@@ -252,7 +252,10 @@ def test_a_damaged_heap_of_strings_that_hdf5_would_read_for_ever_is_refused(buil
     impatient = replace(limits.CAREFUL, process_seconds=0.3)
     monkeypatch.setattr(limits, "_stack", [impatient])
     assert open_dataset(InputFile(path), "x").x.shape == (2, 2)
-    with opening.opened(path) as file, pytest.raises(InputError, match="is damaged so that HDF5"):
+    with (
+        opening.opened(InputFile(path)) as file,
+        pytest.raises(InputError, match="is damaged so that HDF5"),
+    ):
         reading.root_attributes(file)
 
 
@@ -273,7 +276,7 @@ def test_a_file_that_is_marked_as_open_for_writing_is_not_called_damaged(tmp_pat
         shutil.copy(tmp_path / "a.h5", tmp_path / "killed.h5")
     with (
         pytest.raises(InputError, match=r"is marked as open for writing; .* h5clear -s .*killed"),
-        opening.opened(tmp_path / "killed.h5"),
+        opening.opened(InputFile(tmp_path / "killed.h5")),
     ):
         pass
 
@@ -281,7 +284,7 @@ def test_a_file_that_is_marked_as_open_for_writing_is_not_called_damaged(tmp_pat
 def test_attributes_that_hold_nothing_are_as_good_as_none(tmp_path):
     with h5py.File(tmp_path / "pytables.h5", "w") as file:
         file.attrs["TITLE"], file.attrs["CLASS"] = h5py.Empty("S1"), np.bytes_("GROUP")
-    with opening.opened(tmp_path / "pytables.h5") as file:
+    with opening.opened(InputFile(tmp_path / "pytables.h5")) as file:
         assert reading.root_attributes(file) == {"CLASS": "GROUP"}
 
 
@@ -290,7 +293,7 @@ def test_attributes_with_more_text_than_anybody_needs_are_refused(tmp_path, monk
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.attrs.update({f"a{number}": "x" * 400 for number in range(3)})
     with (
-        opening.opened(tmp_path / "a.h5") as file,
+        opening.opened(InputFile(tmp_path / "a.h5")) as file,
         pytest.raises(InputError, match="attributes hold over 0 MiB of text"),
     ):
         reading.root_attributes(file)

@@ -39,7 +39,7 @@ def test_what_is_chosen_can_be_read(file):
 
 
 def test_what_is_shown_is_said_not_to_be_all(file):
-    summary = summarise(file)
+    summary = summarise(InputFile(file))
     assert summary.cut
     assert 0 < len(summary.datasets) <= 20
     assert summary.attributes == {}
@@ -57,7 +57,7 @@ def test_what_was_not_looked_at_is_not_said_to_be_absent(file):
 
 
 def test_what_has_to_be_walked_as_a_whole_is_refused(file):
-    with opening.opened(file) as opened:
+    with opening.opened(InputFile(file)) as opened:
         with pytest.raises(InputError, match=r"/own: has 30 names"):
             guard.names_in(opened.find("own"))
         with pytest.raises(InputError, match="30 names in it, more than any file of gpuae's"):

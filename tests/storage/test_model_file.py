@@ -54,7 +54,7 @@ PCA = {"mean": np.arange(6.0), "axes": np.eye(6, 2, dtype="f4"), "variances": np
 def test_a_model_comes_back_as_it_was(tmp_path, model_of, tied, pca):
     model = model_of(tied=tied, pca=pca)
     write_model(tmp_path / "a.h5", model, force=False)
-    assert_same_model(read_model(tmp_path / "a.h5"), model)
+    assert_same_model(read_model(InputFile(tmp_path / "a.h5")), model)
 
 
 @settings(max_examples=30, deadline=None)
@@ -88,7 +88,7 @@ def test_models_of_any_depth_and_type_survive(tmp_path_factory, hidden, columns,
     )
     path = tmp_path_factory.mktemp("model") / "a.h5"
     write_model(path, model, force=False)
-    assert_same_model(read_model(path), model)
+    assert_same_model(read_model(InputFile(path)), model)
 
 
 def test_the_layout_is_the_one_of_the_specification(model_path):
@@ -119,7 +119,7 @@ def test_equal_models_are_equal_files(tmp_path, model_of):
 
 
 def test_arrays_that_were_read_do_not_hang_on_the_file(model_path, model_of):
-    model = read_model(model_path)
+    model = read_model(InputFile(model_path))
     model_path.write_bytes(b"gone")
     np.testing.assert_array_equal(model.encoder[0].weight, model_of().encoder[0].weight)
 
@@ -168,7 +168,7 @@ def test_parts_that_do_not_fit_together_are_refused(model_path, edit, path, valu
         if value is not None:
             file[path] = value
     with pytest.raises(InputError, match=message) as caught:
-        read_model(model_path)
+        read_model(InputFile(model_path))
     assert str(model_path) in str(caught.value)
 
 
@@ -192,7 +192,7 @@ def test_axes_that_do_not_fit_the_model_are_refused(tmp_path, model_of, edit, pa
             if part is not None:
                 file[f"{path}/{name}".rstrip("/")] = part
     with pytest.raises(InputError, match=message):
-        read_model(tmp_path / "m.h5")
+        read_model(InputFile(tmp_path / "m.h5"))
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_weights_that_contradict_the_configuration_are_refused(model_path, edit,
         settings_ = json.loads(file.attrs["config_json"])
         file.attrs["config_json"] = json.dumps({**settings_, **changes})
     with pytest.raises(InputError, match=message):
-        read_model(model_path)
+        read_model(InputFile(model_path))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", 3])
@@ -222,14 +222,14 @@ def test_a_configuration_that_is_no_json_object_is_refused(model_path, edit, tex
     with edit(model_path) as file:
         file.attrs["config_json"] = text
     with pytest.raises(InputError, match=r"model\.h5: its attribute config_json is not"):
-        read_model(model_path)
+        read_model(InputFile(model_path))
 
 
 def test_a_model_without_configuration_is_refused(model_path, edit):
     with edit(model_path) as file:
         del file.attrs["config_json"]
     with pytest.raises(InputError, match="config_json"):
-        read_model(model_path)
+        read_model(InputFile(model_path))
 
 
 def test_whitening_of_a_wrong_shape_is_refused(tmp_path, model_of):
@@ -249,14 +249,14 @@ def test_a_later_minor_version_is_read_without_what_it_added(model_path, model_o
         file["preprocess/later/nested"] = np.ones(3)
         file["preprocess/text"] = "words"
         file["model/encoder/attention"] = np.ones(3)
-    assert_same_model(read_model(model_path), model_of())
+    assert_same_model(read_model(InputFile(model_path)), model_of())
 
 
 def test_a_later_major_version_is_refused(model_path, edit):
     with edit(model_path) as file:
         file.attrs["format_version"] = "2.0"
     with pytest.raises(InputError, match=r"format version 2\.0 and this gpuae reads 1\.0"):
-        read_model(model_path)
+        read_model(InputFile(model_path))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_file_of_another_kind_is_refused(model_path, edit, kind, message):
         else:
             del file.attrs["format"]
     with pytest.raises(InputError, match=f"{message} where a model is needed"):
-        read_model(model_path)
+        read_model(InputFile(model_path))
 
 
 def test_a_model_is_not_taken_for_data(model_path):
@@ -282,7 +282,7 @@ def test_a_model_cut_at_any_byte_is_an_input_error(model_path):
     for size in range(0, len(content), 37):
         model_path.write_bytes(content[:size])
         with pytest.raises(InputError, match=r"model\.h5"):
-            read_model(model_path)
+            read_model(InputFile(model_path))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -315,7 +315,7 @@ def test_what_does_not_fit_the_configuration_is_refused_without_being_read(model
         file[path][:, :50_000] = 1
     tracemalloc.start()
     with pytest.raises(InputError, match=r"model\.h5: is a damaged model"):
-        read_model(model_path)
+        read_model(InputFile(model_path))
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
 
@@ -324,11 +324,11 @@ def test_what_readers_do_not_know_is_not_read(model_path, model_of, edit):
     with edit(model_path) as file:
         file.create_dataset("preprocess/later", (1 << 20, 1 << 20), "f4", chunks=(64, 64))
         file.attrs["content_sha256"] = "ab" * 32
-    found = read_model(model_path)
+    found = read_model(InputFile(model_path))
     assert found.preprocess.keys() == model_of().preprocess.keys()
 
 
 def test_parts_that_do_not_fit_into_memory_together_are_refused(model_path, monkeypatch):
     monkeypatch.setattr("gpuae.storage.files.limits.physical_memory", lambda: 300)
     with pytest.raises(InputError, match="more than this machine's memory"):
-        read_model(model_path)
+        read_model(InputFile(model_path))

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, reading
 from gpuae.storage.hdf5.transposed_rows import TransposedRows
 from gpuae.storage.rows.lazy_rows import LazyRows
@@ -16,7 +17,7 @@ def rows_of(tmp_path):
         path = tmp_path / f"given-{len(list(tmp_path.iterdir()))}.h5"
         with h5py.File(path, "w") as file:
             file.create_dataset("x", data=stored, **options)
-        with opening.opened(path) as opened:
+        with opening.opened(InputFile(path)) as opened:
             opened.keep()
             return TransposedRows(reading.dataset_at(opened, "x"), dtype)
 

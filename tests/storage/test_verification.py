@@ -124,7 +124,7 @@ def test_data_of_other_formats_may_be_among_the_files_when_they_are_sources(tmp_
 def test_every_byte_of_the_values_counts(files, kind, step):
     path = files[kind]
     content = bytearray(path.read_bytes())
-    with opening.opened(path) as file:
+    with opening.opened(InputFile(path)) as file:
         spans = {
             name: (item.offset, item.stored)
             for name, item in walk.objects(file).items()
@@ -272,7 +272,7 @@ def test_a_model_says_all_that_decides_it_without_saying_where_it_was(files, tmp
 
 
 def test_a_model_that_is_read_and_written_again_has_a_hash_of_its_own(files, tmp_path):
-    model = read_model(files["model"])
+    model = read_model(InputFile(files["model"]))
     changed = replace(model, feature_names=tuple("ghijkl"))
     write_model(tmp_path / "again.h5", changed, force=False)
     assert not problems(tmp_path / "again.h5")
@@ -285,7 +285,9 @@ def test_a_large_file_takes_little_memory(tmp_path):
     tracemalloc.start()
     try:
         assert not problems(tmp_path / "large.h5")
-        assert not list(differences(tmp_path / "large.h5", tmp_path / "large.h5"))
+        assert not list(
+            differences(InputFile(tmp_path / "large.h5"), InputFile(tmp_path / "large.h5"))
+        )
         assert tracemalloc.get_traced_memory()[1] < rows.nbytes
     finally:
         tracemalloc.stop()

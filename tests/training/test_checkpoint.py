@@ -11,6 +11,7 @@ from pairwise import pairwise
 from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError, OutputError
 from gpuae.storage import file_format
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.checkpoint_file import read_checkpoint
 from gpuae.storage.provenance import lineage
 from gpuae.storage.provenance.lineage import SourceFile
@@ -200,7 +201,7 @@ def test_a_checkpoint_that_is_there_is_not_overwritten_unasked(x, tmp_path):
     with pytest.raises(OutputError, match="exists already"):
         fit(x, config_of(), checkpoints=Checkpoints(tmp_path / "run.h5"))
     fit(x, config_of(epochs=1), checkpoints=Checkpoints(tmp_path / "run.h5", force=True))
-    assert read_checkpoint(tmp_path / "run.h5")[0].config.epochs == 1
+    assert read_checkpoint(InputFile(tmp_path / "run.h5"))[0].config.epochs == 1
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(x, tmp_path):
@@ -222,7 +223,7 @@ def changed(path, name, change):
 @pytest.mark.parametrize("optimizer", ["adam", pytest.param("lbfgs", marks=pytest.mark.long)])
 def test_a_state_that_does_not_fit_is_refused(x, tmp_path, optimizer, change):
     fit(x, config_of("numpy", optimizer=optimizer), checkpoints=Checkpoints(tmp_path / "run.h5"))
-    names = list(read_checkpoint(tmp_path / "run.h5")[1])
+    names = list(read_checkpoint(InputFile(tmp_path / "run.h5"))[1])
     for name in names:
         path = tmp_path / "changed.h5"
         shutil.copy(tmp_path / "run.h5", path)

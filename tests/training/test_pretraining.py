@@ -10,6 +10,7 @@ from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.init import initial_parameters
 from gpuae.model.model import Model
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.checkpoint_file import read_checkpoint, write_checkpoint
 from gpuae.training.checkpoint import Checkpoints
 from gpuae.training.fitting import fit
@@ -290,7 +291,7 @@ def test_a_layer_that_diverges_is_told(x):
 def test_a_state_of_no_layer_is_refused(x, tmp_path, name, value, short_portions):
     plan = Checkpoints(tmp_path / "run.h5", resume=True)
     fit(x, config_of(), checkpoints=plan, observer=Stages(20))
-    contents, state = read_checkpoint(plan.path)
+    contents, state = read_checkpoint(InputFile(plan.path))
     state[name] = np.full_like(state[name], np.nan) if value is None else value
     write_checkpoint(plan.path, contents, state)
     with pytest.raises(InputError, match=f"/state/{name}"):

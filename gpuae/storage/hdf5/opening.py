@@ -29,7 +29,7 @@ _WAIT_SECONDS, _NAP_SECONDS = 1.0, 0.05
 
 
 @contextmanager
-def opened(given: InputFile | Path) -> Iterator[File]:
+def opened(source: InputFile) -> Iterator[File]:
     """Open an HDF5 file for reading.
 
     Raises
@@ -37,7 +37,6 @@ def opened(given: InputFile | Path) -> Iterator[File]:
     InputError
         For whatever cannot be opened as HDF5, with the reason.
     """
-    source = InputFile(given) if isinstance(given, Path) else given
     begin = _signature(source)
     if begin is None:
         raise InputError(f"{source}: is not an HDF5 file; give one that is")

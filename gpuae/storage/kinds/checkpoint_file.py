@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import sealing
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, opening, reading, walk
 from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.kinds import model_file
@@ -46,7 +47,9 @@ def write_checkpoint(
     write_small(path, build, force=True)
 
 
-def read_checkpoint(path: Path) -> tuple[ModelContents, dict[str, NDArray[Any]]]:
+def read_checkpoint(
+    input_file: InputFile,
+) -> tuple[ModelContents, dict[str, NDArray[Any]]]:
     """Return the model in a checkpoint, and the arrays under /state by their path there.
 
     Raises
@@ -54,7 +57,8 @@ def read_checkpoint(path: Path) -> tuple[ModelContents, dict[str, NDArray[Any]]]
     InputError
         When the file is no checkpoint, or damaged: a changed value would go unseen into the result.
     """
-    with opening.opened(path) as file:
+    path = input_file.path
+    with opening.opened(input_file) as file:
         contents = model_file.contents_of(file, path, model_file.CHECKPOINT)
         stated = reading.root_attributes(file).get(file_format.CONTENT_SHA256)
         if stated and stated != sealing.content_sha256(walk.guarded_objects(file)):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage.file_format import Attribute
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import declared_arrays, opening, reading
 from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.hdf5.stored_rows import StoredRows
@@ -96,7 +97,7 @@ def compressed_output(
     return ColumnsOutput(path, LEVELS, shape, dtype, chunk_rows, build, force=force)
 
 
-def open_compressed(path: Path) -> tuple[CompressedContents, StoredRows]:
+def open_compressed(input_file: InputFile) -> tuple[CompressedContents, StoredRows]:
     """Return what a compressed file says, and the levels (n, k), which are read by blocks.
 
     Raises
@@ -104,7 +105,8 @@ def open_compressed(path: Path) -> tuple[CompressedContents, StoredRows]:
     InputError
         When the file is none, or is damaged.
     """
-    with opening.opened(path) as file:
+    path = input_file.path
+    with opening.opened(input_file) as file:
         reading.refuse_unfinished(file)
         return contents_of(file, path), StoredRows(reading.dataset_at(file, LEVELS))
 

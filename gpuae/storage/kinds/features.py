@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpuae.storage import file_format
-from gpuae.storage.files.input_file import InputFile, check_readable, sha256
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, reading
 from gpuae.storage.kinds.rows_output import Attributes, Output, numbered, rows_output
 from gpuae.storage.outputs.table_output import is_table
@@ -145,13 +145,13 @@ def dataset_output(
     )
 
 
-def layer_of(path: Path) -> int | None:
+def layer_of(file: InputFile) -> int | None:
     """Return which encoder layer a features file is of, counted from 1; None for other files."""
-    layer = _attributes(path).get("layer")
+    layer = _attributes(file).get("layer")
     return layer if isinstance(layer, int) else None
 
 
-def are_features_of(path: Path, model: Path) -> bool:
+def are_features_of(file: InputFile, model: InputFile) -> bool:
     """Whether a file holds features that this very model file has made.
 
     Raises
@@ -159,14 +159,12 @@ def are_features_of(path: Path, model: Path) -> bool:
     InputError
         When one of them cannot be read.
     """
-    check_readable(path)
-    made = _attributes(path).get(file_format.HASH_OF_ROLE["model"])
-    return made is not None and made == sha256(model)
+    made = _attributes(file).get(file_format.HASH_OF_ROLE["model"])
+    return made is not None and made == model.sha256
 
 
-def _attributes(path: Path) -> Mapping[str, Any]:
+def _attributes(given: InputFile) -> Mapping[str, Any]:
     """Return the root attributes of a features file; none of other files."""
-    given = InputFile(path)
     if not opening.is_hdf5(given):
         return {}
     with opening.opened(given) as file:

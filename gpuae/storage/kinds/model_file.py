@@ -17,6 +17,7 @@ from gpuae.errors import ConfigError, InputError
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import declared_arrays, guard, opening, reading
 from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.kinds.model_contents import (
@@ -106,7 +107,7 @@ def _write_arrays(group: h5py.Group, named: Mapping[str, NDArray[Any]], dtype: s
         group[name] = np.asarray(named[name], dtype=dtype)
 
 
-def read_model(path: Path) -> ModelContents:
+def read_model(input_file: InputFile) -> ModelContents:
     """Read a model, a classifier or the model in a checkpoint; check that its parts fit together.
 
     Raises
@@ -115,12 +116,12 @@ def read_model(path: Path) -> ModelContents:
         When the file is no model of a version that is known, is damaged, or its weights
         contradict its configuration; the message names the file and the path in it.
     """
-    with opening.opened(path) as file:
+    with opening.opened(input_file) as file:
         kind = file_format.kind_of(reading.root_attributes(file))
-        return contents_of(file, path, kind if kind in KINDS else KIND)
+        return contents_of(file, input_file.path, kind if kind in KINDS else KIND)
 
 
-def is_model(path: Path) -> bool:
+def is_model(input_file: InputFile) -> bool:
     """Whether a file is a model, a classifier or a checkpoint.
 
     Raises
@@ -128,7 +129,7 @@ def is_model(path: Path) -> bool:
     InputError
         When it is no HDF5 file.
     """
-    with opening.opened(path) as file:
+    with opening.opened(input_file) as file:
         return file_format.kind_of(reading.root_attributes(file)) in KINDS
 
 

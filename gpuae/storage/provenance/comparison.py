@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import canonical
 from gpuae.storage.content_hash.sealing import TIMINGS, attribute_names
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, reading, walk
 from gpuae.storage.hdf5.boxes import Boxes
 from gpuae.storage.hdf5.nodes import Dataset, File, Item
@@ -33,7 +33,7 @@ class Difference:
     """Largest absolute difference, of numbers, that is finite."""
 
 
-def differences(one: Path, other: Path) -> Iterator[Difference]:
+def differences(one: InputFile, other: InputFile) -> Iterator[Difference]:
     """Yield in what two HDF5 files differ, but for timings and the hash of their content.
 
     Of sources that gpuae made, what made them is compared instead of their hashes, which cover

@@ -11,6 +11,7 @@ from typing import Any
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import listing, opening, reading
 from gpuae.storage.hdf5.nodes import File
 from gpuae.storage.provenance.lineage import Record
@@ -41,7 +42,7 @@ class Summary:
     """Whether there are more groups and datasets than were looked at."""
 
 
-def summarise(path: Path) -> Summary:
+def summarise(input_file: InputFile) -> Summary:
     """Look into an HDF5 file.
 
     Raises
@@ -49,7 +50,8 @@ def summarise(path: Path) -> Summary:
     InputError
         When it cannot be read, or comes from a later major version of gpuae.
     """
-    with opening.opened(path) as file:
+    path = input_file.path
+    with opening.opened(input_file) as file:
         attributes = reading.root_attributes(file)
         kind = file_format.kind_of(attributes)
         if kind is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import sealing
-from gpuae.storage.files.input_file import InputFile, check_readable, sha256
+from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, reading, walk
 from gpuae.storage.hdf5.nodes import File
 from gpuae.storage.provenance.lineage import Record, SourceFile
@@ -51,12 +51,10 @@ def verify(paths: Sequence[Path]) -> list[Verdict]:
     InputError
         When one of them is missing, a folder, no plain file, or not ours to read.
     """
-    for path in paths:
-        if not (path.is_file() and path.stat().st_size == 0):
-            check_readable(path)
-    verdicts = [_alone(path) for path in paths]
+    files = {path: _opened(path) for path in paths}
+    verdicts = [_alone(path, files[path]) for path in paths]
     if len(verdicts) > 1:
-        hashes = {path: sha256(path) for path in paths if path.stat().st_size}
+        hashes = {path: file.sha256 for path, file in files.items() if file is not None}
         verdicts = [_among(verdict, verdicts, hashes) for verdict in verdicts]
     return [
         verdict
@@ -66,10 +64,16 @@ def verify(paths: Sequence[Path]) -> list[Verdict]:
     ]
 
 
-def _alone(path: Path) -> Verdict:
+def _opened(path: Path) -> InputFile | None:
+    """Open a file; None for one that holds nothing, of which there is a verdict too."""
+    is_empty = path.is_file() and path.stat().st_size == 0
+    return None if is_empty else InputFile(path)
+
+
+def _alone(path: Path, given: InputFile | None) -> Verdict:
     verdict = Verdict(path)
     try:
-        if not path.stat().st_size or not opening.is_hdf5(given := InputFile(path)):
+        if given is None or not opening.is_hdf5(given):
             return verdict
         with opening.opened(given) as file:
             return _of_open(file, path)
