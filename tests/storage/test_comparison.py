@@ -136,7 +136,10 @@ def test_of_a_model_that_does_not_say_what_made_it_the_hash_counts(tmp_path, mod
         scored(tmp_path, str(seconds), model_of, seconds=seconds, provenant=False)
         for seconds in (1.0, 2.0)
     ]
-    assert [entry.path for entry in differences(*paths)] == ["/@model_sha256", "/@provenance_json"]
+    assert [entry.path for entry in differences(*map(InputFile, paths))] == [
+        "/@model_sha256",
+        "/@provenance_json",
+    ]
 
 
 def test_a_file_that_cannot_be_read_is_an_input_error(pair, tmp_path):
