@@ -9,7 +9,6 @@ import codecs
 import math
 import os
 from collections.abc import Callable
-from itertools import islice
 from typing import Any, TypeAlias
 
 import h5py
@@ -91,7 +90,7 @@ class Answers:
         self._open_file = open_file
         self._items: list[Any] = []
 
-    def __call__(self, question: list[Any]) -> Said:
+    def __call__(self, question: list[Any], _: memoryview | None = None) -> Said:
         """Return an answer, which says what has failed where HDF5 could not give one."""
         name, *given = question
         try:
@@ -124,12 +123,14 @@ class Answers:
     def names(self, number: int, what: str, most: int) -> Said:
         """Return how many names a group or its attributes have, and the first of them in order.
 
-        None stands for one that is not UTF-8.
+        None stands for one that is not UTF-8. Of more attributes than `most` there are no names:
+        HDF5 would have to look up all.
         """
         item = self._items[number]
-        owner = item.attrs if what == "attributes" else item
-        found = [name if isinstance(name, str) else None for name in islice(owner, most)]
-        return [len(owner), found], b""
+        if what == "attributes":
+            count = len(item.attrs)
+            return [count, list(map(_text, item.attrs)) if count <= most else []], b""
+        return [len(item), list(map(_text, _first_links(item, most)))], b""
 
     def attribute(self, number: int, name: str) -> Said:
         """Return type and shape of an attribute, and its values where these are few.
@@ -175,6 +176,26 @@ class Answers:
         if isinstance(item, h5py.Group):
             return {**said, "kind": "group"}
         return {**said, **_dataset(item)} if isinstance(item, h5py.Dataset) else said
+
+
+def _first_links(group: h5py.Group, most: int) -> list[bytes]:
+    """Return the first names in a group, without looking at all of them one by one."""
+    found: list[bytes] = []
+
+    def take(name: bytes) -> bool | None:
+        found.append(name)
+        return len(found) >= most or None
+
+    group.id.links.iterate(take)
+    return found
+
+
+def _text(name: str | bytes) -> str | None:
+    """Return a name, which h5py gives as bytes where it is not UTF-8: None then."""
+    try:
+        return name.decode() if isinstance(name, bytes) else name
+    except UnicodeDecodeError:
+        return None
 
 
 def _reason(error: BaseException) -> str:

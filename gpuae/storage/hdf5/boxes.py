@@ -14,7 +14,7 @@ from gpuae.storage.hdf5.chunks import Chunks
 from gpuae.storage.hdf5.nodes import ADVICE, Box, Dataset
 
 HANDED_BYTES = 64 << 20
-"""That are read at once, if a chunk is no more."""
+"""That HDF5 is asked for at once, if a chunk is no more."""
 MOST_HANDED_BYTES = 128 << 20
 
 
@@ -90,13 +90,14 @@ def _stretch(dataset: Dataset, file: InputFile, box: Box) -> NDArray[Any]:
     row_bytes = math.prod(shape[1:]) * dataset.dtype.itemsize
     place = (dataset.offset or 0) + (box[0].start * row_bytes if box else 0)
     values = np.empty(shape, dataset.dtype)
-    content = values.reshape(-1).view(np.uint8)
-    for start in range(0, len(content), HANDED_BYTES):
-        piece = content[start : start + HANDED_BYTES]
-        read = file.read(place + start, len(piece))
-        if len(read) < len(piece):
-            raise InputError(f"{dataset.where}: is cut short; {ADVICE}")
-        piece[:] = np.frombuffer(read, np.uint8)
+    try:
+        with file.stream() as content:
+            content.seek(place)
+            count = content.readinto(values.reshape(-1).view(np.uint8).data)
+    except OSError as error:
+        raise InputError(f"{dataset.where}: cannot be read ({error.strerror}); copy it") from None
+    if count < values.nbytes:
+        raise InputError(f"{dataset.where}: is cut short; {ADVICE}")
     return values
 
 
@@ -110,7 +111,7 @@ def _asked_for(dataset: Dataset, box: Box) -> NDArray[Any]:
     for start in range(0, shape[0], step):
         stop = min(start + step, shape[0])
         piece = slice(box[0].start + start, box[0].start + stop)
-        values[start:stop] = dataset.values((piece, *box[1:]))
+        dataset.values((piece, *box[1:]), values[start:stop])
     return values
 
 

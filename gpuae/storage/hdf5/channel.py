@@ -43,8 +43,8 @@ class Channel:
         if len(raw):
             self._socket.sendall(raw)
 
-    def receive(self) -> tuple[Any, bytearray]:
-        """Return the next message.
+    def receive(self, into: memoryview | None = None) -> tuple[Any, bytearray | memoryview]:
+        """Return the next message, the raw bytes `into` a buffer where they are as many.
 
         Raises
         ------
@@ -58,14 +58,19 @@ class Channel:
             said = json.loads(self._read(text_size))
         except (ValueError, RecursionError):
             raise EOFError from None
-        return said, self._read(raw_size)
+        if into is None or len(into) != raw_size:
+            return said, self._read(raw_size)
+        self._fill(into)
+        return said, into
 
     def _read(self, size: int) -> bytearray:
         content = bytearray(size)
-        view = memoryview(content)
+        self._fill(memoryview(content))
+        return content
+
+    def _fill(self, view: memoryview) -> None:
         while view:
             count = self._socket.recv_into(view)
             if count == 0:
                 raise EOFError
             view = view[count:]
-        return content

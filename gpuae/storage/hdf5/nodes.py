@@ -29,8 +29,11 @@ from gpuae.storage.hdf5.described import (
     received,
 )
 
-Answer: TypeAlias = Callable[[list[Any]], tuple[Any, Any]]
-"""Answers a question of `answers.Answers`; EOFError where nobody does any more."""
+Answer: TypeAlias = Callable[[list[Any], memoryview | None], tuple[Any, Any]]
+"""Answers a question of `answers.Answers`, with raw bytes in a buffer if one is given that fits.
+
+EOFError where nobody answers any more.
+"""
 Item: TypeAlias = "Group | Dataset"
 Box: TypeAlias = tuple[slice, ...]
 """Start and stop in each dimension, step 1."""
@@ -110,8 +113,8 @@ class File:
             found = found.child(name)
         return found
 
-    def ask(self, where: str, *question: object) -> tuple[Any, Any]:
-        """Return what is said to a question, and bytes.
+    def ask(self, where: str, *question: object, into: memoryview | None = None) -> tuple[Any, Any]:
+        """Return what is said to a question, and bytes, `into` a buffer if they fit.
 
         Raises
         ------
@@ -119,7 +122,7 @@ class File:
             When HDF5 has failed, or the process in which it reads has ended.
         """
         try:
-            answer, raw = self._answer(list(question))
+            answer, raw = self._answer(list(question), into)
         except EOFError:
             raise EndedError(
                 f"{where}: is damaged so that HDF5 crashes or does not come to an end in reading "
@@ -281,13 +284,22 @@ class Dataset(Node):
             raise InputError(f"{self.where}: is of a type that NumPy does not know; convert it")
         return self.type.dtype
 
-    def values(self, box: Box) -> NDArray[Any]:
-        """Return the values in a box, as HDF5 reads and converts them; text as bytes."""
+    def values(self, box: Box, into: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the values in a box, as HDF5 reads and converts them; text as bytes.
+
+        They are put `into` an array where one is given, which has to lie together.
+        """
         starts, stops = [part.start for part in box], [part.stop for part in box]
-        said, raw = self._ask("values", starts, stops)
         shape = tuple(stop - start for start, stop in zip(starts, stops, strict=True))
-        with self.file.as_described(self.where):
-            return received(self.dtype, shape, said, raw)
+        values = np.empty(shape, self.dtype) if into is None else into
+        own = values.dtype.kind == "O"
+        view = None if own else values.reshape(-1).view(np.uint8).data
+        question = ("values", self._number, starts, stops)
+        said, raw = self.file.ask(self.where, *question, into=view)
+        if raw is not view:
+            with self.file.as_described(self.where):
+                values[...] = received(self.dtype, shape, said, raw)
+        return values
 
     @cached_property
     def chunk_places(self) -> NDArray[np.int64]:

@@ -46,8 +46,10 @@ class ReadingProcess:
         theirs.close()
         self.end = weakref.finalize(self, _end, process, self._channel, os.getpid())
 
-    def ask(self, question: object) -> tuple[Any, bytearray]:
-        """Return the answer to a question.
+    def ask(
+        self, question: object, into: memoryview | None = None
+    ) -> tuple[Any, bytearray | memoryview]:
+        """Return the answer to a question; its raw bytes are put `into` a buffer that fits.
 
         Raises
         ------
@@ -57,7 +59,7 @@ class ReadingProcess:
         with self._lock:
             try:
                 self._channel.send(question)
-                return self._channel.receive()
+                return self._channel.receive(into)
             except EOFError:
                 raise
             except OSError:
