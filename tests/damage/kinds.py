@@ -43,6 +43,12 @@ GROUPS = {
 }
 """What the reader does with each file."""
 
+LAYOUTS = dict.fromkeys(
+    (*("netcdf.h5", "lengths.h5", "compact.h5", "latest.h5", "block.h5", "offset.h5"), "lzf.h5"),
+    "inner",
+)
+"""Files of HDF5's rarer layouts, each with a dataset `x`; many damaged copies of them are read."""
+
 
 def write_all(folder: Path) -> None:
     """Write a whole file of every name in GROUPS."""
@@ -71,6 +77,55 @@ def _write_arrays(folder: Path) -> None:
     (folder / "rows-idx3-ubyte").write_bytes(images)
     (folder / "rows-idx3-ubyte.gz").write_bytes(gzip.compress(images, mtime=0))
     (folder / "labels-idx1-ubyte").write_bytes(b"\0\0\x08\1\0\0\0\x0c" + bytes(range(12)))
+
+
+def write_layouts(folder: Path) -> None:
+    """Write a file of every name in LAYOUTS."""
+    for name, fill, options in (
+        ("netcdf.h5", _meaning, {}),
+        ("lengths.h5", _lengths, {}),
+        ("compact.h5", _compact, {}),
+        ("latest.h5", _dense, {"libver": "latest"}),
+        ("block.h5", lambda file: file.create_dataset("x", data=ROWS.astype(">f4")), BLOCK),
+        ("offset.h5", lambda file: file.create_dataset("x", data=WHOLE, scaleoffset=0), {}),
+        ("lzf.h5", lambda file: file.create_dataset("x", data=WHOLE, compression="lzf"), {}),
+    ):
+        with h5py.File(folder / name, "w", **options) as file:
+            fill(file)
+
+
+BLOCK = {"userblock_size": 1024}
+WHOLE = (ROWS * 100).astype(np.int32)
+
+
+def _meaning(file: h5py.File) -> None:
+    attributes = {"scale_factor": 0.5, "_FillValue": np.int32(7), "units": "K"}
+    file.create_dataset("x", data=WHOLE, chunks=(5, 4), compression="gzip").attrs.update(attributes)
+
+
+def _lengths(file: h5py.File) -> None:
+    """Texts of any length, together and in chunks, beside rows."""
+    file["x"] = ROWS
+    file.attrs["text"] = "words"
+    file["texts"] = NAMES
+    file.create_dataset("packed", data=NAMES, dtype=h5py.string_dtype(), compression="gzip")
+
+
+def _compact(file: h5py.File) -> None:
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_layout(h5py.h5d.COMPACT)
+    space = h5py.h5s.create_simple(ROWS.shape)
+    made = h5py.h5d.create(file.id, b"x", h5py.h5t.IEEE_F32LE, space, creation)
+    h5py.Dataset(made)[...] = ROWS
+
+
+def _dense(file: h5py.File) -> None:
+    """More attributes and links than are kept beside one another, and chunks that can grow."""
+    file.attrs.update({f"name {number}": f"text {number}" for number in range(12)})
+    for number in range(20):
+        file[f"group/{number}"] = number
+    options = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+    file.create_dataset("x", data=ROWS, chunks=(5, 4), maxshape=(None, None), **options)
 
 
 def _write_foreign_hdf5(folder: Path) -> None:

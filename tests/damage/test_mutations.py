@@ -10,6 +10,7 @@ import pytest
 import ways
 
 SHORT, LONG = 10, 200
+EVERY = {**kinds.GROUPS, **kinds.LAYOUTS}
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +18,7 @@ def whole(tmp_path_factory):
     """A folder with a whole file of every kind."""
     folder = tmp_path_factory.mktemp("whole")
     kinds.write_all(folder)
+    kinds.write_layouts(folder)
     return folder
 
 
@@ -33,7 +35,7 @@ def survive(whole, reader, tmp_path):
 
     def check(name, damage):
         path = whole / name
-        found = reader.count(kinds.GROUPS[name], path, damage(path.read_bytes()), tmp_path)
+        found = reader.count(EVERY[name], path, damage(path.read_bytes()), tmp_path)
         print(f"{name}: {dict(found)}")
         assert set(found) <= set(asking.GOOD), f"{found}; the files are in {tmp_path}"
         return found
@@ -56,7 +58,7 @@ def test_some_changed_bytes(survive, name):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", kinds.GROUPS)
+@pytest.mark.parametrize("name", EVERY)
 def test_many_changed_bytes(survive, name):
     found = survive(name, lambda content: ways.mutations(content, LONG, 1 + seed_of(name)))
     assert found["refused"]
@@ -68,6 +70,6 @@ def test_some_lengths(survive, name):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", kinds.GROUPS)
+@pytest.mark.parametrize("name", EVERY)
 def test_many_lengths(survive, name):
     survive(name, lambda content: ways.cuts(content, LONG))

@@ -32,8 +32,9 @@ class Limits:
     """Memory that the strings of one dataset or column may take."""
     process_bytes: int = 1 << 30
     """Memory that HDF5 may take to read a file, in a process of its own."""
-    process_seconds: float = 5
-    """Of computing, that it may take there for one thing: a damaged file can make it endless."""
+    process_seconds: float = 20
+    """Of computing, that it may take there for one thing: a damaged file can make it endless.
+    Small files have less."""
     description_bytes: int = 64 << 20
     """Of any one text, and entries of any one list, in what describes a parquet file."""
 

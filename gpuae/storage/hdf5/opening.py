@@ -25,6 +25,8 @@ SMALLEST_USER_BLOCK = 512
 """What comes before HDF5 in a file may be of this size, or of twice as much, and so on."""
 VERSION_AT, FLAGS_AT, FIRST_WITH_FLAGS, OPEN_FLAGS = 8, 11, 3, 0b101
 """Places in what begins a file, and what in them says that it is open for writing."""
+FEWEST_SECONDS, SLOWEST = 2, 32 << 20
+"""Of computing, for one question about a small file, and bytes of a larger one for each more."""
 _WAIT_SECONDS, _NAP_SECONDS = 1.0, 0.05
 
 
@@ -94,10 +96,11 @@ def _started(source: InputFile) -> ReadingProcess:
     if limits.filters_allowed():
         filters.load_plugin()
     descriptor, allowed = source.descriptor, limits.current()
+    seconds = min(allowed.process_seconds, FEWEST_SECONDS + source.size / SLOWEST)
 
     def serve(channel: Channel) -> None:
         answers = Answers(lambda: h5py.File(PositionedFile(descriptor), "r", locking=False))
-        questions(channel, answers, allowed.process_seconds)
+        questions(channel, answers, seconds)
 
     return ReadingProcess(descriptor, serve, min(allowed.process_bytes, physical_memory()))
 
