@@ -297,3 +297,55 @@ def test_attributes_with_more_text_than_anybody_needs_are_refused(tmp_path, monk
         pytest.raises(InputError, match="attributes hold over 0 MiB of text"),
     ):
         reading.root_attributes(file)
+
+
+def test_what_hdf5_needs_is_loaded_before_a_process_may_open_nothing_more(run_python, build):
+    def fill(file):
+        file["x"] = np.ones((2, 2))
+        file["words"] = ["a", "ö"]
+        file["cells"] = np.array([b"a", b"b"])
+        values = (1, 1.5, True, "text", b"text", np.array([b"a"]), np.float16(1), 1j)
+        file.attrs.update({f"a{number}": value for number, value in enumerate(values)})
+        file.attrs["of any"] = np.array(["a", "b"], h5py.string_dtype("ascii"))
+
+    run_python(
+        "from pathlib import Path\n"
+        "from gpuae.storage.files.input_file import InputFile\n"
+        "from gpuae.storage.hdf5 import opening, reading, walk\n"
+        f"with opening.opened(InputFile(Path({str(build(fill))!r}))) as file:\n"
+        "    names = walk.attribute_names(file.root)\n"
+        "    assert all(file.root.attribute(name).values is not None for name in names)\n"
+        "    assert reading.optional_array(file, 'words').tolist() == ['a', 'ö']\n"
+        "    assert reading.optional_array(file, 'cells').tolist() == ['a', 'b']\n"
+    )
+
+
+def test_texts_that_all_point_to_a_long_one_are_read_a_few_at_a_time_and_refused(
+    build, monkeypatch
+):
+    def fill(file):
+        file.attrs.update({"format": "gpuae", "format_version": "1.0", "kind": "dataset"})
+        file["data/x"] = np.ones((3000, 2))
+        names = file.create_dataset("data/row_id", (3000,), h5py.string_dtype())
+        names[0] = "x" * 100_000
+
+    path = build(fill)
+    with h5py.File(path) as file:
+        place = file["data/row_id"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[place : place + 16 * 3000] = content[place : place + 16] * 3000
+    path.write_bytes(content)
+    monkeypatch.setattr(limits, "_stack", [replace(limits.CAREFUL, process_bytes=100 << 20)])
+    with pytest.raises(InputError, match="of text; shorten it, or give --trust-size"):
+        open_dataset(InputFile(path))
+
+
+def test_whoever_writes_to_a_file_whose_rows_are_read_by_blocks_need_not_wait(build):
+    path = build(lambda file: file.create_dataset("x", data=np.ones((9, 3)), chunks=(2, 3)))
+    x = open_dataset(InputFile(path), "x", memory=1).x
+    assert (x[0:2] == 1).all()
+    with h5py.File(path, "r+") as file:
+        file["x"][0] = 2
+    os.utime(path, (1, 1))
+    with pytest.raises(InputError, match="has changed while it was read"):
+        x[0:2]
