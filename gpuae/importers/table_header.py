@@ -117,10 +117,14 @@ def rows(
     try:
         yield from ((before + reader.line_num, row) for row in reader if row)
     except csv.Error as error:
-        raise InputError(
-            f"{path}: line {before + reader.line_num} cannot be split into cells ({error}); "
-            "correct its quotes"
-        ) from None
+        raise not_split(path, before + reader.line_num, error) from None
+
+
+def not_split(path: Path, line: int, error: csv.Error) -> InputError:
+    """Return the error of a line whose quotes are wrong."""
+    return InputError(
+        f"{path}: line {line} cannot be split into cells ({error}); correct its quotes"
+    )
 
 
 def _comments(text: str) -> list[str]:

@@ -5,9 +5,10 @@ To load the compiler, or what it has compiled before, takes longer than to read 
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
+from itertools import accumulate, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from gpuae.importers.table_content import TableContent
 
 CELLS_AT_ONCE = 1 << 16
 _SEPARATOR = "\x1f"
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _INTEGERS = re.compile(rf"[+\-0-9{_SEPARATOR} ]*")
 Row = tuple[int, list[str]]
 """Its line and its cells."""
@@ -31,20 +33,36 @@ def read_lines(lines: Iterable[str], before: int, content: TableContent) -> None
     InputError
         Where quotes are wrong, or a row has another number of cells than the first.
     """
-    header = content.header
-    rows = _checked(table_header.rows(header.path, lines, header.delimiter, before), content)
-    at_once = max(1, CELLS_AT_ONCE // len(header.names))
-    for some in iter(lambda: list(islice(rows, at_once)), []):
-        _append(some, content)
+    reader = csv.reader(lines, delimiter=content.header.delimiter)
+    at_once = max(1, CELLS_AT_ONCE // len(content.header.names))
+    while True:
+        start, rows, problem = reader.line_num, list[list[str]](), None
+        try:
+            rows.extend(islice(reader, at_once))
+        except csv.Error as error:  # the rows before it are there
+            problem = error
+        numbers = _lines(rows, start, reader.line_num)
+        _append(
+            [(before + line, row) for line, row in zip(numbers, rows, strict=True) if row], content
+        )
+        if problem is not None:
+            raise table_header.not_split(content.header.path, before + reader.line_num, problem)
+        if not rows:
+            return
 
 
-def _checked(rows: Iterator[Row], content: TableContent) -> Iterator[Row]:
-    for line, row in rows:
-        content.check_width(line, len(row))
-        yield line, row
+def _lines(rows: list[list[str]], start: int, stop: int) -> Iterable[int]:
+    """Return in which line each row ends: cells hold line breaks, and empty lines are rows here."""
+    if stop - start == len(rows):
+        return range(start + 1, stop + 1)
+    breaks = (sum(len(_LINE_BREAK.findall(cell)) for cell in row) for row in rows)
+    return [min(start + line, stop) for line in accumulate(1 + own for own in breaks)]
 
 
 def _append(rows: list[Row], content: TableContent) -> None:
+    if set(map(len, (row for _, row in rows))) - {len(content.header.names)}:
+        for line, own in rows:
+            content.check_width(line, len(own))
     for column in content.cells:
         content.keep(column, [row[column] for _, row in rows])
     cells = [row[column] for _, row in rows for column in content.features]
@@ -67,11 +85,10 @@ def _append(rows: list[Row], content: TableContent) -> None:
 
 def _at_once(cells: list[str], decimal: str | None) -> NDArray[np.float64] | None:
     """Return the numbers in some cells; None where one may hold something else."""
-    text = _SEPARATOR.join(cells)
-    if "_" in text or text.count(_SEPARATOR) >= max(1, len(cells)):
+    if "_" in "".join(cells):
         return None
     if decimal == ",":
-        cells = text.translate(SWAPPED).split(_SEPARATOR)
+        cells = [cell.translate(SWAPPED) for cell in cells]
     try:
         return np.array(list(map(float, cells)), np.float64)
     except ValueError:

@@ -14,7 +14,7 @@ from gpuae.importers.compressed import unpacked_blocks
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
 
-SMALL = 8 << 20
+SMALL = 16 << 20
 """Bytes of a table that is looked at as a whole."""
 BLOCK_BYTES = 1 << 20
 PREVIEW_LINES = 50
