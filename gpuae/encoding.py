@@ -425,10 +425,12 @@ def in_float32(sink: Sink) -> Sink:
     """
 
     def narrow(start: int, block: NDArray[Any]) -> None:
+        if block.dtype == np.float32:
+            sink(start, block)
+            return
         with np.errstate(over="ignore"):
-            narrowed = block.astype(np.float32, copy=False)
-        if narrowed is not block:
-            _check_narrowed(start, narrowed)
+            narrowed = block.astype(np.float32)
+        _check_narrowed(start, narrowed)
         sink(start, narrowed)
 
     return narrow
