@@ -66,7 +66,7 @@ class Coded:
 
     def beside(self, name: str) -> NDArray[Any] | None:
         """Return the labels `y` or the ids `row_id` of these rows; None where there are none."""
-        from gpuae.storage.outputs.table_output import texts
+        from gpuae.storage.outputs.table_content import texts
 
         values = getattr(self.job.dataset, name)
         if values is None:

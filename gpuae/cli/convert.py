@@ -73,7 +73,7 @@ def command(
     from gpuae.storage.files.input_file import check_unchanged
     from gpuae.storage.files.output_file import check_distinct, check_output, check_room
     from gpuae.storage.kinds.dataset_file import write_dataset
-    from gpuae.storage.outputs.table_output import is_table
+    from gpuae.storage.outputs.endings import is_table
     from gpuae.storage.rows.row_blocks import check_finite
 
     check_output(output, force)

@@ -40,7 +40,7 @@ def command(
     from gpuae.compression.files import Compressed
     from gpuae.storage.files.input_file import InputFile, check_unchanged
     from gpuae.storage.files.output_file import check_distinct, check_output, check_room
-    from gpuae.storage.outputs.table_output import is_table
+    from gpuae.storage.outputs.endings import is_table
 
     check_output(output, force)
     is_table(output)  # refuses endings that are not written

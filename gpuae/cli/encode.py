@@ -65,7 +65,7 @@ def command(
     from gpuae.encoding import encode, in_float32, layer_index
     from gpuae.storage.files.output_file import check_output
     from gpuae.storage.kinds.features import features_output
-    from gpuae.storage.outputs.table_output import is_table
+    from gpuae.storage.outputs.endings import is_table
 
     check_output(output, force)
 

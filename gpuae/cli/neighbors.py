@@ -166,7 +166,8 @@ class _Found:
 
     def write(self, path: Path, of: str, told: dict[str, Any], *, force: bool) -> None:
         """Write a table of a line for each neighbour."""
-        from gpuae.storage.outputs.table_output import TableContent, TableOutput
+        from gpuae.storage.outputs.table_content import TableContent
+        from gpuae.storage.outputs.table_output import TableOutput
         from gpuae.storage.rows.metadata import RowMetadata
 
         near = self.neighbors.numbers
@@ -211,7 +212,7 @@ class _Found:
 def _check_output(output: Path, force: bool) -> None:
     from gpuae.errors import OutputError
     from gpuae.storage.files.output_file import check_output
-    from gpuae.storage.outputs.table_output import is_table
+    from gpuae.storage.outputs.endings import is_table
 
     if not is_table(output):
         raise OutputError(

@@ -114,7 +114,7 @@ def command(
 
 def _report(job: Job, level: float | None, contributions: int | None, output: Path) -> Report:
     from gpuae.outliers import Report, column_names
-    from gpuae.storage.outputs.table_output import is_table
+    from gpuae.storage.outputs.endings import is_table
 
     shares = contributions is not None
     table = is_table(output)

@@ -50,7 +50,7 @@ def test_codes_come_back_from_a_table_bit_for_bit(tmp_path, ending):
 
 def test_csv_is_made_a_few_cells_at_a_time(tmp_path, monkeypatch):
     write(tmp_path / "a.csv", y=LABELS, row_id=IDS)
-    monkeypatch.setattr("gpuae.storage.outputs.table_output.CELLS_AT_ONCE", 10)
+    monkeypatch.setattr("gpuae.storage.outputs.csv_writer.CELLS_AT_ONCE", 10)
     write(tmp_path / "b.csv", y=LABELS, row_id=IDS)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     rows = np.zeros((100_000, 10), np.float32)

@@ -14,7 +14,7 @@ from gpuae.storage import file_format
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, reading
 from gpuae.storage.kinds.rows_output import Attributes, Output, numbered, rows_output
-from gpuae.storage.outputs.table_output import is_table
+from gpuae.storage.outputs.endings import is_table
 from gpuae.storage.rows.dataset import NOTHING_KNOWN
 from gpuae.storage.rows.metadata import RowMetadata
 

@@ -14,9 +14,11 @@ from gpuae.errors import OutputError
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
 from gpuae.storage.kinds.row_metadata import write_row_metadata
+from gpuae.storage.outputs.endings import FOREIGN, is_table
 from gpuae.storage.outputs.hdf5_output import RowsOutput
 from gpuae.storage.outputs.late_hashes import LateAttributes
-from gpuae.storage.outputs.table_output import FOREIGN, TableContent, TableOutput, is_table
+from gpuae.storage.outputs.table_content import TableContent
+from gpuae.storage.outputs.table_output import TableOutput
 from gpuae.storage.rows.metadata import RowMetadata
 
 NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gpuae.storage import file_format
-from gpuae.storage.outputs.table_output import Octets, TableContent, columns_of
+from gpuae.storage.outputs.sequential_file import SequentialFile
+from gpuae.storage.outputs.table_content import TableContent, columns_of
 
 GROUP_BYTES = 32 << 20
 """Rows are gathered up to this size before they are written."""
@@ -19,7 +20,7 @@ GROUP_BYTES = 32 << 20
 class ParquetWriter:
     """One column for each column of the rows; the root attributes of HDF5 are its metadata."""
 
-    def __init__(self, file: Octets, dtype: np.dtype[Any], content: TableContent) -> None:
+    def __init__(self, file: SequentialFile, dtype: np.dtype[Any], content: TableContent) -> None:
         self._leading = {name: pa.array(values) for name, values in content.leading.items()}
         self._gathered: list[NDArray[Any]] = []
         self._gathered_bytes = 0
