@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gpuae.cli.labels import Labels
     from gpuae.cli.rows import Job
     from gpuae.importers import ReadOptions
-    from gpuae.storage.outputs.hdf5_output import SmallOutput
+    from gpuae.storage.outputs.small_output import SmallOutput
     from gpuae.training.classifying import Finetuned
     from gpuae.training.history import Observer
 
@@ -122,7 +122,7 @@ class _Task:
         """Train and write the classifier; say with it which input has changed meanwhile."""
         from gpuae.cli.progress import watching
         from gpuae.cli.spare import spared, unhashed
-        from gpuae.storage.outputs.hdf5_output import SmallOutput
+        from gpuae.storage.outputs.small_output import SmallOutput
         from gpuae.storage.rows.mapped_copy import mapped_copy
         from gpuae.storage.rows.pages import is_in_memory
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gpuae.model.model import Model
     from gpuae.pictures.sample import Sample
     from gpuae.storage.files.input_file import Input, InputFile
-    from gpuae.storage.outputs.hdf5_output import SmallOutput
+    from gpuae.storage.outputs.small_output import SmallOutput
     from gpuae.storage.rows.dataset import Dataset
     from gpuae.training.checkpoint import Checkpoints
     from gpuae.training.fitting import Fit
@@ -182,7 +182,7 @@ class _Task:
         """Train and write the model; say with it which input has changed meanwhile, if one has."""
         from gpuae.cli.progress import watching
         from gpuae.cli.spare import spared, unhashed
-        from gpuae.storage.outputs.hdf5_output import SmallOutput
+        from gpuae.storage.outputs.small_output import SmallOutput
         from gpuae.storage.rows.mapped_copy import mapped_copy
 
         with (

@@ -22,7 +22,7 @@ from gpuae.model.preprocess import Preprocess
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.model_contents import ClassifierContents, LayerArrays, ModelContents
 from gpuae.storage.kinds.model_file import fill, read_model, write_model
-from gpuae.storage.outputs.hdf5_output import SmallOutput
+from gpuae.storage.outputs.small_output import SmallOutput
 
 HISTORY_BYTES = 40
 

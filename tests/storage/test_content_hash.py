@@ -15,7 +15,8 @@ from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, walk
 from gpuae.storage.kinds.dataset_file import write_dataset
 from gpuae.storage.kinds.model_file import write_model
-from gpuae.storage.outputs.hdf5_output import RowsOutput, write_small
+from gpuae.storage.outputs.hdf5_output import RowsOutput
+from gpuae.storage.outputs.small_output import write_small
 
 
 def octets(values):

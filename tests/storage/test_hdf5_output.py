@@ -18,7 +18,8 @@ from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.locked_file import hidden_name
 from gpuae.storage.files.output_file import check_distinct, check_output, partial_name
 from gpuae.storage.kinds.dataset_file import open_dataset
-from gpuae.storage.outputs.hdf5_output import RowsOutput, write_small
+from gpuae.storage.outputs.hdf5_output import RowsOutput
+from gpuae.storage.outputs.small_output import write_small
 
 
 def nothing(file):

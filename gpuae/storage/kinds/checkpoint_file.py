@@ -17,7 +17,7 @@ from gpuae.storage.hdf5 import guard, opening, reading, walk
 from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.kinds import model_file
 from gpuae.storage.kinds.model_contents import ModelContents
-from gpuae.storage.outputs.hdf5_output import write_small
+from gpuae.storage.outputs.small_output import write_small
 
 STATE = "/state"
 

@@ -34,7 +34,7 @@ from gpuae.storage.kinds.model_contents import (
     first_shape_problem,
 )
 from gpuae.storage.kinds.row_metadata import read_image_shape, read_names, write_names
-from gpuae.storage.outputs.hdf5_output import write_small
+from gpuae.storage.outputs.small_output import write_small
 
 KIND, CLASSIFIER, CHECKPOINT, COMPRESSED = "model", "classifier", "checkpoint", "compressed"
 KINDS = (KIND, CLASSIFIER, CHECKPOINT)

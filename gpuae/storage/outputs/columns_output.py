@@ -20,7 +20,7 @@ from gpuae.storage.content_hash import sealing
 from gpuae.storage.content_hash.hash_blocks import HashBlocks
 from gpuae.storage.file_format import LIBVER
 from gpuae.storage.files.output_file import OutputFile
-from gpuae.storage.outputs.hdf5_output import Build, image_of
+from gpuae.storage.outputs.hdf5_image import Build, image_of
 
 LEVEL, WINDOW_BITS, MEMORY_LEVEL = 9, 15, 9
 _CHUNK_EXTRA_BYTES = 512

@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are complete.
+"""HDF5 files around large datasets, which appear under their name only when they are complete.
 
 HDF5 loses a file that is being written when the process is killed, and can crash on a full disk.
 So HDF5 itself only ever writes into memory or into space that has been reserved; everything else is
@@ -7,12 +7,9 @@ plain files in the same folder, put in place by one rename.
 
 from __future__ import annotations
 
-import math
-import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -24,133 +21,23 @@ from numpy.typing import DTypeLike, NDArray
 
 from gpuae.errors import InputError, OutputError
 from gpuae.storage.content_hash import sealing
-from gpuae.storage.content_hash.hash_blocks import HashBlocks
-from gpuae.storage.file_format import LIBVER
 from gpuae.storage.files.background_hash import BackgroundHash
-from gpuae.storage.files.output_file import OutputFile, ResumableOutput
+from gpuae.storage.files.output_file import ResumableOutput
 from gpuae.storage.files.progress import Progress
+from gpuae.storage.outputs.hdf5_image import Build, image_of
+from gpuae.storage.outputs.large_datasets import (
+    LargeDataset,
+    allocate,
+    large_datasets,
+    offset_of,
+    opened,
+)
 from gpuae.storage.outputs.late_hashes import complete_file, completed
 
-Build = Callable[[h5py.File], None]
-
-ALIGNMENT = 4096
-"""Large datasets start at a multiple of this: aligned for any type, and for pages."""
 SYNC_SECONDS = 5.0
 """How often an output that can be gone on with is made to last as far as it is."""
 _RESERVE_BYTES = 1 << 16
 """Room for what HDF5 adds when it allocates the large dataset: metadata and alignment."""
-
-
-def write_small(path: Path, build: Build, *, force: bool) -> None:
-    """Write an HDF5 file that fits in memory.
-
-    Parameters
-    ----------
-    path
-        Appears complete or not at all.
-    build
-        Fills the file, but for its content hash.
-    force
-        Whether an existing file is replaced.
-
-    Raises
-    ------
-    OutputError
-        When it cannot be written there.
-    """
-    with SmallOutput(path, force=force) as output:
-        output.write(build)
-
-
-class SmallOutput:
-    """A new HDF5 file that fits in memory, whose name is taken before its content is known.
-
-    A context manager. The file takes its name when the block ends with something written.
-
-    Raises
-    ------
-    OutputError
-        When it cannot be written there.
-    """
-
-    def __init__(self, path: Path, *, force: bool) -> None:
-        self._file = OutputFile(path, force)
-        self._file.wanted = False
-
-    def __enter__(self) -> Self:
-        self._file.__enter__()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._file.__exit__(*exception)
-
-    def reserve(self, size: int) -> None:
-        """Take so many bytes of the disk now, so that they are there in the end."""
-        self._file.reserve(size + _RESERVE_BYTES)
-
-    def rehearse(self, build: Build, size: int) -> None:
-        """Take the room for `size` bytes and whatever `build` adds now.
-
-        What HDF5 cannot hold is found out as well, before any work is done for it.
-        """
-        self.reserve(max(size, len(_sealed_image(build))))
-
-    def write(self, build: Build) -> None:
-        """Write what `build` fills a file with, and its content hash."""
-        image = _sealed_image(build)
-        self._file.write(memoryview(image), 0)
-        self._file.truncate(len(image))
-        self._file.wanted = True
-
-
-def _sealed_image(build: Build) -> bytes:
-    def sealed(file: h5py.File) -> None:
-        build(file)
-        sealing.reserve(file)
-        sealing.seal(file)
-
-    return image_of(sealed)
-
-
-def image_of(build: Build) -> bytes:
-    """Return the bytes of an HDF5 file that `build` fills."""
-    # HDF5 refuses two open files of one name, in memory too
-    name = f"memory-{secrets.token_hex(8)}"
-    with h5py.File(name, "w", driver="core", backing_store=False, libver=LIBVER) as file:
-        build(file)
-        file.flush()
-        return bytes(file.id.get_file_image())
-
-
-@dataclass
-class _Large:
-    """A contiguous dataset with a value, or several, for each row."""
-
-    path: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    field: str | None
-    """Which part of a row it holds; None: all of it."""
-    blocks: HashBlocks
-    offset: int = 0
-    """Where in the file it begins."""
-
-    @property
-    def row_bytes(self) -> int:
-        """Size of one row."""
-        return math.prod(self.shape[1:]) * self.dtype.itemsize
-
-
-def _large_datasets(path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> list[_Large]:
-    """Return the dataset at `path`, or one below its folder for each field of a row."""
-    if dtype.fields is None:
-        return [_Large(path, shape, dtype, None, HashBlocks(shape[0]))]
-    folder = path.rpartition("/")[0]
-    fields = {name: dtype[name] for name in dtype.fields}
-    return [
-        _Large(f"{folder}/{name}", (*shape, *own.shape), own.base, name, HashBlocks(shape[0]))
-        for name, own in fields.items()
-    ]
 
 
 class RowsOutput:
@@ -211,7 +98,7 @@ class RowsOutput:
         self.shape = shape
         self.dtype = np.dtype(dtype)
         self._path = path
-        self._large = _large_datasets(dataset_path, shape, self.dtype)
+        self._large = large_datasets(dataset_path, shape, self.dtype)
         self._build = build
         self._resume = resume
         self._late = tuple(late)
@@ -234,7 +121,7 @@ class RowsOutput:
                 file.clear()
                 file.write(memoryview(image), 0)
                 file.reserve(len(image) + self._rows_bytes + _RESERVE_BYTES)
-                _allocate(file.name, self._large)
+                allocate(file.name, self._large)
             self._synced = time.monotonic()
             stack.push(self._end)
             self._cleanup = stack.pop_all()
@@ -245,7 +132,7 @@ class RowsOutput:
             self._cleanup.__exit__(*exception)
 
     @property
-    def _first(self) -> _Large:
+    def _first(self) -> LargeDataset:
         return self._large[0]
 
     @property
@@ -275,7 +162,7 @@ class RowsOutput:
             )
         first = self._first
         whole = self._file.size >= done.offset + self.shape[0] * first.row_bytes
-        if not whole or done.offset != _offset_of(self._file.name, first.path):
+        if not whole or done.offset != offset_of(self._file.name, first.path):
             return False
         first.offset, self.start = done.offset, done.rows
         self._written.append((0, self.start))
@@ -350,7 +237,7 @@ class RowsOutput:
         if unwritten < self.shape[0]:
             raise RuntimeError(f"row {unwritten} of {self._path} was never written")
         self._write_hashes()
-        with _opened(self._file.name) as file:
+        with opened(self._file.name) as file:
             known = {large.path: large.blocks.sha256(file[large.path]) for large in self._large}
             sealing.seal(file, known)
 
@@ -362,37 +249,3 @@ class RowsOutput:
                 break
             reached = max(reached, stop)
         return reached
-
-
-def _opened(path: Path) -> h5py.File:
-    """Open a file that nobody else knows, in the space that has been reserved for it."""
-    return h5py.File(
-        path,
-        "r+",
-        libver=LIBVER,
-        locking=False,  # some file systems have no locks
-        alignment_threshold=1,
-        alignment_interval=ALIGNMENT,
-    )
-
-
-def _offset_of(path: Path, dataset_path: str) -> int | None:
-    """Return where the large dataset of an interrupted output begins; None if that is not known."""
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            offset: int | None = file[dataset_path].id.get_offset()
-    except (OSError, RuntimeError, KeyError, ValueError, AttributeError):
-        return None
-    return offset
-
-
-def _allocate(path: Path, large_datasets: Sequence[_Large]) -> None:
-    """Give large datasets their space in the reserved file and note where that begins.
-
-    The first value that is written makes HDF5 allocate all of it, unfilled.
-    """
-    with _opened(path) as file:
-        for large in large_datasets:
-            dataset = file[large.path]
-            dataset[(0,) * dataset.ndim] = 0
-            large.offset = int(dataset.id.get_offset())
