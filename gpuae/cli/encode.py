@@ -65,7 +65,6 @@ def command(
     from gpuae.encoding import encode, in_float32, layer_index
     from gpuae.storage.files.output_file import check_output
     from gpuae.storage.kinds.features import features_output
-    from gpuae.storage.outputs.endings import is_table
 
     check_output(output, force)
 
@@ -93,6 +92,6 @@ def command(
     try:
         write_rows(job, out, output, compute, f"{shape[0]} codes of {shape[1]} units")
     except KeyboardInterrupt:
-        if not is_table(output):
+        if out.can_go_on:
             say("to go on from here, give the same command with --resume")
         raise

@@ -147,13 +147,24 @@ def interrupt(path, own):
 def test_what_is_interrupted_before_the_hash_is_known_begins_anew(tmp_path, slow):
     path = tmp_path / "a.h5"
     interrupt(path, late(slow))
-    assert not hidden_name(path, "progress").exists()
+    assert [own.name for own in tmp_path.iterdir()] == ["source.bin"]
     slow.allowed.set()
     with output(path, late(slow), resume=True) as out:
         assert out.start == 0
         out.write(0, ROWS)
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["data/x"], ROWS)
+
+
+def test_an_output_of_large_data_can_be_gone_on_with_from_the_beginning(
+    tmp_path, source, monkeypatch
+):
+    monkeypatch.setattr("gpuae.storage.outputs.hdf5_output.LARGE_BYTES", len(CONTENT) - 1)
+    path = tmp_path / "a.h5"
+    interrupt(path, late(InputFile(source)))
+    with output(path, late(InputFile(source)), resume=True) as out:
+        assert out.start == 2
+        out.write(2, ROWS[2:])
 
 
 def test_what_is_interrupted_later_goes_on_to_the_same_bytes(tmp_path, source):

@@ -9,7 +9,8 @@ from threading import Event, Thread
 
 from gpuae.storage.files.input_file import InputFile, check_unchanged
 
-READ_BYTES = 1 << 18
+READ_BYTES = 4 << 20
+"""Between two reads the thread may wait for others to let the interpreter go."""
 
 
 class BackgroundHash:

@@ -36,6 +36,8 @@ from gpuae.storage.outputs.late_hashes import complete_file, completed
 
 SYNC_SECONDS = 5.0
 """How often an output that can be gone on with is made to last as far as it is."""
+LARGE_BYTES = 4 << 30
+"""It takes some seconds to hash so many bytes."""
 _RESERVE_BYTES = 1 << 16
 """Room for what HDF5 adds when it allocates the large dataset: metadata and alignment."""
 
@@ -73,6 +75,8 @@ class RowsOutput:
     ----------
     start
         How many rows are there already.
+    can_go_on
+        Whether it is noted how far the file is: only then is it left behind.
 
     Raises
     ------
@@ -110,6 +114,7 @@ class RowsOutput:
         self._synced = 0.0
         self._syncing = Lock()
         self.start = 0
+        self.can_go_on = False
 
     def __enter__(self) -> Self:
         if self._cleanup is not None:
@@ -140,14 +145,24 @@ class RowsOutput:
         return sum(self.shape[0] * large.row_bytes for large in self._large)
 
     def _first_image(self) -> bytes:
-        """Return what the file begins as; to go on with one, this waits for all hashes."""
+        """Return what the file begins as, with all hashes where they are needed now."""
         image = image_of(self._skeleton)
-        if self._late and not self._resume:
+        if self._late and not self._waits_for_hashes:
             self._begun = image
             return image
         image, self._late = completed(image, self._late), ()
         self._identity = sha256(image).hexdigest()
         return image
+
+    @property
+    def _waits_for_hashes(self) -> bool:
+        """Whether hashes must be known before rows are written.
+
+        They tell whether it is the same output that is gone on with; and before they are known it
+        is not noted how far it is, so of large data much would be lost by an interruption.
+        """
+        large = any(own.file.size > LARGE_BYTES for own in self._late)
+        return bool(self._resume) or (self._resume is not None and large)
 
     def _goes_on(self) -> bool:
         """Take up what was interrupted, if there is anything."""
@@ -164,7 +179,7 @@ class RowsOutput:
         whole = self._file.size >= done.offset + self.shape[0] * first.row_bytes
         if not whole or done.offset != offset_of(self._file.name, first.path):
             return False
-        first.offset, self.start = done.offset, done.rows
+        first.offset, self.start, self.can_go_on = done.offset, done.rows, True
         self._written.append((0, self.start))
         return True
 
@@ -174,9 +189,9 @@ class RowsOutput:
             self._file.check_own()
             self._complete()
         elif self._resume is not None and not issubclass(kind, InputError):
-            self._file.keep = True
             with suppress(OutputError, InputError):
                 self._sync()
+            self._file.keep = self.can_go_on
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, ...) at row `start`; several threads may, in any order."""
@@ -216,6 +231,7 @@ class RowsOutput:
         self._file.flush()
         with suppress(OSError):
             Progress(self._identity, self._first.offset, rows).write(self._file.journal)
+            self.can_go_on = True
 
     def _write_hashes(self) -> None:
         """Write late hashes over their placeholders."""

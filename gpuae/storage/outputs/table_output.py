@@ -54,7 +54,7 @@ class TableOutput:
         _check_content(path, content)
         check_output(path, force)
         self.shape = shape
-        self.start = 0
+        self.start, self.can_go_on = 0, False
         self._path = path
         self._dtype = np.dtype(dtype)
         self._content = content
