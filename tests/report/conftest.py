@@ -7,6 +7,7 @@ import pytest
 from hostile import NAMES
 
 from gpuae.config import Config
+from gpuae.machine import Machine
 from gpuae.report.subject import Subject
 from gpuae.storage.provenance.lineage import SourceFile
 from gpuae.storage.rows.dataset import Dataset
@@ -50,7 +51,7 @@ def usual(subject_of):
 
 def subject(model, data, **others):
     """Put a model and rows together as `gpuae report` does."""
-    machine = {"device": "cpu", "threads": 1, "memory": None}
+    machine = Machine("cpu", 1)
     file, source = (SourceFile(role=role, name=f"{role}.h5") for role in ("model", "data"))
     return Subject("model.h5", model, data, file, source, machine=machine, **others)
 
