@@ -156,23 +156,25 @@ def _beginning(file: InputFile, blocks: Iterator[bytes]) -> tuple[bytes, bool]:
 
     It has `SMALL` bytes at least, and `PREVIEW_LINES` lines after the comments at the top.
     """
-    found, wanted = bytearray(), SMALL
+    parts: list[bytes] = []
+    wanted = SMALL
     for block in blocks:
-        found += block
-        if len(found) > wanted:
-            if _lines_after_comments(found) > PREVIEW_LINES:
-                return bytes(found), False
-            wanted = 2 * len(found)
+        parts.append(block)
+        if sum(map(len, parts)) > wanted:
+            parts = [b"".join(parts)]
+            if _lines_after_comments(parts[0]) > PREVIEW_LINES:
+                return parts[0], False
+            wanted = 2 * len(parts[0])
             limits.check_memory(MEMORY_OF_BYTE * wanted, str(file), IN_PARTS)
-    return bytes(found), True
+    return b"".join(parts), True
 
 
-def _lines_after_comments(text: bytes | bytearray) -> int:
+def _lines_after_comments(text: bytes) -> int:
     start = _end_of_comments(text)
     return max(text.count(b"\n", start), text.count(b"\r", start))
 
 
-def _end_of_comments(text: bytes | bytearray) -> int:
+def _end_of_comments(text: bytes) -> int:
     comments = COMMENTS.match(text)
     return comments.end() if comments else 0
 
