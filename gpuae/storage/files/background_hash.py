@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from concurrent.futures import Future
-from threading import Event, Thread
+from threading import Thread
 
 from gpuae.storage.files.input_file import InputFile, check_unchanged
 
@@ -26,7 +26,6 @@ class BackgroundHash:
         self.file = file
         self.placeholder = secrets.token_hex(hashlib.sha256().digest_size)
         self._found: Future[str] = Future()
-        self._stopped = Event()
         try:
             Thread(target=self._compute, daemon=True).start()
         except RuntimeError:  # the system has no more threads
@@ -47,10 +46,6 @@ class BackgroundHash:
         """
         return self._found.result()
 
-    def stop(self) -> None:
-        """Leave the rest of the file: nobody will ask."""
-        self._stopped.set()
-
     def _compute(self) -> None:
         try:
             self._found.set_result(self._digest())
@@ -59,7 +54,7 @@ class BackgroundHash:
 
     def _digest(self) -> str:
         digest, start = hashlib.sha256(), 0
-        while not self._stopped.is_set() and (block := self.file.read(start, READ_BYTES)):
+        while block := self.file.read(start, READ_BYTES):
             digest.update(block)
             start += len(block)
         check_unchanged(self.file)

@@ -23,53 +23,28 @@ STREAM_BYTES = 64 << 10
 HEAD_BYTES = 4096
 
 
-class InputFile:
-    """A file that is read, opened once: whoever needs its content or its hash asks this.
-
-    The descriptor is closed when nothing refers to the file any more.
-
-    Parameters
-    ----------
-    path
-        Of a plain file.
+class OpenFile:
+    """A plain file that is open for reading.
 
     Attributes
     ----------
     descriptor
-        For reading at places (os.pread, maps); its own position belongs to nobody.
+        For reading at places (os.pread, maps); its own position belongs to nobody. It is closed
+        when nothing refers to the file any more.
     size
-        In bytes, at least 1.
+        In bytes.
     version
         Of the file as it was when it was opened.
-
-    Raises
-    ------
-    InputError
-        When it is missing, a folder, empty, no plain file, or not ours to read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.descriptor = _opened(path)
-        self.close = weakref.finalize(self, os.close, self.descriptor)
+    def __init__(self, path: Path, handle: _Handle) -> None:
+        self.path, self._handle = path, handle
+        self.descriptor = handle.descriptor
         status = os.fstat(self.descriptor)
         self.size, self.version = status.st_size, version_of(status)
-        self._made: dict[Callable[[Any], Any], Any] = {}
-        if self.size == 0:
-            raise InputError(f"{path}: is empty; make it again")
 
     def __str__(self) -> str:
         return str(self.path)
-
-    @property
-    def name(self) -> str:
-        """Its name without the folder."""
-        return self.path.name
-
-    @cached_property
-    def head(self) -> bytes:
-        """The first bytes, up to 4096 of them."""
-        return self.read(0, HEAD_BYTES)
 
     def read(self, start: int, size: int) -> bytes:
         """Return the bytes from `start` on, fewer than `size` where the file ends.
@@ -82,11 +57,52 @@ class InputFile:
         try:
             return os.pread(self.descriptor, size, start)
         except OSError as error:
-            raise self._unreadable(error) from None
+            raise InputError(
+                f"{self.path}: cannot be read ({error.strerror}); copy it again"
+            ) from None
 
     def stream(self) -> io.BufferedReader:
         """Return the content as a file of Python's with a position of its own."""
         return io.BufferedReader(_Stream(self), STREAM_BYTES)
+
+
+class _Handle:
+    """An open descriptor, which is closed with this."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = _opened(path)
+        weakref.finalize(self, os.close, self.descriptor)
+
+
+class InputFile(OpenFile):
+    """A file that something is made from: whoever needs its content or its hash asks this.
+
+    Parameters
+    ----------
+    path
+        Of a plain file.
+
+    Raises
+    ------
+    InputError
+        When it is missing, a folder, empty, no plain file, or not ours to read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, _Handle(path))
+        self._made: dict[Callable[[OpenFile], Any], Any] = {}
+        if self.size == 0:
+            raise InputError(f"{path}: is empty; make it again")
+
+    @property
+    def name(self) -> str:
+        """Its name without the folder."""
+        return self.path.name
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes, up to 4096 of them."""
+        return self.read(0, HEAD_BYTES)
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the content in order, some megabytes at a time; its hash is known afterwards."""
@@ -105,10 +121,13 @@ class InputFile:
             pass
         return str(self.__dict__["sha256"])
 
-    def once(self, make: Callable[[InputFile], Made]) -> Made:
-        """Return what a function makes of the file, which it is called for once."""
+    def once(self, make: Callable[[OpenFile], Made]) -> Made:
+        """Return what a function makes of the open file, which it is called for once.
+
+        What it makes may outlive this, and keeps the descriptor open then.
+        """
         if make not in self._made:
-            self._made[make] = make(self)
+            self._made[make] = make(OpenFile(self.path, self._handle))
         made: Made = self._made[make]
         return made
 
@@ -117,14 +136,11 @@ class InputFile:
         """The path, where it leads to another file now or somebody has written to this one."""
         return None if self.version == version_at(self.path) else self.path
 
-    def _unreadable(self, error: OSError) -> InputError:
-        return InputError(f"{self.path}: cannot be read ({error.strerror}); copy it again")
-
 
 class _Stream(io.RawIOBase):
     """The content of a file, read at a position that nobody else moves."""
 
-    def __init__(self, file: InputFile) -> None:
+    def __init__(self, file: OpenFile) -> None:
         self._file = file
         self._position = 0
 

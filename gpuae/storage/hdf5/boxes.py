@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.files.input_file import OpenFile
 from gpuae.storage.hdf5.chunks import Chunks
 from gpuae.storage.hdf5.nodes import ADVICE, Box, Dataset
 
@@ -85,7 +85,7 @@ def _is_one_stretch(dataset: Dataset, box: Box) -> bool:
     return together and dataset.type.plain and whole
 
 
-def _stretch(dataset: Dataset, file: InputFile, box: Box) -> NDArray[Any]:
+def _stretch(dataset: Dataset, file: OpenFile, box: Box) -> NDArray[Any]:
     shape = _shape_of(box)
     row_bytes = math.prod(shape[1:]) * dataset.dtype.itemsize
     place = (dataset.offset or 0) + (box[0].start * row_bytes if box else 0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.files.input_file import OpenFile
 from gpuae.storage.hdf5.chunk_filters import Packing
 from gpuae.storage.hdf5.nodes import ADVICE, Box, Dataset
 
@@ -20,7 +20,7 @@ class Chunks:
     """The chunks of a guarded dataset; thread-safe."""
 
     dataset: Dataset
-    file: InputFile
+    file: OpenFile
     packing: Packing
     corners: NDArray[np.int64]
     """First index of each chunk (m, dimensions)."""
@@ -28,7 +28,7 @@ class Chunks:
     """Offset in the file, size, and filters that were skipped, of each chunk (m, 3)."""
 
     @classmethod
-    def of(cls, dataset: Dataset, file: InputFile) -> Chunks:
+    def of(cls, dataset: Dataset, file: OpenFile) -> Chunks:
         """Find the chunks of a guarded dataset that has some.
 
         Raises

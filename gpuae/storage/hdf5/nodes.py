@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage.files import limits
-from gpuae.storage.files.input_file import InputFile, version_of
+from gpuae.storage.files.input_file import OpenFile, version_of
 from gpuae.storage.hdf5.described import (
     Attribute,
     Type,
@@ -58,7 +58,7 @@ class File:
         The file as it is on the disk; None where its values can only be asked for.
     """
 
-    def __init__(self, path: Path, answer: Answer, content: InputFile | None = None) -> None:
+    def __init__(self, path: Path, answer: Answer, content: OpenFile | None = None) -> None:
         self.path, self.content = path, content
         self.is_kept = False
         self._answer = answer

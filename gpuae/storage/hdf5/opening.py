@@ -13,7 +13,7 @@ import h5py
 from gpuae.errors import InputError
 from gpuae.memory import physical_memory
 from gpuae.storage.files import limits
-from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.files.input_file import InputFile, OpenFile
 from gpuae.storage.hdf5 import filters
 from gpuae.storage.hdf5.answers import Answers, PositionedFile
 from gpuae.storage.hdf5.channel import Channel
@@ -32,7 +32,7 @@ _WAIT_SECONDS, _NAP_SECONDS = 1.0, 0.05
 
 @contextmanager
 def opened(source: InputFile) -> Iterator[File]:
-    """Open an HDF5 file for reading.
+    """Open an HDF5 file for reading; what is asked again soon is answered by the same process.
 
     Raises
     ------
@@ -45,16 +45,45 @@ def opened(source: InputFile) -> Iterator[File]:
     _lock(source)
     try:
         _refuse_marked(source, begin)
-        process = _started(source)
-        file = File(source.path, process.ask, source)
+        with source.once(_Opened).reading() as file:
+            yield file
+    finally:
+        _unlock(source)
+
+
+class _Opened:
+    """What one file is asked for: a process that reads it, and the answers so far."""
+
+    def __init__(self, source: OpenFile) -> None:
+        self._source = source
+        self._users = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have a new process read the file, which has been asked for nothing."""
+        self._terms = _terms()
+        self._process = _started(self._source)
+        self._file = File(self._source.path, self._process.ask, self._source)
+
+    @contextmanager
+    def reading(self) -> Iterator[File]:
+        """Let the file be answered for within the block, and for a moment after it."""
+        if self._terms != _terms() or not (self._users or self._process.wake()):
+            self._begin()
+        file = self._file
+        self._users += 1
         try:
             file.root  # noqa: B018 what cannot be opened is found out here
             yield file
         finally:
-            if not file.is_kept:
-                process.end()
-    finally:
-        _unlock(source)
+            self._users -= 1
+            if not (self._users or file.is_kept):
+                self._process.rest()
+
+
+def _terms() -> tuple[limits.Limits, bool]:
+    """Return what is allowed now to a process that reads."""
+    return limits.current(), limits.filters_allowed()
 
 
 def own_file(file: h5py.File) -> File:
@@ -91,7 +120,7 @@ def _refuse_marked(file: InputFile, begin: int) -> None:
         )
 
 
-def _started(source: InputFile) -> ReadingProcess:
+def _started(source: OpenFile) -> ReadingProcess:
     """Return a process that reads a file."""
     if limits.filters_allowed():
         filters.load_plugin()

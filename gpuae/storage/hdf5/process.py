@@ -25,6 +25,10 @@ from gpuae.storage.hdf5.channel import Channel
 Serve: TypeAlias = Callable[[Channel], object]
 
 
+REST, WAKE = "rest", "wake"
+RESTING_SECONDS = 1.0
+
+
 class ReadingProcess:
     """A copy of this process that answers questions about one file.
 
@@ -45,6 +49,19 @@ class ReadingProcess:
         process = _fork(lambda: _answer(Channel(theirs), descriptor, serve, memory))
         theirs.close()
         self.end = weakref.finalize(self, _end, process, self._channel, os.getpid())
+
+    def rest(self) -> None:
+        """Let the process end if it is not woken soon: a copy takes memory as this one changes."""
+        with suppress(EOFError):
+            self.ask(REST)
+
+    def wake(self) -> bool:
+        """Return whether the process is there, and keep it from ending by itself."""
+        try:
+            self.ask(WAKE)
+        except EOFError:
+            return False
+        return True
 
     def ask(
         self, question: object, into: memoryview | None = None
@@ -135,6 +152,10 @@ def questions(
             question, _ = channel.receive()
         except EOFError:
             return
+        if question in (REST, WAKE):
+            signal.setitimer(signal.ITIMER_REAL, RESTING_SECONDS if question == REST else 0)
+            channel.send(question)
+            continue
         signal.setitimer(signal.ITIMER_PROF, seconds)
         said, raw = answer(question)
         signal.setitimer(signal.ITIMER_PROF, 0)
