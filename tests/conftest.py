@@ -157,7 +157,7 @@ def _low_rank(rows, columns, rank=2, seed=0):
     return (product + 0.05 * random.random((rows, columns))) / (rank + 0.05)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_python():
     """A function that runs a program in a new interpreter, which has to end well."""
     return _run_python
