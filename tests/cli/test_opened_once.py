@@ -32,10 +32,8 @@ for line in {lines!r}:
     opened.clear()
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        try:
-            run(line.split())
-        except SystemExit as end:
-            assert not end.code, f"{{line}}: {{said.getvalue()}}"
+        code = run(line.split())
+    assert code == 0, f"{{line}}: {{said.getvalue()}}"
     print(line, "|", *[f"{{name}}={{opened[name]}}" for name in {names!r}], sep=",")
 """
 INPUTS = (
