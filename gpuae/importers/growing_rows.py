@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from io import FileIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class GrowingRows:
         self._columns, self._memory = max(1, columns), memory
         self._values = np.empty(FIRST_VALUES)
         self._count = 0
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
 
     def __len__(self) -> int:
         return self._count // self._columns
@@ -64,16 +65,18 @@ class GrowingRows:
 
     def _move_to_file(self) -> None:
         try:
-            self._file = tempfile.TemporaryFile(prefix="gpuae-")  # noqa: SIM115 it is kept
+            self._file = tempfile.TemporaryFile(prefix="gpuae-", buffering=0)  # noqa: SIM115 it is kept
         except OSError as error:
             raise _no_room(8 * self._count, error) from None
         self._write(self._file, self._values[: self._count], 0)
         self._values = np.empty(0)
 
-    def _write(self, file: IO[bytes], values: NDArray[Any], position: int) -> None:
+    def _write(self, file: FileIO, values: NDArray[Any], position: int) -> None:
         try:
             file.seek(position)
-            file.write(np.ascontiguousarray(values).data)
+            rest = values.reshape(-1).view(np.uint8).data
+            while rest:
+                rest = rest[file.write(rest) :]
         except OSError as error:
             raise _no_room(position + values.nbytes, error) from None
 
@@ -92,7 +95,7 @@ class GrowingRows:
             self._write(self._file, convert(start, values), start * dtype.itemsize)
         return self._mapped(self._file, dtype)
 
-    def _mapped(self, file: IO[bytes], dtype: np.dtype[Any]) -> NDArray[Any]:
+    def _mapped(self, file: FileIO, dtype: np.dtype[Any]) -> NDArray[Any]:
         with file:
             file.truncate(self._count * dtype.itemsize)
             return np.memmap(file, dtype, "r", shape=(len(self), self._columns))
@@ -107,7 +110,7 @@ class GrowingRows:
         self._values.resize(-(-self._count * dtype.itemsize // 8), refcheck=False)
         return self._values.view(dtype)[: self._count]
 
-    def _stored(self, file: IO[bytes]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    def _stored(self, file: FileIO) -> Iterator[tuple[int, NDArray[np.float64]]]:
         for start in range(0, self._count, CONVERTED_AT_ONCE):
             file.seek(8 * start)
             count = min(CONVERTED_AT_ONCE, self._count - start)
