@@ -29,6 +29,8 @@ SKIPPED, KEPT = -1, -2
 """Columns that are no features."""
 LONGEST = 131_072
 """Python's csv module refuses cells of more characters."""
+LARGEST_EXPONENT = 1_000_000
+"""No cell has so many digits that a larger one made a difference."""
 EXACT_INTEGER = (1 << 53) - 1
 SHORT_DIGITS = 6
 """Integers of so many digits are exact in float32."""
@@ -74,7 +76,7 @@ def _exponent(block: Any, at: Any) -> Any:
         digit = np.int64(block[at]) - _ZERO
         if digit < 0 or digit > 9:
             break
-        exponent = min(exponent * 10 + digit, 100_000)
+        exponent = min(exponent * 10 + digit, LARGEST_EXPONENT)
         at += 1
     return (at if at > start else -1), (-exponent if negative else exponent)
 
@@ -231,7 +233,7 @@ def read_cells(
     absent
         Numbers that are noted instead of written.
     values
-        Of shape (rows, features), with room for as many rows as there are line breaks and 1.
+        Of shape (rows, features), with room for as many rows as the block can hold.
     noted
         Of shape (cells, 6), with room for all columns at least; its own columns are named above.
     state

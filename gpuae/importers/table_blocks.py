@@ -21,7 +21,6 @@ from gpuae import backends
 from gpuae.importers import table_rows, table_text
 from gpuae.importers.table_content import TableContent
 from gpuae.importers.table_header import Header
-from gpuae.storage.files import limits
 from gpuae.training.thread_pool import available_cores
 
 cells = backends.table_cells()
@@ -56,7 +55,7 @@ class _Reader:
 
     def __call__(self, text: bytes) -> Block:
         """Return what is in whole rows; numbers and lines in them are counted from their first."""
-        most = text.count(b"\n") + text.count(b"\r") + 1
+        most = len(text) // len(self.places) + 1  # each cell is followed by a byte
         values = np.empty((most, self._features))
         noted = np.empty((NOTED_AT_ONCE + len(self.places), 6), np.int64)
         state = np.zeros(8, np.int64)
@@ -124,9 +123,7 @@ def _whole_rows(blocks: Iterable[bytes], header: Header) -> Iterator[bytes]:
         if end:
             yield _plain(text[:end], header)
         waiting, size, wanted = [text[end:]], len(text) - end, 2 * (len(text) - end)
-        limits.check_memory(
-            table_text.MEMORY_OF_BYTE * wanted, str(header.path), table_text.IN_PARTS
-        )
+        table_text.check_row(size, header.path)
     yield _plain(b"".join(waiting), header)
 
 

@@ -84,7 +84,7 @@ def _content(
 def _read(text: Text, content: TableContent) -> None:
     """Read all rows of a table: by compiled code where it is large and there is a compiler."""
     header = content.header
-    if text.is_whole or not _read_compiled(text, content):
+    if text.is_small or not _read_compiled(text, content):
         lines = table_text.lines(text.file, text.after(header.lines))
         table_rows.read_lines(header.with_delimiter(lines), header.lines, content)
     content.check_count()

@@ -16,9 +16,14 @@ from gpuae.storage.files.input_file import InputFile
 
 SMALL = 16 << 20
 """Bytes of a table that is looked at as a whole."""
+WIDE = 32 << 20
+"""Bytes in which a table has `PREVIEW_LINES` lines unless it has very many columns."""
 BLOCK_BYTES = 1 << 20
-PREVIEW_LINES = 50
-"""Without the comments before them: enough for two rows with line breaks in their cells."""
+PREVIEW_LINES, FEW_LINES = 50, 5
+"""Without the comments before them: enough for two rows with line breaks in their cells, which are
+not so many in a table with very many columns."""
+LONGEST_ROW = 128 << 20
+"""Bytes of a row: millions of columns."""
 MEMORY_OF_BYTE = 6
 """Bytes of memory that each byte takes while it is looked at as a whole."""
 IN_PARTS = "convert it in parts with another program to npy or HDF5, which are read in place"
@@ -103,14 +108,17 @@ class Text:
 
     file: InputFile
     head: bytes
-    is_whole: bool
-    """Whether the head is all of it."""
     following: Iterator[bytes]
 
     @property
+    def is_small(self) -> bool:
+        """Whether the head is all of it and not large."""
+        return len(self.head) <= SMALL
+
+    @property
     def beginning(self) -> str:
-        """The head, or of a large one as many lines as say what the table is."""
-        text = self.head if self.is_whole else self.head[: _end_of_preview(self.head)]
+        """All of a small text, or as many lines as say what the table is."""
+        text = self.head if self.is_small else self.head[: _end_of_preview(self.head)]
         return text.decode("utf-8", "ignore")
 
     def after(self, lines: int) -> Iterator[bytes]:
@@ -131,8 +139,7 @@ def opened(file: InputFile) -> Text:
         When it is none, or no UTF-8 or (with a byte order mark) UTF-16.
     """
     blocks = utf8_blocks(file, unpacked_blocks(file))
-    head, is_whole = _beginning(file, blocks)
-    return Text(file, head, is_whole, blocks)
+    return Text(file, _head(file, blocks), blocks)
 
 
 def read(file: InputFile) -> str:
@@ -151,39 +158,44 @@ def read(file: InputFile) -> str:
     return content.decode()
 
 
-def _beginning(file: InputFile, blocks: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Return the beginning of a text, and whether it is all of it.
-
-    It has `SMALL` bytes at least, and `PREVIEW_LINES` lines after the comments at the top.
-    """
+def _head(file: InputFile, blocks: Iterator[bytes]) -> bytes:
+    """Return all of a small text, or enough of it to say what the table is."""
     parts: list[bytes] = []
-    wanted = SMALL
+    size, wanted = 0, SMALL
     for block in blocks:
         parts.append(block)
-        if sum(map(len, parts)) > wanted:
+        size += len(block)
+        if size > wanted:
             parts = [b"".join(parts)]
-            if _lines_after_comments(parts[0]) > PREVIEW_LINES:
-                return parts[0], False
-            wanted = 2 * len(parts[0])
-            limits.check_memory(MEMORY_OF_BYTE * wanted, str(file), IN_PARTS)
-    return b"".join(parts), True
+            if _end_of_preview(parts[0]) is not None:
+                break
+            check_row(size, file)
+            wanted = 2 * size
+    return b"".join(parts)
 
 
-def _lines_after_comments(text: bytes) -> int:
-    start = _end_of_comments(text)
-    return max(text.count(b"\n", start), text.count(b"\r", start))
-
-
-def _end_of_comments(text: bytes) -> int:
+def _end_of_preview(text: bytes) -> int | None:
+    """Return where the lines end that say what a table is; None where there are too few."""
     comments = COMMENTS.match(text)
-    return comments.end() if comments else 0
+    breaks = LINE_BREAK.finditer(text, comments.end() if comments else 0)
+    wanted = PREVIEW_LINES if len(text) <= WIDE else FEW_LINES
+    last = next(islice(breaks, wanted - 1, None), None)
+    return None if last is None else last.end()
 
 
-def _end_of_preview(text: bytes) -> int:
-    """Return where `PREVIEW_LINES` lines after the comments end, if lines end as they mostly do."""
-    ends = (found.end() for found in re.finditer(b"\n", text[_end_of_comments(text) :]))
-    end = next(islice(ends, PREVIEW_LINES - 1, None), None)
-    return len(text) if end is None else _end_of_comments(text) + end
+def check_row(size: int, file: object) -> None:
+    """Refuse to look for the end of a row beyond that of any table.
+
+    Raises
+    ------
+    InputError
+        Where there are so many bytes without it.
+    """
+    if size > LONGEST_ROW:
+        raise InputError(
+            f"{file}: has rows of over {LONGEST_ROW >> 20} MiB or quotes that are never closed; "
+            f"correct it, or {IN_PARTS}"
+        )
 
 
 def lines(file: object, blocks: Iterable[bytes]) -> Iterator[str]:
@@ -196,5 +208,5 @@ def lines(file: object, blocks: Iterable[bytes]) -> Iterator[str]:
             *whole, last = io.StringIO("".join(waiting), newline="")
             yield from whole
             waiting = [last]
-        limits.check_memory(MEMORY_OF_BYTE * sum(map(len, waiting)), str(file), IN_PARTS)
+        check_row(sum(map(len, waiting)), file)
     yield from io.StringIO("".join(waiting), newline="")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers import table, table_text
+from gpuae.importers import compressed, table, table_text
 from gpuae.importers.options import ReadOptions
 from gpuae.storage.files.input_file import InputFile
 
@@ -72,13 +72,7 @@ def read_as(tmp_path, monkeypatch):
 
 
 def _always_compiled(patched, block_bytes):
-    opened = table_text.opened
-
-    def by_blocks(file):
-        text = opened(file)
-        return table_text.Text(text.file, text.head, False, text.following)
-
-    patched.setattr(table_text, "opened", by_blocks)
+    patched.setattr(table_text, "SMALL", 0)
     patched.setattr(table_text, "BLOCK_BYTES", block_bytes)
 
 
@@ -127,3 +121,35 @@ def test_numbers_and_labels_are_what_csv_and_float_make_of_them(read_as, seed, b
     found = np.frombuffer(x, dtype).reshape(shape)
     np.testing.assert_array_equal(found.astype(np.float64), expected)
     assert y[1] == [row[-1].strip() for row in rows]
+
+
+def test_an_exponent_that_undoes_a_hundred_thousand_digits_counts(read_as):
+    text = "a,b\n0." + "0" * 100_000 + "1e100001,1" + "0" * 100_000 + "e-100000\n"
+    _, _, x, _, _ = read_as(text, 1 << 20)
+    assert np.frombuffer(x, np.float32).tolist() == [1, 1]
+
+
+def test_blank_lines_take_no_room(read_as):
+    columns = 40_000
+    text = ",".join(f"c{i}" for i in range(columns)) + "\n" + "1," * (columns - 1) + "1\n"
+    _, shape, _, _, _ = read_as(text + "\n" * (1 << 20), 1 << 20)
+    assert shape == (1, columns)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 40])
+def test_few_lines_tell_what_a_table_of_long_ones_is(read_as, monkeypatch, rows):
+    text = "a,b,label\n" + "1,2.5,x\n" * rows
+    alone = read_as(text)
+    monkeypatch.setattr(table_text, "WIDE", 0)
+    assert read_as(text, 1 << 20) == alone
+
+
+@pytest.mark.parametrize("before", [0, 100])
+@pytest.mark.parametrize("beginning", ["", '"'])
+def test_a_row_without_end_is_refused_before_all_of_it_is_read(
+    read_as, monkeypatch, beginning, before
+):
+    monkeypatch.setattr(table_text, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(compressed, "BLOCK_BYTES", 500)
+    text = "a,b\n" + "1,2\n" * before + beginning + "1," * 2000
+    assert "has rows of over 0 MiB or quotes that are never closed" in read_as(text, 100)
