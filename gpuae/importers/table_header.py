@@ -32,6 +32,8 @@ KNOWN_NAMES = ID_NAMES.union(LABEL_NAMES) - {"y"}
 """Words that are names of columns; "y" may as well stand for yes."""
 MANY_NAMES = 8
 """So many numbers that only ascend, or only descend, are names: of wavelengths, say."""
+MOST_COLUMNS = 1 << 24
+"""Their names alone take gigabytes of memory."""
 SAY_WHICH = "say which by --header or --no-header"
 
 
@@ -217,6 +219,11 @@ class _Top:
         first = self.first
         if not any(first):
             raise InputError(f"{self.path}: has no header; add a first row that names the columns")
+        if len(first) > MOST_COLUMNS:
+            raise InputError(
+                f"{self.path}: has {len(first)} columns, more than a table of text may have "
+                f"({MOST_COLUMNS}); convert it by another program to npy or HDF5"
+            )
         above = self._names_above()
         if self.options.header is None and above is not None:
             note = "the names of the columns are those in the comment above them"

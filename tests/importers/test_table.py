@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gpuae.errors import InputError
-from gpuae.importers import table
+from gpuae.importers import table, table_header
 from gpuae.importers.narrow import survive_as_written
 from gpuae.importers.options import ReadOptions
 from gpuae.storage.files import limits
@@ -485,6 +485,12 @@ def test_a_header_of_many_names_is_read(written):
     names = [f"gene {number:07}" for number in range(14_000)]
     path = written(",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n")
     assert table.load(InputFile(path)).feature_names == tuple(names)
+
+
+def test_more_columns_than_any_table_has_are_refused(written, monkeypatch):
+    monkeypatch.setattr(table_header, "MOST_COLUMNS", 2)
+    with pytest.raises(InputError, match="has 3 columns, more than a table of text may have"):
+        table.load(InputFile(written("a,b,c\n1,2,3\n")))
 
 
 def test_more_numbers_than_memory_are_in_a_file(written):
