@@ -16,7 +16,7 @@ FIRST_VALUES = 1 << 16
 CONVERTED_AT_ONCE = 1 << 20
 """Values."""
 Convert = Callable[[int, NDArray[np.float64]], NDArray[Any]]
-"""Makes others of some values, of which the first has that place among all."""
+"""Converts some values; the integer is the place of the first of them among all."""
 
 
 class GrowingRows:

@@ -37,7 +37,9 @@ class Block:
     values: NDArray[np.float64]
     """(rows, features), right but for the cells that are noted."""
     noted: NDArray[np.int64]
+    """The cells that the compiled code leaves to Python, as `numba_cells` describes them."""
     state: NDArray[np.int64]
+    """Why and where the compiled code stopped, as `numba_cells` describes it."""
 
 
 class _Reader:
@@ -54,7 +56,7 @@ class _Reader:
         self._missing = np.array(sorted(content.findings.missing_numbers), np.float64)
 
     def __call__(self, text: bytes) -> Block:
-        """Return what is in whole rows; numbers and lines in them are counted from their first."""
+        """Read whole rows. Rows and lines are counted from the first of these."""
         most = len(text) // len(self.places) + 1  # each cell is followed by a byte
         values = np.empty((most, self._features))
         noted = np.empty((NOTED_AT_ONCE + len(self.places), 6), np.int64)
@@ -97,7 +99,7 @@ def read_blocks(blocks: Iterable[bytes], before: int, content: TableContent) -> 
 
 
 def _ahead(read: _Reader, texts: Iterator[bytes]) -> Iterator[Block]:
-    """Yield what is read of texts, in their order, some ahead of whoever asks."""
+    """Yield what is read of each text, in order, while threads read some of the next."""
     threads = min(available_cores(), MOST_THREADS)
     asked: deque[Future[Block]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="gpuae table") as pool:
@@ -110,7 +112,7 @@ def _ahead(read: _Reader, texts: Iterator[bytes]) -> Iterator[Block]:
 
 
 def _whole_rows(blocks: Iterable[bytes], header: Header) -> Iterator[bytes]:
-    """Yield the same text in blocks that end where a row does."""
+    """Yield the same text in blocks each of which ends where a row ends."""
     waiting: list[bytes] = []
     size = wanted = 0
     for block in blocks:
@@ -128,7 +130,7 @@ def _whole_rows(blocks: Iterable[bytes], header: Header) -> Iterator[bytes]:
 
 
 def _end_of_rows(text: bytes, header: Header) -> int:
-    """Return where the last row ends of which that can be told, 0 where there is none."""
+    """Return where the last row ends that is surely whole, 0 where there is none."""
     if b'"' in text and not header.blanks:
         block, delimiter = np.frombuffer(text, np.uint8), np.uint8(ord(header.delimiter))
         return int(cells.end_of_rows(block, delimiter))
@@ -157,7 +159,7 @@ def _append(block: Block, places: NDArray[np.int64], before: int, content: Table
 
 
 def _judge(block: Block, places: NDArray[np.int64], before: int, content: TableContent) -> None:
-    """Look at the cells of features that are no plain numbers, in the order of the features."""
+    """Decide by Python what the noted cells of features hold, in the order of rows and features."""
     feature = places[block.noted[:, cells.COLUMN]]
     own, feature = block.noted[feature >= 0], feature[feature >= 0]
     order = np.lexsort((feature, own[:, cells.ROW]))

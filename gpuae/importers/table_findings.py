@@ -1,4 +1,4 @@
-"""What the cells of features say that are no plain numbers, and what cannot be used of it."""
+"""Cells of features that are no plain numbers: what they mean, and which cannot be used."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class LargeIntegers:
 
 @dataclass
 class Findings:
-    """What the cells of the features hold, and the first of each kind that cannot be used."""
+    """What such cells hold, and where the first of each kind is that cannot be used."""
 
     header: Header
     options: ReadOptions

@@ -96,7 +96,7 @@ def _at_once(cells: list[str], decimal: str | None) -> NDArray[np.float64] | Non
 
 
 def _is_odd(values: NDArray[np.float64], missing: frozenset[float]) -> NDArray[np.bool_]:
-    """Tell values that their cells have to be looked at for: NaN, or so large as to be rounded."""
+    """Tell which values need a look at their cells: NaN, too large to be exact, or for missing."""
     odd = ~(np.abs(values) <= EXACT_INTEGER)
     return odd | np.isin(values, list(missing)) if missing else odd
 

@@ -151,8 +151,8 @@ def read(file: InputFile) -> str:
         As `opened` says, and where it needs more memory than there is.
     """
     limits.check_memory(MEMORY_OF_BYTE * file.size, str(file), IN_PARTS)
-    content = bytearray()
-    for block in utf8_blocks(file, unpacked_blocks(file)):
+    text, content = opened(file), bytearray()
+    for block in chain((text.head,), text.following):
         content += block
         limits.check_memory(MEMORY_OF_BYTE * len(content), str(file), IN_PARTS)
     return content.decode()

@@ -153,3 +153,12 @@ def test_a_row_without_end_is_refused_before_all_of_it_is_read(
     monkeypatch.setattr(compressed, "BLOCK_BYTES", 500)
     text = "a,b\n" + "1,2\n" * before + beginning + "1," * 2000
     assert "has rows of over 0 MiB or quotes that are never closed" in read_as(text, 100)
+
+
+def test_labels_in_one_endless_row_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(table_text, "SMALL", 0)
+    monkeypatch.setattr(table_text, "LONGEST_ROW", 1000)
+    path = tmp_path / "labels.csv"
+    path.write_bytes(b"1," * 2000)
+    with pytest.raises(InputError, match="has rows of over"):
+        table.load_labels(InputFile(path), 1)
