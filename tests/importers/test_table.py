@@ -508,6 +508,16 @@ def test_the_hash_of_a_table_is_known_when_it_has_been_read(written, monkeypatch
     assert file.sha256 == hashlib.sha256(b"a,b\n1,2\n").hexdigest()
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_so_is_that_of_a_packed_one_of_several_members(tmp_path, monkeypatch, pack):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(pack(b"a,b\n1,") + pack(b"") + pack(b"2\n"))
+    file = InputFile(path)
+    assert table.load(file).x.tolist() == [[1, 2]]
+    monkeypatch.setattr(InputFile, "blocks", lambda _: pytest.fail("was read again"))
+    assert file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_labels_that_do_not_fit_into_memory_are_refused_before_they_are_read(written, monkeypatch):
     path = written("a\n" + "1\n" * 200)
     monkeypatch.setattr("gpuae.storage.files.limits.physical_memory", lambda: 2000)
