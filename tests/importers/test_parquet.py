@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers import ReadOptions, open_data, parquet
+from gpuae.importers import ReadOptions, open_data, parquet_rows
 from gpuae.storage.files import limits
 from gpuae.storage.rows import pages
 
@@ -166,7 +166,7 @@ def test_a_small_file_that_declares_much_is_refused_before_it_is_read(written, m
 
 @pytest.mark.parametrize("size", [7, 1000])
 def test_rows_beyond_the_memory_limit_are_in_a_file(written, monkeypatch, size):
-    monkeypatch.setattr(parquet, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(parquet_rows, "BLOCK_BYTES", 100)
     values = np.random.default_rng(0).random((100, 3))
     path = written(row_group_size=size, **{f"c{i}": values[:, i] for i in range(3)})
     few, many = (open_data(path, memory=most).x for most in (1000, 100_000))
