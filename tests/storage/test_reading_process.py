@@ -7,8 +7,10 @@ import threading
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
+from gpuae.storage.hdf5 import process
 from gpuae.storage.hdf5.process import ReadingProcess, questions
 
 ROOM = 1 << 30
@@ -156,6 +158,30 @@ def _wait_for_end(number):
             return
         time.sleep(0.02)
     raise AssertionError(f"{number} goes on")
+
+
+def test_who_has_its_number_after_it_is_not_ended(started, monkeypatch):
+    asked = started(said(lambda _: os.getpid()))
+    number = asked.ask(0)[0]
+    os.kill(number, signal.SIGKILL)
+    os.waitpid(number, 0)
+    killed = []
+    monkeypatch.setattr(os, "kill", lambda *given: killed.append(given))
+    asked.end()
+    assert killed == []
+
+
+def test_what_another_thread_closes_as_it_begins_can_be_opened_again(
+    started, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(process, "_default_signals", lambda: time.sleep(0.3))
+    written = h5py.File(tmp_path / "written.h5", "w")
+    beginning = threading.Thread(target=started, args=(said(str),))
+    beginning.start()
+    time.sleep(0.1)
+    written.close()
+    h5py.File(tmp_path / "written.h5", "w").close()
+    beginning.join()
 
 
 def test_several_threads_may_ask(started):

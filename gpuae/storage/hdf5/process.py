@@ -20,12 +20,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn, TypeAlias
 
+from h5py._objects import phil
+
 from gpuae.storage.hdf5.channel import Channel
 
 Serve: TypeAlias = Callable[[Channel], object]
 
 
-REST, WAKE = "rest", "wake"
+READY, REST, WAKE = "ready", "rest", "wake"
 RESTING_SECONDS = 1.0
 
 
@@ -46,9 +48,12 @@ class ReadingProcess:
         ours, theirs = socket.socketpair()
         self._lock = Lock()
         self._channel = Channel(ours)
-        process = _fork(lambda: _answer(Channel(theirs), descriptor, serve, memory))
-        theirs.close()
-        self.end = weakref.finalize(self, _end, process, self._channel, os.getpid())
+        with phil:  # what other threads close in HDF5 meanwhile would stay locked by the copy
+            process = _fork(lambda: _answer(Channel(theirs), descriptor, serve, memory))
+            self.end = weakref.finalize(self, _end, process, self._channel, os.getpid())
+            theirs.close()
+            with suppress(EOFError, OSError):  # it has ended, which the first question finds
+                self._channel.receive()
 
     def rest(self) -> None:
         """Let the process end if it is not woken soon: a copy takes memory as this one changes."""
@@ -113,6 +118,7 @@ def _answer(channel: Channel, descriptor: int, serve: Serve, memory: int) -> NoR
         faulthandler.disable()
         _default_signals()
         _limit(channel, descriptor, memory)
+        channel.send(READY)
         serve(channel)
     except BaseException:
         os._exit(1)
@@ -163,9 +169,13 @@ def questions(
 
 
 def _end(process: int, channel: Channel, owner: int) -> None:
-    """End the process, if it is this one's and not that of one which this is a copy of."""
+    """End the process, if it is this one's and not that of one which this is a copy of.
+
+    Where somebody else has waited for it, as a handler of SIGCHLD may, its number can be another's.
+    """
     channel.close()
     if os.getpid() == owner:
         with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+            if os.waitpid(process, os.WNOHANG) == (0, 0):
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
