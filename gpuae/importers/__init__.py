@@ -40,7 +40,7 @@ __all__ = [
 
 TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load}
 """Formats whose columns can be other things than features."""
-_CUT = "cut it into rows first, such as by gpuae convert {} patches.h5 --patches 8x8"
+_CUT = "into rows first, such as by gpuae convert {} patches.h5 --patches 8x8"
 
 
 def open_data(
@@ -102,10 +102,14 @@ def _open(spec: str, memory: int, options: ReadOptions, file: InputFile | None) 
     if options.patches is not None:
         _check_of_text(spec, options)
         return with_columns(patches.load(Path(spec), options.patches), options)
+    if path.is_dir():
+        raise InputError(
+            f"{path}: is a folder; give a file in it, or cut its images {_CUT.format(path)}"
+        )
     file = file or InputFile(path)
     found = detect(file)
     if found is Format.IMAGE:
-        raise InputError(f"{path}: is an image; {_CUT.format(path)}")
+        raise InputError(f"{path}: is an image; cut it {_CUT.format(path)}")
     if found is not Format.TABLE:
         _check_of_text(spec, options)
     if found in TABLES and inner is None:

@@ -123,6 +123,7 @@ def test_labels_come_from_a_file_of_their_own(folder, labels, expected):
         ("labels-idx1-ubyte.gz", None, "labels it seems"),
         ("none.csv", None, r"none\.csv: there is no such file"),
         (".", None, "is a folder"),
+        (".", None, r"give a file in it, or cut its images into rows .* convert .* --patches 8x8"),
         ("any.h5", None, r"is not a gpuae data set; give FILE::/PATH.*any\.h5::/deep/x \(4, 3\)"),
         ("any.h5::/deep/z", None, r"is not in the file.*any\.h5::/deep/x"),
         ("any.h5::/deep/y", None, "holds text"),

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import resource
 import zipfile
 from pathlib import Path
 
@@ -106,6 +107,16 @@ def test_what_is_no_file_with_content_is_refused(tmp_path, make, said):
     with pytest.raises(InputError, match=said):
         InputFile(tmp_path / "x")
     assert _open_descriptors() == before
+
+
+def test_too_many_open_files_are_said_to_be_so(path):
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, allowed[1]))
+    try:
+        with pytest.raises(InputError, match="close other files, or allow more by ulimit -n"):
+            InputFile(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
 
 
 def _open_descriptors():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -259,7 +260,9 @@ def _opened(path: Path) -> int:
         raise InputError(f"{path}: permission to read it is denied; ask its owner") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be opened ({reason}); check its name") from None
+        many = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE)
+        advice = "close other files, or allow more by ulimit -n" if many else "check its name"
+        raise InputError(f"{path}: cannot be opened ({reason}); {advice}") from None
     try:
         _check_kind(path, os.fstat(descriptor).st_mode)
     except BaseException:
