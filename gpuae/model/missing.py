@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.statistics import Vector, blocks
-from gpuae.storage.rows.views import Filled, gathered, has_missing
+from gpuae.storage.rows.views import Filled, as_array, has_missing
 
 
 def learn_fill(
@@ -66,4 +66,4 @@ def filled_once(x: NDArray[Any], fill: Vector | None) -> NDArray[Any]:
     """Return rows (n, d) with missing values filled, so that they can be gathered in any order."""
     if fill is None or not has_missing(x):
         return x
-    return gathered(Filled(x, fill), x)
+    return as_array(Filled(x, fill), x)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpuae.config import Config
 from gpuae.errors import InputError
-from gpuae.storage.rows.views import Stacked, gathered
+from gpuae.storage.rows.views import Stacked, as_array
 from gpuae.training.batches import Order, split_rows
 
 
@@ -46,7 +46,7 @@ def partition(x: Any, validation: Any, config: Config) -> Partition:
     _check_same_kind(x, validation)
     count = len(x) + len(validation)
     return Partition(
-        gathered(Stacked(x, validation), x, validation), np.arange(len(x)), np.arange(len(x), count)
+        as_array(Stacked(x, validation), x, validation), np.arange(len(x)), np.arange(len(x), count)
     )
 
 

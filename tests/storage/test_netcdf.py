@@ -33,7 +33,7 @@ def written(tmp_path):
 def test_packed_numbers_are_unpacked_and_missing_ones_are_nan(written, shape, small, monkeypatch):
     if not small:
         monkeypatch.setattr(views, "SMALL_BYTES", 0)
-        monkeypatch.setattr(views, "_is_mapped", lambda x: True)
+        monkeypatch.setattr(views, "is_in_memory", lambda x: False)
     attributes = {
         "scale_factor": np.full(shape, 0.01),
         "add_offset": np.full(shape, 273.15),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gpuae.storage.rows import views
-from gpuae.storage.rows.lazy_rows import LazyRows
+from gpuae.storage.rows.lazy_rows import LazyRows, rows_per_chunk_of
 from gpuae.storage.rows.views import (
     Columns,
     Filled,
@@ -64,7 +64,7 @@ def test_every_view_gives_the_rows_that_were_asked_for(source, rows):
 def test_views_of_views_are_views(source):
     view = Filled(Columns(source(HOLES), [3, 0]), FILL[[3, 0]])
     assert view[0:1].tolist() == [[3, 1]]
-    assert view.rows_per_chunk == views.rows_per_chunk_of(source(ROWS))
+    assert view.rows_per_chunk == rows_per_chunk_of(source(ROWS))
 
 
 def test_what_lies_below_keeps_its_values():

@@ -17,8 +17,8 @@ from gpuae.errors import InputError
 from gpuae.storage.hdf5 import reading
 from gpuae.storage.hdf5.nodes import Dataset
 from gpuae.storage.rows import row_blocks, row_types
-from gpuae.storage.rows.lazy_rows import AnyRows
-from gpuae.storage.rows.views import load_if_cheap, read_rows, rows_per_chunk_of
+from gpuae.storage.rows.lazy_rows import AnyRows, rows_per_chunk_of
+from gpuae.storage.rows.views import load_if_cheap, read_rows
 
 SCALING = ("scale_factor", "add_offset")
 ABSENT = ("_FillValue", "missing_value")

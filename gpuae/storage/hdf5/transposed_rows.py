@@ -39,7 +39,7 @@ class TransposedRows:
         """Rows of one chunk, or of a page of memory, at most 32 MiB of them."""
         chunks: tuple[int, ...] | None = self._boxes.chunks
         together = chunks[-1] if chunks else _PAGE_BYTES // self.dtype.itemsize
-        return row_blocks.rows_per_chunk_of(together, self.shape, self.dtype)
+        return row_blocks.at_most_a_block(together, self.shape, self.dtype)
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -108,7 +108,7 @@ class CsrRows:
         """Rows that about one chunk of the file holds, at most 32 MiB of them."""
         chunk = (getattr(self._data, "chunks", None) or (1,))[0]
         together = chunk * len(self) // max(1, self._data.shape[0])
-        return row_blocks.rows_per_chunk_of(together, self.shape, self.dtype)
+        return row_blocks.at_most_a_block(together, self.shape, self.dtype)
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -42,3 +42,8 @@ class LazyRows(Protocol):
 
 AnyRows: TypeAlias = NDArray[Any] | LazyRows
 """An array, mapped from a file or not, or rows that have to be read."""
+
+
+def rows_per_chunk_of(x: AnyRows) -> int:
+    """Return how many rows are stored together; 1 for an array."""
+    return 1 if isinstance(x, np.ndarray) else x.rows_per_chunk

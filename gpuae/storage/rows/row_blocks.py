@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage.rows import lost_pages
-from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows
+from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows, rows_per_chunk_of
 from gpuae.storage.rows.pages import release_free_memory, release_pages
 
 BLOCK_BYTES = 32 << 20
@@ -40,12 +40,8 @@ def blocks(
 def block_rows(x: AnyRows, multiple: int = 1, made_bytes: int = 0) -> int:
     """Return the number of rows in all blocks of `blocks` but the last."""
     row_bytes = max(1, made_bytes, x.dtype.itemsize * math.prod(x.shape[1:]))
-    rows = max(1, BLOCK_BYTES // row_bytes, 1 if isinstance(x, np.ndarray) else x.rows_per_chunk)
-    return _round_up(rows, multiple)
-
-
-def _round_up(count: int, multiple: int) -> int:
-    return -(-count // multiple) * multiple
+    rows = max(BLOCK_BYTES // row_bytes, rows_per_chunk_of(x))
+    return -(-rows // multiple) * multiple
 
 
 def _mapped_blocks(x: NDArray[Any], first: int, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -72,10 +68,10 @@ def _blocks_ahead(x: LazyRows, first: int, rows: int) -> Iterator[tuple[int, NDA
     release_free_memory()
 
 
-def rows_per_chunk_of(together: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> int:
-    """Return `rows_per_chunk` for a file that stores so many rows together: at most a block."""
+def at_most_a_block(rows: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> int:
+    """Return a number of rows, or fewer if they take more than a block or there are not so many."""
     fitting = BLOCK_BYTES // (shape[1] * dtype.itemsize)
-    return max(1, min(together, fitting, shape[0]))
+    return max(1, min(rows, fitting, shape[0]))
 
 
 def load_if_small(rows: LazyRows, memory: int) -> AnyRows:

@@ -12,44 +12,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.storage.rows import row_blocks
-from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows
+from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows, rows_per_chunk_of
 from gpuae.storage.rows.mapped_copy import mapped_copy
-from gpuae.storage.rows.pages import release_pages
+from gpuae.storage.rows.pages import is_in_memory, release_pages
 
 SMALL_BYTES = 256 << 20
 """Rows up to this size are made once, rather than each time they are asked for."""
 
 
-class Columns:
-    """Some columns of a matrix (n, d), in the order given; of shape (n, len(columns))."""
+class View:
+    """What all views have in common: a shape, a type, and the rows that they are made from."""
 
-    def __init__(self, source: AnyRows, columns: Sequence[int]) -> None:
+    def __init__(self, source: AnyRows, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._source = source
-        self._columns = np.array(columns, np.intp)
-        self.shape = (len(source), len(columns))
-        self.dtype: np.dtype[Any] = source.dtype
+        self.shape: tuple[int, int] = (shape[0], shape[1])
+        self.dtype = dtype
         self.rows_per_chunk = rows_per_chunk_of(source)
 
     def __len__(self) -> int:
         return self.shape[0]
+
+
+class Columns(View):
+    """Some columns of a matrix (n, d), in the order given; of shape (n, len(columns))."""
+
+    def __init__(self, source: AnyRows, columns: Sequence[int]) -> None:
+        super().__init__(source, (len(source), len(columns)), source.dtype)
+        self._columns = np.array(columns, np.intp)
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return the chosen columns of some rows."""
         return np.ascontiguousarray(read_rows(self._source, rows)[:, self._columns])
 
 
-class Filled:
+class Filled(View):
     """Floats (n, d) whose NaN are replaced by the value that their column has in fill (d,)."""
 
     def __init__(self, source: AnyRows, fill: NDArray[np.float64]) -> None:
-        self._source = source
+        super().__init__(source, source.shape, source.dtype)
         self._fill = fill.astype(source.dtype)
-        self.shape = source.shape
-        self.dtype: np.dtype[Any] = source.dtype
-        self.rows_per_chunk = rows_per_chunk_of(source)
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return some rows without NaN."""
@@ -58,7 +59,7 @@ class Filled:
         return np.where(missing, self._fill, block) if missing.any() else block
 
 
-class ScaledRows:
+class ScaledRows(View):
     """Rows (n, d) minus the mean of each, divided by its standard deviation if that is asked for.
 
     A row x becomes x − x̄, or (x − x̄)/√(s² + floor), s² its variance: 0 where this is 0. Missing
@@ -67,14 +68,8 @@ class ScaledRows:
     """
 
     def __init__(self, source: AnyRows, *, deviation: bool, floor: float = 0.0) -> None:
-        self._source = source
+        super().__init__(source, source.shape, np.result_type(source.dtype, np.float32))
         self._deviation, self._floor = deviation, floor
-        self.shape = source.shape
-        self.dtype: np.dtype[Any] = np.result_type(source.dtype, np.float32)
-        self.rows_per_chunk = rows_per_chunk_of(source)
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return some rows, scaled."""
@@ -90,23 +85,19 @@ class ScaledRows:
         return block.astype(self.dtype)
 
 
-class Stacked:
+class Stacked(View):
     """The rows of `upper` (n, d) and below them those of `lower` (m, d), in a type of both."""
 
     def __init__(self, upper: AnyRows, lower: AnyRows) -> None:
-        self._upper, self._lower = upper, lower
-        self.shape = (len(upper) + len(lower), upper.shape[1])
-        self.dtype: np.dtype[Any] = np.result_type(upper.dtype, lower.dtype)
-        self.rows_per_chunk = rows_per_chunk_of(upper)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        shape = (len(upper) + len(lower), upper.shape[1])
+        super().__init__(upper, shape, np.result_type(upper.dtype, lower.dtype))
+        self._lower = lower
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return some rows of either or both."""
         start, stop, _ = rows.indices(len(self))
-        border = len(self._upper)
-        above = read_rows(self._upper, slice(min(start, border), min(stop, border)))
+        border = len(self._source)
+        above = read_rows(self._source, slice(min(start, border), min(stop, border)))
         below = read_rows(self._lower, slice(max(start - border, 0), max(stop - border, 0)))
         return np.concatenate([above, below], dtype=self.dtype)
 
@@ -114,15 +105,10 @@ class Stacked:
 def read_rows(source: AnyRows, rows: slice) -> NDArray[Any]:
     """Return some rows, of a map as a copy whose pages are no longer held."""
     block = source[rows]
-    if isinstance(source, np.ndarray) and _is_mapped(source):
+    if isinstance(source, np.ndarray) and not is_in_memory(source):
         block = np.array(block)
         release_pages(source)
     return block
-
-
-def rows_per_chunk_of(source: AnyRows) -> int:
-    """Return how many rows are stored together; 1 for an array."""
-    return 1 if isinstance(source, np.ndarray) else source.rows_per_chunk
 
 
 def load_if_cheap(view: LazyRows, *sources: AnyRows) -> Any:
@@ -131,21 +117,17 @@ def load_if_cheap(view: LazyRows, *sources: AnyRows) -> Any:
     Otherwise return the view itself.
     """
     nbytes = view.shape[0] * view.shape[1] * view.dtype.itemsize
-    in_memory = all(isinstance(x, np.ndarray) and not _is_mapped(x) for x in sources)
-    return view[0 : len(view)] if in_memory or nbytes <= SMALL_BYTES else view
+    cheap = all(map(is_in_memory, sources)) or nbytes <= SMALL_BYTES
+    return view[0 : len(view)] if cheap else view
 
 
-def gathered(view: LazyRows, *sources: AnyRows) -> NDArray[Any]:
-    """Return the rows of a view for gathering in any order, as `mapped_copy` does."""
+def as_array(view: LazyRows, *sources: AnyRows) -> NDArray[Any]:
+    """Return the rows of a view as an array, mapped from a temporary file where they are many."""
     with mapped_copy(load_if_cheap(view, *sources)) as rows:
         return rows  # the map outlives the file that it is of
 
 
-def _is_mapped(x: NDArray[Any]) -> bool:
-    return isinstance(x, np.memmap)
-
-
-def has_missing(source: Any) -> bool:
+def has_missing(source: AnyRows) -> bool:
     """Whether there are NaN among the rows (n, d)."""
     if source.dtype.kind != "f":
         return False
