@@ -29,8 +29,8 @@ def octets(values):
 def digest(values):
     rows = np.asarray(values)
     rows = rows.reshape(1) if rows.ndim == 0 else rows
-    leaves = (sha256(octets(rows[i : i + 256])).digest() for i in range(0, len(rows), 256))
-    return sha256(b"".join(leaves)).hexdigest()
+    blocks = (sha256(octets(rows[i : i + 256])).digest() for i in range(0, len(rows), 256))
+    return sha256(b"".join(blocks)).hexdigest()
 
 
 def kind(values):
@@ -106,7 +106,7 @@ def test_rows_that_are_written_again_are_hashed_as_they_are_in_the_end(tmp_path)
     assert_right(tmp_path / "a.h5")
 
 
-def test_only_leaves_that_were_not_seen_whole_are_read(tmp_path):
+def test_only_blocks_that_were_not_written_at_once_are_read(tmp_path):
     rows = np.random.default_rng(0).random((1000, 3))
     known = hash_blocks.HashBlocks(1000)
     for start, stop in ((0, 300), (300, 512), (512, 1000)):

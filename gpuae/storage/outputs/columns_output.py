@@ -94,7 +94,7 @@ class ColumnsOutput:
         self.chunk_rows = min(chunk_rows, shape[0])
         self.stored = 0
         self._path, self._dataset_path, self._build = path, dataset_path, build
-        self._leaves = HashBlocks(shape[0])
+        self._hashes = HashBlocks(shape[0])
         self._unwritten = set(range(0, shape[0], self.chunk_rows))
         self._temporary = OutputFile(path, force)
         self._cleanup = ExitStack()
@@ -142,7 +142,7 @@ class ColumnsOutput:
             raise RuntimeError(f"row {start} begins no chunk of {self._path} that is to be written")
         if rows.shape != (wanted, self.shape[1]) or rows.dtype != self.dtype:
             raise RuntimeError(f"{rows.dtype} rows {rows.shape} at {start} are no chunk")
-        self._leaves.add(start, rows)
+        self._hashes.add(start, rows)
         missing = self.chunk_rows - wanted
         whole = np.pad(rows, ((0, missing), (0, 0)), "edge") if missing else rows
         for column, values in enumerate(np.ascontiguousarray(whole.T)):
@@ -159,4 +159,4 @@ class ColumnsOutput:
         if self._file is None or self._unwritten:
             raise RuntimeError(f"row {min(self._unwritten)} of {self._path} was never written")
         values = self._file[self._dataset_path]
-        sealing.seal(self._file, {self._dataset_path: self._leaves.sha256(values)})
+        sealing.seal(self._file, {self._dataset_path: self._hashes.sha256(values)})
