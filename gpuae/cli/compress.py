@@ -160,7 +160,7 @@ def _sizes(job: Job, output: Path, out: ColumnsOutput) -> Sizes:
         input_rows=rows * columns * job.x.dtype.itemsize,
         input_float32=rows * columns * 4,
         codes=out.stored,
-        model=sum(values.nbytes for values in job.model.decoder_alone().arrays()),
+        model=sum(values.nbytes for _, values in job.model.decoder_alone().arrays()),
         file=output.stat().st_size,
     )
 

@@ -1,4 +1,7 @@
-"""Which datasets an HDF5 file holds, and which of them can be rows."""
+"""The datasets in anyone's HDF5 file, and which of them can be rows.
+
+What cannot be read is left out: a list to choose from needs only what can be chosen.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ MOST_OBJECTS = 5000
 """Groups and datasets that are looked at in a file."""
 
 
-def datasets(file: File, seen: set[int] | None = None) -> Iterator[tuple[str, Dataset]]:
-    """Yield the path and dataset of datasets in name order; hard links can form cycles.
+def datasets(file: File, seen: set[int]) -> Iterator[Dataset]:
+    """Yield the datasets of a file, each once and in the order of their names.
 
     Parameters
     ----------
     seen
-        Is given the addresses of what was looked at: of a large file `MOST_OBJECTS` and not all.
+        An empty set, to which the address of each object is added. It grows beyond `MOST_OBJECTS`
+        if there are more objects than are looked at.
     """
-    seen = set() if seen is None else seen
     seen.add(file.root.address)
-    return _below(file.root, "", seen)
+    return _below(file.root, seen)
 
 
 def candidates(file: File) -> str:
@@ -34,7 +37,7 @@ def candidates(file: File) -> str:
     seen: set[int] = set()
     matrices = (
         f"{dataset.where} {dataset.shape} {dataset.dtype}"
-        for _, dataset in datasets(file, seen)
+        for dataset in datasets(file, seen)
         if _is_matrix(dataset)
     )
     found = list(islice(matrices, MAX_CANDIDATES + 1))
@@ -46,23 +49,22 @@ def candidates(file: File) -> str:
     return f"the numeric datasets in the file are {', '.join(found[:MAX_CANDIDATES])}{more}"
 
 
-def _below(group: Group, prefix: str, seen: set[int]) -> Iterator[tuple[str, Dataset]]:
+def _below(group: Group, seen: set[int]) -> Iterator[Dataset]:
     _, names = group.names(MOST_OBJECTS)
     for name in names:
         if len(seen) > MOST_OBJECTS:
             return
         item = None if name is None else _unseen(group, name, seen)
-        inner = f"{prefix}/{name}"
-        if isinstance(item, Group) and inner.count("/") < MAX_DEPTH:
-            yield from _below(item, inner, seen)
+        if isinstance(item, Group) and item.path.count("/") < MAX_DEPTH:
+            yield from _below(item, seen)
         elif isinstance(item, Dataset):
-            yield inner, item
+            yield item
 
 
 def _unseen(group: Group, name: str, seen: set[int]) -> Item | None:
-    """Return the object behind a hard link the first time it is met.
+    """Return the object behind a name; None if it cannot be opened, or was seen before.
 
-    What cannot be opened is left out: a list for choosing from needs only what can be chosen.
+    Hard links can give an object many names, and can form cycles.
     """
     try:
         item = group.child(name)

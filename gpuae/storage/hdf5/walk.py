@@ -1,4 +1,7 @@
-"""Everything that an HDF5 file holds, for what hashes, checks or compares whole files."""
+"""Everything that an HDF5 file of gpuae's holds, to hash, check or compare whole files.
+
+What no such file has is refused. `listing` looks into anyone's file and leaves it out.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,15 @@ def objects(file: File) -> Objects:
     Raises
     ------
     InputError
-        For links that are not followed, objects under two names, names that are not UTF-8, groups
-        more than 32 deep, and what is neither group nor dataset.
+        For soft and external links, objects with two names, names that are not UTF-8, groups more
+        than 32 deep, and what is neither a group nor a dataset.
     """
-    found: Objects = {"/": file.root}
-    seen = {file.root.address}
-    for path, item in _below(file.root, "", seen):
-        found[path] = item
-    return found
+    below = _below(file.root, {file.root.address})
+    return {"/": file.root, **{item.path: item for item in below}}
 
 
 def guarded_objects(file: File) -> Objects:
-    """Return every group and dataset of a file, all of which the guard has passed.
+    """Return every group and dataset of a file, after the guard has passed every dataset.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def guarded_objects(file: File) -> Objects:
 
 
 def attribute_names(owner: Item) -> list[str]:
-    """Return the names of all attributes, in their order.
+    """Return the names of all attributes of a group or dataset, sorted.
 
     Raises
     ------
@@ -66,18 +66,18 @@ def _all_names(where: str, count: int, names: list[str | None]) -> list[str]:
     return sorted(found)
 
 
-def _below(group: Group, prefix: str, seen: set[int]) -> Iterator[tuple[str, Item]]:
-    if prefix.count("/") > MAX_DEPTH:
+def _below(group: Group, seen: set[int]) -> Iterator[Item]:
+    if group.path.count("/") > MAX_DEPTH:
         raise InputError(f"{group.where}: lies over {MAX_DEPTH} groups deep")
     for name in _all_names(group.where, *group.names(guard.MOST_NAMES)):
-        path = f"{prefix}/{name}"
         item = _only_name_of(group, name, seen)
-        yield path, item
+        yield item
         if isinstance(item, Group):
-            yield from _below(item, path, seen)
+            yield from _below(item, seen)
 
 
 def _only_name_of(group: Group, name: str, seen: set[int]) -> Item:
+    """Return the object behind a name, which must be the only one that it has."""
     item = group.child(name)
     if item is None:
         raise InputError(f"{group.where}: has the name {name!r}, which leads nowhere; remove it")

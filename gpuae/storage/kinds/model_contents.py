@@ -27,6 +27,7 @@ CALIBRATION = (*SCORES, "threshold", *NEIGHBOURS)
 CLASSES, FEWEST_CLASSES = "/model/classes", 2
 _COUNTED_BY = {"scores": "scores", "rows": "rows", "rebuilt": "rows"}
 """Which array of /calibration says how many rows another one has."""
+_MAY_BE_INFINITE = tuple(f"/preprocess/{name}" for name in UNBOUNDED)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class LayerArrays:
     """Of shape (n_in, n_out); None in a tied decoder, which uses the encoder's transpose."""
     bias: NDArray[Any]
     """Of shape (n_out,)."""
+
+    def arrays(self, path: str) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield the weight, if there is one, and the bias, each with where it is below `path`."""
+        if self.weight is not None:
+            yield f"{path}/weight", self.weight
+        yield f"{path}/bias", self.bias
 
 
 @dataclass(frozen=True)
@@ -83,25 +90,25 @@ class ModelContents:
         """Of the data; to be asked of contents whose shapes fit."""
         return len(self.preprocess["center"])
 
-    def arrays(self) -> Iterator[NDArray[Any]]:
-        """Yield all arrays."""
-        for layer in (*self.encoder, *self.decoder):
-            yield layer.bias
-            if layer.weight is not None:
-                yield layer.weight
-        yield from self.preprocess.values()
-        yield from self.history.values()
-        yield from self.pca.values()
-        yield from self.calibration.values()
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield all arrays of numbers, each with its path."""
+        for part, layers in (("encoder", self.encoder), ("decoder", self.decoder)):
+            for index, layer in enumerate(layers):
+                yield from layer.arrays(f"/model/{part}/{index}")
         if self.classifier is not None:
-            yield from (self.classifier.layer.bias, self.classifier.classes)
-            if self.classifier.layer.weight is not None:
-                yield self.classifier.layer.weight
+            yield from self.classifier.layer.arrays("/model/classifier")
+        for group, named in (
+            ("/preprocess", self.preprocess),
+            ("/pca", self.pca),
+            ("/calibration", self.calibration),
+            ("/train/history", self.history),
+        ):
+            yield from ((f"{group}/{name}", values) for name, values in named.items())
 
 
 def first_problem(contents: ModelContents) -> str | None:
     """Return what is wrong with a model, to be read after "its"; None when nothing is."""
-    return next(_shape_problems(contents), None) or next(_value_problems(contents), None)
+    return first_shape_problem(contents) or next(_value_problems(contents), None)
 
 
 def first_shape_problem(contents: ModelContents) -> str | None:
@@ -186,23 +193,10 @@ def _value_problems(contents: ModelContents) -> Iterator[str]:
     own = contents.classifier
     if own is not None and not (own.classes[:-1] < own.classes[1:]).all():
         yield f"{CLASSES} does not ascend"
-    head = () if own is None else (own.layer,)
-    for part, layers in (
-        ("encoder", contents.encoder),
-        ("decoder", contents.decoder),
-        ("classifier", head),
-    ):
-        for index, layer in enumerate(layers):
-            for name, values in (("weight", layer.weight), ("bias", layer.bias)):
-                if values is not None and not np.isfinite(values).all():
-                    yield f"/model/{part}/{index}/{name} holds NaN or infinite values"
-    for name, values in contents.preprocess.items():
-        unusable = np.isnan(values) if name in UNBOUNDED else ~np.isfinite(values)
-        if unusable.any():
-            yield f"/preprocess/{name} holds NaN or infinite values"
-    for name, values in contents.pca.items():
-        if not np.isfinite(values).all():
-            yield f"/pca/{name} holds NaN or infinite values"
+    for path, values in contents.arrays():
+        unusable = np.isnan(values) if path in _MAY_BE_INFINITE else ~np.isfinite(values)
+        if unusable.any() and not path.startswith("/train/history/"):
+            yield f"{path} holds NaN or infinite values"
     yield from _calibration_value_problems(contents.calibration)
 
 
@@ -247,8 +241,6 @@ def _calibration_problems(calibration: Mapping[str, NDArray[Any]], columns: int)
 
 def _calibration_value_problems(calibration: Mapping[str, NDArray[Any]]) -> Iterator[str]:
     for name, values in calibration.items():
-        if not np.isfinite(values).all():
-            yield f"/calibration/{name} holds NaN or infinite values"
         lowest = -np.inf if name in ("rows", "rebuilt") else 0
         if (values < lowest).any() or ("variance" in name and (values == 0).any()):
             yield f"/calibration/{name} holds values that are too low"

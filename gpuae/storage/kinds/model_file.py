@@ -148,7 +148,7 @@ def contents_of(file: File, path: Path, kind: str = KIND) -> ModelContents:
             _refuse(path, kind, "/model/decoder is there although a classifier has none")
     whole = kind != COMPRESSED
     outline = _read_parts(file, config, declared_arrays.optional_outline, head, whole=whole)
-    declared_arrays.check_total(outline.arrays(), str(path))
+    declared_arrays.check_total((values for _, values in outline.arrays()), str(path))
     _refuse(path, kind, first_shape_problem(outline))
     parts = _read_parts(file, config, reading.optional_array, head, whole=whole)
     contents = replace(
@@ -182,8 +182,8 @@ def _read_parts(
         classifier=None if head is None else _read_classifier(file, head, read),
         preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
         history=_read_arrays(file, "/train/history", read),
-        pca=_read_arrays(file, "/pca", read, PRINCIPAL) if file.find("/pca") else {},
-        calibration=_read_calibration(file, read),
+        pca=_read_optional_arrays(file, "/pca", read, PRINCIPAL),
+        calibration=_read_optional_arrays(file, "/calibration", read, CALIBRATION),
     )
 
 
@@ -255,11 +255,11 @@ def _read_layer(file: File, path: str, read: Read) -> LayerArrays:
     return LayerArrays(read(file, f"{path}/weight"), bias)
 
 
-def _read_calibration(file: File, read: Read) -> dict[str, NDArray[Any]]:
-    """Return what rows are judged by, which a model need not have."""
-    if file.find("/calibration") is None:
-        return {}
-    return _read_arrays(file, "/calibration", read, CALIBRATION)
+def _read_optional_arrays(
+    file: File, path: str, read: Read, known: tuple[str, ...]
+) -> dict[str, NDArray[Any]]:
+    """Return what `_read_arrays` does; nothing where there is no such group."""
+    return {} if file.find(path) is None else _read_arrays(file, path, read, known)
 
 
 def _read_arrays(

@@ -8,7 +8,8 @@ for a short form, and the one that suits random integers is not its own (docs/de
 from __future__ import annotations
 
 import zlib
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -96,21 +97,32 @@ class ColumnsOutput:
         self._path, self._dataset_path, self._build = path, dataset_path, build
         self._hashes = HashBlocks(shape[0])
         self._unwritten = set(range(0, shape[0], self.chunk_rows))
-        self._temporary = OutputFile(path, force)
-        self._cleanup = ExitStack()
+        self._output = OutputFile(path, force)
         self._file: h5py.File | None = None
 
     def __enter__(self) -> Self:
+        self._block = self._filled()
+        return self._block.__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        self._block.__exit__(*exception)
+
+    @contextmanager
+    def _filled(self) -> Iterator[Self]:
+        """Begin the file, and write the content hash once all chunks have been written."""
         image = image_of(self._skeleton)
-        with ExitStack() as stack:
-            temporary = stack.enter_context(self._temporary)
-            temporary.write(memoryview(image), 0)
-            temporary.reserve(len(image) + self._most_bytes())
-            file = h5py.File(temporary.name, "r+", libver=LIBVER, locking=False)
-            self._file = stack.enter_context(file)
-            stack.push(self._end)
-            self._cleanup = stack.pop_all()
-        return self
+        with self._output as output:
+            output.write(memoryview(image), 0)
+            output.reserve(len(image) + self._most_bytes())
+            with h5py.File(output.name, "r+", libver=LIBVER, locking=False) as self._file:
+                yield self
+                self._output.check_own()
+                if self._unwritten:
+                    raise RuntimeError(
+                        f"row {min(self._unwritten)} of {self._path} was never written"
+                    )
+                values = self._file[self._dataset_path]
+                sealing.seal(self._file, {self._dataset_path: self._hashes.sha256(values)})
 
     def _most_bytes(self) -> int:
         """Return how many bytes all chunks may take, and what HDF5 adds for them."""
@@ -132,9 +144,6 @@ class ColumnsOutput:
         self._build(file)
         sealing.reserve(file)
 
-    def __exit__(self, *exception: Any) -> None:
-        self._cleanup.__exit__(*exception)
-
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, k) at row `start`, the first of a chunk; m is a chunk, or what is left."""
         wanted = min(self.chunk_rows, self.shape[0] - start)
@@ -150,13 +159,3 @@ class ColumnsOutput:
             self._file[self._dataset_path].id.write_direct_chunk((start, column), chunk)
             self.stored += len(chunk)
         self._unwritten.remove(start)
-
-    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Make sure that all rows are there, and write the content hash."""
-        if kind is not None:
-            return
-        self._temporary.check_own()
-        if self._file is None or self._unwritten:
-            raise RuntimeError(f"row {min(self._unwritten)} of {self._path} was never written")
-        values = self._file[self._dataset_path]
-        sealing.seal(self._file, {self._dataset_path: self._hashes.sha256(values)})

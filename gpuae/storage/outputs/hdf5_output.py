@@ -8,8 +8,8 @@ plain files in the same folder, put in place by one rename.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -109,7 +109,7 @@ class RowsOutput:
         self._begun = b""
         self._identity = ""
         self._file = ResumableOutput(path, force, going_on=bool(resume))
-        self._cleanup: ExitStack | None = None
+        self._block: AbstractContextManager[Self] | None = None
         self._written: list[tuple[int, int]] = []
         self._synced = 0.0
         self._syncing = Lock()
@@ -117,24 +117,33 @@ class RowsOutput:
         self.can_go_on = False
 
     def __enter__(self) -> Self:
-        if self._cleanup is not None:
+        if self._block is not None:
             raise RuntimeError("a RowsOutput is entered once; make a new one")
+        self._block = self._filled()
+        return self._block.__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._block is not None:
+            self._block.__exit__(*exception)
+
+    @contextmanager
+    def _filled(self) -> Iterator[Self]:
+        """Begin the file or go on with it, and complete it once all rows have been written."""
         image = self._first_image()
-        with ExitStack() as stack:
-            file = stack.enter_context(self._file)
+        with self._file as file:
             if not (self._resume and self._goes_on()):
                 file.clear()
                 file.write(memoryview(image), 0)
                 file.reserve(len(image) + self._rows_bytes + _RESERVE_BYTES)
                 allocate(file.name, self._large)
             self._synced = time.monotonic()
-            stack.push(self._end)
-            self._cleanup = stack.pop_all()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        if self._cleanup is not None:
-            self._cleanup.__exit__(*exception)
+            try:
+                yield self
+            except BaseException as error:
+                self._leave_what_is_there(error)
+                raise
+            file.check_own()
+            self._complete()
 
     @property
     def _first(self) -> LargeDataset:
@@ -183,19 +192,16 @@ class RowsOutput:
         self._written.append((0, self.start))
         return True
 
-    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Complete the file, or make sure that it can be gone on with."""
-        if kind is None:
-            self._file.check_own()
-            self._complete()
-        elif self._resume is not None and not issubclass(kind, InputError):
+    def _leave_what_is_there(self, error: BaseException) -> None:
+        """Make sure that an interrupted file can be gone on with, unless its input is at fault."""
+        if self._resume is not None and not isinstance(error, InputError):
             with suppress(OutputError, InputError):
                 self._sync()
             self._file.keep = self.can_go_on
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, ...) at row `start`; several threads may, in any order."""
-        if self._cleanup is None:
+        if self._block is None:
             raise RuntimeError("a RowsOutput must be entered before rows are written")
         stop = start + len(rows)
         if rows.shape[1:] != self.shape[1:] or not 0 <= start <= stop <= self.shape[0]:
@@ -203,9 +209,9 @@ class RowsOutput:
         for large in self._large:
             own = rows if large.field is None else rows[large.field]
             stored = np.ascontiguousarray(own, dtype=large.dtype)
-            octets = stored.reshape(-1).view(np.uint8).data
-            large.blocks.add(start, stored)  # first: a lost page of theirs is found by reading it
-            self._file.write(octets, large.offset + start * large.row_bytes)
+            large.hashes.add(start, stored)  # first: a lost page of theirs is found by reading it
+            content = stored.reshape(-1).view(np.uint8).data
+            self._file.write(content, large.offset + start * large.row_bytes)
         self._written.append((start, stop))
         if self._resume is not None and time.monotonic() - self._synced > SYNC_SECONDS:
             self._sync()
@@ -254,7 +260,7 @@ class RowsOutput:
             raise RuntimeError(f"row {unwritten} of {self._path} was never written")
         self._write_hashes()
         with opened(self._file.name) as file:
-            known = {large.path: large.blocks.sha256(file[large.path]) for large in self._large}
+            known = {large.path: large.hashes.sha256(file[large.path]) for large in self._large}
             sealing.seal(file, known)
 
     def _first_unwritten(self) -> int:

@@ -27,7 +27,7 @@ class LargeDataset:
     dtype: np.dtype[Any]
     field: str | None
     """Which part of a row it holds; None: all of it."""
-    blocks: HashBlocks
+    hashes: HashBlocks
     offset: int = 0
     """Where in the file it begins."""
 

@@ -31,8 +31,8 @@ class SequentialFile(io.RawIOBase):
 
     def write(self, content: Any) -> int:
         """Write all of it."""
-        octets = memoryview(content).cast("B")
+        given = memoryview(content).cast("B")
         if self._file is not None:
-            self._file.write(octets, self._place)
-        self._place += len(octets)
-        return len(octets)
+            self._file.write(given, self._place)
+        self._place += len(given)
+        return len(given)

@@ -55,16 +55,12 @@ class SmallOutput:
     def __exit__(self, *exception: Any) -> None:
         self._file.__exit__(*exception)
 
-    def reserve(self, size: int) -> None:
-        """Take so many bytes of the disk now, so that they are there in the end."""
-        self._file.reserve(size + _RESERVE_BYTES)
-
     def rehearse(self, build: Build, size: int) -> None:
-        """Take the room for `size` bytes and whatever `build` adds now.
+        """Reserve space for `size` bytes, or for what `build` writes if that is more.
 
         What HDF5 cannot hold is found out as well, before any work is done for it.
         """
-        self.reserve(max(size, len(sealed_image(build))))
+        self._file.reserve(max(size, len(sealed_image(build))) + _RESERVE_BYTES)
 
     def write(self, build: Build) -> None:
         """Write what `build` fills a file with, and its content hash."""

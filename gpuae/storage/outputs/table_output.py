@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,28 +61,24 @@ class TableOutput:
         self._content = content
         self._force = force
         self._columns = math.prod(shape[1:])
-        self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            temporary = stack.enter_context(OutputFile(self._path, self._force))
-            sink = stack.enter_context(SequentialFile(temporary))
-            self._writer = _writer(self._path, sink, self._dtype, self._content)
-            self._rows = InOrder(self._writer.append)
-            stack.push(self._end)
-            self._cleanup = stack.pop_all()
-        return self
+        self._block = self._filled()
+        return self._block.__enter__()
 
     def __exit__(self, *exception: Any) -> None:
-        self._cleanup.__exit__(*exception)
+        self._block.__exit__(*exception)
 
-    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Make sure that all rows are there, and write what is left."""
-        if kind is not None:
-            return
-        if self._rows.reached < self.shape[0]:
-            raise RuntimeError(f"row {self._rows.reached} of {self._path} was never written")
-        self._writer.close()
+    @contextmanager
+    def _filled(self) -> Iterator[Self]:
+        """Begin the table, and complete it once all rows have been written."""
+        with OutputFile(self._path, self._force) as file, SequentialFile(file) as sink:
+            writer = _writer(self._path, sink, self._dtype, self._content)
+            self._rows = InOrder(writer.append)
+            yield self
+            if self._rows.reached < self.shape[0]:
+                raise RuntimeError(f"row {self._rows.reached} of {self._path} was never written")
+            writer.close()
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, ...) at row `start`; several threads may, in any order."""

@@ -72,18 +72,11 @@ def _of_attributes(
     if not in_both:
         yield Difference(where, "is only in one of them")
         return
-    values = (
-        canonical.attribute(one, name),
-        canonical.attribute(other, name),
-    )
-    if described := _description(where, values[0], values[1]):
+    values, its = canonical.attribute(one, name), canonical.attribute(other, name)
+    if described := _description(where, values, its):
         yield described
-    elif _octets(values[0]) != _octets(values[1]):
-        yield Difference(where, " and ".join(map(_shown, values)))
-
-
-def _octets(values: NDArray[Any]) -> bytes:
-    return bytes(canonical.as_bytes(values))
+    elif bytes(canonical.as_bytes(values)) != bytes(canonical.as_bytes(its)):
+        yield Difference(where, f"{_shown(values)} and {_shown(its)}")
 
 
 def _shown(values: NDArray[Any], length: int = 60) -> str:

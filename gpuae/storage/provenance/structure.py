@@ -81,9 +81,6 @@ def check_structure(file: File, path: Path, attributes: Mapping[str, Attribute])
             _check_predictions(file)
     elif kind == model_file.COMPRESSED:
         compressed_file.contents_of(file, path)
-        count = reading.dataset_at(file, compressed_file.LEVELS).shape[0]
-        for name in ("y", "row_id"):
-            _check_beside(file, f"{compressed_file.FOLDER}/{name}", count, numbers=True)
     else:
         model_file.contents_of(file, path, kind)
 
@@ -182,13 +179,8 @@ def _check_beside(file: File, inner: str, count: int, *, numbers: bool) -> None:
     text = canonical.type_name(dataset.dtype, source) == "text"
     if not text and not numbers:
         raise InputError(f"{source}: holds numbers where texts are needed")
-    if text:
-        for _, cells in canonical.dataset_blocks(dataset):
-            _check_utf8(canonical.as_bytes(cells), source)
-
-
-def _check_utf8(cells: bytes | memoryview, source: str) -> None:
     try:
-        bytes(cells).decode()
+        for _, cells in canonical.dataset_blocks(dataset) if text else ():
+            bytes(canonical.as_bytes(cells)).decode()
     except UnicodeDecodeError as error:
         raise InputError(f"{source}: holds text that is not UTF-8 ({error.reason})") from None

@@ -77,9 +77,9 @@ def _config(attributes: dict[str, Attribute], path: Path) -> dict[str, Any]:
 
 
 def _entries(file: File, seen: set[int]) -> Iterator[Entry]:
-    for inner, dataset in listing.datasets(file, seen):
+    for dataset in listing.datasets(file, seen):
         kind = "text" if dataset.type.is_text else dataset.type.shown or str(dataset.dtype)
-        yield Entry(inner, dataset.shape, kind)
+        yield Entry(dataset.path, dataset.shape, kind)
 
 
 def _history(file: File) -> dict[str, list[float]]:

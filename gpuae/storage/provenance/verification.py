@@ -104,20 +104,17 @@ def _among(verdict: Verdict, all_of_them: Sequence[Verdict], hashes: dict[Path, 
     if verdict.path not in hashes:
         return verdict
     others = [v for v in all_of_them if v.path != verdict.path and v.path in hashes]
-    made_from = tuple(
-        other.path
-        for other in others
-        if any(source.sha256 == hashes[other.path] for source in verdict.record.sources)
-    )
     own = hashes[verdict.path]
-    source_of = tuple(
-        other.path
-        for other in others
-        if any(source.sha256 == own for source in other.record.sources)
-    )
+    made_from = tuple(v.path for v in others if _is_made_from(verdict, hashes[v.path]))
+    source_of = tuple(v.path for v in others if _is_made_from(v, own))
     for problem in _contradictions(verdict, others, hashes):
         verdict = verdict.with_problem(problem)
     return replace(verdict, made_from=made_from, source_of=source_of)
+
+
+def _is_made_from(verdict: Verdict, sha256: str) -> bool:
+    """Whether a file says that one with this hash is among its sources."""
+    return any(source.sha256 == sha256 for source in verdict.record.sources)
 
 
 def _contradictions(
