@@ -72,7 +72,7 @@ def command(
     """
     from gpuae.cli.rows import Job
     from gpuae.storage.files.output_file import check_output
-    from gpuae.storage.kinds.rows_output import check_hdf5_name
+    from gpuae.storage.outputs.endings import check_hdf5_name
 
     _check_wanted(bits, added_error)
     check_output(output, force)

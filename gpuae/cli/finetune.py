@@ -74,7 +74,7 @@ def command(
     from gpuae.importers import path_of
     from gpuae.memory import data_memory
     from gpuae.storage.files.output_file import check_output
-    from gpuae.storage.kinds.rows_output import check_hdf5_name
+    from gpuae.storage.outputs.endings import check_hdf5_name
 
     check_hdf5_name(output, "a classifier")
     check_output(output, force)

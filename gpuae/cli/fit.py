@@ -103,7 +103,7 @@ def command(
     """
     from gpuae.importers import path_of
     from gpuae.storage.files.output_file import check_output
-    from gpuae.storage.kinds.rows_output import check_hdf5_name
+    from gpuae.storage.outputs.endings import check_hdf5_name
     from gpuae.verdict import judge
 
     check_hdf5_name(output, "a model")

@@ -29,7 +29,7 @@ def command(models: tuple[Path, ...], output: Path, force: bool) -> None:
     from gpuae.model.stack import stack
     from gpuae.storage.files.input_file import InputFile, check_unchanged
     from gpuae.storage.files.output_file import check_distinct, check_output
-    from gpuae.storage.kinds.rows_output import check_hdf5_name
+    from gpuae.storage.outputs.endings import check_hdf5_name
     from gpuae.storage.provenance import lineage
 
     check_hdf5_name(output, "a model")

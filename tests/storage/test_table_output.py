@@ -11,7 +11,7 @@ import pytest
 from gpuae.errors import OutputError
 from gpuae.importers import open_data
 from gpuae.storage.kinds.features import dataset_output, features_output, scores_output
-from gpuae.storage.kinds.rows_output import check_hdf5_name
+from gpuae.storage.outputs.endings import check_hdf5_name
 from gpuae.storage.rows.metadata import RowMetadata
 
 CODES = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)

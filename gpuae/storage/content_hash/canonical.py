@@ -18,7 +18,7 @@ from gpuae.storage.hdf5.strings import text_blocks
 
 BLOCK_BYTES = 8 << 20
 MAX_TEXTS = 16
-"""Strings of one attribute; those of variable length may all point to one long one."""
+"""Strings of one attribute: all of them may point to the same very long one."""
 _NUMBERS = "biuf"
 _WIDEST = 8
 
@@ -68,7 +68,7 @@ def dataset_blocks(dataset: Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
 
 
 def _block_rows(dataset: Dataset) -> int:
-    """Return how many rows to read at once: not less than a chunk, lest it be inflated again."""
+    """Return how many rows to read at once: at least a chunk, so that none is unpacked twice."""
     row_bytes = max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:]))
     chunk_rows = dataset.chunks[0] if dataset.chunks else 1
     return max(1, BLOCK_BYTES // row_bytes, chunk_rows)
@@ -80,7 +80,7 @@ def attribute(owner: Item, name: str) -> NDArray[Any]:
     Raises
     ------
     InputError
-        For what no file of gpuae's has: other types, many strings, 64 KiB and more.
+        For other types than numbers and text, many strings, and 64 KiB or more.
     """
     what = f"{owner.where}: the attribute {name}"
     found = owner.attribute(name)

@@ -27,7 +27,7 @@ MAX_ATTRIBUTE_TEXT = 64 << 20
 def root_attributes(file: File) -> dict[str, Scalar]:
     """Return the root attributes that are single strings or numbers.
 
-    Where there are more than in any file of gpuae's, those that tell such a file.
+    Of a great many, only those that tell a file of gpuae's from others.
     """
     count, names = file.root.attribute_names(MOST_ATTRIBUTES)
     values: dict[str, Scalar] = {}
@@ -46,7 +46,7 @@ def root_attributes(file: File) -> dict[str, Scalar]:
 
 
 def refuse_unfinished(file: File) -> None:
-    """Refuse a file of gpuae's that its writer did not complete: rows of it were never written.
+    """Refuse a file of gpuae's that was not completed: some of its rows were never written.
 
     Raises
     ------

@@ -55,7 +55,7 @@ def read_checkpoint(
     Raises
     ------
     InputError
-        When the file is no checkpoint, or damaged: a changed value would go unseen into the result.
+        When the file is no checkpoint, or damaged: a changed value would change the result unseen.
     """
     path = input_file.path
     with opening.opened(input_file) as file:

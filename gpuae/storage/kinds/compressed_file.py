@@ -20,8 +20,8 @@ from gpuae.storage.hdf5.stored_rows import StoredRows
 from gpuae.storage.kinds import model_file
 from gpuae.storage.kinds.model_contents import ModelContents
 from gpuae.storage.kinds.row_metadata import read_row_metadata, write_row_metadata
-from gpuae.storage.kinds.rows_output import check_hdf5_name
 from gpuae.storage.outputs.columns_output import ColumnsOutput
+from gpuae.storage.outputs.endings import check_hdf5_name
 from gpuae.storage.rows import row_types
 from gpuae.storage.rows.metadata import RowMetadata
 
@@ -33,15 +33,15 @@ LEVEL_TYPES = ("int16", "int32")
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the values lie that codes are rounded to: (level + first)·step of each unit."""
+    """The values that codes are rounded to: (level + first)·step, for each unit."""
 
     step: NDArray[np.float64]
     """Distance of neighbouring values, (k,), above 0."""
     first: NDArray[np.int64]
-    """Which multiple of the step has the level 0, (k,)."""
+    """The multiple of the step that level 0 stands for, (k,)."""
 
     def values(self, levels: NDArray[Any]) -> NDArray[np.float64]:
-        """Return codes (m, k) from their levels; infinite ones where a damaged file says so."""
+        """Return codes (m, k) from their levels; infinite or NaN if a damaged file asks for it."""
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray((levels + self.first) * self.step)
 

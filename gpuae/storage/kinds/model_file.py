@@ -43,8 +43,6 @@ S = TypeVar("S", bound=Settings)
 Read: TypeAlias = Callable[[File, str], NDArray[Any] | None]
 """Gives the array at a path of a file, or its outline; None where there is none."""
 
-__all__ = ["ClassifierContents", "LayerArrays", "ModelContents", "read_model", "write_model"]
-
 
 def write_model(path: Path, contents: ModelContents, *, force: bool) -> None:
     """Write a model file, complete or not at all.

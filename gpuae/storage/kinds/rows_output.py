@@ -14,7 +14,7 @@ from gpuae.errors import OutputError
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
 from gpuae.storage.kinds.row_metadata import write_row_metadata
-from gpuae.storage.outputs.endings import FOREIGN, is_table
+from gpuae.storage.outputs.endings import is_table
 from gpuae.storage.outputs.hdf5_output import RowsOutput
 from gpuae.storage.outputs.late_hashes import LateAttributes
 from gpuae.storage.outputs.table_content import TableContent
@@ -27,18 +27,6 @@ Output: TypeAlias = RowsOutput | TableOutput
 """A new file that is filled by blocks of rows."""
 Attributes: TypeAlias = Mapping[str, Attribute] | LateAttributes
 """Root attributes of a new file."""
-
-
-def check_hdf5_name(path: Path, what: str) -> None:
-    """Refuse an ending of another format for what is only written as HDF5.
-
-    Raises
-    ------
-    OutputError
-        Naming the ending.
-    """
-    if path.suffix.lower() in FOREIGN:
-        raise OutputError(f"{path}: {what} is HDF5, not {path.suffix}; end the name in .h5")
 
 
 def numbered(prefix: str, count: int) -> tuple[str, ...]:

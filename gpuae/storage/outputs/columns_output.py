@@ -25,7 +25,7 @@ from gpuae.storage.outputs.hdf5_image import Build, image_of
 
 LEVEL, WINDOW_BITS, MEMORY_LEVEL = 9, 15, 9
 _CHUNK_EXTRA_BYTES = 512
-"""Beyond a hundredth of its size, by which a chunk and its entry in the file's index may grow."""
+"""What a chunk and its entry in the file's index may take beyond 101 % of its size."""
 _RESERVE_BYTES = 1 << 20
 
 
@@ -49,8 +49,8 @@ class ColumnsOutput:
     """A new HDF5 file whose large dataset (n, k) is filled by chunks of rows, in any order.
 
     A context manager. The file takes its name when the block ends with all chunks written; after an
-    exception, Ctrl-C included, nothing is left behind. Space for as much as the integers could take
-    is reserved on entering, for HDF5 may crash on a full disk, and what is left given back.
+    exception, Ctrl-C included, nothing is left behind. On entering, space is reserved for the most
+    that the integers could take, since HDF5 may crash on a full disk; the rest is given back.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from gpuae.storage.outputs.sequential_file import SequentialFile
 from gpuae.storage.outputs.table_content import TableContent, columns_of
 
 CELLS_AT_ONCE = 1 << 16
-"""In memory as text."""
+"""Cells that are held as text at once."""
 
 
 class CsvWriter:
@@ -44,7 +44,7 @@ class CsvWriter:
         self._write(cells)
 
     def close(self) -> None:
-        """Everything has been written."""
+        """Do nothing: all rows have been written already."""
 
     def _write(self, cells: list[list[Any]]) -> None:
         text = io.StringIO(newline="")

@@ -37,3 +37,15 @@ def is_table(path: Path) -> bool:
             f"{path}: {ending} is not written; end the name in .h5, .csv, .tsv or .parquet"
         )
     return ending in DELIMITERS or ending in PARQUET
+
+
+def check_hdf5_name(path: Path, what: str) -> None:
+    """Refuse an ending of another format for what is only written as HDF5.
+
+    Raises
+    ------
+    OutputError
+        Naming the ending.
+    """
+    if path.suffix.lower() in FOREIGN:
+        raise OutputError(f"{path}: {what} is HDF5, not {path.suffix}; end the name in .h5")

@@ -35,9 +35,9 @@ from gpuae.storage.outputs.large_datasets import (
 from gpuae.storage.outputs.late_hashes import complete_file, completed
 
 SYNC_SECONDS = 5.0
-"""How often an output that can be gone on with is made to last as far as it is."""
+"""How often it is noted how far an output is that can be resumed."""
 LARGE_BYTES = 4 << 30
-"""It takes some seconds to hash so many bytes."""
+"""Hashing so many bytes takes some seconds."""
 _RESERVE_BYTES = 1 << 16
 """Room for what HDF5 adds when it allocates the large dataset: metadata and alignment."""
 
@@ -66,17 +66,17 @@ class RowsOutput:
     force
         Whether an existing file is replaced.
     resume
-        Whether to go on where an interrupted output with the same `build` has stopped, if there is
-        one. None: nothing is left behind that could be gone on with.
+        Whether to resume an interrupted output with the same `build`, if there is one. None: an
+        interrupted output is deleted.
     late
-        Hashes whose placeholders `build` writes: they are put in place when they are known.
+        Hashes whose placeholders `build` writes, and that replace these once they are known.
 
     Attributes
     ----------
     start
         How many rows are there already.
     can_go_on
-        Whether it is noted how far the file is: only then is it left behind.
+        Whether it has been noted how far the file is: only then is it left to be resumed.
 
     Raises
     ------
@@ -128,7 +128,7 @@ class RowsOutput:
 
     @contextmanager
     def _filled(self) -> Iterator[Self]:
-        """Begin the file or go on with it, and complete it once all rows have been written."""
+        """Begin or resume the file, and complete it once all rows have been written."""
         image = self._first_image()
         with self._file as file:
             if not (self._resume and self._goes_on()):
@@ -154,7 +154,7 @@ class RowsOutput:
         return sum(self.shape[0] * large.row_bytes for large in self._large)
 
     def _first_image(self) -> bytes:
-        """Return what the file begins as, with all hashes where they are needed now."""
+        """Return the bytes that the file begins with, and wait for hashes where that is needed."""
         image = image_of(self._skeleton)
         if self._late and not self._waits_for_hashes:
             self._begun = image
@@ -167,14 +167,14 @@ class RowsOutput:
     def _waits_for_hashes(self) -> bool:
         """Whether hashes must be known before rows are written.
 
-        They tell whether it is the same output that is gone on with; and before they are known it
-        is not noted how far it is, so of large data much would be lost by an interruption.
+        They tell whether the output that is resumed is the same one. And it is not noted how far an
+        output is before they are known, so an interruption would cost much work on large data.
         """
         large = any(own.file.size > LARGE_BYTES for own in self._late)
         return bool(self._resume) or (self._resume is not None and large)
 
     def _goes_on(self) -> bool:
-        """Take up what was interrupted, if there is anything."""
+        """Resume what was interrupted; False if there is nothing that can be resumed."""
         done = Progress.read(self._file.journal)
         if done is None or not 0 <= done.rows <= self.shape[0]:
             return False
@@ -193,7 +193,7 @@ class RowsOutput:
         return True
 
     def _leave_what_is_there(self, error: BaseException) -> None:
-        """Make sure that an interrupted file can be gone on with, unless its input is at fault."""
+        """Make sure that an interrupted file can be resumed, unless its input is at fault."""
         if self._resume is not None and not isinstance(error, InputError):
             with suppress(OutputError, InputError):
                 self._sync()
@@ -217,9 +217,9 @@ class RowsOutput:
             self._sync()
 
     def _sync(self) -> None:
-        """Make what was written outlast a power cut, and a kill, and note how far that is.
+        """Make what was written outlast a power cut and a kill, and note how far that is.
 
-        Where there is no room for the note the one before it stays: less is gone on with. Nothing
+        If there is no space for the note, the one before it stays, and fewer rows are kept. Nothing
         is noted before it is known which data the rows come from.
         """
         if not self._syncing.acquire(blocking=False):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 WAITING_BYTES = 64 << 20
 """Blocks that came early are held up to this size; then their threads wait."""
 PATIENCE_SECONDS = 1.0
-"""For so long at most: the block that is waited for never comes when its thread has failed."""
+"""At most so long: if the thread of the next block has failed, that block never comes."""
 
 
 class InOrder:

@@ -11,7 +11,7 @@ from gpuae.storage.files.output_file import OutputFile
 class SequentialFile(io.RawIOBase):
     """An output file as one that is written from its beginning to its end.
 
-    After its block it swallows what is written: a library may tidy up long after a failure.
+    After its block, what is written is ignored: a library may still write long after a failure.
     """
 
     def __init__(self, file: OutputFile) -> None:
@@ -22,7 +22,7 @@ class SequentialFile(io.RawIOBase):
         self._file = None
 
     def writable(self) -> bool:
-        """Return that it is."""
+        """Return True."""
         return True
 
     def tell(self) -> int:

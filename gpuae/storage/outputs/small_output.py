@@ -9,7 +9,7 @@ from gpuae.storage.files.output_file import OutputFile
 from gpuae.storage.outputs.hdf5_image import Build, sealed_image
 
 _RESERVE_BYTES = 1 << 16
-"""Room for what HDF5 may add to what a file is said to take."""
+"""For what HDF5 may add to the size that was asked for."""
 
 
 def write_small(path: Path, build: Build, *, force: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a table says, and who writes it: the same for csv and parquet."""
+"""What a table holds, whether it is csv or parquet, and what its writer has to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ID_TITLE, LABEL_TITLE = "row_id", "label"
 
 @dataclass(frozen=True)
 class TableContent:
-    """What a table says beside the rows that are still to come."""
+    """What is known of a table before its rows are."""
 
     kind: str
     """Of the HDF5 file that it stands for."""
@@ -25,7 +25,7 @@ class TableContent:
     metadata: RowMetadata
     """Labels and row ids, which become the columns `label` and `row_id`."""
     attributes: LateAttributes
-    """Where the rows come from; csv has no place for it."""
+    """Root attributes of that HDF5 file; csv has no place for them."""
 
     @property
     def leading(self) -> dict[str, NDArray[Any]]:

@@ -1,1 +1,1 @@
-"""What made a file, whether it is whole, and how two files differ."""
+"""What made a file, whether it is complete and unchanged, and how two files differ."""

@@ -1,4 +1,4 @@
-"""Whether two files say the same, however long their making took and however they are laid out."""
+"""The differences between two files, but for timings and for how the values are stored."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Difference:
     count: int | None = None
     """How many values differ."""
     largest: float | None = None
-    """Largest absolute difference, of numbers, that is finite."""
+    """Largest finite difference between numbers, without its sign."""
 
 
 def differences(one: InputFile, other: InputFile) -> Iterator[Difference]:
-    """Yield in what two HDF5 files differ, but for timings and the hash of their content.
+    """Yield the differences between two HDF5 files, but for timings and the content hash.
 
-    Of sources that gpuae made, what made them is compared instead of their hashes, which cover
-    timings too.
+    The hashes of sources that gpuae made cover timings too, so what made these sources is compared
+    instead.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _largest_distance(one: NDArray[Any], other: NDArray[Any]) -> float | None:
 
 
 def _pairs(path: str, one: Dataset, other: Dataset) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Yield the same rows of both, a block at a time, each in blocks that suit the first."""
+    """Yield the same rows of both datasets, in blocks that suit the first one."""
     others = Boxes(other)
     for start, rows in canonical.dataset_blocks(one):
         part = others[start : start + len(rows)] if other.ndim else others[()]
@@ -147,7 +147,7 @@ def _pairs(path: str, one: Dataset, other: Dataset) -> Iterator[tuple[NDArray[An
 
 
 def _hashes_of_timings(one: File, other: File) -> set[str]:
-    """Return the root attributes that differ at most by hashes of files with timings."""
+    """Return the root attributes that differ, if at all, in hashes that cover timings."""
     records = [Record.of(reading.root_attributes(file), str(file.path)) for file in (one, other)]
     made = [(record.command, record.options, _timeless(record).sources) for record in records]
     if made[0] != made[1]:
@@ -168,7 +168,7 @@ def _timeless(record: Record) -> Record:
 
 
 def _has_timings(source: SourceFile) -> bool:
-    """Whether a source's hash covers timings, its own or its sources', and it says what made it."""
+    """Whether a source says what made it, and its hash covers timings of it or of its sources."""
     made = source.made
     if made is None or made.command is None or not made.sources:
         return False

@@ -1,7 +1,7 @@
-"""What made a file: the command, what it was told, its sources and what made those in turn.
+"""What made a file: the command, its options, its sources, and what made each of these in turn.
 
-A file says so in its root attribute `provenance_json`, without times and without folders: the same
-command on the same files gives the same text.
+This is in the root attribute `provenance_json`, without times and folders, so that the same command
+on the same files gives the same text.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from gpuae.storage.files.input_file import Input, InputFile
 from gpuae.storage.hdf5 import opening, reading
 
 OWN_ATTRIBUTES = ("kind", "created_by", "seed", "device", "gpu")
-"""What a file says about itself in attributes, and a file made from it in its record."""
+"""Root attributes of a file that the record of a file made from it repeats."""
 SHOWN_DIGITS = 12
 DEEPEST = 32
-"""So many levels of sources are told: readers of JSON bound how deep it nests."""
+"""Levels of sources that are kept: readers of JSON limit how deep it may nest."""
 LONGEST_OPTION = 1000
-"""Characters of an option; of longer ones the beginning is told, and their hash."""
+"""Characters of an option that are kept; a longer one is cut, and its hash is added."""
 
 
 class SourceFile(BaseModel):
@@ -45,7 +45,7 @@ class SourceFile(BaseModel):
     made: Record | None = None
     """What made it; of gpuae's own files only."""
     cut: bool = False
-    """Whether what made it was left out, for want of room or below the deepest level."""
+    """Whether what made it was left out, since the record was too long or too deep."""
 
     def lines(self, depth: int) -> Iterator[str]:
         """Yield it and what made it, for a person."""
@@ -64,10 +64,10 @@ class Record(BaseModel):
 
     command: str | None = None
     options: dict[str, JsonValue] = {}
-    """Those that decide the result and are no settings."""
+    """Those that decide the result and are not among the settings."""
     sources: tuple[SourceFile, ...] = ()
     kind: str | None = None
-    """Of the file, as are the next ones; a file has these in attributes of their own."""
+    """Of the file, as are the next ones: the file itself has them in other attributes."""
     created_by: str | None = None
     seed: int | None = None
     device: str | None = None
@@ -117,8 +117,8 @@ class Record(BaseModel):
     def heading(self) -> str:
         """Return what made it in a line."""
         made = f"{self.command}, {self.created_by}" if self.command else self.created_by
-        told = {"seed": self.seed, "device": self.device, "gpu": self.gpu, **self.options}
-        given = (f"{name} {value}" for name, value in told.items() if value is not None)
+        options = {"seed": self.seed, "device": self.device, "gpu": self.gpu, **self.options}
+        given = (f"{name} {value}" for name, value in options.items() if value is not None)
         return ", ".join((made or "unknown", *given))
 
     def source_lines(self, depth: int = 0) -> Iterator[str]:
@@ -193,10 +193,10 @@ def attributes(
     Parameters
     ----------
     options
-        What decides the result and is neither a setting nor said by a source.
+        What decides the result and is neither a setting nor a source.
     """
-    told = {name: _shortened(value) for name, value in (options or {}).items()}
-    record = Record(command=command, options=told, sources=tuple(sources))
+    kept = {name: _shortened(value) for name, value in (options or {}).items()}
+    record = Record(command=command, options=kept, sources=tuple(sources))
     hashes = {
         file_format.HASH_OF_ROLE[source.role]: source.sha256
         for source in sources
@@ -206,7 +206,7 @@ def attributes(
 
 
 def _shortened(value: Attribute) -> Attribute:
-    """Return an option with which the record of an output still fits into an attribute."""
+    """Return an option that is short enough for the record to fit into an attribute."""
     if not isinstance(value, str) or len(value) <= LONGEST_OPTION:
         return value
     digest = hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()

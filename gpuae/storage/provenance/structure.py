@@ -1,4 +1,4 @@
-"""Whether a file of gpuae's has everything that docs/format.md says its kind must have."""
+"""Whether a file of gpuae's has all that docs/format.md asks of its kind."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _ATTRIBUTES: Mapping[str, tuple[_Check, str]] = MappingProxyType(
 
 
 def check_structure(file: File, path: Path, attributes: Mapping[str, Attribute]) -> None:
-    """Check the root attributes of a file, and that what its kind must have is there and fits.
+    """Check the root attributes of a file, and that it has what its kind must have.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def _check_image(rows: Dataset) -> None:
 
 
 def _check_beside(file: File, inner: str, count: int, *, numbers: bool) -> None:
-    """Check one value a row or column, where there are any; texts are read for that."""
+    """Check that a dataset, if it is there, has one value a row or column; texts are read."""
     if file.find(inner) is None:
         return
     dataset = reading.dataset_at(file, inner)

@@ -1,4 +1,4 @@
-"""Whether files are whole, what they should be, and made from one another as they say."""
+"""Whether files are complete and unchanged, and were made from one another as they say."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gpuae.storage.provenance.structure import check_structure
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found out about a file."""
+    """The result of checking a file."""
 
     path: Path
     kind: str | None = None
@@ -65,7 +65,7 @@ def verify(paths: Sequence[Path]) -> list[Verdict]:
 
 
 def _opened(path: Path) -> InputFile | None:
-    """Open a file; None for one that holds nothing, of which there is a verdict too."""
+    """Open a file; None if it is empty, which is a verdict and no error."""
     is_empty = path.is_file() and path.stat().st_size == 0
     return None if is_empty else InputFile(path)
 

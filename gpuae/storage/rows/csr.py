@@ -92,7 +92,7 @@ class CsrRows:
         self._check_room(indptr)
 
     def _check_room(self, indptr: Vector) -> None:
-        """Refuse a matrix that is beyond reason larger when dense, or whose indptr has no room."""
+        """Refuse a matrix that is far larger when dense, or whose indptr fills the memory."""
         parts = (indptr, self._indices, self._data)
         stored = sum(math.prod(part.shape) * part.dtype.itemsize for part in parts)
         dense, allowed = math.prod(self.shape) * self.dtype.itemsize, limits.current()

@@ -53,7 +53,7 @@ def scratch(shape: tuple[int, int], dtype: str, memory: int) -> Iterator[NDArray
 
 
 def _unpacked(x: LazyRows) -> IO[bytes]:
-    """Return a nameless file of the rows as they are in memory."""
+    """Return a file without a name that holds the rows as they are in memory."""
 
     def write(file: IO[bytes]) -> None:
         for _, block in row_blocks.blocks(x):
@@ -64,7 +64,7 @@ def _unpacked(x: LazyRows) -> IO[bytes]:
 
 
 def _nameless(size: int, write: Callable[[IO[bytes]], object]) -> IO[bytes]:
-    """Return a nameless file whose space is reserved, and the array to write into it."""
+    """Return a file without a name, whose space is reserved and that `write` has filled."""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(tempfile.TemporaryFile(prefix="gpuae-"))

@@ -74,8 +74,7 @@ def gathered(x: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
 def is_large(x: NDArray[Any], memory: int) -> bool:
     """Whether x is mapped from a file and more than may be in memory.
 
-    From then on a row that is touched brings few pages in, and not 2 MiB around it if that can be
-    helped.
+    If it is, the system is asked not to bring 2 MiB into memory around each row that is read.
     """
     mapped = mapping_of(x)
     if mapped is None or x.nbytes <= memory:

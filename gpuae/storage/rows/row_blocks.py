@@ -17,7 +17,7 @@ from gpuae.storage.rows.pages import release_free_memory, release_pages
 
 BLOCK_BYTES = 32 << 20
 HELD_BYTES = 64 << 20
-"""A smaller map may stay: handing pages back costs a quarter of the speed of a scan."""
+"""The pages of a smaller map are kept: releasing them costs a scan a quarter of its speed."""
 
 
 def blocks(
