@@ -56,7 +56,7 @@ PROVENANCE_JSON = "provenance_json"
 CONTENT_SHA256 = "content_sha256"
 HASH_OF_ROLE = MappingProxyType({"data": "source_sha256", "model": "model_sha256"})
 """Where a file has the hash of its source in an attribute of its own too."""
-UNSEALED = "0" * 64
+HASH_TO_COME = "0" * 64
 """The content hash of a file that is not complete."""
 ATTRIBUTE_BYTES = 64 * 1024
 """Attributes of this many bytes and more are refused by HDF5's compact storage."""

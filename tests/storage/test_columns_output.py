@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import OutputError
-from gpuae.storage.content_hash import sealing
+from gpuae.storage.content_hash import file_hash
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, walk
 from gpuae.storage.outputs.columns_output import ColumnsOutput, packed
@@ -34,7 +34,7 @@ def test_any_reader_of_hdf5_finds_what_was_written_in_any_order(tmp_path, order)
         stated = file.attrs["content_sha256"].decode()
         assert file["codes/levels"].id.get_storage_size() == out.stored
     with opening.opened(InputFile(tmp_path / "a.h5")) as file:
-        assert stated == sealing.content_sha256(walk.guarded_objects(file))
+        assert stated == file_hash.content_sha256(walk.guarded_objects(file))
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuae.errors import InputError
-from gpuae.storage.content_hash import hash_blocks, sealing
+from gpuae.storage.content_hash import file_hash, hash_blocks
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, walk
 from gpuae.storage.kinds.dataset_file import write_dataset
@@ -65,7 +65,7 @@ def stated(path):
 
 def computed(path):
     with opening.opened(InputFile(path)) as file:
-        return sealing.content_sha256(walk.guarded_objects(file))
+        return file_hash.content_sha256(walk.guarded_objects(file))
 
 
 def assert_right(path):

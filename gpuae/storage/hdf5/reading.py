@@ -53,7 +53,7 @@ def refuse_unfinished(file: File) -> None:
     InputError
         With what to do.
     """
-    if attribute(file.root, file_format.CONTENT_SHA256) == file_format.UNSEALED:
+    if attribute(file.root, file_format.CONTENT_SHA256) == file_format.HASH_TO_COME:
         raise InputError(
             f"{file.path}: is not complete, since its making was interrupted; give that "
             "command again, of encode with --resume"

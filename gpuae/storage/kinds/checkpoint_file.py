@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.storage import file_format
-from gpuae.storage.content_hash import sealing
+from gpuae.storage.content_hash import file_hash
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, opening, reading, walk
 from gpuae.storage.hdf5.nodes import Dataset, File
@@ -61,7 +61,7 @@ def read_checkpoint(
     with opening.opened(input_file) as file:
         contents = model_file.contents_of(file, path, model_file.CHECKPOINT)
         stated = reading.root_attributes(file).get(file_format.CONTENT_SHA256)
-        if stated and stated != sealing.content_sha256(walk.guarded_objects(file)):
+        if stated and stated != file_hash.content_sha256(walk.guarded_objects(file)):
             raise InputError(
                 f"{path}: its content is not what was written: the hash differs; begin without "
                 "--resume, under another name"

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gpuae.storage.content_hash import sealing
+from gpuae.storage.content_hash import file_hash
 from gpuae.storage.content_hash.hash_blocks import HashBlocks
 from gpuae.storage.file_format import LIBVER
 from gpuae.storage.files.output_file import OutputFile
@@ -122,7 +122,7 @@ class ColumnsOutput:
                         f"row {min(self._unwritten)} of {self._path} was never written"
                     )
                 values = self._file[self._dataset_path]
-                sealing.seal(self._file, {self._dataset_path: self._hashes.sha256(values)})
+                file_hash.write(self._file, {self._dataset_path: self._hashes.sha256(values)})
 
     def _most_bytes(self) -> int:
         """Return how many bytes all chunks may take, and what HDF5 adds for them."""
@@ -142,7 +142,7 @@ class ColumnsOutput:
             fill_time="never",
         )
         self._build(file)
-        sealing.reserve(file)
+        file_hash.reserve(file)
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Put `rows` (m, k) at row `start`, the first of a chunk; m is a chunk, or what is left."""

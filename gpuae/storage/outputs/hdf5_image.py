@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import h5py
 
-from gpuae.storage.content_hash import sealing
+from gpuae.storage.content_hash import file_hash
 from gpuae.storage.file_format import LIBVER
 
 Build = Callable[[h5py.File], None]
@@ -23,12 +23,12 @@ def image_of(build: Build) -> bytes:
         return bytes(file.id.get_file_image())
 
 
-def sealed_image(build: Build) -> bytes:
+def image_with_hash(build: Build) -> bytes:
     """Return the bytes of an HDF5 file that `build` fills, with its content hash."""
 
-    def sealed(file: h5py.File) -> None:
+    def with_hash(file: h5py.File) -> None:
         build(file)
-        sealing.reserve(file)
-        sealing.seal(file)
+        file_hash.reserve(file)
+        file_hash.write(file)
 
-    return image_of(sealed)
+    return image_of(with_hash)

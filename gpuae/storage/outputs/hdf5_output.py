@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpuae.errors import InputError, OutputError
-from gpuae.storage.content_hash import sealing
+from gpuae.storage.content_hash import file_hash
 from gpuae.storage.files.background_hash import BackgroundHash
 from gpuae.storage.files.output_file import ResumableOutput
 from gpuae.storage.files.progress import Progress
@@ -251,7 +251,7 @@ class RowsOutput:
         for large in self._large:
             file.create_dataset(large.path, large.shape, large.dtype, fill_time="never")
         self._build(file)
-        sealing.reserve(file)
+        file_hash.reserve(file)
 
     def _complete(self) -> None:
         """Make sure that all rows are there, and write the content hash."""
@@ -261,7 +261,7 @@ class RowsOutput:
         self._write_hashes()
         with opened(self._file.name) as file:
             known = {large.path: large.hashes.sha256(file[large.path]) for large in self._large}
-            sealing.seal(file, known)
+            file_hash.write(file, known)
 
     def _first_unwritten(self) -> int:
         """Return the first row that was not written, or the number of rows."""

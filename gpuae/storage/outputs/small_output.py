@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from gpuae.storage.files.output_file import OutputFile
-from gpuae.storage.outputs.hdf5_image import Build, sealed_image
+from gpuae.storage.outputs.hdf5_image import Build, image_with_hash
 
 _RESERVE_BYTES = 1 << 16
 """For what HDF5 may add to the size that was asked for."""
@@ -60,11 +60,11 @@ class SmallOutput:
 
         What HDF5 cannot hold is found out as well, before any work is done for it.
         """
-        self._file.reserve(max(size, len(sealed_image(build))) + _RESERVE_BYTES)
+        self._file.reserve(max(size, len(image_with_hash(build))) + _RESERVE_BYTES)
 
     def write(self, build: Build) -> None:
         """Write what `build` fills a file with, and its content hash."""
-        image = sealed_image(build)
+        image = image_with_hash(build)
         self._file.write(memoryview(image), 0)
         self._file.truncate(len(image))
         self._file.wanted = True

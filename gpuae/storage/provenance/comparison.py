@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpuae.storage import file_format
 from gpuae.storage.content_hash import canonical
-from gpuae.storage.content_hash.sealing import TIMINGS, attribute_names
+from gpuae.storage.content_hash.file_hash import TIMINGS, attribute_names
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, reading, walk
 from gpuae.storage.hdf5.boxes import Boxes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpuae.errors import InputError
 from gpuae.storage import file_format
-from gpuae.storage.content_hash import sealing
+from gpuae.storage.content_hash import file_hash
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, reading, walk
 from gpuae.storage.hdf5.nodes import File
@@ -94,7 +94,7 @@ def _of_open(file: File, path: Path) -> Verdict:
         verdict = replace(verdict, record=Record.of(attributes, str(path)))
     except InputError as error:
         return verdict.with_problem(str(error))
-    if stated is not None and stated != sealing.content_sha256(objects):
+    if stated is not None and stated != file_hash.content_sha256(objects):
         return verdict.with_problem("its content is not what was written: the hash differs")
     return verdict
 

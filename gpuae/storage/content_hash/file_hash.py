@@ -1,4 +1,4 @@
-"""A hash of what a file says, whatever its layout and however long its making took.
+"""The hash of what a file holds, whatever its layout and however long its making took.
 
 It is the SHA-256 of a list with a line for each group, dataset and attribute: see "The content
 hash" in docs/format.md.
@@ -35,12 +35,12 @@ def content_sha256(objects: walk.Objects, known: Mapping[str, str] = _NOTHING_KN
     objects
         All that is in the file.
     known
-        Hashes of the values of some datasets, by path, which are then not read.
+        Hashes of datasets that are known already, by path; these datasets are not read.
 
     Raises
     ------
     InputError
-        For what no file of gpuae's holds.
+        For types and attributes that no file of gpuae's has.
     """
     total = sha256()
     for line in sorted(_lines(objects, known)):
@@ -76,12 +76,12 @@ def _dataset(path: str, dataset: Dataset, known: Mapping[str, str]) -> list[obje
 
 
 def reserve(file: h5py.File) -> None:
-    """Make room for the hash in a new file."""
-    file.attrs.create(file_format.CONTENT_SHA256, file_format.UNSEALED.encode(), dtype=_TYPE)
+    """Give a new file the attribute for the hash, with a value that says that it is to come."""
+    file.attrs.create(file_format.CONTENT_SHA256, file_format.HASH_TO_COME.encode(), dtype=_TYPE)
 
 
-def seal(file: h5py.File, known: Mapping[str, str] = _NOTHING_KNOWN) -> None:
-    """Write the hash of a new file into the room that is reserved for it."""
+def write(file: h5py.File, known: Mapping[str, str] = _NOTHING_KNOWN) -> None:
+    """Write the hash of a new file over the value that `reserve` has put there."""
     digest = content_sha256(walk.objects(own_file(file)), known)
     attribute = h5a.open(file.id, file_format.CONTENT_SHA256.encode())
     attribute.write(np.array(digest.encode(), _TYPE))
