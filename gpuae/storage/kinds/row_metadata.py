@@ -43,13 +43,10 @@ def write_names(folder: h5py.Group, names: tuple[str, ...]) -> None:
 
 def _storable(values: NDArray[Any], name: str) -> NDArray[Any]:
     """Return numbers in a type that files hold, and strings as UTF-8 cells."""
-    if values.dtype.kind in "UT":
-        return file_format.text_cells(values.tolist(), name)
     if values.dtype.kind == "S":
-        return file_format.text_cells(
-            [cell.decode("utf-8", "replace") for cell in values.tolist()], name
-        )
-    if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.tolist()):
+        values = np.char.decode(values, "utf-8", "replace")
+    kind = values.dtype.kind
+    if kind in "UT" or (kind == "O" and all(isinstance(value, str) for value in values.tolist())):
         return file_format.text_cells(values.tolist(), name)
     return row_types.as_stored(values, name)
 
