@@ -59,7 +59,7 @@ def read_checkpoint(
     """
     path = input_file.path
     with opening.opened(input_file) as file:
-        contents = model_file.contents_of(file, path, model_file.CHECKPOINT)
+        contents = model_file.contents_of(file, model_file.CHECKPOINT)
         stated = reading.root_attributes(file).get(file_format.CONTENT_SHA256)
         if stated and stated != file_hash.content_sha256(walk.guarded_objects(file)):
             raise InputError(

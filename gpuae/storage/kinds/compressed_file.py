@@ -105,15 +105,14 @@ def open_compressed(input_file: InputFile) -> tuple[CompressedContents, StoredRo
     InputError
         When the file is none, or is damaged.
     """
-    path = input_file.path
     with opening.opened(input_file) as file:
         reading.refuse_unfinished(file)
-        return contents_of(file, path), StoredRows(reading.dataset_at(file, LEVELS))
+        return contents_of(file), StoredRows(reading.dataset_at(file, LEVELS))
 
 
-def contents_of(file: File, path: Path) -> CompressedContents:
+def contents_of(file: File) -> CompressedContents:
     """Return what an open compressed file says, after having checked that its parts fit."""
-    decoder = model_file.contents_of(file, path, model_file.COMPRESSED)
+    decoder = model_file.contents_of(file, model_file.COMPRESSED)
     code_size = decoder.config.code_size
     levels, row_type = _checked_levels(file, code_size)
     for inner in (STEP, FIRST):
@@ -121,7 +120,7 @@ def contents_of(file: File, path: Path) -> CompressedContents:
     step = reading.required_array(file, STEP).astype(np.float64)
     grid = Grid(step, _integers(file, FIRST))
     if problem := grid.problem(code_size):
-        raise InputError(f"{path}: is a damaged compressed file, its {problem}; make it again")
+        raise InputError(f"{file.path}: is a damaged compressed file, its {problem}; make it again")
     return CompressedContents(decoder, grid, row_type, read_row_metadata(file, levels, FOLDER))
 
 

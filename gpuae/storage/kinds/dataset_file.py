@@ -44,45 +44,45 @@ def open_dataset(
     InputError
         When there are no such rows; the message says what there is.
     """
-    most, path = data_memory(None) if memory is None else memory, input_file.path
+    most = data_memory(None) if memory is None else memory
     with opening.opened(input_file) as file:
         reading.refuse_unfinished(file)
         if inner is None:
-            return replace(_open_own(path, file, most), file=input_file)
-        dataset, x, image_shape = _read_rows(path, file, inner, most)
+            return replace(_open_own(file, most), file=input_file)
+        dataset, x, image_shape = _read_rows(file, inner, most)
         image_shape = image_shape or fitting_image_shape(dataset)
         x, notes = netcdf.meant(dataset, x)
     metadata = RowMetadata(image_shape=image_shape)
     return Dataset(x, dataset.where, metadata, file=input_file, notes=notes)
 
 
-def _open_own(path: Path, file: nodes.File, memory: int) -> Dataset:
+def _open_own(file: nodes.File, memory: int) -> Dataset:
     """Open the rows of a gpuae file, with everything that lies beside them."""
-    inner = _own_rows(path, file)
-    dataset, x, _ = _read_rows(path, file, inner, memory)
+    inner = _own_rows(file)
+    dataset, x, _ = _read_rows(file, inner, memory)
     metadata = read_row_metadata(file, dataset, inner.rpartition("/")[0])
-    return Dataset(x, str(path), metadata)
+    return Dataset(x, str(file.path), metadata)
 
 
-def _own_rows(path: Path, file: nodes.File) -> str:
+def _own_rows(file: nodes.File) -> str:
     """Return where a gpuae file keeps its rows."""
     attributes = reading.root_attributes(file)
     kind = file_format.kind_of(attributes)
     if kind is not None:
-        file_format.minor_version(attributes, str(path))
+        file_format.minor_version(attributes, str(file.path))
         rows = file_format.KINDS.get(kind)
         if rows is not None and rows.is_data:
             return rows.path
     if kind == "compressed":
         raise InputError(
-            f"{path}: is a gpuae compressed file; make rows of it with gpuae decompress"
+            f"{file.path}: is a gpuae compressed file; make rows of it with gpuae decompress"
         )
     what = f"is a gpuae {kind} file, not data" if kind else "is not a gpuae data set"
-    raise InputError(f"{path}: {what}; give FILE::/PATH: {listing.candidates(file)}")
+    raise InputError(f"{file.path}: {what}; give FILE::/PATH: {listing.candidates(file)}")
 
 
 def _read_rows(
-    path: Path, file: nodes.File, inner: str, memory: int
+    file: nodes.File, inner: str, memory: int
 ) -> tuple[nodes.Dataset, AnyRows, tuple[int, ...] | None]:
     """Return the dataset at `inner`, its rows as a matrix, and the shape of an image.
 

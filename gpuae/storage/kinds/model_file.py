@@ -116,7 +116,7 @@ def read_model(input_file: InputFile) -> ModelContents:
     """
     with opening.opened(input_file) as file:
         kind = file_format.kind_of(reading.root_attributes(file))
-        return contents_of(file, input_file.path, kind if kind in KINDS else KIND)
+        return contents_of(file, kind if kind in KINDS else KIND)
 
 
 def is_model(input_file: InputFile) -> bool:
@@ -131,23 +131,23 @@ def is_model(input_file: InputFile) -> bool:
         return file_format.kind_of(reading.root_attributes(file)) in KINDS
 
 
-def contents_of(file: File, path: Path, kind: str = KIND) -> ModelContents:
+def contents_of(file: File, kind: str = KIND) -> ModelContents:
     """Return the model in an open file of `kind`, as `read_model` does.
 
     Nothing of a size that the file alone decides is allocated before its shapes have been found to
     fit the configuration.
     """
     attributes = reading.root_attributes(file)
-    config = _read_config(path, attributes, kind)
+    config = _read_config(file, attributes, kind)
     head = None
     if kind == CLASSIFIER:
-        head = _read_settings(path, attributes, file_format.FINETUNE_JSON, FinetuneConfig)
+        head = _read_settings(file, attributes, file_format.FINETUNE_JSON, FinetuneConfig)
         if file.find("/model/decoder") is not None:
-            _refuse(path, kind, "/model/decoder is there although a classifier has none")
+            _refuse(file, kind, "/model/decoder is there although a classifier has none")
     whole = kind != COMPRESSED
     outline = _read_parts(file, config, declared_arrays.optional_outline, head, whole=whole)
-    declared_arrays.check_total((values for _, values in outline.arrays()), str(path))
-    _refuse(path, kind, first_shape_problem(outline))
+    declared_arrays.check_total((values for _, values in outline.arrays()), str(file.path))
+    _refuse(file, kind, first_shape_problem(outline))
     parts = _read_parts(file, config, reading.optional_array, head, whole=whole)
     contents = replace(
         parts,
@@ -155,14 +155,16 @@ def contents_of(file: File, path: Path, kind: str = KIND) -> ModelContents:
         feature_names=read_names(file, "/model", outline.columns),
         image_shape=read_image_shape(reading.group_at(file, "/model")),
     )
-    _refuse(path, kind, first_problem(contents))
+    _refuse(file, kind, first_problem(contents))
     return contents
 
 
-def _refuse(path: Path, kind: str, problem: str | None) -> None:
+def _refuse(file: File, kind: str, problem: str | None) -> None:
     again = "make" if kind == COMPRESSED else "train"
     if problem:
-        raise InputError(f"{path}: is a damaged {kind}, its {problem}; {again} or copy it again")
+        raise InputError(
+            f"{file.path}: is a damaged {kind}, its {problem}; {again} or copy it again"
+        )
 
 
 def _read_parts(
@@ -192,7 +194,7 @@ def _read_classifier(file: File, config: FinetuneConfig, read: Read) -> Classifi
     return ClassifierContents(_read_layer(file, "/model/classifier", read), classes, config)
 
 
-def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -> Config:
+def _read_config(file: File, attributes: Mapping[str, Attribute], wanted: str) -> Config:
     """Return the configuration of a file that has been found to be of the `wanted` kind."""
     kind = file_format.kind_of(attributes)
     if kind != wanted:
@@ -200,35 +202,35 @@ def _read_config(path: Path, attributes: Mapping[str, Attribute], wanted: str) -
         own = wanted == COMPRESSED
         needed, command = ("a compressed file", "compress") if own else (f"a {wanted}", "fit")
         raise InputError(
-            f"{path}: is {what} where {needed} is needed; make one with gpuae {command}"
+            f"{file.path}: is {what} where {needed} is needed; make one with gpuae {command}"
         )
-    config = _read_settings(path, attributes, file_format.CONFIG_JSON, Config)
+    config = _read_settings(file, attributes, file_format.CONFIG_JSON, Config)
     if config.hidden is None:
-        raise _bad_config(path, "lacks the widths of the layers, hidden")
+        raise _bad_config(file, "lacks the widths of the layers, hidden")
     return config
 
 
 def _read_settings(
-    path: Path, attributes: Mapping[str, Attribute], name: str, settings: type[S]
+    file: File, attributes: Mapping[str, Attribute], name: str, settings: type[S]
 ) -> S:
     """Return the settings in an attribute; of a later minor version those that are known."""
-    minor = file_format.minor_version(attributes, str(path))
+    minor = file_format.minor_version(attributes, str(file.path))
     try:
         found = json.loads(str(attributes.get(name, "")))
     except (ValueError, RecursionError) as error:  # also integers of thousands of digits
-        raise _bad_config(path, f"is not JSON ({error})", name) from None
+        raise _bad_config(file, f"is not JSON ({error})", name) from None
     if not isinstance(found, dict):
-        raise _bad_config(path, "is not a JSON object of settings", name)
+        raise _bad_config(file, "is not a JSON object of settings", name)
     if file_format.minor_is_newer(minor):
         found = {key: found[key] for key in found if key in settings.model_fields}
     try:
         return settings.parse(found, source=name)
     except ConfigError as error:
-        raise _bad_config(path, f"cannot be used ({error})", name) from None
+        raise _bad_config(file, f"cannot be used ({error})", name) from None
 
 
-def _bad_config(path: Path, problem: str, name: str = file_format.CONFIG_JSON) -> InputError:
-    return InputError(f"{path}: its attribute {name} {problem}; train or copy the model again")
+def _bad_config(file: File, problem: str, name: str = file_format.CONFIG_JSON) -> InputError:
+    return InputError(f"{file.path}: its attribute {name} {problem}; train or copy the model again")
 
 
 def _further(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:

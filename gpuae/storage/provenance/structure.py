@@ -57,7 +57,7 @@ _ATTRIBUTES: Mapping[str, tuple[_Check, str]] = MappingProxyType(
 )
 
 
-def check_structure(file: File, path: Path, attributes: Mapping[str, Attribute]) -> None:
+def check_structure(file: File, attributes: Mapping[str, Attribute]) -> None:
     """Check the root attributes of a file, and that it has what its kind must have.
 
     Raises
@@ -67,11 +67,10 @@ def check_structure(file: File, path: Path, attributes: Mapping[str, Attribute])
     """
     kind = file_format.kind_of(attributes)
     if kind is None or kind not in file_format.KINDS:
-        raise InputError(
-            f"{path}: is of the kind {kind!r} where one of {tuple(file_format.KINDS)} is needed"
-        )
-    file_format.minor_version(attributes, str(path))
-    _check_attributes(path, attributes)
+        known = tuple(file_format.KINDS)
+        raise InputError(f"{file.path}: is of the kind {kind!r} where one of {known} is needed")
+    file_format.minor_version(attributes, str(file.path))
+    _check_attributes(file.path, attributes)
     rows = file_format.KINDS[kind]
     if rows is not None:
         _check_rows(file, rows)
@@ -80,9 +79,9 @@ def check_structure(file: File, path: Path, attributes: Mapping[str, Attribute])
         if kind == "predictions":
             _check_predictions(file)
     elif kind == model_file.COMPRESSED:
-        compressed_file.contents_of(file, path)
+        compressed_file.contents_of(file)
     else:
-        model_file.contents_of(file, path, kind)
+        model_file.contents_of(file, kind)
 
 
 def _check_attributes(path: Path, attributes: Mapping[str, Attribute]) -> None:

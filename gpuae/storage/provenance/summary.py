@@ -50,18 +50,17 @@ def summarise(input_file: InputFile) -> Summary:
     InputError
         When it cannot be read, or comes from a later major version of gpuae.
     """
-    path = input_file.path
     with opening.opened(input_file) as file:
         attributes = reading.root_attributes(file)
         kind = file_format.kind_of(attributes)
         if kind is not None:
-            file_format.minor_version(attributes, str(path))
+            file_format.minor_version(attributes, str(file.path))
         seen: set[int] = set()
         return Summary(
             kind=kind,
             attributes={k: v for k, v in attributes.items() if k not in _SHOWN_APART},
-            config=_config(attributes, path),
-            provenance=Record.of(attributes, str(path)) if kind is not None else None,
+            config=_config(attributes, file.path),
+            provenance=Record.of(attributes, str(file.path)) if kind is not None else None,
             datasets=list(_entries(file, seen)),
             cut=len(seen) > listing.MOST_OBJECTS,
             history=_history(file) if kind == "model" else {},

@@ -76,12 +76,13 @@ def _alone(path: Path, given: InputFile | None) -> Verdict:
         if given is None or not opening.is_hdf5(given):
             return verdict
         with opening.opened(given) as file:
-            return _of_open(file, path)
+            return _of_open(file)
     except InputError as error:
         return verdict.with_problem(str(error))
 
 
-def _of_open(file: File, path: Path) -> Verdict:
+def _of_open(file: File) -> Verdict:
+    path = file.path
     attributes = reading.root_attributes(file)
     kind = file_format.kind_of(attributes)
     if kind is None:
@@ -90,7 +91,7 @@ def _of_open(file: File, path: Path) -> Verdict:
     verdict = Verdict(path, kind, stated is not None)
     try:
         objects = walk.guarded_objects(file)
-        check_structure(file, path, attributes)
+        check_structure(file, attributes)
         verdict = replace(verdict, record=Record.of(attributes, str(path)))
     except InputError as error:
         return verdict.with_problem(str(error))
