@@ -96,18 +96,12 @@ class Record(BaseModel):
 
     def to_json(self) -> str:
         """Return it as JSON that an attribute can hold, without the deepest levels if need be."""
-        depth = min(self._depth(), DEEPEST)
-        text = self._cut_below(depth)._plain_json()
-        while len(text) >= file_format.ATTRIBUTE_BYTES and depth > 1:
-            depth -= 1
-            text = self._cut_below(depth)._plain_json()
+        for depth in range(DEEPEST, 0, -1):
+            content = self._cut_below(depth).model_dump(mode="json", exclude_defaults=True)
+            text = json.dumps(content, sort_keys=True)
+            if len(text) < file_format.ATTRIBUTE_BYTES:
+                break
         return text
-
-    def _plain_json(self) -> str:
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-
-    def _depth(self) -> int:
-        return max((1 + (s.made._depth() if s.made else 0) for s in self.sources), default=0)
 
     def _cut_below(self, depth: int) -> Self:
         """Return it with `depth` levels of sources, at least one."""
@@ -128,10 +122,11 @@ class Record(BaseModel):
 
 
 def _cut(source: SourceFile, depth: int) -> SourceFile:
-    if source.made is None or depth > 0:
-        made = source.made and source.made._cut_below(depth)
-        return source.model_copy(update={"made": made})
-    return source.model_copy(update={"made": None, "cut": True})
+    if source.made is None:
+        return source
+    if depth == 0:
+        return source.model_copy(update={"made": None, "cut": True})
+    return source.model_copy(update={"made": source.made._cut_below(depth)})
 
 
 def _object(text: object) -> dict[str, Any]:
