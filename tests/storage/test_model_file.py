@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gpuae.config import Config
 from gpuae.errors import InputError, OutputError
+from gpuae.finetune_config import FinetuneConfig
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.dataset_file import open_dataset
-from gpuae.storage.kinds.model_contents import LayerArrays, ModelContents
+from gpuae.storage.kinds.model_contents import ClassifierContents, LayerArrays, ModelContents
 from gpuae.storage.kinds.model_file import read_model, write_model
 
 
@@ -294,6 +295,14 @@ def test_a_model_that_is_not_finite_is_never_written(tmp_path, model_of, bad):
             tmp_path / "a.h5", replace(model, encoder=(broken, model.encoder[1])), force=False
         )
     assert not any(tmp_path.iterdir())
+
+
+def test_what_is_wrong_with_a_classifier_is_said_with_its_path(tmp_path, model_of):
+    layer = LayerArrays(np.full((2, 3), np.nan, np.float32), np.zeros(3, np.float32))
+    own = ClassifierContents(layer, np.arange(3), FinetuneConfig())
+    classifier = replace(model_of(), decoder=(), classifier=own)
+    with pytest.raises(RuntimeError, match="/model/classifier/weight holds NaN"):
+        write_model(tmp_path / "a.h5", classifier, force=False)
 
 
 def test_an_attribute_of_64_kib_is_refused(tmp_path, model_of):
