@@ -83,7 +83,7 @@ def dataset_at(file: File, inner: str) -> Dataset:
     Raises
     ------
     InputError
-        When it is missing, naming what there is, or refused by the guard.
+        When it is missing, with a list of those in the file, or when the guard refuses it.
     """
     found = file.find(inner)
     if not isinstance(found, Dataset):

@@ -1,4 +1,4 @@
-"""Checkpoints in HDF5: a model, and under /state what training needs to go on."""
+"""Checkpoints in HDF5: a model, and under /state what training needs to be resumed."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class CompressedContents:
-    """What a compressed file says beside the levels."""
+    """Everything in a compressed file but the levels."""
 
     decoder: ModelContents
     """Without an encoder."""

@@ -42,7 +42,7 @@ def open_dataset(
     Raises
     ------
     InputError
-        When there are no such rows; the message says what there is.
+        When there are no such rows; the message lists the datasets of the file.
     """
     most = data_memory(None) if memory is None else memory
     with opening.opened(input_file) as file:
@@ -57,7 +57,7 @@ def open_dataset(
 
 
 def _open_own(file: nodes.File, memory: int) -> Dataset:
-    """Open the rows of a gpuae file, with everything that lies beside them."""
+    """Open the rows of a gpuae file, with labels, names and whatever else is known of them."""
     inner = _own_rows(file)
     dataset, x, _ = _read_rows(file, inner, memory)
     metadata = read_row_metadata(file, dataset, inner.rpartition("/")[0])
@@ -111,7 +111,7 @@ def write_dataset(
     Parameters
     ----------
     attributes
-        Root attributes beside the standard ones.
+        Further root attributes.
     inputs
         Files that must not change for as long as rows are read.
 

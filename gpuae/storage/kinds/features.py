@@ -36,11 +36,11 @@ def features_output(
     metadata
         Of the rows that were encoded; the codes keep their labels and identifiers.
     attributes
-        Root attributes beside the standard ones.
+        Further root attributes.
     prefix
         What the columns are called in a table, before their number from 0.
     resume
-        Whether to go on with one that was interrupted; None: leave nothing to go on with.
+        Whether to resume an interrupted one; None: an interrupted one is deleted.
     """
     return rows_output(
         path,
@@ -114,10 +114,10 @@ def predictions_output(
 
 def _identified(path: Path, metadata: RowMetadata, rows: int) -> RowMetadata:
     """Return labels and identifiers; in a table rows without any are numbered from 1."""
-    own = metadata.of_rows
-    if own.row_id is None and is_table(path):
-        return replace(own, row_id=np.arange(1, rows + 1))
-    return own
+    known = metadata.of_rows
+    if known.row_id is None and is_table(path):
+        return replace(known, row_id=np.arange(1, rows + 1))
+    return known
 
 
 def prediction_type(path: Path, classes: NDArray[Any]) -> np.dtype[Any]:

@@ -73,13 +73,13 @@ class ModelContents:
     history: Mapping[str, NDArray[Any]]
     """Names of /train/history to arrays (epochs,)."""
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
-    """Root attributes beside the standard ones: source_sha256, device, seed."""
+    """Further root attributes, such as source_sha256, device and seed."""
     feature_names: tuple[str, ...] | None = None
     """One a column of the data."""
     image_shape: tuple[int, ...] | None = None
     """Of one row of the data."""
     pca: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    """Names of /pca to arrays; none where the model has no PCA beside it."""
+    """Names of /pca to arrays; none where the model has no PCA to compare with."""
     calibration: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """Names of /calibration to arrays; none where the model keeps nothing to judge rows by."""
     classifier: ClassifierContents | None = None
@@ -179,19 +179,21 @@ def _layer_problems(
             yield f"{path}/{name} is {values.dtype} where the configuration says {dtype}"
 
 
-def _class_problems(own: ClassifierContents, code_size: int, dtype: str) -> Iterator[str]:
+def _class_problems(head: ClassifierContents, code_size: int, dtype: str) -> Iterator[str]:
     """Check the classes, and that there is a unit for each."""
-    if own.classes.ndim != 1 or len(own.classes) < FEWEST_CLASSES:
-        yield f"{CLASSES} has shape {own.classes.shape} where two classes or more are needed"
+    if head.classes.ndim != 1 or len(head.classes) < FEWEST_CLASSES:
+        yield f"{CLASSES} has shape {head.classes.shape} where two classes or more are needed"
         return
-    if own.classes.dtype != np.int64 and own.classes.dtype.kind not in "US":
-        yield f"{CLASSES} is {own.classes.dtype} where int64 or text is needed"
-    yield from _layer_problems("/model/classifier", own.layer, (code_size, len(own.classes)), dtype)
+    if head.classes.dtype != np.int64 and head.classes.dtype.kind not in "US":
+        yield f"{CLASSES} is {head.classes.dtype} where int64 or text is needed"
+    yield from _layer_problems(
+        "/model/classifier", head.layer, (code_size, len(head.classes)), dtype
+    )
 
 
 def _value_problems(contents: ModelContents) -> Iterator[str]:
-    own = contents.classifier
-    if own is not None and not (own.classes[:-1] < own.classes[1:]).all():
+    head = contents.classifier
+    if head is not None and not (head.classes[:-1] < head.classes[1:]).all():
         yield f"{CLASSES} does not ascend"
     for path, values in contents.arrays():
         unusable = np.isnan(values) if path in _MAY_BE_INFINITE else ~np.isfinite(values)

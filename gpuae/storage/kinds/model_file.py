@@ -36,8 +36,8 @@ from gpuae.storage.kinds.model_contents import (
 from gpuae.storage.kinds.row_metadata import read_image_shape, read_names, write_names
 from gpuae.storage.outputs.small_output import write_small
 
-KIND, CLASSIFIER, CHECKPOINT, COMPRESSED = "model", "classifier", "checkpoint", "compressed"
-KINDS = (KIND, CLASSIFIER, CHECKPOINT)
+MODEL, CLASSIFIER, CHECKPOINT, COMPRESSED = "model", "classifier", "checkpoint", "compressed"
+MODEL_KINDS = (MODEL, CLASSIFIER, CHECKPOINT)
 
 S = TypeVar("S", bound=Settings)
 Read: TypeAlias = Callable[[File, str], NDArray[Any] | None]
@@ -65,23 +65,23 @@ def fill(file: h5py.File, contents: ModelContents, kind: str | None = None) -> N
     RuntimeError
         When the contents contradict each other or hold values that are not finite.
     """
-    own = contents.classifier
-    kind = kind or (KIND if own is None else CLASSIFIER)
+    head = contents.classifier
+    kind = kind or (MODEL if head is None else CLASSIFIER)
     if problem := first_problem(contents):
         raise RuntimeError(f"refusing to write a {kind} whose {problem}")
     config_json = json.dumps(contents.config.stored(), sort_keys=True)
     attributes = {**contents.attributes, file_format.CONFIG_JSON: config_json}
-    if own is not None:
-        attributes[file_format.FINETUNE_JSON] = json.dumps(own.config.stored(), sort_keys=True)
+    if head is not None:
+        attributes[file_format.FINETUNE_JSON] = json.dumps(head.config.stored(), sort_keys=True)
     file_format.write_root(file, kind, attributes)
     model = file.create_group("model")
     for part, layers in (("encoder", contents.encoder), ("decoder", contents.decoder)):
         for index, layer in enumerate(layers):
             _write_layer(model.create_group(f"{part}/{index}"), layer)
-    if own is not None:
-        _write_layer(model.create_group("classifier"), own.layer)
-        text = own.classes.dtype.kind in "US"
-        model["classes"] = file_format.text_cells(own.classes, CLASSES) if text else own.classes
+    if head is not None:
+        _write_layer(model.create_group("classifier"), head.layer)
+        text = head.classes.dtype.kind in "US"
+        model["classes"] = file_format.text_cells(head.classes, CLASSES) if text else head.classes
     if contents.feature_names is not None:
         write_names(model, contents.feature_names)
     if contents.image_shape is not None:
@@ -116,7 +116,7 @@ def read_model(input_file: InputFile) -> ModelContents:
     """
     with opening.opened(input_file) as file:
         kind = file_format.kind_of(reading.root_attributes(file))
-        return contents_of(file, kind if kind in KINDS else KIND)
+        return contents_of(file, kind if kind in MODEL_KINDS else MODEL)
 
 
 def is_model(input_file: InputFile) -> bool:
@@ -128,10 +128,10 @@ def is_model(input_file: InputFile) -> bool:
         When it is no HDF5 file.
     """
     with opening.opened(input_file) as file:
-        return file_format.kind_of(reading.root_attributes(file)) in KINDS
+        return file_format.kind_of(reading.root_attributes(file)) in MODEL_KINDS
 
 
-def contents_of(file: File, kind: str = KIND) -> ModelContents:
+def contents_of(file: File, kind: str = MODEL) -> ModelContents:
     """Return the model in an open file of `kind`, as `read_model` does.
 
     Nothing of a size that the file alone decides is allocated before its shapes have been found to

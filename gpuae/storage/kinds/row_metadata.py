@@ -18,7 +18,7 @@ from gpuae.storage.rows.metadata import RowMetadata
 
 
 def write_row_metadata(file: h5py.File, rows_path: str, metadata: RowMetadata) -> None:
-    """Write `metadata` beside the dataset of rows at `rows_path`, which is there already.
+    """Write `metadata` into the folder of the rows at `rows_path`, which are there already.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def _storable(values: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def read_row_metadata(file: File, rows: Dataset, folder: str) -> RowMetadata:
-    """Read what lies in `folder` beside the guarded dataset `rows`.
+    """Read the metadata in `folder`, that of the guarded dataset `rows`.
 
     Raises
     ------

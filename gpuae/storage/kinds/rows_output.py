@@ -56,32 +56,34 @@ def rows_output(
     metadata
         What is known about the rows.
     attributes
-        Root attributes beside the standard ones.
+        Further root attributes.
     resume
-        As of `RowsOutput`.
+        See `RowsOutput`.
     also
-        Small arrays that HDF5 has too, by their paths.
+        Small arrays that HDF5 holds as well, by their paths.
 
     Raises
     ------
     OutputError
         For a table that is to be resumed, and for formats that are not written.
     """
-    own = attributes if isinstance(attributes, LateAttributes) else LateAttributes(attributes)
+    late = attributes if isinstance(attributes, LateAttributes) else LateAttributes(attributes)
     if is_table(path):
         if resume:
             raise OutputError(
                 f"{path}: a table is always written from its beginning; leave --resume out, or "
                 "write HDF5 (.h5), which can go on"
             )
-        content = TableContent(kind, names, metadata, own)
+        content = TableContent(kind, names, metadata, late)
         return TableOutput(path, shape, dtype, content, force=force)
     inner = file_format.rows_of(kind).path
 
     def build(file: h5py.File) -> None:
-        file_format.write_root(file, kind, own.values)
+        file_format.write_root(file, kind, late.values)
         write_row_metadata(file, inner, metadata)
         for name, values in also.items():
             file[name] = values
 
-    return RowsOutput(path, inner, shape, dtype, build, force=force, resume=resume, late=own.hashes)
+    return RowsOutput(
+        path, inner, shape, dtype, build, force=force, resume=resume, late=late.hashes
+    )

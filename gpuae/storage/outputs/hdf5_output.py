@@ -45,7 +45,7 @@ _RESERVE_BYTES = 1 << 16
 class RowsOutput:
     """A new HDF5 file around one large contiguous dataset that is filled by blocks of rows.
 
-    Or around several, one for each field of `dtype`, which then lie beside one another.
+    Or around several in one group, one for each field of `dtype`.
 
     A context manager. The file takes its name when the block ends with all rows written; after an
     exception, Ctrl-C included, nothing is left behind. The space is reserved on entering.
@@ -170,7 +170,7 @@ class RowsOutput:
         They tell whether the output that is resumed is the same one. And it is not noted how far an
         output is before they are known, so an interruption would cost much work on large data.
         """
-        large = any(own.file.size > LARGE_BYTES for own in self._late)
+        large = any(late.file.size > LARGE_BYTES for late in self._late)
         return bool(self._resume) or (self._resume is not None and large)
 
     def _goes_on(self) -> bool:
@@ -207,8 +207,8 @@ class RowsOutput:
         if rows.shape[1:] != self.shape[1:] or not 0 <= start <= stop <= self.shape[0]:
             raise RuntimeError(f"rows {rows.shape} at {start} do not fit into {self.shape}")
         for large in self._large:
-            own = rows if large.field is None else rows[large.field]
-            stored = np.ascontiguousarray(own, dtype=large.dtype)
+            values = rows if large.field is None else rows[large.field]
+            stored = np.ascontiguousarray(values, dtype=large.dtype)
             large.hashes.add(start, stored)  # first: a lost page of theirs is found by reading it
             content = stored.reshape(-1).view(np.uint8).data
             self._file.write(content, large.offset + start * large.row_bytes)
@@ -225,7 +225,7 @@ class RowsOutput:
         if not self._syncing.acquire(blocking=False):
             return
         try:
-            if all(own.known for own in self._late):
+            if all(late.known for late in self._late):
                 self._note_progress()
                 self._synced = time.monotonic()
         finally:

@@ -30,8 +30,8 @@ class LateAttributes:
 
 def completed(content: bytes, hashes: Sequence[BackgroundHash]) -> bytes:
     """Return bytes with hashes in place of their placeholders."""
-    for own in hashes:
-        content = content.replace(own.placeholder.encode(), own.result().encode())
+    for late in hashes:
+        content = content.replace(late.placeholder.encode(), late.result().encode())
     return content
 
 
@@ -43,8 +43,8 @@ def complete_file(file: OutputFile, begun: bytes, hashes: Sequence[BackgroundHas
     RuntimeError
         When the file does not hold a placeholder where it was written.
     """
-    for own in hashes:
-        placeholder, found = own.placeholder.encode(), own.result().encode()
+    for late in hashes:
+        placeholder, found = late.placeholder.encode(), late.result().encode()
         for place in re.finditer(placeholder, begun):
             if file.read(place.start(), len(placeholder)) != placeholder:
                 raise RuntimeError(f"{file.name} was changed at byte {place.start()}")

@@ -41,7 +41,10 @@ _ATTRIBUTES: Mapping[str, tuple[_Check, str]] = MappingProxyType(
         "created_by": (lambda value: isinstance(value, str), "a text"),
         "device": (lambda value: isinstance(value, str), "a text"),
         "gpu": (lambda value: isinstance(value, str), "a text"),
-        "seed": (lambda value: type(value) is int and 0 <= value < 1 << 64, "from 0 to 2⁶⁴ − 1"),
+        "seed": (
+            lambda value: type(value) is int and 0 <= value < 1 << 64,
+            "an integer from 0 to 2⁶⁴ − 1",
+        ),
         "best_epoch": (_at_least(0), "an integer from 0"),
         "layer": (_at_least(1), "an integer from 1"),
         "held_out_rows": (_at_least(1), "an integer from 1"),
@@ -110,14 +113,14 @@ def _check_rows(file: File, wanted: RowsOfKind) -> None:
         raise InputError(f"{source}: is {dtype} where {wanted.dtype} is needed")
     folder = inner.rpartition("/")[0]
     for name in ("y", "row_id"):
-        _check_beside(file, f"{folder}/{name}", len(rows), numbers=True)
+        _check_one_each(file, f"{folder}/{name}", len(rows), numbers=True)
     if wanted.dimensions > 1:
-        _check_beside(file, f"{folder}/feature_names", rows.shape[1], numbers=False)
+        _check_one_each(file, f"{folder}/feature_names", rows.shape[1], numbers=False)
         _check_image(rows)
 
 
 def _check_judgements(file: File) -> None:
-    """Check what scores may have beside the error of each row."""
+    """Check what scores may have in addition to the error of each row."""
     count = reading.dataset_at(file, "/scores/error").shape[0]
     for name, dimensions in (("outlier", 1), ("p_value", 1), ("contributions", 2)):
         inner = f"/scores/{name}"
@@ -167,7 +170,7 @@ def _check_image(rows: Dataset) -> None:
         )
 
 
-def _check_beside(file: File, inner: str, count: int, *, numbers: bool) -> None:
+def _check_one_each(file: File, inner: str, count: int, *, numbers: bool) -> None:
     """Check that a dataset, if it is there, has one value a row or column; texts are read."""
     if file.find(inner) is None:
         return

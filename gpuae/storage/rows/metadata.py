@@ -1,4 +1,4 @@
-"""What is known about rows beside their values."""
+"""What is known about rows apart from their values."""
 
 from __future__ import annotations
 
