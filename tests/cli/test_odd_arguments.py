@@ -103,8 +103,8 @@ def test_help_for_a_command(gpuae):
 def test_what_hdf5_finds_wrong_is_no_defect_of_ours(gpuae, model, monkeypatch):
     """Wherever that is: not every call of HDF5's can be looked after by itself."""
 
-    def look(path):
-        with h5py.File(path) as file:
+    def look(input_file):
+        with h5py.File(input_file.path) as file:
             return file["nothing"]
 
     monkeypatch.setattr("gpuae.storage.provenance.summary.summarise", look)
