@@ -38,7 +38,7 @@ for line in {lines!r}:
 """
 INPUTS = (
     *("rows.csv", "rows.csv.gz", "rows.npy", "rows.npz", "rows.parquet", "rows.h5", "cells.h5ad"),
-    *("m.mat", "labels.csv", "model.h5", "features.h5"),
+    *("m.mat", "labels.csv", "model.h5", "features.h5", "again.h5"),
 )
 HDF5 = (".h5", ".h5ad", ".mat")
 FIT = "-o out.h5 --force --hidden 2 --epochs 1"
@@ -86,6 +86,7 @@ def counted(folder, run_python):
     lines = [
         "fit rows.csv -o model.h5 --force --hidden 2 --epochs 1",
         "encode model.h5 rows.csv -o features.h5 --force",
+        "encode model.h5 rows.csv -o again.h5 --force",
         *COMMANDS,
     ]
     program = COUNTING.format(folder=str(folder), lines=lines, names=[*INPUTS, "processes"])
@@ -116,7 +117,7 @@ COMMANDS = {
     "evaluate model.h5 rows.npy": 2,
     "inspect model.h5": 1,
     "verify model.h5 features.h5 rows.csv": 3,
-    "verify --same features.h5 model.h5": 2,
+    "verify --same features.h5 again.h5": 2,
 }
 """Commands and how many inputs each has."""
 
