@@ -60,9 +60,10 @@ def _compile(nvrtc, kernel, architecture, instances, more=""):
         return results[0] if results else int(status) == 0
 
     def text(name):
-        buffer = b" " * call(f"Get{name}Size", program)
+        size = call(f"Get{name}Size", program)
+        buffer = bytes(size + 1)  # not of one byte, which Python shares: it is written into
         call(f"Get{name}", program, buffer)
-        return buffer
+        return buffer[:size]
 
     source = (unit(kernel, instances) + more).encode()
     program = call("CreateProgram", source, b"unit.cu", 0, [], [])
