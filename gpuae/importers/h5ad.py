@@ -79,7 +79,7 @@ def load(input_file: InputFile, inner: str | None, memory: int) -> Dataset:
 
 
 def _csr_rows(file: nodes.File, inner: str, memory: int) -> AnyRows:
-    """Return the sparse matrix at `inner`; a large one keeps the file open."""
+    """Return the sparse matrix at `inner`."""
     source = file.where(inner)
     group = file.find(inner)
     form = _sparse_format(group)
@@ -94,10 +94,7 @@ def _csr_rows(file: nodes.File, inner: str, memory: int) -> AnyRows:
     parts = {name: _vector(file, f"{inner}/{name}") for name in ("indptr", "indices", "data")}
     shape = _attribute(group, "shape", "h5sparse_shape")
     rows = CsrRows(shape, **parts, source=source)
-    settled = row_blocks.load_if_small(rows, memory)
-    if settled is rows:
-        file.keep()
-    return settled
+    return row_blocks.load_if_small(rows, memory)
 
 
 def _vector(file: nodes.File, inner: str) -> Boxes:

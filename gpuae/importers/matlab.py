@@ -62,8 +62,6 @@ def load(input_file: InputFile, name: str | None, memory: int) -> Dataset:
         x = row_blocks.load_if_small(rows, memory)
         y, notes = _labels(file, len(rows), chosen)
         image_shape = row_types.image_of(dataset.shape[::-1])
-        if x is rows:
-            file.keep()
     metadata = RowMetadata(y=y, image_shape=image_shape)
     return Dataset(x, dataset.where, metadata, file=input_file, notes=notes)
 

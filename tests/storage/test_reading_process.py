@@ -8,12 +8,19 @@ import time
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
-from gpuae.storage.hdf5 import process
-from gpuae.storage.hdf5.process import ReadingProcess, questions
+from gpuae.errors import InputError
+from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.hdf5 import opening, process, reading
+from gpuae.storage.hdf5.process import ReadingProcess, RestedError, forked, questions
 
 ROOM = 1 << 30
+
+
+def process_of(descriptor, serve, memory, silent_seconds=30):
+    return ReadingProcess(forked(descriptor, serve, memory), silent_seconds)
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def started(descriptor):
     begun = []
 
     def start(answer, memory=ROOM, seconds=5):
-        begun.append(ReadingProcess(descriptor, lambda c: questions(c, answer, seconds), memory))
+        begun.append(process_of(descriptor, lambda c: questions(c, answer, seconds), memory))
         return begun[-1]
 
     yield start
@@ -125,7 +132,7 @@ def test_ctrl_c_amid_an_answer_ends_the_process(started):
 
 
 def test_it_ends_with_the_object_and_leaves_no_zombie(started, descriptor):
-    asked = ReadingProcess(descriptor, lambda c: questions(c, said(lambda _: os.getpid()), 5), ROOM)
+    asked = process_of(descriptor, lambda c: questions(c, said(lambda _: os.getpid()), 5), ROOM)
     number = asked.ask(0)[0]
     del asked
     with pytest.raises(ProcessLookupError):
@@ -136,9 +143,7 @@ def test_it_ends_when_whoever_asked_was_killed(descriptor):
     read, write = os.pipe()
     between = os.fork()
     if between == 0:
-        asked = ReadingProcess(
-            descriptor, lambda c: questions(c, said(lambda _: os.getpid()), 5), ROOM
-        )
+        asked = process_of(descriptor, lambda c: questions(c, said(lambda _: os.getpid()), 5), ROOM)
         os.write(write, str(asked.ask(0)[0]).encode())
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(between, 0)
@@ -205,7 +210,118 @@ def test_what_is_no_message_is_an_end(descriptor, size):
         channel.receive()
         os.write(channel.fileno(), size.to_bytes(8, "little") * 2 + b"{")
 
-    asked = ReadingProcess(descriptor, lie, ROOM)
+    asked = process_of(descriptor, lie, ROOM)
     with pytest.raises(EOFError):
         asked.ask(0)
     asked.end()
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(descriptor):
+    asked = process_of(descriptor, lambda c: (c.receive(), time.sleep(60)), ROOM, 0.2)
+    with pytest.raises(EOFError):
+        asked.ask(0)
+    assert not asked.is_there
+
+
+def test_a_process_that_nobody_asks_ends_and_says_so(descriptor, monkeypatch):
+    monkeypatch.setattr(process, "RESTING_SECONDS", 0.1)
+    asked = process_of(descriptor, lambda c: questions(c, said(lambda q: q), 5), ROOM)
+    assert asked.ask(1)[0] == 1
+    time.sleep(0.5)
+    with pytest.raises(RestedError):
+        asked.ask(2)
+    assert not asked.is_there
+
+
+def test_where_files_are_not_listed_all_but_two_are_closed_too(started, descriptor, monkeypatch):
+    monkeypatch.setattr(process, "_beyond_open", lambda: os.sysconf("SC_OPEN_MAX"))
+    assert started(said(lambda _: sum(map(_is_open, range(200))))).ask(0)[0] == 2
+
+
+WAYS = pytest.mark.parametrize("forks", [True, False], ids=["forked", "spawned"])
+
+
+@pytest.fixture
+def path(tmp_path):
+    with h5py.File(tmp_path / "given.h5", "w") as file:
+        file.create_dataset("group/x", data=np.arange(12.0).reshape(4, 3), compression="lzf")
+        file["words"] = ["a", "ö"]
+    return tmp_path / "given.h5"
+
+
+def rows_of(path):
+    with opening.opened(InputFile(path)) as file:
+        return reading.dataset_at(file, "group/x")
+
+
+def box(rows):
+    return rows.values((slice(1, 3), slice(0, 3))).tolist()
+
+
+EXPECTED = [[3.0, 4.0, 5.0], [6.0, 7.0, 8.0]]
+
+
+@WAYS
+def test_a_file_is_read_by_a_copy_of_the_program_or_by_python_anew(path, forks, monkeypatch):
+    monkeypatch.setattr(opening, "FORKS", forks)
+    assert box(rows_of(path)) == EXPECTED
+    with opening.opened(InputFile(path)) as file:
+        assert reading.optional_array(file, "words").tolist() == ["a", "ö"]
+
+
+def test_where_no_copy_can_be_made_python_is_started_anew(path, monkeypatch):
+    monkeypatch.setattr(os, "fork", _no_more)
+    assert box(rows_of(path)) == EXPECTED
+
+
+def test_where_no_process_can_be_started_one_sentence_says_so(path, monkeypatch):
+    monkeypatch.setattr(os, "fork", _no_more)
+    monkeypatch.setattr(process.subprocess, "Popen", _no_more)
+    with pytest.raises(
+        InputError, match=r"given\.h5: cannot be read, for no process can be started"
+    ):
+        rows_of(path)
+
+
+def _no_more(*_, **__):
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+
+@WAYS
+def test_standard_input_and_output_may_be_closed(path, forks, run_python):
+    run_python(
+        "import os\n"
+        "from pathlib import Path\n"
+        "from gpuae.storage.files.input_file import InputFile\n"
+        "from gpuae.storage.hdf5 import opening, reading\n"
+        f"opening.FORKS = {forks}\n"
+        "os.close(0), os.close(1)\n"
+        f"given = InputFile(Path({str(path)!r}))\n"
+        "assert given.descriptor == 0\n"
+        "with opening.opened(given) as file:\n"
+        "    assert reading.optional_array(file, 'words').tolist() == ['a', 'ö']\n"
+    )
+
+
+def test_rows_are_found_again_by_another_process(path, monkeypatch):
+    monkeypatch.setattr(process, "RESTING_SECONDS", 0.1)
+    rows = rows_of(path)
+    time.sleep(0.5)
+    assert box(rows) == EXPECTED
+
+
+def test_a_copy_of_the_program_asks_a_process_of_its_own(path):
+    rows = rows_of(path)
+    copied = os.fork()
+    if copied == 0:
+        os._exit(0 if box(rows) == EXPECTED else 1)
+    assert os.waitpid(copied, 0)[1] == 0
+    assert box(rows) == EXPECTED
+
+
+def test_whoever_takes_note_of_all_children_is_no_hindrance(path):
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert box(rows_of(path)) == EXPECTED
+    finally:
+        signal.signal(signal.SIGCHLD, before)

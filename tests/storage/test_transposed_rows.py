@@ -18,7 +18,6 @@ def rows_of(tmp_path):
         with h5py.File(path, "w") as file:
             file.create_dataset("x", data=stored, **options)
         with opening.opened(InputFile(path)) as opened:
-            opened.keep()
             return TransposedRows(reading.dataset_at(opened, "x"), dtype)
 
     return written

@@ -35,6 +35,8 @@ class Limits:
     process_seconds: float = 20
     """Of computing, that it may take there for one thing: a damaged file can make it endless.
     Small files have less."""
+    silent_seconds: float = 120
+    """That it may say nothing: it may wait for what never comes, which is no computing."""
     description_bytes: int = 64 << 20
     """Of any one text, and entries of any one list, in what describes a parquet file."""
 
@@ -47,6 +49,7 @@ TRUSTING = Limits(
     text_bytes=sys.maxsize,
     process_bytes=sys.maxsize,
     process_seconds=600,
+    silent_seconds=3600,
     description_bytes=sys.maxsize,
 )
 FILTERS_ADVICE = "give --allow-filters if you trust its source"

@@ -22,9 +22,7 @@ Said: TypeAlias = tuple[object, bytes | memoryview]
 HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 """What h5py raised on thousands of mutated files; UnicodeDecodeError is a ValueError."""
 _NO_MEMORY = ("allocation failed", "Can't allocate", "can't allocate", "unable to allocate")
-codecs.lookup(
-    "ascii"
-)  # is read from a file the first time, which has to be before files are closed
+codecs.lookup("ascii")  # is read from a file, which has to be before files are closed
 
 MOST_BYTES, MOST_TEXTS = 1 << 20, 16
 """Of an attribute that is read; texts may all point to one long one."""
@@ -82,13 +80,14 @@ class PositionedFile:
 class Answers:
     """Answers to questions about an HDF5 file.
 
-    A question is a list: its name, which is that of a method here, and what that is given. Groups
-    and datasets have numbers, in the order in which they were asked for; 0 is the root.
+    A question is a list: its name, which is that of a method here, the path of a group or dataset,
+    and what else the method is given. Nothing has to be asked for before: whoever answers the next
+    question may be another process.
     """
 
     def __init__(self, open_file: Callable[[], h5py.File]) -> None:
         self._open_file = open_file
-        self._items: list[Any] = []
+        self._items: dict[str, Any] = {}
 
     def __call__(self, question: list[Any], _: memoryview | None = None) -> Said:
         """Return an answer, which says what has failed where HDF5 could not give one."""
@@ -103,41 +102,42 @@ class Answers:
             return {"failed": "memory" if short else "reading", "reason": reason}, b""
         return {"said": said}, raw
 
-    def root(self) -> Said:
+    def root(self, path: str) -> Said:
         """Open the file and describe its root."""
-        return self._described(self._open_file()["/"]), b""
+        return self._described(path), b""
 
-    def child(self, number: int, name: str) -> Said:
+    def child(self, path: str) -> Said:
         """Describe what a hard link leads to; None where there is none."""
-        group, encoded = self._items[number], name.encode("utf-8", "surrogateescape")
-        if not group.id.links.exists(encoded):
+        group, name = self._place(path)
+        if not group.id.links.exists(name):
             return None, b""
-        if group.id.links.get_info(encoded).type != h5l.TYPE_HARD:
+        if group.id.links.get_info(name).type != h5l.TYPE_HARD:
             return {"kind": "link"}, b""
-        return self._described(group[encoded]), b""
+        return self._described(path), b""
 
-    def has(self, number: int, name: str) -> Said:
-        """Whether a group has a link of this name."""
-        return self._items[number].id.links.exists(name.encode("utf-8", "surrogateescape")), b""
+    def has(self, path: str) -> Said:
+        """Whether there is a link of any kind at a path whose group there is."""
+        group, name = self._place(path)
+        return group.id.links.exists(name), b""
 
-    def names(self, number: int, what: str, most: int) -> Said:
+    def names(self, path: str, what: str, most: int) -> Said:
         """Return how many names a group or its attributes have, and the first of them in order.
 
         None stands for one that is not UTF-8. Of more attributes than `most` there are no names:
         HDF5 would have to look up all.
         """
-        item = self._items[number]
+        item = self._item(path)
         if what == "attributes":
             count = len(item.attrs)
             return [count, list(map(_text, item.attrs)) if count <= most else []], b""
         return [len(item), list(map(_text, _first_links(item, most)))], b""
 
-    def attribute(self, number: int, name: str) -> Said:
+    def attribute(self, path: str, name: str) -> Said:
         """Return type and shape of an attribute, and its values where these are few.
 
         None where there is no such attribute.
         """
-        item, encoded = self._items[number], name.encode("utf-8", "surrogateescape")
+        item, encoded = self._item(path), _encoded(name)
         if not h5a.exists(item.id, encoded):
             return None, b""
         opened = h5a.open(item.id, encoded)
@@ -149,33 +149,52 @@ class Answers:
         lengths, raw = _handed(values)
         return {**about, "lengths": lengths, "left_out": False}, raw
 
-    def values(self, number: int, starts: list[int], stops: list[int]) -> Said:
+    def values(self, path: str, starts: list[int], stops: list[int]) -> Said:
         """Return the values in a box of a dataset; of text of any length the lengths too."""
-        dataset = self._items[number]
+        dataset = self._item(path)
         box = tuple(map(slice, starts, stops))
         values = dataset[box] if box else np.array(dataset[()], dataset.dtype)
         return _handed(np.asarray(values))
 
-    def chunk_places(self, number: int) -> Said:
+    def chunk_places(self, path: str) -> Said:
         """Return of each chunk its first index, offset in the file, size and skipped filters."""
         rows: list[tuple[int, ...]] = []
-        self._items[number].id.chunk_iter(
+        self._item(path).id.chunk_iter(
             lambda chunk: rows.append(
                 (*chunk.chunk_offset, chunk.byte_offset or 0, chunk.size, chunk.filter_mask)
             )
         )
         return len(rows), np.array(rows, "<i8").reshape(-1).view(np.uint8).data
 
-    def _described(self, item: Any) -> dict[str, object]:
-        self._items.append(item)
-        said = {
-            "number": len(self._items) - 1,
-            "address": h5o.get_info(item.id).addr,
-            "kind": "other",
-        }
+    def _item(self, path: str) -> Any:
+        """Return the group or dataset at a path of hard links."""
+        if path not in self._items:
+            self._items[path] = self._opened(path)
+        return self._items[path]
+
+    def _opened(self, path: str) -> Any:
+        if path == "/":
+            return self._open_file()["/"]
+        group, name = self._place(path)
+        if group.id.links.get_info(name).type != h5l.TYPE_HARD:
+            raise KeyError(f"{path} is no hard link")
+        return group[name]
+
+    def _place(self, path: str) -> tuple[Any, bytes]:
+        """Return the group that a path ends in, and the name in it."""
+        group, _, name = path.rpartition("/")
+        return self._item(group or "/"), _encoded(name)
+
+    def _described(self, path: str) -> dict[str, object]:
+        item = self._item(path)
+        said = {"address": h5o.get_info(item.id).addr, "kind": "other"}
         if isinstance(item, h5py.Group):
             return {**said, "kind": "group"}
         return {**said, **_dataset(item)} if isinstance(item, h5py.Dataset) else said
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _first_links(group: h5py.Group, most: int) -> list[bytes]:

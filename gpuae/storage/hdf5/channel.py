@@ -12,7 +12,9 @@ import struct
 from typing import Any
 
 _LENGTHS = struct.Struct("<QQ")
-MOST_JSON_BYTES = 256 << 20
+_SECONDS = struct.Struct("@ll")
+"""As the system has them: whole ones and millionths."""
+MOST_JSON_BYTES = 64 << 20
 MOST_RAW_BYTES = 4 << 30
 
 
@@ -23,10 +25,16 @@ class Channel:
     ----------
     connected
         Is closed with the channel.
+    patience
+        Seconds that are waited for the next bytes of a message.
     """
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, patience: float) -> None:
         self._socket = connected
+        whole, part = divmod(patience, 1)
+        allowed = _SECONDS.pack(int(whole), int(part * 1e6))
+        # a timeout of Python's would need poll(), which fails where no file may be opened
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, allowed)
 
     def fileno(self) -> int:
         """Return its descriptor."""
@@ -50,6 +58,8 @@ class Channel:
         ------
         EOFError
             When the other end is closed, or sends what is no message.
+        BlockingIOError
+            When nothing comes for too long.
         """
         text_size, raw_size = _LENGTHS.unpack(self._read(_LENGTHS.size))
         if text_size > MOST_JSON_BYTES or raw_size > MOST_RAW_BYTES:

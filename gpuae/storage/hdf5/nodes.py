@@ -60,17 +60,12 @@ class File:
 
     def __init__(self, path: Path, answer: Answer, content: OpenFile | None = None) -> None:
         self.path, self.content = path, content
-        self.is_kept = False
         self._answer = answer
 
     @property
     def size(self) -> int:
         """Of the file when it was opened, in bytes."""
         return 0 if self.content is None else self.content.size
-
-    def keep(self) -> None:
-        """Let the file be answered for as long as anything of it is in use."""
-        self.is_kept = True
 
     def check_unchanged(self, where: str) -> None:
         """Refuse to go on with a file that somebody has written to since it was opened.
@@ -92,7 +87,7 @@ class File:
     @cached_property
     def root(self) -> Group:
         """The group that holds all others."""
-        said, _ = self.ask(str(self.path), "root")
+        said, _ = self.ask(str(self.path), "root", "/")
         found = _item(self, "/", said)
         if not isinstance(found, Group):
             raise InputError(f"{self.path}: is damaged, it has no root; {ADVICE}")
@@ -157,7 +152,7 @@ class Node:
 
     def __init__(self, file: File, path: str, said: Any) -> None:
         self.file, self.path = file, path
-        self._number, self.address = natural(said["number"]), natural(said["address"])
+        self.address = natural(said["address"])
         self._attributes: dict[str, Attribute | None] = {}
 
     @property
@@ -184,7 +179,7 @@ class Node:
             return natural(count), [name if isinstance(name, str) else None for name in names]
 
     def _ask(self, question: str, *given: object) -> tuple[Any, bytearray]:
-        return self.file.ask(self.where, question, self._number, *given)
+        return self.file.ask(self.where, question, self.path, *given)
 
 
 class Group(Node):
@@ -200,7 +195,7 @@ class Group(Node):
 
     def has(self, name: str) -> bool:
         """Whether there is a link of this name, of any kind."""
-        return bool(self._ask("has", name)[0])
+        return bool(self.file.ask(self.where, "has", self._below(name))[0])
 
     def child(self, name: str) -> Item | None:
         """Return what a hard link leads to; None where there is none.
@@ -211,10 +206,13 @@ class Group(Node):
             When it is a soft or external link, neither group nor dataset, or cannot be read.
         """
         if name not in self._children:
-            path = f"{self.path.rstrip('/')}/{name}"
-            said, _ = self.file.ask(self.file.where(path), "child", self._number, name)
+            path = self._below(name)
+            said, _ = self.file.ask(self.file.where(path), "child", path)
             self._children[name] = None if said is None else _item(self.file, path, said)
         return self._children[name]
+
+    def _below(self, name: str) -> str:
+        return f"{self.path.rstrip('/')}/{name}"
 
 
 class Dataset(Node):
@@ -294,7 +292,7 @@ class Dataset(Node):
         values = np.empty(shape, self.dtype) if into is None else into
         own = values.dtype.kind == "O"
         view = None if own else values.reshape(-1).view(np.uint8).data
-        question = ("values", self._number, starts, stops)
+        question = ("values", self.path, starts, stops)
         said, raw = self.file.ask(self.where, *question, into=view)
         if raw is not view:
             with self.file.as_described(self.where):

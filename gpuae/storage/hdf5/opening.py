@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -14,11 +17,18 @@ from gpuae.errors import InputError
 from gpuae.memory import physical_memory
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile, OpenFile
-from gpuae.storage.hdf5 import filters
-from gpuae.storage.hdf5.answers import Answers, PositionedFile
-from gpuae.storage.hdf5.channel import Channel
+from gpuae.storage.hdf5 import filters, reader
+from gpuae.storage.hdf5.answers import Answers
 from gpuae.storage.hdf5.nodes import File
-from gpuae.storage.hdf5.process import ReadingProcess, questions
+from gpuae.storage.hdf5.process import ReadingProcess, RestedError, forked, spawned
+
+try:
+    import fcntl
+except ImportError:  # a system without such locks
+    fcntl = None  # type: ignore[assignment]
+
+FORKS = hasattr(os, "fork") and sys.platform != "darwin"
+"""Whether a copy of the program reads: on macOS the system's own threads may not survive that."""
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SMALLEST_USER_BLOCK = 512
@@ -45,45 +55,58 @@ def opened(source: InputFile) -> Iterator[File]:
     _lock(source)
     try:
         _refuse_marked(source, begin)
-        with source.once(_Opened).reading() as file:
-            yield file
+        file = source.once(_Opened).file()
+        file.root  # noqa: B018 what cannot be opened is found out here
+        yield file
     finally:
         _unlock(source)
 
 
 class _Opened:
-    """What one file is asked for: a process that reads it, and the answers so far."""
+    """One open file, as it is read under the limits of whoever asks."""
 
     def __init__(self, source: OpenFile) -> None:
         self._source = source
-        self._users = 0
-        self._begin()
+        self._files: dict[_Allowed, File] = {}
 
-    def _begin(self) -> None:
-        """Have a new process read the file, which has been asked for nothing."""
-        self._terms = _terms()
-        self._process = _started(self._source)
-        self._file = File(self._source.path, self._process.ask, self._source)
+    def file(self) -> File:
+        """Return the file with what has been answered so far under the limits that hold now."""
+        allowed = _Allowed(limits.current(), limits.filters_allowed())
+        if allowed not in self._files:
+            answer = _Answer(self._source, allowed)
+            self._files[allowed] = File(self._source.path, answer, self._source)
+        return self._files[allowed]
 
-    @contextmanager
-    def reading(self) -> Iterator[File]:
-        """Let the file be answered for within the block, and for a moment after it."""
-        if self._terms != _terms() or not (self._users or self._process.wake()):
-            self._begin()
-        file = self._file
-        self._users += 1
+
+@dataclass(frozen=True)
+class _Allowed:
+    """What is allowed to a process that reads."""
+
+    limits: limits.Limits
+    filters: bool
+
+
+class _Answer:
+    """Answers questions about a file by a process, which is followed by another when it ends."""
+
+    def __init__(self, source: OpenFile, allowed: _Allowed) -> None:
+        self._source, self._allowed = source, allowed
+        self._process: ReadingProcess | None = None
+
+    def __call__(
+        self, question: list[Any], into: memoryview | None = None
+    ) -> tuple[Any, bytearray | memoryview]:
+        """Return what is said and bytes; EOFError where a process could not answer."""
         try:
-            file.root  # noqa: B018 what cannot be opened is found out here
-            yield file
-        finally:
-            self._users -= 1
-            if not (self._users or file.is_kept):
-                self._process.rest()
+            return self._current().ask(question, into)
+        except RestedError:
+            return self._current().ask(question, into)
 
-
-def _terms() -> tuple[limits.Limits, bool]:
-    """Return what is allowed now to a process that reads."""
-    return limits.current(), limits.filters_allowed()
+    def _current(self) -> ReadingProcess:
+        process = self._process
+        if process is None or not process.is_there:
+            process = self._process = _started(self._source, self._allowed)
+        return process
 
 
 def own_file(file: h5py.File) -> File:
@@ -120,18 +143,29 @@ def _refuse_marked(file: InputFile, begin: int) -> None:
         )
 
 
-def _started(source: OpenFile) -> ReadingProcess:
-    """Return a process that reads a file."""
-    if limits.filters_allowed():
-        filters.load_plugin()
-    descriptor, allowed = source.descriptor, limits.current()
-    seconds = min(allowed.process_seconds, FEWEST_SECONDS + source.size / SLOWEST)
+def _started(source: OpenFile, allowed: _Allowed) -> ReadingProcess:
+    """Return a process that reads a file.
 
-    def serve(channel: Channel) -> None:
-        answers = Answers(lambda: h5py.File(PositionedFile(descriptor), "r", locking=False))
-        questions(channel, answers, seconds)
-
-    return ReadingProcess(descriptor, serve, min(allowed.process_bytes, physical_memory()))
+    Raises
+    ------
+    InputError
+        When the system starts none.
+    """
+    with_plugins = allowed.filters and filters.load_plugin()
+    seconds = min(allowed.limits.process_seconds, FEWEST_SECONDS + source.size / SLOWEST)
+    memory = min(allowed.limits.process_bytes, physical_memory())
+    copy = forked(source.descriptor, reader.reading(source.descriptor, seconds), memory)
+    anew = spawned(source.descriptor, reader.__name__, memory, seconds, with_plugins)
+    reason = ""
+    for begin in (copy, anew) if FORKS else (anew,):
+        try:
+            return ReadingProcess(begin, allowed.limits.silent_seconds)
+        except OSError as error:  # too many processes, or no memory for a copy
+            reason = error.strerror or str(error)
+    raise InputError(
+        f"{source}: cannot be read, for no process can be started that reads it ({reason}); "
+        "end other programs"
+    )
 
 
 def _lock(file: InputFile) -> None:
@@ -142,6 +176,8 @@ def _lock(file: InputFile) -> None:
     InputError
         When somebody goes on writing to it.
     """
+    if fcntl is None:
+        return
     for _ in range(round(_WAIT_SECONDS / _NAP_SECONDS)):
         try:
             fcntl.flock(file.descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -156,5 +192,7 @@ def _lock(file: InputFile) -> None:
 
 def _unlock(file: InputFile) -> None:
     """Let others write to a file; who goes on reading notices it."""
+    if fcntl is None:
+        return
     with suppress(OSError):
         fcntl.flock(file.descriptor, fcntl.LOCK_UN)

@@ -17,7 +17,7 @@ LARGEST_UNIT_BYTES = 128 << 20
 
 
 class StoredRows:
-    """A `LazyRows` over a guarded HDF5 dataset, whose file is kept open for it.
+    """A `LazyRows` over a guarded HDF5 dataset.
 
     More than two dimensions are rows of the flattened rest.
     """
@@ -27,7 +27,6 @@ class StoredRows:
         self._dtype = row_types.stored_type(dataset.dtype, dataset.where)
         self._rows_per_chunk = self._rows_together(dataset.chunks or (1,))
         self._boxes = Boxes(dataset)
-        dataset.file.keep()
 
     def _rows_together(self, chunk: tuple[int, ...]) -> int:
         row_bytes = math.prod(self._stored_shape[1:]) * self._dtype.itemsize
