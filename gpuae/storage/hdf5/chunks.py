@@ -58,12 +58,13 @@ class Chunks:
         return len(np.unique(self.corners, axis=0)) >= needed
 
     def _check(self) -> None:
-        for offset, stored, skipped in self.places.tolist():
-            problem = self.packing.stored_problem(stored, skipped)
-            if offset < 0 or offset + stored > self.file.size:
-                problem = "has a chunk beyond the end of the file"
-            if problem:
-                raise InputError(f"{self.dataset.where}: {problem}; {ADVICE}")
+        offset, stored, _ = self.places.T
+        beyond = (offset < 0) | (stored < 0) | (offset > self.file.size - stored)
+        problem = "has a chunk beyond the end of the file" if beyond.any() else None
+        for size, skipped in np.unique(self.places[:, 1:], axis=0).tolist():
+            problem = problem or self.packing.stored_problem(size, skipped)
+        if problem:
+            raise InputError(f"{self.dataset.where}: {problem}; {ADVICE}")
 
     @property
     def is_ours(self) -> bool:

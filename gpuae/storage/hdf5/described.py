@@ -1,20 +1,28 @@
-"""The form of what is said about an HDF5 file; what does not have it raises errors of Python's.
+"""The form of what is said about an HDF5 file, all of which is checked where it is taken.
 
-KeyError, TypeError or ValueError: whoever says such a thing has read a damaged file.
+A hostile file may have taken over the process that says it.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_DIMENSIONS = 32
+"""That HDF5 has."""
 _NUMPY_TYPE = re.compile(r"[<>|=][biufcmMSUVO]\d*(\[\w{1,4}\])?")
+Made = TypeVar("Made")
+
+
+class FormError(Exception):
+    """What is said has not the form of an answer."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +55,31 @@ class Type:
     @classmethod
     def of(cls, said: Any) -> Type:
         """Return a type from its description."""
-        dtype, shown = None, str(said["shown"])
-        if said["text"] is not None:
-            encoding, length = said["text"]
-            dtype = h5py.string_dtype(encoding, length)
-        elif said["numpy"] is not None:
-            if not _NUMPY_TYPE.fullmatch(said["numpy"]):
-                raise ValueError
-            dtype = np.dtype(said["numpy"])
-        sizes = natural(said["size"]), natural(said["stored_size"])
-        return cls(dtype, *sizes, str(said["class"]), bool(said["plain"]), shown)
+        sizes = natural(entry(said, "size")), natural(entry(said, "stored_size"))
+        plain, shown = bool(entry(said, "plain")), str(entry(said, "shown"))
+        return cls(_dtype(said), *sizes, str(entry(said, "class")), plain, shown)
+
+
+def _dtype(said: Any) -> np.dtype[Any] | None:
+    name, text = entry(said, "numpy"), entry(said, "text")
+    if text is not None:
+        encoding, length = pair(text)
+        check(encoding in ("ascii", "utf-8"))
+        length = None if length is None else natural(length)
+        made: np.dtype[Any] = _made(h5py.string_dtype, encoding, length)
+        return made
+    if name is None:
+        return None
+    check(isinstance(name, str) and _NUMPY_TYPE.fullmatch(name))
+    return _made(np.dtype, name)
+
+
+def _made(make: Callable[..., Made], *given: object) -> Made:
+    """Return a type or an array, if NumPy has one that is so large."""
+    try:
+        return make(*given)
+    except (TypeError, ValueError, OverflowError):
+        raise FormError from None
 
 
 @dataclass(frozen=True)
@@ -72,34 +95,86 @@ class Attribute:
 
 def attribute_of(said: Any, raw: bytearray) -> Attribute:
     """Return an attribute from its description and values."""
-    kind = Type.of(said["type"])
-    shape = None if said["shape"] is None else naturals(said["shape"])
-    if shape is None or said["left_out"] or kind.dtype is None:
+    kind = Type.of(entry(said, "type"))
+    shape = shape_of(entry(said, "shape"))
+    if shape is None or entry(said, "left_out") or kind.dtype is None:
         return Attribute(kind, shape, None)
-    return Attribute(kind, shape, received(kind.dtype, shape, said["lengths"], raw))
+    return Attribute(kind, shape, received(kind.dtype, shape, entry(said, "lengths"), raw))
 
 
 def received(
     dtype: np.dtype[Any], shape: tuple[int, ...], lengths: Any, raw: bytearray
 ) -> NDArray[Any]:
     """Return values from their bytes, of which text of any length has the given lengths."""
+    count = math.prod(shape)
     if dtype.kind != "O":
-        return np.frombuffer(raw, dtype).reshape(shape)
-    cells = np.empty(math.prod(shape), dtype)
-    start, content = 0, bytes(raw)
-    for index, length in enumerate(naturals(lengths)):
-        cells[index] = content[start : start + length]
-        start += length
-    return cells.reshape(shape)
+        check(len(raw) == count * dtype.itemsize)
+        return _made(np.ndarray, shape, dtype, raw)
+    sizes = naturals(lengths)
+    check(len(sizes) == count and sum(sizes) == len(raw))
+    cells = _made(np.empty, shape, dtype)
+    start, content, together = 0, bytes(raw), cells.reshape(-1)
+    for index, size in enumerate(sizes):
+        together[index] = content[start : start + size]
+        start += size
+    return cells
 
 
-def naturals(values: Any) -> tuple[int, ...]:
-    """Return numbers from 0 on, each of which has to be one."""
-    return tuple(natural(value) for value in values)
+def chunk_places(said: Any, raw: bytearray, dimensions: int) -> NDArray[np.int64]:
+    """Return of each chunk (m, dimensions + 3) first index, offset, size and skipped filters."""
+    count, width = natural(said), dimensions + 3
+    check(len(raw) == count * width * np.dtype("<i8").itemsize)
+    return np.frombuffer(raw, "<i8").reshape(count, width)
 
 
-def natural(value: Any) -> int:
-    """Return a number from 0 on, which it has to be."""
-    if type(value) is not int or not 0 <= value < 1 << 64:
-        raise ValueError
-    return value
+def filters_of(said: Any) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Return number and options of each filter."""
+    check(isinstance(said, list | tuple))
+    pairs = (pair(filter_) for filter_ in said)
+    return tuple((natural(number), naturals(options)) for number, options in pairs)
+
+
+def shape_of(said: Any) -> tuple[int, ...] | None:
+    """Return a shape; None where there is none."""
+    if said is None:
+        return None
+    shape = naturals(said)
+    check(len(shape) <= MOST_DIMENSIONS)
+    return shape
+
+
+def names_of(said: Any) -> tuple[int, list[str | None]]:
+    """Return how many names there are, and the first; None for one not UTF-8."""
+    count, names = pair(said)
+    check(isinstance(names, list | tuple))
+    return natural(count), [name if isinstance(name, str) else None for name in names]
+
+
+def entry(said: Any, name: str) -> Any:
+    """Return an entry of what has names for its entries."""
+    check(isinstance(said, dict) and name in said)
+    return said[name]
+
+
+def pair(said: Any) -> Any:
+    """Return two values."""
+    check(isinstance(said, list | tuple) and len(said) == 2)
+    return said
+
+
+def naturals(said: Any) -> tuple[int, ...]:
+    """Return whole numbers from 0 on."""
+    check(isinstance(said, list | tuple))
+    return tuple(map(natural, said))
+
+
+def natural(said: Any) -> int:
+    """Return a whole number from 0 on, which HDF5 could keep."""
+    check(type(said) is int and 0 <= said < 1 << 64)
+    return int(said)
+
+
+def check(right: object) -> None:
+    """Refuse what is said where something about it is not right."""
+    if not right:
+        raise FormError

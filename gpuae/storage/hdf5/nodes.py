@@ -22,11 +22,17 @@ from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import OpenFile, version_of
 from gpuae.storage.hdf5.described import (
     Attribute,
+    FormError,
     Type,
     attribute_of,
+    check,
+    chunk_places,
+    entry,
+    filters_of,
+    names_of,
     natural,
-    naturals,
     received,
+    shape_of,
 )
 
 Answer: TypeAlias = Callable[[list[Any], memoryview | None], tuple[Any, Any]]
@@ -124,27 +130,25 @@ class File:
                 f"it; {ADVICE}"
             ) from None
         with self.as_described(where):
+            check(isinstance(answer, dict))
             if "said" in answer:
                 return answer["said"], raw
-        raise self._failure(where, answer)
+            failed, reason = entry(answer, "failed"), str(answer.get("reason", ""))
+        raise _failure(where, failed, reason)
 
     @contextmanager
     def as_described(self, where: str) -> Iterator[None]:
-        """Turn what a description of another form raises into an InputError."""
+        """Turn what is said in another form than that of an answer into an InputError."""
         try:
             yield
-        except InputError:
-            raise
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except FormError:
             raise InputError(f"{where}: is damaged, its description is none; {ADVICE}") from None
 
-    def _failure(self, where: str, answer: dict[str, Any]) -> InputError:
-        reason = str(answer.get("reason", ""))
-        if answer.get("failed") == "memory":
-            return TooLargeError(f"{where}: takes too much memory to be read; {limits.ADVICE}")
-        return InputError(
-            f"{where}: cannot be read, it is damaged or cut short ({reason}); {ADVICE}"
-        )
+
+def _failure(where: str, failed: Any, reason: str) -> InputError:
+    if failed == "memory":
+        return TooLargeError(f"{where}: takes too much memory to be read; {limits.ADVICE}")
+    return InputError(f"{where}: cannot be read, it is damaged or cut short ({reason}); {ADVICE}")
 
 
 class Node:
@@ -152,7 +156,7 @@ class Node:
 
     def __init__(self, file: File, path: str, said: Any) -> None:
         self.file, self.path = file, path
-        self.address = natural(said["address"])
+        self.address = natural(entry(said, "address"))
         self._attributes: dict[str, Attribute | None] = {}
 
     @property
@@ -175,8 +179,7 @@ class Node:
     def _names(self, what: str, most: int) -> tuple[int, list[str | None]]:
         said, _ = self._ask("names", what, most)
         with self.file.as_described(self.where):
-            count, names = said
-            return natural(count), [name if isinstance(name, str) else None for name in names]
+            return names_of(said)
 
     def _ask(self, question: str, *given: object) -> tuple[Any, bytearray]:
         return self.file.ask(self.where, question, self.path, *given)
@@ -238,18 +241,16 @@ class Dataset(Node):
 
     def __init__(self, file: File, path: str, said: Any) -> None:
         super().__init__(file, path, said)
-        self.is_empty = said["shape"] is None
-        self.shape = naturals(said["shape"] or ())
-        self.chunks = None if said["chunks"] is None else naturals(said["chunks"])
-        self.type = Type.of(said["type"])
-        self.is_elsewhere, self.has_fill_value = bool(said["elsewhere"]), said["has_fill_value"]
-        self.filters = tuple(
-            (natural(number), naturals(given)) for number, given in said["filters"]
-        )
-        self.stored = natural(said["stored"])
-        self.offset = None if said["offset"] is None else natural(said["offset"])
-        if self.chunks is not None and (len(self.chunks) != self.ndim or 0 in self.chunks):
-            raise ValueError
+        shape, offset = shape_of(entry(said, "shape")), entry(said, "offset")
+        self.is_empty, self.shape = shape is None, shape or ()
+        self.chunks = shape_of(entry(said, "chunks"))
+        self.type = Type.of(entry(said, "type"))
+        self.is_elsewhere = bool(entry(said, "elsewhere"))
+        self.has_fill_value = bool(entry(said, "has_fill_value"))
+        self.filters = filters_of(entry(said, "filters"))
+        self.stored = natural(entry(said, "stored"))
+        self.offset = None if offset is None else natural(offset)
+        check(self.chunks is None or (len(self.chunks) == self.ndim and 0 not in self.chunks))
 
     @property
     def ndim(self) -> int:
@@ -304,12 +305,12 @@ class Dataset(Node):
         """Of each chunk (m, dimensions + 3) its first index, offset, size and skipped filters."""
         said, raw = self._ask("chunk_places")
         with self.file.as_described(self.where):
-            return np.frombuffer(raw, "<i8").reshape(natural(said), self.ndim + 3)
+            return chunk_places(said, raw, self.ndim)
 
 
 def _item(file: File, path: str, said: Any) -> Item:
     with file.as_described(file.where(path)):
-        kind = said["kind"]
+        kind = entry(said, "kind")
         if kind in ("group", "dataset"):
             return Group(file, path, said) if kind == "group" else Dataset(file, path, said)
     if kind == "link":
