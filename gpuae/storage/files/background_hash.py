@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from concurrent.futures import Future
 from threading import Thread
 
-from gpuae.storage.files.input_file import InputFile, check_unchanged
-
-READ_BYTES = 4 << 20
-"""Between two reads the thread may wait for others to let the interpreter go."""
+from gpuae.storage.files.input_file import DIGEST_BYTES, InputFile, check_unchanged
 
 
 class BackgroundHash:
@@ -24,7 +20,7 @@ class BackgroundHash:
 
     def __init__(self, file: InputFile) -> None:
         self.file = file
-        self.placeholder = secrets.token_hex(hashlib.sha256().digest_size)
+        self.placeholder = secrets.token_hex(DIGEST_BYTES)
         self._found: Future[str] = Future()
         try:
             Thread(target=self._compute, daemon=True).start()
@@ -53,9 +49,6 @@ class BackgroundHash:
             self._found.set_exception(error)
 
     def _digest(self) -> str:
-        digest, start = hashlib.sha256(), 0
-        while block := self.file.read(start, READ_BYTES):
-            digest.update(block)
-            start += len(block)
+        digest = self.file.sha256
         check_unchanged(self.file)
-        return digest.hexdigest()
+        return digest

@@ -20,6 +20,9 @@ Version: TypeAlias = tuple[int, ...]
 Made = TypeVar("Made")
 
 BLOCK_BYTES = 4 << 20
+"""A thread that reads may wait between two blocks for others to let the interpreter go."""
+DIGEST_BYTES = 32
+"""Of a SHA-256."""
 STREAM_BYTES = 64 << 10
 HEAD_BYTES = 4096
 
@@ -91,6 +94,7 @@ class InputFile(OpenFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, _Handle(path))
+        self._sha256: str | None = None
         self._made: dict[Callable[[OpenFile], Any], Any] = {}
         if self.size == 0:
             raise InputError(f"{path}: is empty; make it again")
@@ -113,14 +117,15 @@ class InputFile(OpenFile):
             digest.update(block)
             start += len(block)
             yield block
-        self.__dict__.setdefault("sha256", digest.hexdigest())
+        self._sha256 = self._sha256 or digest.hexdigest()
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """SHA-256 of the content, in hexadecimal."""
-        for _ in self.blocks():
-            pass
-        return str(self.__dict__["sha256"])
+        if self._sha256 is None:  # Python 3.11 computes cached properties one after the other
+            for _ in self.blocks():
+                pass
+        return str(self._sha256)
 
     def once(self, make: Callable[[OpenFile], Made]) -> Made:
         """Return what a function makes of the open file, which it is called for once.
