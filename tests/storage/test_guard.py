@@ -349,3 +349,14 @@ def test_whoever_writes_to_a_file_whose_rows_are_read_by_blocks_need_not_wait(bu
     os.utime(path, (1, 1))
     with pytest.raises(InputError, match="has changed while it was read"):
         x[0:2]
+
+
+@pytest.mark.parametrize("shape", [(0, 2**62), (2**62, 0)])
+def test_no_values_in_more_columns_than_memory_could_hold_are_refused(build, shape):
+    growing = {"chunks": (1, 1), "maxshape": (None, None)}
+    path = build(lambda file: file.create_dataset("x", shape, "u1", **growing))
+    with (
+        opening.opened(InputFile(path)) as file,
+        pytest.raises(InputError, match="which no memory could hold"),
+    ):
+        reading.dataset_at(file, "x")

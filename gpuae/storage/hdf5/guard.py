@@ -7,6 +7,9 @@ content before a byte of it is read.
 
 from __future__ import annotations
 
+import math
+import sys
+
 from gpuae.errors import InputError
 from gpuae.storage.files import limits
 from gpuae.storage.hdf5 import filters
@@ -14,6 +17,9 @@ from gpuae.storage.hdf5.nodes import ADVICE, Dataset, Group, Item
 
 MOST_NAMES = 10_000
 """In a group, or of attributes, of what has to be walked as a whole."""
+
+WIDEST = 16
+"""Bytes of a value in the widest type that values are converted to."""
 
 
 def names_in(group: Group) -> list[str]:
@@ -67,7 +73,7 @@ def _outside_storage(dataset: Dataset) -> str | None:
 def _implausible_size(dataset: Dataset) -> str | None:
     declared = dataset.size * dataset.type.size
     if declared == 0:
-        return None
+        return _too_wide(dataset)
     if dataset.stored == 0:
         return "was declared but its values were never written; make the file again"
     if dataset.chunks is None:
@@ -83,6 +89,13 @@ def _implausible_size(dataset: Dataset) -> str | None:
             f"has chunks larger than {allowed.chunk_bytes >> 20} MiB; write it with smaller ones, "
             f"or {limits.ADVICE}"
         )
+    return None
+
+
+def _too_wide(dataset: Dataset) -> str | None:
+    """Check a dataset of no values: NumPy refuses one whose other dimensions are too large."""
+    if math.prod(n for n in dataset.shape if n) * max(dataset.type.size, WIDEST) > sys.maxsize:
+        return f"has shape {dataset.shape}, which no memory could hold; make the file again"
     return None
 
 
