@@ -325,3 +325,10 @@ def test_whoever_takes_note_of_all_children_is_no_hindrance(path):
         assert box(rows_of(path)) == EXPECTED
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_said_to_have_changed(path):
+    with opening.opened(InputFile(path)) as file:
+        os.truncate(path, 100)
+        with pytest.raises(InputError, match="has changed while it was read"):
+            file.find("group/x")

@@ -120,11 +120,12 @@ class File:
         Raises
         ------
         InputError
-            When HDF5 has failed, or the process in which it reads has ended.
+            When HDF5 has failed, the process in which it reads has ended, or the file has changed.
         """
         try:
             answer, raw = self._answer(list(question), into)
         except EOFError:
+            self.check_unchanged(where)
             raise EndedError(
                 f"{where}: is damaged so that HDF5 crashes or does not come to an end in reading "
                 f"it; {ADVICE}"
@@ -134,6 +135,7 @@ class File:
             if "said" in answer:
                 return answer["said"], raw
             failed, reason = entry(answer, "failed"), str(answer.get("reason", ""))
+        self.check_unchanged(where)
         raise _failure(where, failed, reason)
 
     @contextmanager
