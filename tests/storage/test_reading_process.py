@@ -332,3 +332,12 @@ def test_a_file_that_is_cut_while_it_is_read_is_said_to_have_changed(path):
         os.truncate(path, 100)
         with pytest.raises(InputError, match="has changed while it was read"):
             file.find("group/x")
+
+
+def test_a_process_that_always_says_that_nobody_asked_is_an_end(path, monkeypatch):
+    def lie(*_):
+        return lambda channel: (channel.receive(), channel.send(process.RESTED))
+
+    monkeypatch.setattr(opening.reader, "reading", lie)
+    with pytest.raises(InputError, match="HDF5 crashes or does not come to an end"):
+        rows_of(path)

@@ -37,7 +37,7 @@ RESTING_SECONDS = 3.0
 """Without a question, after which the process ends: a copy takes memory as the program changes."""
 
 
-class RestedError(Exception):
+class RestedError(EOFError):
     """The process had ended because it was not asked for long; another one may be started."""
 
 
