@@ -57,7 +57,9 @@ class Type:
         """Return a type from its description."""
         sizes = natural(entry(said, "size")), natural(entry(said, "stored_size"))
         plain, shown = bool(entry(said, "plain")), str(entry(said, "shown"))
-        return cls(_dtype(said), *sizes, str(entry(said, "class")), plain, shown)
+        dtype = _dtype(said)
+        check(not plain or (dtype is not None and not dtype.hasobject))
+        return cls(dtype, *sizes, str(entry(said, "class")), plain, shown)
 
 
 def _dtype(said: Any) -> np.dtype[Any] | None:
