@@ -58,7 +58,7 @@ class Type:
         sizes = natural(entry(said, "size")), natural(entry(said, "stored_size"))
         plain, shown = bool(entry(said, "plain")), str(entry(said, "shown"))
         dtype = _dtype(said)
-        check(not plain or (dtype is not None and not dtype.hasobject))
+        check(all(sizes) and (not plain or (dtype is not None and not dtype.hasobject)))
         return cls(dtype, *sizes, str(entry(said, "class")), plain, shown)
 
 
