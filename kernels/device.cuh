@@ -118,6 +118,12 @@ __device__ inline Tile tile_of(Index number, Index rows, Index columns, Index st
     return {down, down * strip + warp(), smaller(rows, (down + 1) * strip), column, left};
 }
 
+// Return the weight of a row: 1 where rows have none.
+template <typename Real>
+__device__ inline Real weight_of(const Real* row_weights, Index row) {
+    return row_weights != nullptr ? row_weights[row] : Real(1);
+}
+
 // Return the sum of a column's partials, `stride` apart, in the order in which `finish_columns` adds
 // them: each warp's strips, then the warps.
 template <typename T>

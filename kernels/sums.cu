@@ -1,12 +1,13 @@
 // Sums, in two passes: partials of tiles, then these in a fixed order.
 //
-//   column_sums     partials[s, c] = sum over the rows of strip s of a[r, c], in double
-//   sum_of          partials[t] = sum over tile t of |x|, x^2 or x y, in double
+//   column_sums     partials[s, c] = sum over the rows of strip s of w a[r, c], in double
+//   sum_of          partials[t] = sum over tile t of w |x|, or x y, in double
 //   finish_columns  out[c] = (out[c] +) sum over s of columns[s, c]
 //   finish_total    total = (total +) factor * sum over t of partials[t]
 //   finish_all      several of these, and of clocks that advance, in one launch
 //
-// Shapes: a (m, n); columns (strips, n) with rows `stride` apart; out (n,); partials (tiles,). The
+// Shapes: a (m, n); columns (strips, n) with rows `stride` apart; out (n,); partials (tiles,). w is
+// row_weights (m,), of the row a[r] or of each `columns` elements of x, or 1 where that is null. The
 // table of `finish_all` is an array of Work, whose groups (LANES columns, or a whole total or clock)
 // are shared out to the blocks. No two of its works write the same memory.
 #include "device.cuh"
@@ -17,7 +18,7 @@ constexpr Index SUM_TILE = BLOCK * QUAD * 4;  // elements
 
 template <typename Real>
 __global__ void column_sums(
-    const Real* a, Index strip, double* partials, Index rows, Index columns
+    const Real* a, const Real* row_weights, Index strip, double* partials, Index rows, Index columns
 ) {
     const bool whole = in_quads(columns, a);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
@@ -25,7 +26,8 @@ __global__ void column_sums(
         Quad<double> sums = {};
         for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
             const Quad<Real> quad = load(a + row * columns + tile.column, tile.left, whole);
-            for (int j = 0; j < QUAD; ++j) sums.at[j] += quad.at[j];
+            const double weight = weight_of(row_weights, row);
+            for (int j = 0; j < QUAD; ++j) sums.at[j] += weight * double(quad.at[j]);
         }
         store_column_sums(sums, tile, partials, columns);
     }
@@ -39,7 +41,10 @@ struct Product {
 };
 
 template <typename Real, typename Term>
-__global__ void sum_of(const Real* x, const Real* y, double* partials, Index count) {
+__global__ void sum_of(
+    const Real* x, const Real* y, const Real* row_weights, double* partials, Index count,
+    Index columns
+) {
     const bool aligned = in_quads(QUAD, x, y);
     for (Index i = blockIdx.x; i < groups_of(count, SUM_TILE); i += gridDim.x) {
         const Index end = smaller(count, (i + 1) * SUM_TILE);
@@ -48,7 +53,11 @@ __global__ void sum_of(const Real* x, const Real* y, double* partials, Index cou
             const Index left = count - at;
             const bool whole = aligned && left >= QUAD;
             const Quad<Real> one = load(x + at, left, whole), other = load(y + at, left, whole);
-            for (int j = 0; j < QUAD; ++j) sum += Term::of(one.at[j], other.at[j]);
+            for (int j = 0; j < QUAD; ++j) {
+                double term = Term::of(one.at[j], other.at[j]);
+                if (row_weights && j < left) term *= double(row_weights[(at + j) / columns]);
+                sum += term;
+            }
         }
         sum = block_sum(sum);
         if (threadIdx.x == 0) partials[i] = sum;

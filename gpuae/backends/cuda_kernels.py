@@ -67,6 +67,7 @@ _BLOCK_SUM_BYTES = 8 * 8
 _COUNT_BYTES = 8 * 256 * 4
 _ENTRIES = ("Index rows", "Index k")
 _BATCH = ("Index rows", "Index columns")
+_ROW_WEIGHTS = "const Real*? row_weights (rows)"
 _SCALING = (
     "const Source* source (*)",
     "const Number* center (columns)",
@@ -330,6 +331,7 @@ KERNELS = {
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
                 "const Real* target (rows, columns)",
+                _ROW_WEIGHTS,
                 "Real parameter",
                 "Index strip",
                 "double* losses (*)",
@@ -346,6 +348,7 @@ KERNELS = {
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
                 "const Real* target (rows, columns)",
+                _ROW_WEIGHTS,
                 "Real factor",
                 "Real parameter",
                 "Index strip",
@@ -364,6 +367,7 @@ KERNELS = {
                 "Real* z (rows, columns)",
                 "const Real* bias (columns)",
                 "const Real* target (rows, columns)",
+                _ROW_WEIGHTS,
                 "Real parameter",
                 "bool finished",
                 "double* losses (rows)",
@@ -435,6 +439,7 @@ KERNELS = {
                 "const Real* a (rows, columns)",
                 "const Real*? mask (rows, columns)",
                 "const Real*? slope (columns)",
+                _ROW_WEIGHTS,
                 "Real l1",
                 "Index strip",
                 "Real* column_sums (*)",
@@ -453,6 +458,7 @@ KERNELS = {
                 "bool add_to_sums",
                 "double* sums (columns)",
                 "double rows",
+                "const double*? weight_sum (*)",
                 "double rho",
                 "double beta",
                 "bool signed_units",
@@ -467,7 +473,13 @@ KERNELS = {
             "sums.cu",
             ("Real",),
             REALS,
-            ("const Real* a (rows, columns)", "Index strip", "double* partials (*)", *_BATCH),
+            (
+                "const Real* a (rows, columns)",
+                _ROW_WEIGHTS,
+                "Index strip",
+                "double* partials (*)",
+                *_BATCH,
+            ),
             shared=_COLUMN_BYTES,
         ),
         Kernel(
@@ -478,8 +490,10 @@ KERNELS = {
             (
                 "const Real* x (count)",
                 "const Real* y (count)",
+                "const Real*? row_weights (*)",
                 "double* partials (*)",
                 "Index count",
+                "Index columns",
             ),
             shared=_BLOCK_SUM_BYTES,
         ),

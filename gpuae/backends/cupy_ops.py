@@ -241,14 +241,14 @@ class CupyOps:
     def multiply(self, a: Array, mask: Array, out: Array) -> None:
         self._flat("multiply", a.size, {"Real": a.dtype.name}, a=a, mask=mask, out=out)
 
-    def add_column_sums(self, a: Array, sums: Array) -> None:
+    def add_column_sums(self, a: Array, sums: Array, row_weights: Array | None = None) -> None:
         partials = self._partials(a, "float64")
-        strip = strip_rows(len(a))
-        self._tiles("column_sums", a, {"Real": a.dtype.name}, a=a, strip=strip, partials=partials)
+        given = {"a": a, "row_weights": row_weights, "strip": strip_rows(len(a))}
+        self._tiles("column_sums", a, {"Real": a.dtype.name}, **given, partials=partials)
         self._finish(columns=partials, out=sums, add_to_out=True)
 
-    def add_absolute_sum(self, a: Array, total: Array) -> None:
-        self._sum("Absolute", a, a, 1.0, total, add=True)
+    def add_absolute_sum(self, a: Array, total: Array, row_weights: Array | None = None) -> None:
+        self._sum("Absolute", a, a, 1.0, total, add=True, row_weights=row_weights)
 
     def row_errors(self, output: Array, target: Array, errors: Array) -> None:
         types = {"Real": output.dtype.name}
@@ -265,8 +265,9 @@ class CupyOps:
         loss: Loss,
         total: Array,
         parameter: float = 0.0,
+        row_weights: Array | None = None,
     ) -> None:
-        given = {"z": z, "bias": bias, "target": target}
+        given = {"z": z, "bias": bias, "target": target, "row_weights": row_weights}
         if LOSSES[loss].compiled_row is not None:
             losses, _ = self._row_losses(given, activation, loss, parameter, finished=True)
         else:
@@ -295,19 +296,22 @@ class CupyOps:
         bias_gradient: Array,
         accumulate: bool,
         parameter: float = 0.0,
+        row_weights: Array | None = None,
     ) -> None:
         given, columns = {"z": z, "bias": bias, "target": target}, self._partials(z, z.dtype.name)
+        weighted = given | {"row_weights": row_weights}
         out: dict[str, Any] = {"strip": strip_rows(len(z)), "column_sums": columns}
         out["factor"] = LOSSES[loss].delta_factor(z.shape[1]) / rows_of_step
         if LOSSES[loss].compiled_row is not None:
-            losses, slopes = self._row_losses(given, activation, loss, parameter, finished=False)
+            own = (weighted, activation, loss, parameter)
+            losses, slopes = self._row_losses(*own, finished=False)
             types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct}
             self._tiles("row_delta", z, types, **given, **slopes, **out)
         else:
             losses = self._losses(z)
             types = {"Real": z.dtype.name, "Loss": loss_type(loss, activation)}
             out |= {"parameter": parameter, "losses": losses}
-            self._tiles("output_delta", z, types, **given, **out)
+            self._tiles("output_delta", z, types, **weighted, **out)
         self._finish(
             columns=columns,
             out=bias_gradient,
@@ -366,6 +370,7 @@ class CupyOps:
         activation: Activation,
         slope: Array,
         total: Array,
+        weight_sum: Array | None = None,
     ) -> None:
         unfinished = self._unfinished(code_sums)
         self._launch(
@@ -377,6 +382,7 @@ class CupyOps:
             add_to_sums=bool(unfinished and unfinished.add_to_out),
             sums=code_sums,
             rows=rows_of_step,
+            weight_sum=weight_sum,
             rho=rho,
             beta=beta,
             signed_units=ACTIVATIONS[activation].signed,
@@ -396,6 +402,7 @@ class CupyOps:
         bias_gradient: Array,
         accumulate: bool,
         preactivation: Array | None = None,
+        row_weights: Array | None = None,
     ) -> None:
         columns = self._partials(delta, delta.dtype.name)
         self._tiles(
@@ -407,6 +414,7 @@ class CupyOps:
             a=a,
             mask=mask,
             slope=slope,
+            row_weights=row_weights,
             l1=l1,
             strip=strip_rows(len(delta)),
             column_sums=columns,
@@ -654,14 +662,24 @@ class CupyOps:
             )
 
     def _sum(
-        self, term: str, x: Array, y: Array, factor: float, total: Array, *, add: bool
+        self,
+        term: str,
+        x: Array,
+        y: Array,
+        factor: float,
+        total: Array,
+        *,
+        add: bool,
+        row_weights: Array | None = None,
     ) -> None:
+        columns = x.shape[-1]
         x, y = x.reshape(-1), y.reshape(-1)
         tiles = -(-x.size // SUM_TILE)
         partials = self._scratch_of("losses", "float64", tiles)
         if x.size:
             types = {"Real": x.dtype.name, "Term": term}
-            self._launch("sum_of", tiles, types, x=x, y=y, partials=partials, count=x.size)
+            given = {"x": x, "y": y, "row_weights": row_weights, "partials": partials}
+            self._launch("sum_of", tiles, types, **given, count=x.size, columns=columns)
         self._finish(partials=partials, factor=factor, total=total, add_to_total=add)
 
     def _finish(

@@ -22,6 +22,13 @@ from gpuae.backends.ops import RHO_FLOOR
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.functions.losses import LOSSES
 
+
+@inlined
+def weight_of(row_weights: Any, row: int) -> Any:
+    """Return the weight of a row: 1, a constant to the compiler, where rows have none."""
+    return 1.0 if row_weights is None else np.float64(row_weights[row, 0])
+
+
 # Forward
 
 
@@ -48,20 +55,22 @@ def multiply(a: Any, mask: Any, out: Any) -> None:
 
 
 @kernel
-def add_column_sums(a: Any, sums: Any) -> None:
+def add_column_sums(a: Any, sums: Any, row_weights: Any) -> None:
     """Add each column's sum, in float64."""
     for i in range(a.shape[0]):
+        weight = weight_of(row_weights, i)
         for j in range(a.shape[1]):
-            sums[j] += np.float64(a[i, j])
+            sums[j] += weight * np.float64(a[i, j])
 
 
 @kernel
-def add_absolute_sum(a: Any, total: Any) -> None:
+def add_absolute_sum(a: Any, total: Any, row_weights: Any) -> None:
     """Add Σ|a|, in float64."""
     size = 0.0
     for i in range(a.shape[0]):
+        weight = weight_of(row_weights, i)
         for j in range(a.shape[1]):
-            size += np.float64(abs(a[i, j]))
+            size += weight * np.float64(abs(a[i, j]))
     total[0] += size
 
 
@@ -82,10 +91,17 @@ def row_errors(output: Any, target: Any, errors: Any) -> None:
 def _make_output_loss(activate: Any, term: Any) -> Any:
     @kernel
     def output_loss(
-        z: Any, bias: Any, target: Any, factor: float, parameter: Any, total: Any
+        z: Any,
+        bias: Any,
+        target: Any,
+        factor: float,
+        parameter: Any,
+        total: Any,
+        row_weights: Any,
     ) -> None:
         value = 0.0
         for i in range(z.shape[0]):
+            weight = weight_of(row_weights, i)
             for start in range(0, z.shape[1], PIECE):
                 columns = slice(start, start + PIECE)
                 own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
@@ -93,7 +109,7 @@ def _make_output_loss(activate: Any, term: Any) -> Any:
                 for j in range(own.size):
                     own[j] = activate(own[j] + offset[j])
                     piece += term(own[j] - wanted[j], parameter)
-                value += np.float64(piece)
+                value += weight * np.float64(piece)
         total[0] += factor * value
 
     return output_loss
@@ -110,9 +126,12 @@ def _make_output_delta(activate: Any, derivative: Any, term: Any, slope: Any) ->
         parameter: Any,
         total: Any,
         sums: Any,
+        row_weights: Any,
     ) -> None:
         value = 0.0
         for i in range(z.shape[0]):
+            weight = weight_of(row_weights, i)
+            own_factor = factor * z.dtype.type(weight)
             for start in range(0, z.shape[1], PIECE):
                 columns = slice(start, start + PIECE)
                 own, wanted = z[i, columns], target[i, columns]
@@ -123,10 +142,10 @@ def _make_output_delta(activate: Any, derivative: Any, term: Any, slope: Any) ->
                     a = activate(shifted)
                     error = a - wanted[j]
                     piece += term(error, parameter)
-                    delta = slope(error, parameter) * derivative(shifted, a) * factor
+                    delta = slope(error, parameter) * derivative(shifted, a) * own_factor
                     own[j] = delta
                     own_sums[j] += delta
-                value += np.float64(piece)
+                value += weight * np.float64(piece)
         total[0] += loss_factor * value
 
     return output_delta
@@ -135,10 +154,17 @@ def _make_output_delta(activate: Any, derivative: Any, term: Any, slope: Any) ->
 def _make_own_output_loss(outcome: Any) -> Any:
     @kernel
     def own_output_loss(
-        z: Any, bias: Any, target: Any, factor: float, parameter: Any, total: Any
+        z: Any,
+        bias: Any,
+        target: Any,
+        factor: float,
+        parameter: Any,
+        total: Any,
+        row_weights: Any,
     ) -> None:
         value = 0.0
         for i in range(z.shape[0]):
+            weight = weight_of(row_weights, i)
             for start in range(0, z.shape[1], PIECE):
                 columns = slice(start, start + PIECE)
                 own, wanted, offset = z[i, columns], target[i, columns], bias[columns]
@@ -146,7 +172,7 @@ def _make_own_output_loss(outcome: Any) -> Any:
                 for j in range(own.size):
                     own[j], term = outcome(own[j] + offset[j], wanted[j], parameter)
                     piece += term
-                value += np.float64(piece)
+                value += weight * np.float64(piece)
         total[0] += factor * value
 
     return own_output_loss
@@ -163,9 +189,12 @@ def _make_own_output_delta(outcome: Any) -> Any:
         parameter: Any,
         total: Any,
         sums: Any,
+        row_weights: Any,
     ) -> None:
         value = 0.0
         for i in range(z.shape[0]):
+            weight = weight_of(row_weights, i)
+            own_factor = factor * z.dtype.type(weight)
             for start in range(0, z.shape[1], PIECE):
                 columns = slice(start, start + PIECE)
                 own, wanted = z[i, columns], target[i, columns]
@@ -174,10 +203,10 @@ def _make_own_output_delta(outcome: Any) -> Any:
                 for j in range(own.size):
                     a, term = outcome(own[j] + offset[j], wanted[j], parameter)
                     piece += term
-                    delta = (a - wanted[j]) * factor
+                    delta = (a - wanted[j]) * own_factor
                     own[j] = delta
                     own_sums[j] += delta
-                value += np.float64(piece)
+                value += weight * np.float64(piece)
         total[0] += loss_factor * value
 
     return own_output_delta
@@ -186,7 +215,13 @@ def _make_own_output_delta(outcome: Any) -> Any:
 def _make_row_output_loss(activate: Any, row: Any) -> Any:
     @kernel
     def row_output_loss(
-        z: Any, bias: Any, target: Any, factor: float, parameter: Any, total: Any
+        z: Any,
+        bias: Any,
+        target: Any,
+        factor: float,
+        parameter: Any,
+        total: Any,
+        row_weights: Any,
     ) -> None:
         value = 0.0
         for i in range(z.shape[0]):
@@ -197,7 +232,7 @@ def _make_row_output_loss(activate: Any, row: Any) -> Any:
                 product += a * wanted
                 own_size += a * a
                 size += wanted * wanted
-            value += row(product, own_size, size, parameter)[0]
+            value += weight_of(row_weights, i) * row(product, own_size, size, parameter)[0]
         total[0] += factor * value
 
     return row_output_loss
@@ -214,6 +249,7 @@ def _make_row_output_delta(activate: Any, derivative: Any, row: Any) -> Any:
         parameter: Any,
         total: Any,
         sums: Any,
+        row_weights: Any,
     ) -> None:
         number = z.dtype.type
         value = 0.0
@@ -226,11 +262,13 @@ def _make_row_output_delta(activate: Any, derivative: Any, row: Any) -> Any:
                 own_size += a * a
                 size += wanted * wanted
             term, of_target, of_output = row(product, own_size, size, parameter)
-            value += term
+            weight = weight_of(row_weights, i)
+            own_factor = factor * number(weight)
+            value += weight * term
             for j in range(z.shape[1]):
                 a = activate(z[i, j])
                 error = of_target * np.float64(target[i, j]) + of_output * np.float64(a)
-                delta = number(error) * derivative(z[i, j], a) * factor
+                delta = number(error) * derivative(z[i, j], a) * own_factor
                 z[i, j] = delta
                 sums[j] += delta
         total[0] += loss_factor * value
@@ -240,18 +278,26 @@ def _make_row_output_delta(activate: Any, derivative: Any, row: Any) -> Any:
 
 @exact_kernel
 def kl_slope(
-    code_sums: Any, rows: int, rho: float, beta: float, signed: bool, slope: Any, total: Any
+    code_sums: Any,
+    rows: int,
+    weight_sum: Any,
+    rho: float,
+    beta: float,
+    signed: bool,
+    slope: Any,
+    total: Any,
 ) -> None:
     """Add m·β Σ KL(ρ‖ρ̂) and write its derivative by a unit; `signed` for tanh's (a + 1)/2."""
     unit = 0.5 if signed else 1.0
+    weight = np.float64(rows) if weight_sum is None else weight_sum[0]
     divergence = 0.0
     for j in range(code_sums.size):
-        rho_hat = code_sums[j] / rows
+        rho_hat = code_sums[j] / weight
         if signed:
             rho_hat = (rho_hat + 1.0) / 2.0
         rho_hat = RHO_FLOOR if rho_hat < RHO_FLOOR else rho_hat
         rho_hat = 1.0 - RHO_FLOOR if rho_hat > 1.0 - RHO_FLOOR else rho_hat
-        slope[j] = unit * beta * (-rho / rho_hat + (1.0 - rho) / (1.0 - rho_hat)) / rows
+        slope[j] = unit * beta * (-rho / rho_hat + (1.0 - rho) / (1.0 - rho_hat)) / weight
         divergence += rho * math.log(rho / rho_hat)
         divergence += (1.0 - rho) * math.log((1.0 - rho) / (1.0 - rho_hat))
     total[0] += rows * beta * divergence
@@ -259,17 +305,28 @@ def kl_slope(
 
 def _make_hidden_delta(derivative: Any) -> Any:
     @kernel
-    def hidden_delta(delta: Any, z: Any, a: Any, mask: Any, slope: Any, l1: Any, sums: Any) -> None:
+    def hidden_delta(
+        delta: Any,
+        z: Any,
+        a: Any,
+        mask: Any,
+        slope: Any,
+        l1: Any,
+        sums: Any,
+        row_weights: Any,
+    ) -> None:
         # mask, slope and l1 may be None, for which the compiler leaves their branch out
         for i in range(delta.shape[0]):
+            weight = delta.dtype.type(weight_of(row_weights, i))
             for j in range(delta.shape[1]):
                 value = delta[i, j]
                 if mask is not None:
                     value *= mask[i, j]
                 if slope is not None:
-                    value += slope[j]
+                    value += weight * slope[j]
                 if l1 is not None:
-                    value += l1 if a[i, j] > 0 else (-l1 if a[i, j] < 0 else a[i, j])
+                    size = weight * l1
+                    value += size if a[i, j] > 0 else (-size if a[i, j] < 0 else a[i, j])
                 value *= derivative(z[i, j], a[i, j])
                 delta[i, j] = value
                 sums[j] += value

@@ -168,11 +168,11 @@ class NumbaOps(NumpyOps):
     def multiply(self, a: Matrix, mask: Matrix, out: Matrix) -> None:
         self._run(numba_kernels.multiply, a, mask, out)
 
-    def add_column_sums(self, a: Matrix, sums: Matrix) -> None:
-        self._run(numba_kernels.add_column_sums, a, sums)
+    def add_column_sums(self, a: Matrix, sums: Matrix, row_weights: Matrix | None = None) -> None:
+        self._run(numba_kernels.add_column_sums, a, sums, row_weights)
 
-    def add_absolute_sum(self, a: Matrix, total: Matrix) -> None:
-        self._run(numba_kernels.add_absolute_sum, a, total)
+    def add_absolute_sum(self, a: Matrix, total: Matrix, row_weights: Matrix | None = None) -> None:
+        self._run(numba_kernels.add_absolute_sum, a, total, row_weights)
 
     def row_errors(self, output: Matrix, target: Matrix, errors: Matrix) -> None:
         self._run(numba_kernels.row_errors, output, target, errors)
@@ -186,10 +186,11 @@ class NumbaOps(NumpyOps):
         loss: Loss,
         total: Matrix,
         parameter: float = 0.0,
+        row_weights: Matrix | None = None,
     ) -> None:
         run = numba_kernels.output_loss(activation, loss)
         factor, own = LOSSES[loss].value_factor(z.shape[1]), z.dtype.type(parameter)
-        self._run(run, z, bias, target, factor, own, total)
+        self._run(run, z, bias, target, factor, own, total, row_weights)
 
     def output_delta(
         self,
@@ -203,6 +204,7 @@ class NumbaOps(NumpyOps):
         bias_gradient: Matrix,
         accumulate: bool,
         parameter: float = 0.0,
+        row_weights: Matrix | None = None,
     ) -> None:
         if not accumulate:
             self.fill(bias_gradient, 0)
@@ -217,6 +219,7 @@ class NumbaOps(NumpyOps):
             number(parameter),
             total,
             bias_gradient,
+            row_weights,
         )
 
     def softmax(self, z: Matrix, bias: Matrix) -> None:
@@ -260,9 +263,11 @@ class NumbaOps(NumpyOps):
         activation: Activation,
         slope: Matrix,
         total: Matrix,
+        weight_sum: Matrix | None = None,
     ) -> None:
-        signed = ACTIVATIONS[activation].signed
-        self._run(numba_kernels.kl_slope, code_sums, rows_of_step, rho, beta, signed, slope, total)
+        settings = (rho, beta, ACTIVATIONS[activation].signed)
+        sums = (code_sums, rows_of_step, weight_sum)
+        self._run(numba_kernels.kl_slope, *sums, *settings, slope, total)
 
     def hidden_delta(
         self,
@@ -275,13 +280,14 @@ class NumbaOps(NumpyOps):
         bias_gradient: Matrix,
         accumulate: bool,
         preactivation: Matrix | None = None,
+        row_weights: Matrix | None = None,
     ) -> None:
         if not accumulate:
             self.fill(bias_gradient, 0)
         z = a if preactivation is None else preactivation
         penalty = delta.dtype.type(l1) if l1 else None
         run = numba_kernels.hidden_delta(activation)
-        self._run(run, delta, z, a, mask, slope, penalty, bias_gradient)
+        self._run(run, delta, z, a, mask, slope, penalty, bias_gradient, row_weights)
 
     def sum_lanes(self, lanes: Matrix, place: slice, out: Matrix) -> None:
         self._run(numba_parameters.sum_lanes, lanes, place.start, out)

@@ -150,11 +150,11 @@ class NumpyOps:
     def multiply(self, a: Matrix, mask: Matrix, out: Matrix) -> None:
         out[...] = a * mask
 
-    def add_column_sums(self, a: Matrix, sums: Matrix) -> None:
-        sums += a.sum(axis=0, dtype=np.float64)
+    def add_column_sums(self, a: Matrix, sums: Matrix, row_weights: Matrix | None = None) -> None:
+        sums += _weighted(a, row_weights).sum(axis=0, dtype=np.float64)
 
-    def add_absolute_sum(self, a: Matrix, total: Matrix) -> None:
-        total += np.abs(a).sum(dtype=np.float64)
+    def add_absolute_sum(self, a: Matrix, total: Matrix, row_weights: Matrix | None = None) -> None:
+        total += np.abs(_weighted(a, row_weights)).sum(dtype=np.float64)
 
     def row_errors(self, output: Matrix, target: Matrix, errors: Matrix) -> None:
         errors[...] = ((output.astype(np.float64) - target) ** 2).mean(axis=1)
@@ -168,10 +168,11 @@ class NumpyOps:
         loss: Loss,
         total: Matrix,
         parameter: float = 0.0,
+        row_weights: Matrix | None = None,
     ) -> None:
         shifted = z + bias
         z[...] = ACTIVATIONS[activation].value(shifted)
-        total += LOSSES[loss].value(shifted, z, target, parameter)
+        total += LOSSES[loss].value(shifted, z, target, parameter, row_weights)
 
     def output_delta(
         self,
@@ -185,12 +186,13 @@ class NumpyOps:
         bias_gradient: Matrix,
         accumulate: bool,
         parameter: float = 0.0,
+        row_weights: Matrix | None = None,
     ) -> None:
         own, shifted = LOSSES[loss], z + bias
-        self.output_loss(z, bias, target, activation, loss, total, parameter)
+        self.output_loss(z, bias, target, activation, loss, total, parameter, row_weights)
         factor = z.dtype.type(own.delta_factor(z.shape[1]) / rows_of_step)
         slope = 1 if own.output else ACTIVATIONS[activation].derivative(shifted, z)
-        z[...] = own.errors(z, target, parameter) * slope * factor
+        z[...] = _weighted(own.errors(z, target, parameter) * slope * factor, row_weights)
         _add_bias_gradient(z, bias_gradient, accumulate)
 
     def softmax(self, z: Matrix, bias: Matrix) -> None:
@@ -225,13 +227,15 @@ class NumpyOps:
         activation: Activation,
         slope: Matrix,
         total: Matrix,
+        weight_sum: Matrix | None = None,
     ) -> None:
-        mean = code_sums / rows_of_step
+        weight = rows_of_step if weight_sum is None else weight_sum[0]
+        mean = code_sums / weight
         signed = ACTIVATIONS[activation].signed
         rho_hat = (mean + 1) / 2 if signed else mean
         rho_hat = np.clip(rho_hat, RHO_FLOOR, 1 - RHO_FLOOR)
         unit = 0.5 if signed else 1.0
-        slope[...] = unit * beta * (-rho / rho_hat + (1 - rho) / (1 - rho_hat)) / rows_of_step
+        slope[...] = unit * beta * (-rho / rho_hat + (1 - rho) / (1 - rho_hat)) / weight
         divergence = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
         total += rows_of_step * beta * divergence.sum()
 
@@ -246,13 +250,14 @@ class NumpyOps:
         bias_gradient: Matrix,
         accumulate: bool,
         preactivation: Matrix | None = None,
+        row_weights: Matrix | None = None,
     ) -> None:
         if mask is not None:
             delta *= mask
         if slope is not None:
-            delta += slope
+            delta += _weighted(np.broadcast_to(slope, delta.shape), row_weights)
         if l1:
-            delta += delta.dtype.type(l1) * np.sign(a)
+            delta += _weighted(delta.dtype.type(l1) * np.sign(a), row_weights)
         delta *= ACTIVATIONS[activation].derivative(
             a if preactivation is None else preactivation, a
         )
@@ -371,6 +376,11 @@ class NumpyOps:
 
     def axpby(self, alpha: float, x: Matrix, beta: float, y: Matrix) -> None:
         y[...] = alpha * x + beta * y if beta else alpha * x
+
+
+def _weighted(a: Matrix, row_weights: Matrix | None) -> Matrix:
+    """Return a (m, n) with each row times its weight, of (m, 1)."""
+    return a if row_weights is None else a * row_weights
 
 
 def _largest(a: Matrix, k: int) -> NDArray[np.int64]:

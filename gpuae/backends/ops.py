@@ -265,12 +265,12 @@ class Ops(Protocol):
         """Compute out = a ∘ mask."""
         ...
 
-    def add_column_sums(self, a: Array, sums: Array) -> None:
-        """Add the sum over rows of a (m, n) to sums (n,), float64."""
+    def add_column_sums(self, a: Array, sums: Array, row_weights: Array | None = None) -> None:
+        """Add the sum over rows of w·a, a (m, n), to sums (n,), float64."""
         ...
 
-    def add_absolute_sum(self, a: Array, total: Array) -> None:
-        """Add Σ|a| to total (1,), float64."""
+    def add_absolute_sum(self, a: Array, total: Array, row_weights: Array | None = None) -> None:
+        """Add Σ w·|a| to total (1,), float64."""
         ...
 
     def row_errors(self, output: Array, target: Array, errors: Array) -> None:
@@ -278,6 +278,9 @@ class Ops(Protocol):
         ...
 
     # Objective and backward
+    #
+    # Rows may have weights w, `row_weights` (m, 1) in the type of the matrix; without them each
+    # counts once.
 
     def output_loss(
         self,
@@ -288,8 +291,9 @@ class Ops(Protocol):
         loss: Loss,
         total: Array,
         parameter: float = 0.0,
+        row_weights: Array | None = None,
     ) -> None:
-        """Replace the last layer's products z by x̂ = f(z + bias); add Σ_rows loss to total (1,).
+        """Replace the last layer's products z by x̂ = f(z + bias); add Σ_rows w·loss to total (1,).
 
         `parameter` is that of the loss, if it has one.
         """
@@ -307,11 +311,12 @@ class Ops(Protocol):
         bias_gradient: Array,
         accumulate: bool,
         parameter: float = 0.0,
+        row_weights: Array | None = None,
     ) -> None:
         """Replace z by the delta ∂J/∂(z + bias) of the output layer.
 
-        Adds Σ_rows loss to total (1,) and writes (or adds, if `accumulate`) the column sums of the
-        delta to bias_gradient (n,).
+        Adds Σ_rows w·loss to total (1,) and writes (or adds, if `accumulate`) the column sums of
+        the delta to bias_gradient (n,).
         """
         ...
 
@@ -352,10 +357,12 @@ class Ops(Protocol):
         activation: Activation,
         slope: Array,
         total: Array,
+        weight_sum: Array | None = None,
     ) -> None:
         """Evaluate the KL penalty from the sums of the code over the rows of the step.
 
-        slope (k,) becomes s·β(−ρ/ρ̂ + (1−ρ)/(1−ρ̂))/m; m·β Σ KL(ρ‖ρ̂) is added to total (1,).
+        slope (k,) becomes s·β(−ρ/ρ̂ + (1−ρ)/(1−ρ̂))/W; m·β Σ KL(ρ‖ρ̂) is added to total (1,). The
+        sums are Σ w·a and W is Σ w, in `weight_sum` (1,), float64; without weights W is m.
         """
         ...
 
@@ -370,11 +377,12 @@ class Ops(Protocol):
         bias_gradient: Array,
         accumulate: bool,
         preactivation: Array | None = None,
+        row_weights: Array | None = None,
     ) -> None:
         """Turn δ_next·Wᵀ in `delta` into this layer's delta.
 
-        delta = (mask ∘ delta + slope + l1·sign(a)) ∘ f′, f′ from the activation a before the mask
-        and, where f′ needs it, the preactivation that `bias_activation` kept.
+        delta = (mask ∘ delta + w·(slope + l1·sign(a))) ∘ f′, f′ from the activation a before the
+        mask and, where f′ needs it, the preactivation that `bias_activation` kept.
         The column sums go to bias_gradient as in `output_delta`.
         """
         ...

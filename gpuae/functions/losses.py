@@ -146,14 +146,30 @@ class Loss:
         """Return what errors are multiplied by, beside 1/m."""
         return self.delta_weight / self._divisor(columns)
 
-    def value(self, z: Matrix, output: Matrix, target: Matrix, parameter: float) -> float:
-        """Return the sum over rows, from z, x̂ and x (m, d)."""
-        total = self.terms(z, output, target, parameter).sum(dtype=np.float64)
+    def value(
+        self,
+        z: Matrix,
+        output: Matrix,
+        target: Matrix,
+        parameter: float,
+        row_weights: Matrix | None = None,
+    ) -> float:
+        """Return the sum over rows, from z, x̂ and x (m, d); each row times its weight, (m, 1)."""
+        terms = self.terms(z, output, target, parameter)
+        if row_weights is not None:
+            terms = terms * row_weights.reshape(-1, *[1] * (terms.ndim - 1))
+        total = terms.sum(dtype=np.float64)
         return float(self.weight * total / self._divisor(target.shape[1]))
 
-    def between(self, output: Matrix, target: Matrix, parameter: float) -> float:
-        """Return the sum over rows, from x̂ and x (m, d) alone: z is what would give x̂."""
-        return self.value(self.logit(output), output, target, parameter)
+    def between(
+        self,
+        output: Matrix,
+        target: Matrix,
+        parameter: float,
+        row_weights: Matrix | None = None,
+    ) -> float:
+        """Return the same from x̂ and x (m, d) alone: z is what would give x̂."""
+        return self.value(self.logit(output), output, target, parameter, row_weights)
 
     def _divisor(self, columns: int) -> int:
         return columns if self.averaged else 1

@@ -20,6 +20,16 @@ PARAMETER = 0.4
 SHAPES = [(1, 1), (1, 7), (7, 1), (3, 5), (5, 8), (17, 33), (64, 31), (41, 132), (0, 5)]
 """Rows and columns: empty, single, odd, whole groups of four, and beyond a tile of 128 columns."""
 
+WEIGHTED_SHAPES = [(0, 5), (5, 8), (17, 33), (41, 132)]
+WEIGHTED_OUTPUTS = [
+    ("tanh", "mse"),
+    ("sigmoid", "bce"),
+    ("identity", "huber"),
+    ("exponential", "poisson"),
+    ("tanh", "cosine"),
+]
+"""Each way in which a loss is computed, once: their weights do not depend on f."""
+
 TYPES = ["float32", "float64"]
 
 each_type = pytest.mark.parametrize("dtype", TYPES)
@@ -308,6 +318,62 @@ def test_output_delta(assert_agree, shape, dtype, output, accumulate):
         total=np.ones(1),
         sums=(1 + uniform(shape[1], dtype, 7)) / 10,  # more than a column adds: nothing cancels
     )
+
+
+def row_weights(shape, dtype):
+    """One weight a row, (m, 1); none is 1, by which its being forgotten would not show."""
+    return (0.25 + 0.5 * uniform((shape[0], 1), dtype, 9)).astype(dtype)
+
+
+@pairwise(shape=WEIGHTED_SHAPES, dtype=TYPES, output=WEIGHTED_OUTPUTS)
+def test_outputs_of_rows_with_weights(assert_agree, shape, dtype, output):
+    activation, loss = output
+
+    def call(ops, z, again, bias, target, weights, total, sums):
+        own = (bias, target, activation, loss)
+        ops.output_loss(z, *own, total, PARAMETER, weights)
+        ops.output_delta(again, *own, 100, total, sums, True, PARAMETER, weights)
+
+    assert_agree(
+        call,
+        rounding(activation, dtype),
+        z=normal(shape, dtype, 8, scale=0.3),
+        again=normal(shape, dtype, 8, scale=0.3),
+        bias=normal(shape[1], dtype, 5, scale=0.3) + np.dtype(dtype).type(1),
+        target=uniform(shape, dtype, 4),
+        weights=row_weights(shape, dtype),
+        total=np.ones(1),
+        sums=(1 + uniform(shape[1], dtype, 7)) / 10,
+    )
+
+
+@pairwise(shape=WEIGHTED_SHAPES, dtype=TYPES, l1=[0.0, 0.25], slope=[False, True])
+def test_codes_of_rows_with_weights(assert_agree, shape, dtype, l1, slope):
+    def call(ops, delta, a, weights, units, total, sums, slope=None):
+        ops.add_column_sums(a, units, weights)
+        ops.add_absolute_sum(a, total, weights)
+        ops.hidden_delta(delta, a, None, slope, l1, "tanh", sums, False, None, weights)
+
+    optional = {"slope": normal(shape[1], dtype, 2)} if slope else {}
+    assert_agree(
+        call,
+        delta=normal(shape, dtype),
+        a=uniform(shape, dtype, 3) - np.dtype(dtype).type(0.5),
+        weights=row_weights(shape, dtype),
+        units=np.ones(shape[1]),
+        total=np.ones(1),
+        sums=normal(shape[1], dtype),
+        **optional,
+    )
+
+
+@pairwise(dtype=TYPES, activation=["sigmoid", "tanh"])
+def test_kl_slope_of_rows_with_weights(assert_agree, dtype, activation):
+    def call(ops, sums, weight, slope, total):
+        ops.kl_slope(sums, 20, 0.05, 3.0, activation, slope, total, weight)
+
+    sums, weight = 12 * uniform(5, "float64"), np.array([17.5])
+    assert_agree(call, sums=sums, weight=weight, slope=np.zeros(5, dtype), total=np.ones(1))
 
 
 def class_weights(shape, dtype):

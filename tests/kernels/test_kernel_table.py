@@ -102,6 +102,7 @@ def test_a_pointer_may_be_null_where_the_table_says_so():
         "a": delta,
         "mask": None,
         "slope": None,
+        "row_weights": None,
         "l1": 0.0,
         "strip": 16,
     }
