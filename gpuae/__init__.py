@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gpuae.classifier import AutoencoderClassifier
     from gpuae.errors import GpuaeWarning
     from gpuae.estimator import Autoencoder, load, stack
+    from gpuae.exchange.exporting import export
     from gpuae.outlier_detector import OutlierDetector
     from gpuae.storage.files.limits import allow_filters, trust_size
 
@@ -23,6 +24,7 @@ __all__ = [
     "GpuaeWarning",
     "OutlierDetector",
     "allow_filters",
+    "export",
     "load",
     "plots",
     "stack",
@@ -34,6 +36,7 @@ HOMES = {
     "AutoencoderClassifier": "classifier",
     "OutlierDetector": "outlier_detector",
     "allow_filters": "storage.files.limits",
+    "export": "exchange.exporting",
     "trust_size": "storage.files.limits",
 }
 """Modules of names that are not in `gpuae.estimator`."""

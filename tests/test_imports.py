@@ -22,6 +22,7 @@ LAYERS = [
     {"training", "encoding", "outliers"},
     {
         "estimator",
+        "exchange",
         "model_estimator",
         "outlier_detector",
         "classification",

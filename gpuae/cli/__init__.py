@@ -35,6 +35,7 @@ COMMANDS = {
     "dimensions": "Estimate how many code units the data need, compared with PCA.",
     "plot": "Draw what a model has learnt, to a file or in the terminal.",
     "inspect": "Show what a gpuae file or another HDF5 file holds.",
+    "export": "Write a model for other programs: ONNX, PyTorch, safetensors or npz.",
     "verify": "Check that files are intact, or that two have the same content.",
     "convert": "Turn idx, npy, npz, csv, h5ad, mat or HDF5 into a gpuae data set.",
     "gradcheck": "Check the gradient of a configuration numerically.",

@@ -1,0 +1,69 @@
+"""Models of many kinds with random weights, which need no training."""
+
+import numpy as np
+
+from gpuae.config import Config
+from gpuae.model.calibration import Calibration
+from gpuae.model.model import Model
+from gpuae.model.preprocess import Preprocess, Whitening
+
+COLUMNS = 5
+HIDDEN = {1: (7,), 2: (6, 4), 3: (6, 5, 3)}
+OUTPUT_OF = {"bce": "sigmoid", "poisson": "exponential"}
+
+
+def preprocess_of(random, scaling):
+    """Return preprocessing of a kind, as it could have been learnt."""
+    center, factor = random.normal(size=COLUMNS), np.exp(random.normal(size=COLUMNS))
+    if scaling == "none":
+        center, factor = np.zeros(COLUMNS), np.ones(COLUMNS)
+    clip = (0.1, 0.9) if scaling == "sigma" else (-np.inf, np.inf)
+    whitening = None
+    if scaling == "whitened":
+        forward = np.eye(COLUMNS) + 0.3 * random.normal(size=(COLUMNS, COLUMNS))
+        whitening = Whitening(random.normal(size=COLUMNS), forward, np.linalg.inv(forward))
+    fill = center + 0.1 if scaling == "filled" else None
+    low, high = np.full(COLUMNS, -1.5), np.full(COLUMNS, 1.5)
+    return Preprocess(center, factor, *clip, low, high, whitening=whitening, fill=fill)
+
+
+def model_of(
+    activation="relu",
+    output="identity",
+    scaling="standard",
+    *,
+    hidden=HIDDEN[2],
+    threshold=1.0,
+    seed=0,
+    **settings,
+):
+    """Return a model with random weights."""
+    random = np.random.default_rng(seed)
+    loss = {own: name for name, own in OUTPUT_OF.items()}.get(output, "mse")
+    config = Config.parse(
+        {
+            "hidden": hidden,
+            "activation": activation,
+            "code_activation": activation,
+            "output_activation": output,
+            "loss": loss,
+            "scale": "none",
+            "whiten": "none",
+            "missing": "mean" if scaling == "filled" else "refuse",
+            "epochs": 1,
+            **settings,
+        }
+    )
+    config = config.model_copy(update={"whiten": "pca" if scaling == "whitened" else "none"})
+    preprocess = preprocess_of(random, scaling)
+    empty = Model(config, np.zeros(0), preprocess)
+    parameters = 0.7 * random.normal(size=empty.network.size)
+    calibration = Calibration(np.array([0.5, 1.0]), held_out=True, threshold=threshold)
+    names = tuple(f"column {place}" for place in range(COLUMNS))
+    return Model(
+        config,
+        parameters.astype(config.dtype),
+        preprocess,
+        feature_names=names,
+        calibration=calibration,
+    )
