@@ -16,6 +16,7 @@ from gpuae.importers import (
     parquet,
     patches,
     scipy_npz,
+    sheet,
     table,
 )
 from gpuae.importers.detect import Format, detect, split_spec
@@ -56,8 +57,9 @@ def open_data(
     ----------
     spec
         `digits`; or a file, recognised by its content: HDF5, AnnData's .h5ad, MATLAB's .mat of
-        version 7.3, idx (gzipped or not), .npy, .npz (also SciPy's of a CSR matrix), or a table of
-        text with a header. `file::name` chooses within HDF5, .h5ad, .mat and .npz. `./digits` is
+        version 7.3, idx (gzipped or not), .npy, .npz (also SciPy's of a CSR matrix), a workbook, or
+        a table of text with a header. `file::name` chooses within HDF5, .h5ad, .mat, .npz and
+        workbooks. `./digits` is
         a file of that name.
     labels
         In a file of their own, one a row.
@@ -110,8 +112,10 @@ def _open(spec: str, memory: int, options: ReadOptions, file: InputFile | None) 
     found = detect(file)
     if found is Format.IMAGE:
         raise InputError(f"{path}: is an image; cut it {_CUT.format(path)}")
-    if found is not Format.TABLE:
+    if found not in (Format.TABLE, Format.WORKBOOK):
         _check_of_text(spec, options)
+    if found is Format.WORKBOOK:
+        return sheet.load(file, inner, options, memory)
     if found in TABLES and inner is None:
         return TABLES[found](file, options, memory)
     return with_columns(_open_matrix(file, inner, found, memory), options)

@@ -8,15 +8,38 @@ import io
 import lzma
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any, cast
+from pathlib import Path
+from typing import IO, Any, Protocol, cast
 
 from gpuae.errors import InputError
 from gpuae.storage.files import limits
-from gpuae.storage.files.input_file import InputFile
 
 ENDINGS = (".gz", ".bz2", ".xz")
 MAGICS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 BLOCK_BYTES = 1 << 20
+
+
+class Blocks(Protocol):
+    """What is read a block at a time: a file, or what can take the place of one."""
+
+    @property
+    def path(self) -> Path:
+        """Of the file, for messages."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes, up to some thousand."""
+        ...
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the content in order."""
+        ...
 
 
 def without_ending(name: str) -> str:
@@ -24,7 +47,7 @@ def without_ending(name: str) -> str:
     return next((name.removesuffix(end) for end in ENDINGS if name.endswith(end)), name)
 
 
-def unpacked_blocks(file: InputFile) -> Iterator[bytes]:
+def unpacked_blocks(file: Blocks) -> Iterator[bytes]:
     """Yield what a file holds, unpacked if need be, a block at a time.
 
     Raises
@@ -42,7 +65,7 @@ def unpacked_blocks(file: InputFile) -> Iterator[bytes]:
         raise InputError(f"{file}: cannot be read ({reason}); copy it again") from None
 
 
-def _unpacked(file: InputFile) -> Iterator[bytes]:
+def _unpacked(file: Blocks) -> Iterator[bytes]:
     """Yield what is packed in a file, as long as it is no more than it may hold."""
     most = max(limits.current().free_bytes, limits.current().inflation * file.size)
     packed = _unpacking(io.BufferedReader(_Joined(file.blocks())), file.head)

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from gpuae.errors import InputError
-from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_npz
+from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_npz, workbook
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening
 
 PARQUET_MAGIC = b"PAR1"
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data", ".asc")
-OLD_EXCEL_MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
-WHAT_IS_PACKED = {"xl/workbook.xml": "an Excel workbook", "content.xml": "an office document"}
+WHAT_IS_PACKED = {
+    "xl/workbook.bin": "a binary Excel workbook",
+    "content.xml": "an office document",
+}
 """By a member that tells it, of zip archives."""
-SAVE_SHEET = "save its sheet as csv"
 
 
 class Format(enum.Enum):
@@ -34,6 +35,7 @@ class Format(enum.Enum):
     TABLE = "table"
     PARQUET = "parquet"
     IMAGE = "an image"
+    WORKBOOK = "a workbook"
 
 
 _FORMAT_OF_ENDING = {
@@ -46,6 +48,7 @@ _FORMAT_OF_ENDING = {
     ".npy": Format.NPY,
     ".npz": Format.NPZ,
     ".parquet": Format.PARQUET,
+    **dict.fromkeys(workbook.ENDINGS, Format.WORKBOOK),
     ".pq": Format.PARQUET,
     **dict.fromkeys(TABLE_ENDINGS, Format.TABLE),
     **dict.fromkeys(pillow.ENDINGS, Format.IMAGE),
@@ -94,10 +97,9 @@ def _by_first_bytes(file: InputFile) -> Format | None:
     if head.startswith(npy.NPY_MAGIC):
         return Format.NPY
     if head.startswith(npy.ZIP_MAGICS):
-        _refuse_other_archives(file)
-        return Format.SPARSE_NPZ if scipy_npz.is_sparse(file) else Format.NPZ
-    if head.startswith(OLD_EXCEL_MAGIC):
-        raise InputError(f"{file}: is an Excel workbook; {SAVE_SHEET}")
+        return _kind_of_archive(file)
+    if head.startswith(workbook.OLE_MAGIC):
+        workbook.refuse_old(file)
     if head.startswith(PARQUET_MAGIC):
         return Format.PARQUET
     if head.startswith(matlab.OLD_MAGIC):
@@ -107,18 +109,21 @@ def _by_first_bytes(file: InputFile) -> Format | None:
     return Format.IDX if idx.is_idx(head) else None
 
 
-def _refuse_other_archives(file: InputFile) -> None:
-    """Refuse zip archives that hold anything but arrays of NumPy's, with what helps."""
+def _kind_of_archive(file: InputFile) -> Format:
+    """Return what a zip archive is: a workbook, or arrays of NumPy's; others are refused."""
     with npy.numpy_errors(str(file)), zipfile.ZipFile(file.stream()) as archive:
         members = archive.namelist()
     what = next((WHAT_IS_PACKED[name] for name in WHAT_IS_PACKED if name in members), None)
     if what:
-        raise InputError(f"{file}: is {what}; {SAVE_SHEET}")
+        raise InputError(f"{file}: is {what}; {workbook.SAVE_SHEET}")
+    if any(name.startswith(workbook.PARTS) for name in members):
+        return Format.WORKBOOK
     if members and not any(name.endswith(".npy") for name in members):
         raise InputError(
             f"{file}: is an archive without arrays of NumPy's, it begins with {members[0]!r}; "
             "unpack it and give the file in it"
         )
+    return Format.SPARSE_NPZ if scipy_npz.is_sparse(file) else Format.NPZ
 
 
 def _by_ending(path: Path) -> Format | None:

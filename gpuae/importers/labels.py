@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.importers import h5ad, hdf5_labels, idx, matlab, npy, table
+from gpuae.importers import h5ad, hdf5_labels, idx, matlab, npy, sheet, table
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
@@ -25,7 +25,7 @@ class LabelsFile:
     spec
         idx, idx.gz, .npy, a table with one column or one named as labels are, a data set of
         gpuae's, `file.h5::/path`, `file.h5ad` with a column of `obs` named as labels are,
-        `file.mat`, or `file.mat::name`.
+        `file.mat`, `file.mat::name`, or a sheet of a workbook.
 
     Raises
     ------
@@ -64,6 +64,8 @@ class LabelsFile:
             return _one_a_row(_of_anndata(file, count), str(self.spec))
         if found in (Format.HDF5, Format.H5AD):
             return _one_a_row(_from_hdf5(file, inner or "/data/y"), str(self.spec))
+        if found is Format.WORKBOOK:
+            return sheet.load_labels(file, inner, count)
         if inner is not None:
             raise InputError(
                 f"{file}: has nothing to choose from by ::{inner}; give the file alone"

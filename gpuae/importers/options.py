@@ -55,6 +55,8 @@ class ReadOptions:
     """Whether the first row of a table of text names the columns; None: as it looks."""
     decimal: str | None = None
     """What stands before the fraction of a number in a table of text: a comma, or else a point."""
+    delimiter: str | None = None
+    """What separates the cells of a table of text; None: as it looks."""
     na_values: tuple[str, ...] = ()
     """Cells of a table of text that stand for missing values, beside the usual ones."""
     patches: PatchOptions | None = None

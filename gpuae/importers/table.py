@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import table_header, table_text
+from gpuae.importers.compressed import Blocks
 from gpuae.importers.counters import counter_notes
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, guess_label
@@ -29,7 +30,7 @@ from gpuae.storage.rows.metadata import RowMetadata
 from gpuae.storage.rows.pages import release_pages
 
 
-def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = None) -> Dataset:
+def load(file: Blocks, options: ReadOptions = AS_IT_IS, memory: int | None = None) -> Dataset:
     """Return the features of a table as rows, its label column as y, its index as row ids.
 
     Numbers keep their value: they are float32 where each is what is written (0.1, not 2460000.6),
@@ -68,7 +69,7 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = 
             feature_names=names if header.named else None,
             row_id=row_id,
         ),
-        file=file,
+        file=file if isinstance(file, InputFile) else None,
         notes=(*header.notes, *_index_notes(roles, counted), *roles.notes, *counters),
     )
 
@@ -81,7 +82,7 @@ def _index_notes(roles: Roles, counted: NDArray[Any] | None) -> tuple[str, ...]:
     return (f"the unnamed first column is {fate}",)
 
 
-def load_labels(file: InputFile, count: int) -> NDArray[Any]:
+def load_labels(file: Blocks, count: int, options: ReadOptions = AS_IT_IS) -> NDArray[Any]:
     """Return the labels of a table: its label column, or the only one beside the index.
 
     Parameters
@@ -95,7 +96,7 @@ def load_labels(file: InputFile, count: int) -> NDArray[Any]:
         When it is not clear which column holds them.
     """
     path, text = file.path, table_text.read(file)
-    header = table_header.parse(path, text, _with_header(path, text, count))
+    header = table_header.parse(path, text, _with_header(path, text, count, options))
     if len(header.names) == 1:
         _check_lines(path, text)
     cells = _columns(text, header)
@@ -125,10 +126,10 @@ def _check_lines(path: Path, text: str) -> None:
         )
 
 
-def _with_header(path: Path, text: str, count: int) -> ReadOptions:
+def _with_header(path: Path, text: str, count: int, options: ReadOptions) -> ReadOptions:
     """Say whether a table of `count` rows has a header, as far as the number of its rows tells."""
-    bare = replace(AS_IT_IS, header=False)
+    bare = replace(options, header=False)
     header = table_header.parse(path, text, bare)
     lines = header.lines_of(text)
     rows = sum(1 for _ in table_header.rows(path, lines, header.delimiter, header.lines))
-    return {count: bare, count + 1: replace(bare, header=True)}.get(rows, AS_IT_IS)
+    return {count: bare, count + 1: replace(bare, header=True)}.get(rows, options)

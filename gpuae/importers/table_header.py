@@ -159,6 +159,8 @@ def _delimiter(path: Path, text: str, skip: int, options: ReadOptions) -> str | 
 
     It is what splits the first two rows into equally many cells, and into the most.
     """
+    if options.delimiter is not None:
+        return options.delimiter
     counts = {}
     for candidate in DELIMITERS:
         if candidate != options.decimal:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from gpuae.errors import DeviceError, InputError
 from gpuae.importers import table_header, table_rows, table_text
+from gpuae.importers.compressed import Blocks
 from gpuae.importers.options import ReadOptions
 from gpuae.importers.roles import Roles, assign
 from gpuae.importers.table_content import TableContent
 from gpuae.importers.table_header import Header
 from gpuae.importers.table_labels import row_ids
 from gpuae.importers.table_text import Text
-from gpuae.storage.files.input_file import InputFile
 
 SAMPLED_ROWS = 1000
 
@@ -30,7 +30,7 @@ class Table(NamedTuple):
     """Those in a column without a name, if there are any."""
 
 
-def read(file: InputFile, options: ReadOptions, memory: int) -> Table:
+def read(file: Blocks, options: ReadOptions, memory: int) -> Table:
     """Read a table. Its first rows tell whether a first column without a name identifies rows.
 
     Where the others do not agree, it is read again.

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from gpuae.errors import InputError
-from gpuae.importers.compressed import unpacked_blocks
+from gpuae.importers.compressed import Blocks, unpacked_blocks
 from gpuae.storage.files import limits
-from gpuae.storage.files.input_file import InputFile
 
 SMALL = 16 << 20
 """Bytes of a table that is looked at as a whole."""
@@ -33,7 +32,7 @@ LINE_BREAK = re.compile(rb"\r\n|\r|\n")
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def utf8_blocks(file: InputFile, blocks: Iterable[bytes]) -> Iterator[bytes]:
+def utf8_blocks(file: Blocks, blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield text in UTF-8, without a byte order mark, out of blocks of UTF-8 or UTF-16.
 
     Raises
@@ -51,7 +50,7 @@ def utf8_blocks(file: InputFile, blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _checked(file: InputFile, blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _checked(file: Blocks, blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield blocks as they are, if they are UTF-8."""
     decoder = _Decoder(file, "utf-8")
     for block in blocks:
@@ -60,7 +59,7 @@ def _checked(file: InputFile, blocks: Iterable[bytes]) -> Iterator[bytes]:
     decoder.decode(b"", final=True)
 
 
-def _transcoded(file: InputFile, blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _transcoded(file: Blocks, blocks: Iterable[bytes]) -> Iterator[bytes]:
     decode = _Decoder(file, "utf-16").decode
     for block in blocks:
         yield decode(block).encode()
@@ -70,7 +69,7 @@ def _transcoded(file: InputFile, blocks: Iterable[bytes]) -> Iterator[bytes]:
 class _Decoder:
     """Decodes blocks one after the other."""
 
-    def __init__(self, file: InputFile, encoding: str) -> None:
+    def __init__(self, file: Blocks, encoding: str) -> None:
         self._file = file
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._begun = 0
@@ -106,7 +105,7 @@ class _Decoder:
 class Text:
     """The text of a table, of which the beginning has been read."""
 
-    file: InputFile
+    file: Blocks
     head: bytes
     following: Iterator[bytes]
 
@@ -130,7 +129,7 @@ class Text:
                 yield part[place : place + BLOCK_BYTES]
 
 
-def opened(file: InputFile) -> Text:
+def opened(file: Blocks) -> Text:
     """Return the text in a file, which may be packed.
 
     Raises
@@ -142,7 +141,7 @@ def opened(file: InputFile) -> Text:
     return Text(file, _head(file, blocks), blocks)
 
 
-def read(file: InputFile) -> str:
+def read(file: Blocks) -> str:
     """Return the text in a file that is to be looked at as a whole.
 
     Raises
@@ -158,7 +157,7 @@ def read(file: InputFile) -> str:
     return content.decode()
 
 
-def _head(file: InputFile, blocks: Iterator[bytes]) -> bytes:
+def _head(file: Blocks, blocks: Iterator[bytes]) -> bytes:
     """Return all of a small text, or enough of it to say what the table is."""
     parts: list[bytes] = []
     size, wanted = 0, SMALL
