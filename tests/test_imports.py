@@ -32,6 +32,7 @@ LAYERS = [
         "verdict",
         "neighbors",
         "dimensions",
+        "sweeps",
         "importers",
         "compression",
         "diagnosis",

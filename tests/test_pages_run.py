@@ -91,7 +91,7 @@ def written_by(block):
 
 def briefly(words):
     """Return a command that trains as one that does so for a single epoch."""
-    return [*words, "--epochs", "1"] if words[0] in ("fit", "finetune") else words
+    return [*words, "--epochs", "1"] if words[0] in ("fit", "finetune", "sweep") else words
 
 
 @pytest.mark.filterwarnings("ignore::gpuae.GpuaeWarning")  # an epoch makes no good model

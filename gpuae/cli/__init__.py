@@ -18,6 +18,7 @@ from gpuae.printable import printable
 
 COMMANDS = {
     "fit": "Train an autoencoder on a matrix of rows.",
+    "sweep": "Train with many settings, and compare the models on unseen rows.",
     "watch": "Show the progress of a training run in a browser, from its checkpoint.",
     "stack": "Join models, each trained on the codes of the one before, into one.",
     "presets": "List the presets of settings, or show one.",
