@@ -5,13 +5,14 @@ BIN := .venv/bin
 READY := .venv/ready
 READY_DEV := .venv/ready-dev
 READY_BENCH := .venv/ready-bench
+READY_RELEASE := .venv/ready-release
 # A few tests at once; those that send signals or measure time (marked `alone`) run by themselves.
 SIDE_BY_SIDE := $(BIN)/pytest --numprocesses auto --dist worksteal
 
 # Hundreds of tests run the command in a process of its own, which would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long long check bench panel reproduce pictures gpu-kit gpu-check mutate-kernels install clean
+.PHONY: demo test test-long long check bench panel reproduce pictures gpu-kit gpu-check mutate-kernels release install clean
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force
@@ -58,6 +59,12 @@ gpu-check:
 mutate-kernels: $(READY_DEV)
 	$(BIN)/python tests/kernels/mutate.py
 
+# Builds the last commit into dist/, looks into it, and tests the wheel as it is installed; further
+# Pythons than those on the path can be named. It publishes nothing.
+PYTHONS ?=
+release: $(READY_RELEASE)
+	$(BIN)/python -m release.run $(PYTHONS)
+
 install: $(READY)
 
 $(READY): pyproject.toml | .venv
@@ -72,8 +79,12 @@ $(READY_BENCH): pyproject.toml | .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	touch $@ $(READY)
 
+$(READY_RELEASE): pyproject.toml | .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[release]"
+	touch $@ $(READY)
+
 .venv:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv demo build *.egg-info
+	rm -rf .venv demo build dist *.egg-info

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,13 @@ ROOT = Path(__file__).parents[1]
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """What a shell runs in the background ignores Ctrl-C, and so would the programs of the tests."""
+
+
+def pytest_configure():
+    """Refuse to test a checkout where an installed package is meant: see `make release`."""
+    site, found = os.environ.get("GPUAE_SITE"), Path(find_spec("gpuae").origin).resolve()
+    if site is not None and not found.is_relative_to(Path(site).resolve()):
+        pytest.exit(f"gpuae is imported from {found}, and not from {site}", returncode=4)
 
 
 @pytest.hookimpl(optionalhook=True)

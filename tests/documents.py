@@ -2,11 +2,13 @@
 
 import re
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 from gpuae.cli import run
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(find_spec("gpuae").origin).parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 DOCUMENTS = [*PAGES, *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
 """The pages, and the decisions."""
@@ -28,6 +30,13 @@ def run_shell(block, complete=list):
     for name, *words in commands(block):
         assert name == "gpuae"
         assert run(complete(words)) == 0, words
+
+
+def target(page, path):
+    """Return the file that a page's link leads to; of the package, the one that is tested."""
+    found = (page.parent / path).resolve()
+    inside = ROOT / "gpuae"
+    return PACKAGE / found.relative_to(inside) if found.is_relative_to(inside) else found
 
 
 def anchors(page):

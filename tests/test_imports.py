@@ -2,11 +2,12 @@
 
 import ast
 from graphlib import TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "gpuae"
+PACKAGE = Path(find_spec("gpuae").origin).parent
 MODULES = {
     ".".join(("gpuae", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
         ".__init__"
@@ -17,7 +18,7 @@ MODULES = {
 LAYERS = [
     {"errors", "functions", "printable", "words"},
     {"config", "defaults", "finetune_config", "machine", "memory", "presets"},
-    {"backends", "storage"},
+    {"backends", "kernels", "storage"},
     {"model"},
     {"training", "encoding", "outliers"},
     {

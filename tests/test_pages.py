@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from documents import DOCUMENTS, PAGES, ROOT, anchors
+from documents import DOCUMENTS, PAGES, ROOT, anchors, target
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 README = PAGES[0].read_text("utf-8")
@@ -36,9 +36,9 @@ def test_links_lead_to_files_and_headings_that_are_there(page):
         if "://" in link:
             continue
         path, _, anchor = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
-        assert target.exists(), link
-        assert not anchor or anchor in anchors(target), link
+        found = target(page, path) if path else page
+        assert found.exists(), link
+        assert not anchor or anchor in anchors(found), link
 
 
 def test_readme_ends_with_a_line_for_each_page():

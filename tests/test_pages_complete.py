@@ -11,7 +11,7 @@ from gpuae.cli import COMMANDS, LazyGroup
 from gpuae.cli.plot import KINDS
 
 DOCS = ROOT / "docs"
-FOR_DEVELOPERS = {"bench", "dev"}
+FOR_DEVELOPERS = {"bench", "dev", "release"}
 """Extras that only the development of the package needs."""
 OF_BENCHMARKS = {"--peers-from"}
 """Options of programs in bench/."""

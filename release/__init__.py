@@ -1,0 +1,1 @@
+"""Makes a release: builds it, looks into it, and tests it as it is installed (`make release`)."""

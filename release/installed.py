@@ -1,0 +1,48 @@
+"""The tests, run against a wheel that is installed and not against a checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+SITE = "GPUAE_SITE"
+"""Names the folder that the tests must import gpuae from; tests/conftest.py looks at it."""
+RUNS = (
+    ("--numprocesses", "auto", "--dist", "worksteal", "-m", "not long and not alone"),
+    ("-m", "not long and alone"),
+)
+"""As `make check` runs them."""
+
+
+def install(python: str, wheel: Path, folder: Path) -> Path:
+    """Make an environment with the wheel and what its tests need; return its Python."""
+    subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
+    own = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    pip = [own, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, f"{wheel}[dev]"], check=True)
+    return own
+
+
+def unpack_tests(sdist: Path, folder: Path) -> Path:
+    """Unpack a source distribution but for the package, so that nothing can import it there."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (tree,) = folder.iterdir()
+    shutil.rmtree(tree / "gpuae")
+    return tree
+
+
+def passes(python: Path, tree: Path) -> bool:
+    """Whether the quick tests pass with what this Python has installed."""
+    environment = {**os.environ, SITE: str(python.absolute().parents[1])}
+    for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):
+        environment.pop(name, None)
+    done = [
+        subprocess.run([python, "-m", "pytest", *run], cwd=tree, env=environment, check=False)
+        for run in RUNS
+    ]
+    return not any(own.returncode for own in done)
