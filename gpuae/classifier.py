@@ -18,7 +18,8 @@ from gpuae.estimator import Autoencoder
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.labels import as_classes
 from gpuae.model.model import Model
-from gpuae.model_estimator import ROW_TYPES, CodingEstimator, warn
+from gpuae.model.statistics import RowWeights
+from gpuae.model_estimator import ROW_TYPES, CodingEstimator, told_of, warn
 from gpuae.storage.provenance import lineage
 from gpuae.storage.rows.row_blocks import check_finite
 from gpuae.training.classifying import SHOWN, finetune
@@ -120,10 +121,16 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         self.threads = threads
         self.memory = memory
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from the rows of X (n, d) and their labels y (n,).
 
         Ctrl-C while classes are learnt ends training with a warning and keeps what was learnt.
+
+        Parameters
+        ----------
+        sample_weight
+            How much each row counts, (n,), for the autoencoder and for the classes: one of weight 2
+            as two rows, one of weight 0 not at all. They multiply those of `class_weight`.
 
         Raises
         ------
@@ -132,25 +139,27 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         DivergedError
             When the loss stops being finite; `model_` then holds the last good weights.
         InputError
-            For labels that are missing or all of one class.
+            For weights that cannot be used, and labels that are missing or all of one class.
         """
         rows, labels = validate_data(
             self, X, y, dtype=ROW_TYPES, order="C", ensure_all_finite=False
         )
         check_classification_targets(labels)
         check_finite(rows, "X", missing=self._allows_missing())
+        weights = self._row_weights(sample_weight, len(rows))
         config = self._config(np.unique(labels))
-        self.autoencoder_ = self._fitted_autoencoder(X)
+        self.autoencoder_ = self._fitted_autoencoder(X, weights)
         fitted = finetune(
             self.autoencoder_.model_,
             rows,
             labels,
             config,
             source="y",
-            attributes=lineage.attributes("AutoencoderClassifier.fit", ()),
+            attributes=lineage.attributes("AutoencoderClassifier.fit", (), told_of(weights)),
+            weights=weights,
         )
         self._set_model(fitted.model)
-        self.classes_ = np.unique(labels)
+        self.classes_ = np.unique(labels if weights is None else labels[weights > 0])
         self.validation_accuracy_ = fitted.accuracy
         fitted.raise_if_diverged()
         if fitted.ending is Ending.INTERRUPTED:
@@ -187,7 +196,7 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         self.history_ = dict(model.history)
         self.n_iter_ = len(model.history.get("epoch", ()))
 
-    def _fitted_autoencoder(self, X: Any) -> Autoencoder:
+    def _fitted_autoencoder(self, X: Any, weights: RowWeights) -> Autoencoder:
         """Return the autoencoder to begin with, fitted.
 
         Raises
@@ -202,7 +211,7 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
             check_is_fitted(known, "model_")
             known.check_rows(X)
             return known
-        first: Autoencoder = clone(known).fit(X)
+        first: Autoencoder = clone(known).fit(X, sample_weight=weights)
         if first.interrupted_:
             raise KeyboardInterrupt
         return first

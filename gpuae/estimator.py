@@ -19,7 +19,7 @@ from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.model import Model
 from gpuae.model.stack import stack as stacked
-from gpuae.model_estimator import CodingEstimator, warn
+from gpuae.model_estimator import CodingEstimator, told_of, warn
 from gpuae.presets import Preset
 from gpuae.storage.provenance import lineage
 from gpuae.training.calibrating import fit_calibrated
@@ -184,7 +184,14 @@ class Autoencoder(CodingEstimator):
         estimator._preset = name
         return estimator
 
-    def fit(self, X: Any, y: object = None, *, image_shape: Sequence[int] | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: object = None,
+        sample_weight: Any = None,
+        *,
+        image_shape: Sequence[int] | None = None,
+    ) -> Self:
         """Learn from the rows of X (n, d).
 
         Ctrl-C ends training with a warning and keeps what was learnt. What the data, the settings
@@ -192,6 +199,9 @@ class Autoencoder(CodingEstimator):
 
         Parameters
         ----------
+        sample_weight
+            How much each row counts, (n,): one of weight 2 as two rows, one of weight 0 not at all,
+            in all that is learnt and in the figures by which it is judged.
         image_shape
             Height and width, and channels if there are several, where rows are images: for
             init=distance, for settings left to the data, and for files.
@@ -203,12 +213,13 @@ class Autoencoder(CodingEstimator):
         DivergedError
             When the loss stops being finite; `model_` then holds the last good weights.
         InputError
-            For rows that cannot be used, or do not make images of this shape.
+            For rows or weights that cannot be used, or rows that make no images of this shape.
         """
         self._partial: PartialFit | None = None
         rows = self._new_rows(X)
+        weights = self._row_weights(sample_weight, len(rows))
         shape = _shape_of_images(image_shape, rows.shape[1])
-        made = lineage.attributes("Autoencoder.fit", (), self._told())
+        made = lineage.attributes("Autoencoder.fit", (), self._told() | told_of(weights))
         listener = _Listener()
         names = self._names()
         fitted = fit_calibrated(
@@ -218,8 +229,9 @@ class Autoencoder(CodingEstimator):
             attributes=made,
             feature_names=names,
             image_shape=shape,
+            weights=weights,
         )
-        self._rows_seen = len(rows)
+        self._rows_seen = len(fitted.x)
         self.interrupted_ = fitted.result.ending is Ending.INTERRUPTED
         self._set_model(fitted.model)
         self.n_iter_ = fitted.result.epochs
@@ -233,24 +245,31 @@ class Autoencoder(CodingEstimator):
             warn(message, ConvergenceWarning)
         return self
 
-    def partial_fit(self, X: Any, y: object = None) -> Self:
+    def partial_fit(self, X: Any, y: object = None, sample_weight: Any = None) -> Self:
         """Learn from one more portion of rows (m, d), passing them once.
 
         After `fit` it goes on with the weights, scaling and settings of then. Otherwise the scaling
         is learnt from the first portion, so it should be typical.
+
+        Parameters
+        ----------
+        sample_weight
+            How much each row counts, (m,), as for `fit`; they are divided by their mean over all
+            portions so far.
         """
         fitted: Model | None = getattr(self, "model_", None)
         rows = self._new_rows(X) if fitted is None else self._known_rows(X)
+        weights = self._row_weights(sample_weight, len(rows), alike=True)
         training: PartialFit | None = getattr(self, "_partial", None)
         if training is None:
             seen = getattr(self, "_rows_seen", 0)
-            training = PartialFit(rows, self._config(), fitted, seen)
+            training = PartialFit(rows, self._config(), fitted, seen, weights)
             self.n_iter_ = 0
-        training.feed(rows)
+        training.feed(rows, weights)
         self._partial = training
         self.loss_ = training.loss
         model = training.model()
-        made = lineage.attributes("Autoencoder.partial_fit", (), self._told())
+        made = lineage.attributes("Autoencoder.partial_fit", (), self._told() | told_of(weights))
         attributes = {**model.attributes, **made}
         self._set_model(replace(model, attributes=attributes, feature_names=self._names()))
         self.verdict_ = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +19,14 @@ from gpuae.machine import ANY, Machine
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
 from gpuae.model.pca import PrincipalAxes, principal_axes
-from gpuae.model.statistics import blocks, column_statistics, mean_variance
+from gpuae.model.statistics import (
+    RowWeights,
+    column_statistics,
+    mean_variance,
+    total_weight,
+    weighted_blocks,
+    weighted_sum,
+)
 from gpuae.model.targets import unfit_targets
 from gpuae.model.unlike import Unlike
 from gpuae.storage.rows.lazy_rows import AnyRows
@@ -60,6 +67,13 @@ class Evaluation:
     zero_fraction: float
     dead_units: int
     active_per_row: float
+    weight: float | None = None
+    """Sum of the rows' weights; None where all count the same."""
+
+    @property
+    def size(self) -> float:
+        """How many rows of weight 1 the rows stand for."""
+        return self.rows if self.weight is None else self.weight
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,7 @@ def evaluate(
     machine: Machine = ANY,
     note: Callable[[str], None] | None = None,
     learn_pca: bool = True,
+    weights: RowWeights = None,
 ) -> Evaluation:
     """Measure a model on the rows of x (n, d), without noise or dropout.
 
@@ -110,6 +125,8 @@ def evaluate(
         targets of its loss.
     learn_pca
         Whether to learn PCA from these rows where the model has none of its training rows.
+    weights
+        How much each row counts in every figure but the number of dead units; above 0.
 
     Raises
     ------
@@ -124,7 +141,8 @@ def evaluate(
 
     def work(buffers: InferenceBuffers, start: int, own: NDArray[Any]) -> None:
         unlike.look_at(start, own)
-        unlike.hear_errors(_measure_block(buffers, own, start // BLOCK_ROWS, sums))
+        of_rows = None if weights is None else weights[start : start + len(own)]
+        unlike.hear_errors(_measure_block(buffers, own, start // BLOCK_ROWS, sums, of_rows))
 
     for_each_block(model, x, work, machine)
     unlike.tell(note)
@@ -133,8 +151,9 @@ def evaluate(
         note(f"the figures of the loss mean nothing: {wrong}")
     pca = model.pca
     if pca is None and learn_pca:
-        pca = principal_axes(x, None, model.preprocess, code_size)
-    return _evaluation(model, sums, _measure_spread(x, model, pca), pca, x.shape)
+        pca = principal_axes(x, None, model.preprocess, code_size, weights)
+    spread = _measure_spread(x, model, pca, weights)
+    return _evaluation(model, sums, spread, pca, x.shape, weights)
 
 
 def _evaluation(
@@ -143,14 +162,16 @@ def _evaluation(
     spread: _Spread,
     pca: PrincipalAxes | None,
     shape: tuple[int, ...],
+    weights: RowWeights,
 ) -> Evaluation:
     """Put the figures together from sums over rows."""
-    (rows, columns), code_size = shape, model.network.code_size
+    (count, columns), code_size = shape, model.network.code_size
+    rows = total_weight(count, weights)
     loss, mean_loss = float(sums.loss.sum()) / rows, spread.mean_loss
     mse = float(sums.squares.sum()) / (rows * columns)
     preprocessed_mse = float(sums.preprocessed_squares.sum()) / (rows * columns)
     return Evaluation(
-        rows=rows,
+        rows=count,
         columns=columns,
         code_size=code_size,
         loss=loss,
@@ -176,6 +197,7 @@ def _evaluation(
         zero_fraction=float(sums.zeros.sum()) / (rows * code_size),
         dead_units=int((~sums.seen.any(axis=0)).sum()),
         active_per_row=float(sums.active.sum()) / rows,
+        weight=None if weights is None else rows,
     )
 
 
@@ -190,74 +212,97 @@ def explained(mse: float, variance: float) -> float:
 
 
 def _measure_block(
-    buffers: InferenceBuffers, rows: NDArray[Any], block: int, sums: _BlockSums
+    buffers: InferenceBuffers,
+    rows: NDArray[Any],
+    block: int,
+    sums: _BlockSums,
+    weights: RowWeights,
 ) -> NDArray[np.float64]:
     """Add a block's sums, and return the errors of its rows (m,) in preprocessed units."""
     ops = buffers.ops
     tile = buffers.encode(rows)
+    if weights is not None:
+        column = weights.astype(buffers.model.config.dtype)[:, None]
+        tile = replace(tile, row_weights=ops.asarray(column))
     code = ops.to_host(tile.outputs[buffers.model.network.code]).astype(np.float64)
     ops.fill(buffers.sums.loss, 0.0)
     buffers.propagation.decode(tile, None)
     buffers.propagation.add_loss(tile, buffers.sums)
     sums.loss[block] = ops.to_host(buffers.sums.loss)[0]
     error = buffers.restore(tile, tile.activations[-1]).astype(np.float64) - rows
-    sums.squares[block] = np.vdot(error, error)
+    sums.squares[block] = _squared_norm(error, weights)
     ops.row_errors(tile.activations[-1], tile.clean, buffers.errors[: len(rows)])
     errors = np.array(ops.to_host(buffers.errors[: len(rows)]))
-    sums.preprocessed_squares[block] = errors.sum() * rows.shape[1]
+    sums.preprocessed_squares[block] = weighted_sum(errors, weights) * rows.shape[1]
     size = np.abs(code)
-    sums.code[block] = code.sum()
+    sums.code[block] = _sum(code, weights)
     # where a sigmoid is saturated backends differ between 0 and what is below normal numbers
-    sums.zeros[block] = (size < np.finfo(buffers.model.config.dtype).tiny).sum()
-    sums.active[block] = (size > ACTIVE).sum()
+    sums.zeros[block] = _sum(size < np.finfo(buffers.model.config.dtype).tiny, weights)
+    sums.active[block] = _sum(size > ACTIVE, weights)
     sums.seen[block] = (size > ACTIVE).any(axis=0)
     return errors
 
 
-def _measure_spread(x: AnyRows, model: Model, pca: PrincipalAxes | None) -> _Spread:
+def _measure_spread(
+    x: AnyRows, model: Model, pca: PrincipalAxes | None, weights: RowWeights
+) -> _Spread:
     """Measure the variance of the rows of x (n, d) about their own mean, and the error of PCA."""
-    preprocess, statistics = model.preprocess, column_statistics(x)
+    preprocess, statistics = model.preprocess, column_statistics(x, None, weights)
     about = preprocess.forward(statistics.mean[None])
     moved, squares = np.zeros(x.shape[1]), 0.0
     own_error = preprocessed_error = 0.0 if pca else math.nan
-    for block in _small_blocks(x):
+    for block, own in _small_blocks(x, weights):
         prepared = preprocess.forward(block)
         if pca is not None:
             rebuilt = pca.project(prepared)
-            own_error += _squared_norm(preprocess.backward(rebuilt) - block)
-            preprocessed_error += _squared_norm(rebuilt - prepared)
+            own_error += _squared_norm(preprocess.backward(rebuilt) - block, own)
+            preprocessed_error += _squared_norm(rebuilt - prepared, own)
         difference = prepared - about
-        moved += difference.sum(axis=0)
-        squares += _squared_norm(difference)
-    values = x.shape[0] * x.shape[1]
+        moved += weighted_sum(difference, own)
+        squares += _squared_norm(difference, own)
+    whole = total_weight(len(x), weights)
+    values = whole * x.shape[1]
     variance = mean_variance(statistics, x.dtype)
     # clipping moves the mean
-    preprocessed = squares / values - float((moved**2).sum()) / (values * x.shape[0])
+    preprocessed = squares / values - float((moved**2).sum()) / (values * whole)
     return _Spread(
         variance=variance,
         preprocessed_variance=max(0.0, preprocessed) if variance else 0.0,
         pca_mse=own_error / values,
         preprocessed_pca_mse=preprocessed_error / values,
-        mean_loss=_mean_loss(x, model, about),
+        mean_loss=_mean_loss(x, model, about, weights),
     )
 
 
-def _small_blocks(x: AnyRows) -> Iterator[NDArray[Any]]:
-    """Yield the rows of x (n, d) in blocks small enough for half a dozen float64 copies."""
+def _small_blocks(x: AnyRows, weights: RowWeights) -> Iterator[tuple[NDArray[Any], RowWeights]]:
+    """Yield the rows of x (n, d) in blocks small enough for half a dozen float64 copies.
+
+    With the weights of each row.
+    """
     step = max(1, SMALL_BLOCK_BYTES // (8 * x.shape[1]))
-    for block in blocks(x):
-        yield from (block[start : start + step] for start in range(0, len(block), step))
+    for block, own in weighted_blocks(x, None, weights):
+        for start in range(0, len(block), step):
+            part = slice(start, start + step)
+            yield block[part], None if own is None else own[part]
 
 
-def _squared_norm(matrix: NDArray[Any]) -> float:
-    return float(np.vdot(matrix, matrix))
+def _squared_norm(matrix: NDArray[Any], weights: RowWeights) -> float:
+    """Return the sum of squares of rows (m, n), each row by its weight."""
+    return float(np.vdot(matrix, matrix)) if weights is None else _sum(matrix**2, weights)
 
 
-def _mean_loss(x: AnyRows, model: Model, mean: NDArray[Any]) -> float | None:
+def _sum(matrix: NDArray[Any], weights: RowWeights) -> float:
+    """Return the sum of rows (m, n), each row by its weight."""
+    return float(matrix.sum() if weights is None else weighted_sum(matrix, weights).sum())
+
+
+def _mean_loss(x: AnyRows, model: Model, mean: NDArray[Any], weights: RowWeights) -> float | None:
     """Return the loss of a preprocessed mean (1, d) in place of each row of x (n, d)."""
     loss = LOSSES[model.config.loss]
     if not loss.share_of:
         return None
-    parameter = loss.parameter_of(model.config)
-    prepared = (model.preprocess.forward(block) for block in _small_blocks(x))
-    return sum(loss.between(mean, block, parameter) for block in prepared) / len(x)
+    parameter, total = loss.parameter_of(model.config), 0.0
+    for block, own in _small_blocks(x, weights):
+        prepared = model.preprocess.forward(block)
+        total += loss.between(mean, prepared, parameter, None if own is None else own[:, None])
+    return total / total_weight(len(x), weights)

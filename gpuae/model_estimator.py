@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from gpuae import encoding
 from gpuae.errors import GpuaeWarning
 from gpuae.machine import Machine
 from gpuae.model.model import Model
+from gpuae.model.row_weights import checked_weights, weights_sha256
+from gpuae.model.statistics import RowWeights
 from gpuae.storage.rows.row_blocks import check_finite
 
 ROW_TYPES = (
@@ -71,6 +74,19 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
         check_finite(rows, "X", missing=self.model_.preprocess.fill is not None)
         return rows
 
+    def _row_weights(self, sample_weight: Any, rows: int, *, alike: bool = False) -> RowWeights:
+        """Return how much each of so many rows counts; a single number is that of all rows.
+
+        None where all count the same, unless such weights are to be told from those of other rows:
+        `alike`.
+        """
+        if sample_weight is None:
+            return None
+        if isinstance(sample_weight, Real):
+            sample_weight = np.full(rows, float(sample_weight))
+        weights = checked_weights(sample_weight, rows, "sample_weight")
+        return weights if alike or np.ptp(weights) else None
+
     def _scores(self, rows: NDArray[Any], note: encoding.Note | None = None) -> NDArray[np.float64]:
         """Return how unlike the training rows each row (n, d) is, (n,)."""
         out = np.empty(len(rows))
@@ -110,6 +126,11 @@ class CodingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModelEs
     @property
     def _n_features_out(self) -> int:
         return self.model_.network.code_size
+
+
+def told_of(weights: RowWeights) -> dict[str, str]:
+    """Return what a model says of the weights of the rows that it was made from."""
+    return {} if weights is None else {"weights_sha256": weights_sha256(weights)}
 
 
 def warn(message: str, category: type[Warning] = GpuaeWarning) -> None:

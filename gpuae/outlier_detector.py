@@ -14,9 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from gpuae import encoding, outliers
 from gpuae.config import Config
-from gpuae.model.calibration import Calibration
+from gpuae.model.calibration import Calibration, as_often_as_they_count
 from gpuae.model.model import Model
-from gpuae.model_estimator import ModelEstimator, warn
+from gpuae.model.statistics import RowWeights
+from gpuae.model_estimator import ModelEstimator, told_of, warn
 from gpuae.presets import Preset
 from gpuae.storage.provenance import lineage
 from gpuae.training.calibrating import fit_calibrated
@@ -92,8 +93,14 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         self.threads = threads
         self.settings = settings
 
-    def fit(self, X: Any, y: object = None) -> Self:
+    def fit(self, X: Any, y: object = None, sample_weight: Any = None) -> Self:
         """Learn what is usual from the rows of X (n, d), which may hold outliers.
+
+        Parameters
+        ----------
+        sample_weight
+            How much each row counts, (n,): one of weight 2 as two rows, one of weight 0 not at all.
+            `contamination` and `trim` are shares of the weight.
 
         Raises
         ------
@@ -104,14 +111,17 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         """
         config = self._config()
         rows = self._new_rows(X)
+        weights = self._row_weights(sample_weight, len(rows))
+        told = {"preset": PRESET} | told_of(weights)
         fitted = fit_calibrated(
             rows,
             config,
-            attributes=lineage.attributes("OutlierDetector.fit", (), {"preset": PRESET}),
+            attributes=lineage.attributes("OutlierDetector.fit", (), told),
             feature_names=self._names(),
+            weights=weights,
         )
         fitted.raise_if_diverged()
-        self._set_model(fitted.model, rows)
+        self._set_model(fitted.model, rows, weights)
         if fitted.interrupted:
             warn("interrupted: rows are judged by what was learnt so far", ConvergenceWarning)
         return self
@@ -156,10 +166,11 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         others = own.pop("settings") or {}
         return Preset.named(PRESET).config({"dtype": "float64", **own, **others})
 
-    def _set_model(self, model: Model, rows: NDArray[Any]) -> None:
+    def _set_model(self, model: Model, rows: NDArray[Any], weights: RowWeights) -> None:
         self.model_ = model
         self.decision_scores_ = self._scores(rows)
-        self.threshold_ = float(np.quantile(self.decision_scores_, 1.0 - self.contamination))
+        scores = as_often_as_they_count(self.decision_scores_, weights)
+        self.threshold_ = float(np.quantile(scores, 1.0 - self.contamination))
         self.offset_ = -self.threshold_
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
         calibration = replace(self._calibration(), threshold=self.threshold_)

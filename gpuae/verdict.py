@@ -17,6 +17,7 @@ from gpuae.evaluation import Evaluation, evaluate, explained
 from gpuae.functions.losses import ANY_TARGETS, LOSSES
 from gpuae.machine import Machine
 from gpuae.model.model import Model
+from gpuae.model.row_weights import chosen
 from gpuae.storage.rows.pages import gathered
 from gpuae.training.fitting import Fit
 from gpuae.training.held_out import MEASURED_ROWS
@@ -49,7 +50,7 @@ class Figures:
         """Pool figures of several sets of rows, in units that their names begin with."""
 
         def pooled(name: str) -> float:
-            return sum(part.rows * float(getattr(part, f"{units}{name}")) for part in parts)
+            return sum(part.size * float(getattr(part, f"{units}{name}")) for part in parts)
 
         variance = pooled("variance")
         known = all(part.pca_from for part in parts)
@@ -233,10 +234,10 @@ def judge(fit: Fit) -> Verdict | None:
 def _explained_loss(parts: Sequence[Evaluation]) -> float | None:
     """Pool the shares of the loss that are explained, weighted by rows."""
     shares = [part.explained_loss for part in parts if part.explained_loss is not None]
-    rows = [part.rows for part in parts if part.explained_loss is not None]
+    sizes = [part.size for part in parts if part.explained_loss is not None]
     if not shares:
         return None
-    return sum(own * count for own, count in zip(shares, rows, strict=True)) / sum(rows)
+    return sum(own * size for own, size in zip(shares, sizes, strict=True)) / sum(sizes)
 
 
 def _measured(fit: Fit) -> list[Evaluation]:
@@ -246,6 +247,7 @@ def _measured(fit: Fit) -> list[Evaluation]:
             gathered(fit.x, trial.rows[:MEASURED_ROWS]),
             machine=Machine(fit.device.name, fit.model.config.threads),
             learn_pca=False,
+            weights=chosen(fit.weights, trial.rows[:MEASURED_ROWS]),
         )
         for trial in fit.trials
         if len(trial.rows) >= FEWEST_ROWS

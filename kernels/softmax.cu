@@ -1,11 +1,12 @@
 // Softmax p of the rows of z + bias, and its cross-entropy with targets t that need not sum to 1.
 //
-//   softmax_rows   losses = sum_j t_j (log sum_j e^z_j - z_j) of each row's z + bias, top = its
-//                  largest, share = sum_j t_j / sum_j e^(z_j - top); z = p if `finished`
-//   softmax_delta  z = factor (share e^(z + bias - top) - t); partial sums of columns
+//   softmax_rows   losses = w sum_j t_j (log sum_j e^z_j - z_j) of each row's z + bias, top = its
+//                  largest, share = w sum_j t_j / sum_j e^(z_j - top); z = p if `finished`
+//   softmax_delta  z = factor (share e^(z + bias - top) - w t); partial sums of columns
 //
 // Shapes: z, target (m, n); bias (n,); losses, top, share (m,), double but for top; columns
 // (strips, n), which `finish_*` add up. target may be null: then losses and shares mean nothing.
+// w is row_weights (m,), or 1 where that is null.
 // A warp sums up a row, in double and of z - top, so that nothing overflows. The second kernel
 // computes the exponentials once more, so that z is written once; its error is in double, in which
 // the share of a class that is nearly certain is told from 1.
@@ -49,8 +50,8 @@ struct RowSums {
 
 template <typename Real>
 __global__ void softmax_rows(
-    Real* z, const Real* bias, const Real* target, bool finished, double* losses, Real* top,
-    double* share, Index rows, Index columns
+    Real* z, const Real* bias, const Real* target, const Real* row_weights, bool finished,
+    double* losses, Real* top, double* share, Index rows, Index columns
 ) {
     const Index warps = Index(gridDim.x) * WARPS;
     for (Index r = Index(blockIdx.x) * WARPS + warp(); r < rows; r += warps) {
@@ -67,16 +68,17 @@ __global__ void softmax_rows(
             row[column] = Real(power / sums.powers);
         }
         if (lane() > 0) continue;
-        losses[r] = sums.targets * log(sums.powers) - sums.products;
+        const double weight = weight_of(row_weights, r);
+        losses[r] = weight * (sums.targets * log(sums.powers) - sums.products);
         top[r] = own_top;
-        share[r] = sums.targets / sums.powers;
+        share[r] = weight * sums.targets / sums.powers;
     }
 }
 
 template <typename Real>
 __global__ void softmax_delta(
-    Real* z, const Real* bias, const Real* target, const Real* top, const double* share,
-    double factor, Index strip, Real* column_sums, Index rows, Index columns
+    Real* z, const Real* bias, const Real* target, const Real* row_weights, const Real* top,
+    const double* share, double factor, Index strip, Real* column_sums, Index rows, Index columns
 ) {
     const bool whole = in_quads(columns, z, target), whole_bias = in_quads(columns, bias);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
@@ -88,8 +90,9 @@ __global__ void softmax_delta(
             Quad<Real> quad = load(z + at, tile.left, whole);
             const Quad<Real> t = load(target + at, tile.left, whole);
             for (int j = 0; j < QUAD; ++j) {
+                const double wanted = row_weights ? double(row_weights[row]) * t.at[j] : t.at[j];
                 const Real power = exponential(quad.at[j] + shift.at[j] - top[row]);
-                quad.at[j] = Real((share[row] * power - t.at[j]) * factor);
+                quad.at[j] = Real((share[row] * power - wanted) * factor);
                 sums.at[j] += quad.at[j];
             }
             store(quad, z + at, tile.left, whole);

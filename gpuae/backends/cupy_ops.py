@@ -322,10 +322,12 @@ class CupyOps:
         )
 
     def softmax(self, z: Array, bias: Array) -> None:
-        self._softmax_rows(z, bias, None, finished=True)
+        self._softmax_rows(z, bias, None, None, finished=True)
 
-    def softmax_loss(self, z: Array, bias: Array, target: Array, total: Array) -> None:
-        losses, _ = self._softmax_rows(z, bias, target, finished=True)
+    def softmax_loss(
+        self, z: Array, bias: Array, target: Array, total: Array, row_weights: Array | None = None
+    ) -> None:
+        losses, _ = self._softmax_rows(z, bias, target, row_weights, finished=True)
         self._finish(partials=losses, factor=1.0, total=total)
 
     def softmax_delta(
@@ -337,8 +339,9 @@ class CupyOps:
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        row_weights: Array | None = None,
     ) -> None:
-        losses, of_rows = self._softmax_rows(z, bias, target, finished=False)
+        losses, of_rows = self._softmax_rows(z, bias, target, row_weights, finished=False)
         columns = self._partials(z, z.dtype.name)
         self._tiles(
             "softmax_delta",
@@ -347,6 +350,7 @@ class CupyOps:
             z=z,
             bias=bias,
             target=target,
+            row_weights=row_weights,
             **of_rows,
             factor=1 / rows_of_step,
             strip=strip_rows(len(z)),
@@ -798,7 +802,13 @@ class CupyOps:
         return losses, slopes
 
     def _softmax_rows(
-        self, z: Array, bias: Array, target: Array | None, *, finished: bool
+        self,
+        z: Array,
+        bias: Array,
+        target: Array | None,
+        row_weights: Array | None,
+        *,
+        finished: bool,
     ) -> tuple[Array, dict[str, Array]]:
         """Compute losses (m,), and what makes deltas of logits, (m,) each; z too if `finished`."""
         types, rows = {"Real": z.dtype.name}, len(z)
@@ -807,8 +817,8 @@ class CupyOps:
             "top": self._scratch_of("top", z.dtype.name, rows),
             "share": self._scratch_of("share", "float64", rows),
         }
-        given = {"z": z, "bias": bias, "target": target, "finished": finished}
-        self._by_row("softmax_rows", z, types, **given, losses=losses, **of_rows)
+        given = {"z": z, "bias": bias, "target": target, "row_weights": row_weights}
+        self._by_row("softmax_rows", z, types, **given, finished=finished, losses=losses, **of_rows)
         return losses, of_rows
 
     def _losses(self, matrix: Array) -> Array:

@@ -225,8 +225,15 @@ class NumbaOps(NumpyOps):
     def softmax(self, z: Matrix, bias: Matrix) -> None:
         self._softmax(z, bias)
 
-    def softmax_loss(self, z: Matrix, bias: Matrix, target: Matrix, total: Matrix) -> None:
-        self._softmax(z, bias, target, total=total)
+    def softmax_loss(
+        self,
+        z: Matrix,
+        bias: Matrix,
+        target: Matrix,
+        total: Matrix,
+        row_weights: Matrix | None = None,
+    ) -> None:
+        self._softmax(z, bias, target, total=total, row_weights=row_weights)
 
     def softmax_delta(
         self,
@@ -237,10 +244,11 @@ class NumbaOps(NumpyOps):
         total: Matrix,
         bias_gradient: Matrix,
         accumulate: bool,
+        row_weights: Matrix | None = None,
     ) -> None:
         if not accumulate:
             self.fill(bias_gradient, 0)
-        self._softmax(z, bias, target, 1 / rows_of_step, total, bias_gradient)
+        self._softmax(z, bias, target, 1 / rows_of_step, total, bias_gradient, row_weights)
 
     def _softmax(
         self,
@@ -250,9 +258,11 @@ class NumbaOps(NumpyOps):
         factor: float = 1.0,
         total: Matrix | None = None,
         sums: Matrix | None = None,
+        row_weights: Matrix | None = None,
     ) -> None:
         words, lowest, _ = _words(z)
-        self._run(numba_softmax.softmax, z, words, lowest, bias, target, factor, total, sums)
+        given = (z, words, lowest, bias, target, row_weights)
+        self._run(numba_softmax.softmax, *given, factor, total, sums)
 
     def kl_slope(
         self,

@@ -13,17 +13,26 @@ from typing import Any
 import numpy as np
 
 from gpuae.backends.numba_compile import PIECE, kernel, part
+from gpuae.backends.numba_kernels import weight_of
 from gpuae.backends.numba_math import exp
 
 
 @kernel
 def softmax(
-    z: Any, words: Any, lowest: Any, bias: Any, target: Any, factor: float, total: Any, sums: Any
+    z: Any,
+    words: Any,
+    lowest: Any,
+    bias: Any,
+    target: Any,
+    row_weights: Any,
+    factor: float,
+    total: Any,
+    sums: Any,
 ) -> None:
     """Write the softmax, or the delta of its cross-entropy if there are sums to add it to.
 
     `words` are the bits of z as integers, of which `lowest` is the lowest. Without a target, which
-    may be None, no loss is added to total; the sums may be None.
+    may be None, no loss is added to total; the weights of rows and the sums may be None.
     """
     value = 0.0
     rows = max(1, PIECE // z.shape[1])
@@ -31,25 +40,27 @@ def softmax(
         piece = slice(first, first + rows)
         own = z[piece]
         wanted = None if target is None else target[piece]
-        value -= _lower(own, words[piece], lowest, bias, wanted)
+        weights = None if row_weights is None else row_weights[piece]
+        value -= _lower(own, words[piece], lowest, bias, wanted, weights)
         flat = own.reshape(own.size)
         for j in range(flat.size):
             flat[j] = exp(flat[j])
-        value += _share(own, wanted, factor, sums)
+        value += _share(own, wanted, weights, factor, sums)
     if target is not None:
         total[0] += value
 
 
 @part
-def _lower(z: Any, words: Any, lowest: Any, bias: Any, target: Any) -> Any:
+def _lower(z: Any, words: Any, lowest: Any, bias: Any, target: Any, row_weights: Any) -> Any:
     """Replace each row by what it is below its largest z + bias; return the sum of that by target.
 
-    Where a target is 0 nothing is added, however far below its z is.
+    A row counts by its weight. Where a target is 0 nothing is added, however far below its z is.
     """
     top = np.empty(1, z.dtype)
     top_word = top.view(words.dtype)
     product = 0.0
     for i in range(z.shape[0]):
+        weight = weight_of(row_weights, i)
         highest = lowest
         for j in range(z.shape[1]):
             z[i, j] += bias[j]
@@ -59,7 +70,7 @@ def _lower(z: Any, words: Any, lowest: Any, bias: Any, target: Any) -> Any:
         top_word[0] = highest ^ ~lowest if highest < 0 else highest
         for j in range(z.shape[1]):
             if target is not None:
-                wanted = np.float64(target[i, j])
+                wanted = weight * np.float64(target[i, j])
                 below = np.float64(z[i, j]) - np.float64(top[0])
                 product += wanted * (0.0 if wanted == 0.0 else below)
             z[i, j] -= top[0]
@@ -67,23 +78,24 @@ def _lower(z: Any, words: Any, lowest: Any, bias: Any, target: Any) -> Any:
 
 
 @part
-def _share(z: Any, target: Any, factor: float, sums: Any) -> Any:
+def _share(z: Any, target: Any, row_weights: Any, factor: float, sums: Any) -> Any:
     """Turn exponentials into shares of their row's sum or deltas; return the logarithms' part."""
     number = z.dtype.type
     value = 0.0
     for i in range(z.shape[0]):
+        own = weight_of(row_weights, i)
         size = weight = 0.0
         for j in range(z.shape[1]):
             size += np.float64(z[i, j])
             if target is not None:
-                weight += np.float64(target[i, j])
+                weight += own * np.float64(target[i, j])
         value += weight * math.log(size)
         if sums is None:
             for j in range(z.shape[1]):
                 z[i, j] = number(np.float64(z[i, j]) / size)
         else:
             for j in range(z.shape[1]):
-                error = weight / size * np.float64(z[i, j]) - np.float64(target[i, j])
+                error = weight / size * np.float64(z[i, j]) - own * np.float64(target[i, j])
                 z[i, j] = number(factor * error)
                 sums[j] += z[i, j]
     return value

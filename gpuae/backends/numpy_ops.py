@@ -198,8 +198,15 @@ class NumpyOps:
     def softmax(self, z: Matrix, bias: Matrix) -> None:
         z[...] = _softmax(z + bias)[0]
 
-    def softmax_loss(self, z: Matrix, bias: Matrix, target: Matrix, total: Matrix) -> None:
-        z[...], losses = _softmax(z + bias, target)
+    def softmax_loss(
+        self,
+        z: Matrix,
+        bias: Matrix,
+        target: Matrix,
+        total: Matrix,
+        row_weights: Matrix | None = None,
+    ) -> None:
+        z[...], losses = _softmax(z + bias, _weighted(target, row_weights))
         total += losses.sum()
 
     def softmax_delta(
@@ -211,7 +218,9 @@ class NumpyOps:
         total: Matrix,
         bias_gradient: Matrix,
         accumulate: bool,
+        row_weights: Matrix | None = None,
     ) -> None:
+        target = _weighted(target, row_weights)
         probability, losses = _softmax(z + bias, target)
         total += losses.sum()
         weight = target.sum(axis=1, keepdims=True, dtype=np.float64)

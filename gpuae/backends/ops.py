@@ -324,11 +324,13 @@ class Ops(Protocol):
         """Replace z (m, n) by the softmax of the rows of z + bias."""
         ...
 
-    def softmax_loss(self, z: Array, bias: Array, target: Array, total: Array) -> None:
-        """Do the same; add the cross-entropy Σ_rows Σ_j t_j (ln Σ eᶻ − z_j) to total (1,).
+    def softmax_loss(
+        self, z: Array, bias: Array, target: Array, total: Array, row_weights: Array | None = None
+    ) -> None:
+        """Do the same; add the cross-entropy Σ_rows w Σ_j t_j (ln Σ eᶻ − z_j) to total (1,).
 
-        Targets t (m, n) are not negative; a row's sum is its weight and need not be 1. Where t is
-        0 nothing is added, however low the logit.
+        Targets t (m, n) are not negative; a row's sum need not be 1. Where t is 0 nothing is added,
+        however low the logit.
         """
         ...
 
@@ -341,8 +343,9 @@ class Ops(Protocol):
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        row_weights: Array | None = None,
     ) -> None:
-        """Replace z by the delta of the logits, (p Σ_j t_j − t) / rows_of_step.
+        """Replace z by the delta of the logits, w (p Σ_j t_j − t) / rows_of_step.
 
         Adds the loss and the delta's column sums as `output_delta` does.
         """

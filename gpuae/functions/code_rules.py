@@ -63,8 +63,18 @@ class CodeRule:
         """Write the units that stay, ascending, and their activations (m, k)."""
         raise NotImplementedError
 
-    def add(self, ops: Operations, code: Array, unit_sums: Array, total: Array) -> None:
-        """Add what is needed of a code (m, k) to sums of units (k,) or to a total (1,), float64."""
+    def add(
+        self,
+        ops: Operations,
+        code: Array,
+        unit_sums: Array,
+        total: Array,
+        row_weights: Array | None,
+    ) -> None:
+        """Add what is needed of a code (m, k) to sums of units (k,) or to a total (1,), float64.
+
+        With `row_weights` (m, 1) the sums of units are (k + 1,), the last of them that of weights.
+        """
 
     def slope(
         self,
@@ -76,11 +86,17 @@ class CodeRule:
         out: Array,
         total: Array,
     ) -> None:
-        """Write ∂J/∂(a unit) (k,) from the sums over all rows of a step; add m·penalty to total."""
+        """Write ∂J/∂(a unit) (k,) from the sums over all rows of a step; add m·penalty to total.
+
+        Of a row with a weight it is that many times as much.
+        """
         raise NotImplementedError
 
     def absolute_weight(self, config: Settings, rows: int) -> float:
-        """Return c of c·sign(a), which goes back from each unit beside what the loss sends."""
+        """Return c of c·sign(a), which goes back from each unit beside what the loss sends.
+
+        Of a row with a weight it is that many times as much.
+        """
         return 0.0
 
     def penalty(self, config: Settings, total: float, reduced: float) -> float:
@@ -91,9 +107,21 @@ class CodeRule:
 class KullbackLeibler(CodeRule):
     """β·Σ KL(ρ‖ρ̂) of each unit's mean activation ρ̂ over the step."""
 
-    def add(self, ops: Operations, code: Array, unit_sums: Array, total: Array) -> None:
-        """Add each unit's activations."""
-        ops.add_column_sums(code, unit_sums)
+    def add(
+        self,
+        ops: Operations,
+        code: Array,
+        unit_sums: Array,
+        total: Array,
+        row_weights: Array | None,
+    ) -> None:
+        """Add each unit's activations, and the weights."""
+        if row_weights is None:
+            ops.add_column_sums(code, unit_sums)
+            return
+        units = code.shape[1]
+        ops.add_column_sums(code, unit_sums[:units], row_weights)
+        ops.add_column_sums(row_weights, unit_sums[units:])
 
     def slope(
         self,
@@ -105,9 +133,11 @@ class KullbackLeibler(CodeRule):
         out: Array,
         total: Array,
     ) -> None:
-        """Write β(−ρ/ρ̂ + (1−ρ)/(1−ρ̂))/m."""
-        rho, beta = (config.of_layer(name, -1) for name in ("rho", "beta"))
-        ops.kl_slope(unit_sums, rows, rho, beta, activation, out, total)
+        """Write β(−ρ/ρ̂ + (1−ρ)/(1−ρ̂)) over the sum of the weights, or m without any."""
+        own = [config.of_layer(name, -1) for name in ("rho", "beta")]
+        units, weighted = len(out), len(unit_sums) > len(out)
+        sums, weight_sum = (unit_sums[:units], unit_sums[units:]) if weighted else (unit_sums, None)
+        ops.kl_slope(sums, rows, *own, activation, out, total, weight_sum)
 
     def penalty(self, config: Settings, total: float, reduced: float) -> float:
         """Return what the steps have added."""
@@ -117,9 +147,16 @@ class KullbackLeibler(CodeRule):
 class AbsoluteValue(CodeRule):
     """λ₁·Σ|a| of each row."""
 
-    def add(self, ops: Operations, code: Array, unit_sums: Array, total: Array) -> None:
+    def add(
+        self,
+        ops: Operations,
+        code: Array,
+        unit_sums: Array,
+        total: Array,
+        row_weights: Array | None,
+    ) -> None:
         """Add Σ|a|."""
-        ops.add_absolute_sum(code, total)
+        ops.add_absolute_sum(code, total, row_weights)
 
     def absolute_weight(self, config: Settings, rows: int) -> float:
         """Return λ₁/m."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.model.statistics import Vector
+from gpuae.model.statistics import RowWeights, Vector
 
 LEAST_RESIDUAL = 0.1
 """Added to a column's residual variance, as a share of its own variance: being rebuilt almost
@@ -133,6 +133,19 @@ class Neighbours:
 
 
 NEIGHBOUR_ARRAYS = tuple(field.name for field in fields(Neighbours))
+
+
+def as_often_as_they_count(scores: Vector, weights: RowWeights) -> Vector:
+    """Return so many scores (m,), ascending, that each comes as often as its row counts, about.
+
+    They are the scores below which 1/2, 3/2, … of m equal parts of the weight lie.
+    """
+    order = np.argsort(scores, kind="stable")
+    if weights is None:
+        return scores[order]
+    below = weights[order].cumsum()
+    parts = (np.arange(len(scores)) + 0.5) / len(scores) * below[-1]
+    return np.asarray(scores[order][np.searchsorted(below, parts)])
 
 
 def units(variance: Vector, residual_squares: Vector) -> tuple[Vector, Vector]:

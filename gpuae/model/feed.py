@@ -43,6 +43,8 @@ class Feed:
     noise: Corruption | None
     targets: Targets | None = None
     """Where rows have targets of their own."""
+    row_weights: Targets | None = None
+    """How much each row counts, (n, 1), where that is not the same."""
 
     @classmethod
     def create(
@@ -54,11 +56,16 @@ class Feed:
         *,
         noisy: bool,
         targets: NDArray[Any] | None = None,
+        row_weights: NDArray[Any] | None = None,
     ) -> Feed:
         """Prepare to load rows of `source` (n, d), of any real type, on the device.
 
-        `targets` (n, outputs) are taken as they are; without them a row is its own target.
+        `targets` (n, outputs) are taken as they are; without them a row is its own target. So are
+        `row_weights` (n, 1); without them all rows count the same.
         """
+
+        def beside(own: NDArray[Any] | None) -> Targets | None:
+            return None if own is None else Targets.create(ops, own, config)
 
         def vector(values: NDArray[Any]) -> Array:
             return ops.asarray(values.astype(config.dtype))
@@ -76,14 +83,14 @@ class Feed:
             whiten=vector(whitening.forward) if whitening else None,
             shift=vector(-preprocess.centers()[1]) if whitening else None,
             noise=noise,
-            targets=None if targets is None else Targets.create(ops, targets, config),
+            targets=beside(targets),
+            row_weights=beside(row_weights),
         )
 
     def load(self, tile: Tile, rows: Rows) -> None:
-        """Fill the tile's clean and noisy rows and their targets."""
-        if self.targets is not None:
-            own = replace(rows, places=None)  # targets are all there, at the rows' numbers
-            self.ops.gather(own, self.targets.source, self.targets.scaling, tile.target)
+        """Fill the tile's clean and noisy rows, their targets and their weights."""
+        self._load_beside(self.targets, tile.target, rows)
+        self._load_beside(self.row_weights, tile.row_weights, rows)
         if self.whiten is None and self.noise is not None:
             self.ops.gather_corrupt(
                 rows, self.source, self.scaling, self.noise, tile.clean, tile.noisy
@@ -92,6 +99,11 @@ class Feed:
         self._load_clean(tile, rows)
         if self.noise is not None:
             self.ops.corrupt(rows, tile.clean, self.noise, tile.noisy)
+
+    def _load_beside(self, source: Targets | None, out: Array, rows: Rows) -> None:
+        """Load what belongs to rows: unlike them it is all there, at their numbers."""
+        if source is not None:
+            self.ops.gather(replace(rows, places=None), source.source, source.scaling, out)
 
     def _load_clean(self, tile: Tile, rows: Rows) -> None:
         if self.whiten is None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import InputError
-from gpuae.model.statistics import Vector, blocks
+from gpuae.model.statistics import RowWeights, Vector, weighted_blocks, weighted_sum
 from gpuae.storage.rows.views import Filled, as_array, has_missing
 
 
@@ -18,10 +18,11 @@ def learn_fill(
     rows: NDArray[np.int64],
     config: Config,
     names: tuple[str, ...] | None = None,
+    weights: RowWeights = None,
 ) -> Vector | None:
     """Return the mean (d,) of each column's values in the chosen rows of x (n, d).
 
-    None where missing values are refused.
+    A row counts by its weight, if there are weights (n,). None where missing values are refused.
 
     Raises
     ------
@@ -30,18 +31,18 @@ def learn_fill(
     """
     if config.missing == "refuse":
         return None
-    count = np.zeros(x.shape[1], np.int64)
+    count = np.zeros(x.shape[1])
     mean = np.zeros(x.shape[1])
     origin = np.full(x.shape[1], np.nan)  # a value of each column: sums far from 0 lose digits
-    for own_type in blocks(x, rows):
+    for own_type, own_weights in weighted_blocks(x, rows, weights):
         block = own_type.astype(np.float64)
         there = ~np.isnan(block)
         new = np.flatnonzero(np.isnan(origin) & there.any(axis=0))
         origin[new] = block[there[:, new].argmax(axis=0), new]
         values = np.where(there, block - origin, 0.0)
-        own = there.sum(axis=0)
+        own = weighted_sum(there, own_weights)
         count += own
-        mean += (values.sum(axis=0) - own * mean) / np.maximum(count, 1)
+        mean += (weighted_sum(values, own_weights) - own * mean) / np.where(count, count, 1)
     if not count.all():
         raise InputError(_without_values(np.flatnonzero(count == 0), names))
     return origin + mean

@@ -16,7 +16,7 @@ class Totals:
     rows
         How many rows.
     loss
-        Σ_rows loss(x̂, x).
+        Σ_rows loss(x̂, x), each row by its weight, if rows have any.
     code
         What the rule for the code adds up row by row, such as Σ|a|.
     squared_weights

@@ -11,13 +11,24 @@ from gpuae.model.network import Network
 
 
 class Outcome(Protocol):
-    """Finishes what a network's products z (m, outputs) begin; b (outputs,) is its last bias."""
+    """Finishes what a network's products z (m, outputs) begin; b (outputs,) is its last bias.
+
+    A row's loss counts by its weight, of `row_weights` (m, 1), where rows have any.
+    """
 
     def finish(self, ops: Ops, z: Array, bias: Array) -> None:
         """Replace z by the output."""
         ...
 
-    def add_loss(self, ops: Ops, z: Array, bias: Array, target: Array, total: Array) -> None:
+    def add_loss(
+        self,
+        ops: Ops,
+        z: Array,
+        bias: Array,
+        target: Array,
+        total: Array,
+        row_weights: Array | None,
+    ) -> None:
         """Replace z by the output and add Σ_rows loss to total (1,), float64."""
         ...
 
@@ -31,6 +42,7 @@ class Outcome(Protocol):
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        row_weights: Array | None,
     ) -> None:
         """Replace z by ∂J/∂(z + b), add the loss, and write (or add) the delta's column sums."""
         ...
@@ -48,9 +60,18 @@ class Reconstruction:
         """Replace z by x̂."""
         ops.bias_activation(z, bias, self._activation)
 
-    def add_loss(self, ops: Ops, z: Array, bias: Array, target: Array, total: Array) -> None:
+    def add_loss(
+        self,
+        ops: Ops,
+        z: Array,
+        bias: Array,
+        target: Array,
+        total: Array,
+        row_weights: Array | None,
+    ) -> None:
         """Replace z by x̂ and add the loss."""
-        ops.output_loss(z, bias, target, self._activation, self._loss, total, self._parameter)
+        own = (self._activation, self._loss)
+        ops.output_loss(z, bias, target, *own, total, self._parameter, row_weights)
 
     def delta(
         self,
@@ -62,6 +83,7 @@ class Reconstruction:
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        row_weights: Array | None,
     ) -> None:
         """Replace z by the delta."""
         ops.output_delta(
@@ -75,6 +97,7 @@ class Reconstruction:
             bias_gradient,
             accumulate,
             self._parameter,
+            row_weights,
         )
 
 
@@ -85,9 +108,17 @@ class Probabilities:
         """Replace z by the probabilities."""
         ops.softmax(z, bias)
 
-    def add_loss(self, ops: Ops, z: Array, bias: Array, target: Array, total: Array) -> None:
+    def add_loss(
+        self,
+        ops: Ops,
+        z: Array,
+        bias: Array,
+        target: Array,
+        total: Array,
+        row_weights: Array | None,
+    ) -> None:
         """Replace z by the probabilities and add the cross-entropy."""
-        ops.softmax_loss(z, bias, target, total)
+        ops.softmax_loss(z, bias, target, total, row_weights)
 
     def delta(
         self,
@@ -99,9 +130,11 @@ class Probabilities:
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        row_weights: Array | None,
     ) -> None:
         """Replace z by the delta."""
-        ops.softmax_delta(z, bias, target, rows_of_step, total, bias_gradient, accumulate)
+        own = (rows_of_step, total, bias_gradient, accumulate)
+        ops.softmax_delta(z, bias, target, *own, row_weights)
 
 
 def outcome_of(network: Network, config: Config) -> Outcome:

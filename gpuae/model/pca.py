@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from gpuae.backends import Device, get_ops
 from gpuae.model.preprocess import Preprocess
-from gpuae.model.statistics import Vector, blocks
+from gpuae.model.statistics import (
+    RowWeights,
+    Vector,
+    total_weight,
+    weighted_blocks,
+    weighted_sum,
+)
 from gpuae.storage.rows.lazy_rows import AnyRows
 
 EXACT_SIZE = 1024
@@ -43,7 +49,7 @@ class PrincipalAxes:
     axes
         Orthonormal columns, (d, k), by falling variance; the largest entry of each is positive.
     variances
-        Along each axis, (k,); divisor n.
+        Along each axis, (k,); divisor n, or the sum of the rows' weights.
     """
 
     mean: Vector
@@ -70,11 +76,15 @@ class PrincipalAxes:
 
 
 def principal_axes(
-    x: AnyRows, rows: NDArray[np.int64] | None, preprocess: Preprocess, count: int
+    x: AnyRows,
+    rows: NDArray[np.int64] | None,
+    preprocess: Preprocess,
+    count: int,
+    weights: RowWeights = None,
 ) -> PrincipalAxes:
     """Return the first `count` principal axes of the rows of x (n, d), preprocessed.
 
-    Of all rows, or of an array the chosen ones.
+    Of all rows, or of an array the chosen ones; each counts by its weight, if there are any (n,).
 
     Fewer are returned where the rows span fewer dimensions. They are exact where columns or rows
     are at most EXACT_SIZE, and otherwise the variance beside them is right to `ACCURACY`. Where
@@ -87,7 +97,7 @@ def principal_axes(
     count_of_rows = len(x) if rows is None else len(rows)
     count = min(count, columns, count_of_rows)
     with get_ops(HOST).session():
-        return _axes(x, rows, preprocess, count_of_rows, count)
+        return _axes(x, rows, preprocess, count_of_rows, count, weights)
 
 
 def _axes(
@@ -96,16 +106,25 @@ def _axes(
     preprocess: Preprocess,
     count_of_rows: int,
     count: int,
+    weights: RowWeights,
 ) -> PrincipalAxes:
     columns = x.shape[1]
+    own = weights if weights is None or rows is None else weights[rows]
+    whole = total_weight(count_of_rows, own)
 
-    def preprocessed() -> Iterator[NDArray[np.float64]]:
-        return (preprocess.forward(block) for block in blocks(x, rows))
+    def preprocessed() -> Iterator[tuple[Matrix, RowWeights]]:
+        return (
+            (preprocess.forward(block), own) for block, own in weighted_blocks(x, rows, weights)
+        )
 
-    mean = np.asarray(sum(block.sum(axis=0) for block in preprocessed())) / count_of_rows
+    mean = np.asarray(sum(weighted_sum(*block) for block in preprocessed())) / whole
 
-    def centred() -> Iterator[NDArray[np.float64]]:
-        return (block - mean for block in preprocessed())
+    def centred() -> Iterator[Matrix]:
+        # the products of such rows are those of the rows, times their weights
+        return (
+            block - mean if own is None else (block - mean) * np.sqrt(own)[:, None]
+            for block, own in preprocessed()
+        )
 
     few_rows = count_of_rows <= EXACT_SIZE and 8 * count_of_rows * columns <= GRAM_BYTES
     if few_rows and count_of_rows < columns:
@@ -118,7 +137,7 @@ def _axes(
     values, axes = values[some], axes[:, some]
     largest = np.argmax(np.abs(axes), axis=0)
     axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    return PrincipalAxes(mean, axes, values / count_of_rows)
+    return PrincipalAxes(mean, axes, values / whole)
 
 
 def _evenly(rows: NDArray[np.int64], columns: int) -> NDArray[np.int64]:

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError
-from gpuae.model.statistics import ColumnStatistics, Vector, blocks, within_rounding
+from gpuae.model.statistics import (
+    ColumnStatistics,
+    RowWeights,
+    Vector,
+    total_weight,
+    weighted_blocks,
+    weighted_sum,
+    within_rounding,
+)
 
 SIGMA_SPAN = 3.0
 SIGMA_LOW, SIGMA_HIGH = 0.1, 0.9
@@ -157,9 +165,16 @@ class Preprocess:
 
 
 def fit_preprocess(
-    x: NDArray[Any], rows: NDArray[np.int64], config: Config, statistics: ColumnStatistics
+    x: NDArray[Any],
+    rows: NDArray[np.int64],
+    config: Config,
+    statistics: ColumnStatistics,
+    weights: RowWeights = None,
 ) -> Preprocess:
-    """Learn scaling and whitening of a resolved configuration from the chosen rows of x (n, d)."""
+    """Learn scaling and whitening of a resolved configuration from the chosen rows of x (n, d).
+
+    The rows, of which these are the statistics, count by their weights (n,), if they have any.
+    """
     center, factor = _SCALES[config.scale or "none"](statistics, x.dtype)
     clip = (SIGMA_LOW, SIGMA_HIGH) if config.scale == "sigma" else (-np.inf, np.inf)
     scaling = Preprocess(center, factor, *clip, low=statistics.lowest, high=statistics.highest)
@@ -167,7 +182,7 @@ def fit_preprocess(
     whitening = None
     if config.whiten != "none":
         constant = statistics.constant(x.dtype)
-        whitening = _fit_whitening(scaling, x, rows, constant, config)
+        whitening = _fit_whitening(scaling, x, rows, constant, config, weights)
         ends = _whitened_ends(scaling, whitening, x, rows)
     return Preprocess(center, factor, *clip, low=ends[0], high=ends[1], whitening=whitening)
 
@@ -244,9 +259,9 @@ _SCALES: dict[str, Callable[[ColumnStatistics, np.dtype[Any]], tuple[Vector, Vec
 
 
 def _scaled_blocks(
-    scaling: Preprocess, x: NDArray[Any], rows: NDArray[np.int64]
-) -> Iterator[NDArray[np.float64]]:
-    return (scaling.scaled(block) for block in blocks(x, rows))
+    scaling: Preprocess, x: NDArray[Any], rows: NDArray[np.int64], weights: RowWeights = None
+) -> Iterator[tuple[NDArray[np.float64], RowWeights]]:
+    return ((scaling.scaled(block), own) for block, own in weighted_blocks(x, rows, weights))
 
 
 def _fit_whitening(
@@ -255,6 +270,7 @@ def _fit_whitening(
     rows: NDArray[np.int64],
     constant: NDArray[np.bool_],
     config: Config,
+    weights: RowWeights,
 ) -> Whitening:
     """Rotate to the principal axes and divide by their deviations; zca rotates back.
 
@@ -276,9 +292,12 @@ def _fit_whitening(
             f"whiten: rotates {x.shape[1]} columns by a matrix of as many rows and columns; give "
             f"data of at most {WHITEN_MAX_COLUMNS} columns or leave whiten out"
         )
-    mean = _scaled_mean(scaling, x, rows)
-    centred = ((block - mean) * ~constant for block in _scaled_blocks(scaling, x, rows))
-    covariance = np.asarray(sum(block.T @ block for block in centred)) / len(rows)
+    mean = _scaled_mean(scaling, x, rows, weights)
+    covariance = np.zeros((x.shape[1], x.shape[1]))
+    for block, own in _scaled_blocks(scaling, x, rows, weights):
+        centred = (block - mean) * ~constant
+        covariance += centred.T @ (centred if own is None else centred * own[:, None])
+    covariance /= total_weight(len(rows), None if weights is None else weights[rows])
     values, axes = _principal_axes(covariance)
     deviation = np.sqrt(values + config.whiten_epsilon * (values[0] or 1.0))
     forward, back = axes / deviation, (axes * deviation).T
@@ -287,11 +306,16 @@ def _fit_whitening(
     return Whitening(mean, forward, back)
 
 
-def _scaled_mean(scaling: Preprocess, x: NDArray[Any], rows: NDArray[np.int64]) -> Vector:
+def _scaled_mean(
+    scaling: Preprocess, x: NDArray[Any], rows: NDArray[np.int64], weights: RowWeights
+) -> Vector:
     """Return the mean (d,) of scaled rows, summed from their distances to the first."""
     origin = scaling.scaled(x[rows[:1]])[0]
-    distances = (block - origin for block in _scaled_blocks(scaling, x, rows))
-    return np.asarray(origin + np.asarray(sum(own.sum(axis=0) for own in distances)) / len(rows))
+    moved = np.zeros(x.shape[1])
+    for block, own in _scaled_blocks(scaling, x, rows, weights):
+        moved += weighted_sum(block - origin, own)
+    whole = total_weight(len(rows), None if weights is None else weights[rows])
+    return np.asarray(origin + moved / whole)
 
 
 def _principal_axes(
@@ -309,7 +333,7 @@ def _whitened_ends(
 ) -> NDArray[np.float64]:
     """Return the lowest and highest whitened value of each column, (2, d)."""
     lowest, highest = np.full(x.shape[1], np.inf), np.full(x.shape[1], -np.inf)
-    for block in _scaled_blocks(scaling, x, rows):
+    for block, _ in _scaled_blocks(scaling, x, rows):
         whitened = (block - whitening.mean) @ whitening.forward
         lowest = np.minimum(lowest, whitened.min(axis=0))
         highest = np.maximum(highest, whitened.max(axis=0))

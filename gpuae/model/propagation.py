@@ -19,11 +19,12 @@ class Sums:
     Attributes
     ----------
     loss
-        Σ_rows loss(x̂, x), (1,).
+        Σ_rows w·loss(x̂, x), (1,).
     code
         What the rule for the code adds up row by row, (1,).
     units
-        Σ_rows a of each code unit, (k,), where the rule needs it.
+        Σ_rows w·a of each code unit, (k,), where the rule needs it; where rows have weights, Σ w
+        after them, (k + 1,).
     """
 
     loss: Array
@@ -32,7 +33,7 @@ class Sums:
 
     @classmethod
     def allocate(cls, ops: Ops, network: Network) -> Sums:
-        """Allocate sums of zero."""
+        """Allocate sums of zero, of rows without weights."""
         return cls(
             ops.zeros((1,), "float64"),
             ops.zeros((1,), "float64"),
@@ -63,7 +64,8 @@ class Propagation:
             self._hidden(index, tile, dropout_of)
         if sums is not None:
             code = tile.activations[self.network.code]
-            self.config.code_rule.add(self.ops, code, sums.units, sums.code)
+            own = (sums.units, sums.code, tile.row_weights)
+            self.config.code_rule.add(self.ops, code, *own)
 
     def decode(self, tile: Tile, dropout_of: Rows | None) -> None:
         """Bring a tile from the code to the last layer's products, which await bias and f."""
@@ -80,8 +82,8 @@ class Propagation:
 
     def add_loss(self, tile: Tile, sums: Sums) -> None:
         """Finish what `decode` left, as `reconstruct` does, and add the loss."""
-        bias = self.parameters[-1].bias
-        self._outcome.add_loss(self.ops, tile.activations[-1], bias, tile.target, sums.loss)
+        own = (tile.activations[-1], self.parameters[-1].bias, tile.target)
+        self._outcome.add_loss(self.ops, *own, sums.loss, tile.row_weights)
 
     def code_slope(self, units: Array, rows: int, slope: Array, total: Array) -> None:
         """Write the penalty's derivative by a code unit (k,); add m·penalty to total (1,)."""
@@ -119,6 +121,7 @@ class Propagation:
             sums.loss,
             bias_gradients[-1],
             accumulate,
+            tile.row_weights,
         )
         for index in reversed(range(self.network.lowest_trained, last)):
             self._hidden_delta(index, tile, rows_of_step, slope, bias_gradients[index], accumulate)
@@ -218,4 +221,5 @@ class Propagation:
             bias_gradient,
             accumulate,
             tile.preactivations[index],
+            tile.row_weights if at_code else None,
         )

@@ -11,6 +11,7 @@ from gpuae.config import Config
 from gpuae.model.network import Network
 from gpuae.model.pca import PrincipalAxes, principal_axes
 from gpuae.model.preprocess import Preprocess
+from gpuae.model.statistics import RowWeights
 
 SHARE_OF_TRAINING = 0.1
 """PCA is learnt for comparison only where it takes at most this part of the work of training,"""
@@ -26,19 +27,21 @@ def learn_axes(
     network: Network,
     *,
     to_start: bool,
+    weights: RowWeights = None,
 ) -> PrincipalAxes | None:
     """Learn the principal axes of the chosen rows of x (n, d): as many as the code has units.
 
     With more of them, for the first hidden layer, where training starts from them. None where they
-    are not needed to start and would take much beside the training.
+    are not needed to start and would take much beside the training. The rows count by their weights
+    (n,), if they have any.
     """
     if to_start:
         count = max(network.code_size, network.layers[0].n_out // 2)
-        return principal_axes(x, rows, preprocess, count)
+        return principal_axes(x, rows, preprocess, count, weights)
     training = 6.0 * len(rows) * network.n_weights * config.resolved("epochs")
     if _work(len(rows), x.shape[1]) > max(SHARE_OF_TRAINING * training, LITTLE_WORK):
         return None
-    return principal_axes(x, rows, preprocess, network.code_size)
+    return principal_axes(x, rows, preprocess, network.code_size, weights)
 
 
 def reference(axes: PrincipalAxes | None, config: Config, network: Network) -> PrincipalAxes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,16 @@ PIXEL_COLUMNS = 64
 SAME_LOW, SAME_HIGH = 0.9, 0.9
 
 Vector = NDArray[np.float64]
+RowWeights: TypeAlias = Vector | None
+"""How much each row of a matrix (n, d) counts, (n,), above 0; None: all count the same."""
 
 
 @dataclass(frozen=True)
 class ColumnStatistics:
     """What scaling needs to know; every array is (d,)."""
 
-    count: int
+    count: float
+    """Of rows, or the sum of their weights."""
     lowest: Vector
     highest: Vector
     mean: Vector
@@ -101,8 +104,41 @@ def blocks(x: AnyRows, rows: NDArray[np.int64] | None = None) -> Iterator[NDArra
         release_pages(x)
 
 
-def column_statistics(x: AnyRows, rows: NDArray[np.int64] | None = None) -> ColumnStatistics:
-    """Summarise the rows of x (n, d), or of an array the chosen ones.
+def weighted_blocks(
+    x: AnyRows, rows: NDArray[np.int64] | None, weights: RowWeights
+) -> Iterator[tuple[NDArray[Any], RowWeights]]:
+    """Yield what `blocks` does, with the weights (m,) of the rows of each block."""
+    own = weights if weights is None or rows is None else weights[rows]
+    start = 0
+    for block in blocks(x, rows):
+        yield block, None if own is None else own[start : start + len(block)]
+        start += len(block)
+
+
+def total_weight(rows: int, weights: RowWeights) -> float:
+    """Return the sum of so many rows' weights, each 1 where they have none."""
+    return rows if weights is None else float(weights.sum())
+
+
+def weighted_sum(matrix: NDArray[Any], weights: RowWeights) -> Vector:
+    """Return the sum over rows of a vector (m,) or matrix (m, n), each times its weight."""
+    if weights is None:
+        return np.asarray(matrix.sum(axis=0))
+    return np.asarray((matrix.T * weights).T.sum(axis=0))
+
+
+def weighted_variance(matrix: NDArray[np.float64], weights: RowWeights) -> float:
+    """Return the mean over columns of the population variance of rows (m, n)."""
+    if weights is None:
+        return float(matrix.var(axis=0).mean())
+    mean = weighted_sum(matrix, weights) / weights.sum()
+    return float((weighted_sum((matrix - mean) ** 2, weights) / weights.sum()).mean())
+
+
+def column_statistics(
+    x: AnyRows, rows: NDArray[np.int64] | None = None, weights: RowWeights = None
+) -> ColumnStatistics:
+    """Summarise the rows of x (n, d), or of an array the chosen ones, each by its weight.
 
     Means and squared deviations of blocks are merged pairwise: T. Chan, G. Golub, R. LeVeque,
     "Algorithms for computing the sample variance", 1983. The first row is subtracted before, so
@@ -114,7 +150,7 @@ def column_statistics(x: AnyRows, rows: NDArray[np.int64] | None = None) -> Colu
         Where values are so large that their variance is no number.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        statistics = _merged(x, rows)
+        statistics = _merged(x, rows, weights)
     if np.isnan(statistics.lowest).any():
         raise InputError("the data hold NaN; replace or remove it first")
     if not np.isfinite(statistics.variance).all():
@@ -132,23 +168,23 @@ def mean_variance(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> float:
     return float(np.where(constant, 0.0, statistics.variance).mean())
 
 
-def _merged(x: AnyRows, rows: NDArray[np.int64] | None) -> ColumnStatistics:
+def _merged(x: AnyRows, rows: NDArray[np.int64] | None, weights: RowWeights) -> ColumnStatistics:
     columns = x.shape[1]
     origin = np.zeros(columns)
-    count, mean, squares = 0, np.zeros(columns), np.zeros(columns)
+    count, mean, squares = 0.0, np.zeros(columns), np.zeros(columns)
     lowest, highest = np.full(columns, np.inf), np.full(columns, -np.inf)
-    for own in blocks(x, rows):
+    for own, own_weights in weighted_blocks(x, rows, weights):
         block = own.astype(np.float64)
         lowest = np.minimum(lowest, block.min(axis=0))
         highest = np.maximum(highest, block.max(axis=0))
         if not count:
             origin = block[0].copy()
         block -= origin
-        size, block_mean = len(block), block.mean(axis=0)
+        size = total_weight(len(block), own_weights)
+        block_mean = weighted_sum(block, own_weights) / size
         gap = block_mean - mean
-        squares += ((block - block_mean) ** 2).sum(axis=0) + gap**2 * (
-            count * size / (count + size)
-        )
+        between = gap**2 * (count * size / (count + size))
+        squares += weighted_sum((block - block_mean) ** 2, own_weights) + between
         count += size
         mean += gap * (size / count)
     return ColumnStatistics(count, lowest, highest, origin + mean, squares / count)

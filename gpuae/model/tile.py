@@ -59,6 +59,8 @@ class Tile:
     sparse
         The code in training, where few of its units stay: it takes the place of the code's mask,
         output and delta.
+    row_weights
+        How much each row counts, (m, 1); None: all the same.
     """
 
     scaled: Array | None
@@ -71,6 +73,7 @@ class Tile:
     outputs: tuple[Array, ...]
     deltas: tuple[Array | None, ...]
     sparse: SparseCode | None = None
+    row_weights: Array | None = None
 
     @classmethod
     def allocate(
@@ -82,10 +85,11 @@ class Tile:
         *,
         training: bool,
         targets: bool = False,
+        row_weights: bool = False,
     ) -> Tile:
         """Allocate what a configuration needs for up to `rows` rows.
 
-        `targets` says that rows have targets of their own.
+        `targets` says that rows have targets of their own, `row_weights` that they have weights.
         """
 
         def matrix(columns: int) -> Array:
@@ -123,6 +127,7 @@ class Tile:
             sparse=SparseCode.allocate(ops, rows, config.of_layer("k", -1), config.dtype)
             if sparse
             else None,
+            row_weights=matrix(1) if row_weights else None,
         )
 
     @property

@@ -18,10 +18,15 @@ from gpuae.model.calibration import (
     MOST_SCORES,
     Calibration,
     Neighbours,
+    as_often_as_they_count,
     rows_kept,
     units,
 )
 from gpuae.model.model import Model
+from gpuae.model.row_weights import chosen, that_count
+from gpuae.model.statistics import RowWeights
+from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.storage.rows.mapped_copy import mapped_copy
 from gpuae.storage.rows.pages import gathered
 from gpuae.training import fitting
 from gpuae.training.batches import Order, permutation
@@ -35,11 +40,23 @@ ENDED = (Ending.FINISHED, Ending.EARLY)
 
 
 def fit_calibrated(
-    x: NDArray[Any], config: Config, *, observer: Observer | None = None, **options: Any
+    x: NDArray[Any],
+    config: Config,
+    *,
+    observer: Observer | None = None,
+    validation: AnyRows | None = None,
+    weights: RowWeights = None,
+    validation_weights: RowWeights = None,
+    **options: Any,
 ) -> Fit:
     """Train as `fit` does and measure how rows score; with `trim` train again without outliers.
 
     Takes and raises what `fit` does.
+
+    Parameters
+    ----------
+    weights, validation_weights
+        How much each row of x and of `validation` counts; rows of weight 0 are left out.
 
     Raises
     ------
@@ -48,6 +65,8 @@ def fit_calibrated(
     """
     if config.trim and options.get("checkpoints") is not None:
         raise ConfigError("trim: trains twice, which checkpoints cannot go on from; leave one out")
+    x, validation, options["weights"] = _that_count(x, weights, validation, validation_weights)
+    options["validation"] = validation
     if not config.trim:
         return calibrated(fitting.fit(x, config, observer=observer, **options))
     once = config.model_copy(update={"folds": 1})  # to find the outliers is worth one training
@@ -66,6 +85,22 @@ def fit_calibrated(
     if first.trials and second.model.config.folds == 1:
         held_out = np.intersect1d(left_out, first.trials[0].rows)
     return calibrated(second, held_out)
+
+
+def _that_count(
+    x: NDArray[Any], weights: RowWeights, validation: AnyRows | None, its_weights: RowWeights
+) -> tuple[NDArray[Any], AnyRows | None, RowWeights]:
+    """Return the rows of both whose weight is not 0, and the weights of all of these."""
+    if weights is None and its_weights is None:
+        return x, validation, None
+    x, own = that_count(x, np.ones(len(x)) if weights is None else weights)
+    if validation is None:
+        return x, None, own
+    others = np.ones(len(validation))
+    if its_weights is not None:
+        with mapped_copy(validation) as rows:
+            validation, others = that_count(rows, its_weights)
+    return x, validation, np.concatenate([own, others])
 
 
 def calibrated(fitted: Fit, left_out: Order | None = None) -> Fit:
@@ -98,14 +133,22 @@ def _usual_rows(fitted: Fit, trim: float) -> Order:
     scores = np.empty(len(fitted.x))
     machine = Machine.of(fitted.model.config)
     encoding.score(fitted.model, fitted.x, encoding.into(scores), machine=machine)
-    count = max(1, round(len(numbers) * (1.0 - trim)))
+    order = np.argsort(scores[numbers], kind="stable")
+    count = max(1, _count_up_to(1.0 - trim, chosen(fitted.weights, numbers[order]), len(numbers)))
     if count < FEWEST_ROWS <= len(numbers):
         raise InputError(
             f"trim={trim:g} leaves {count} of {len(numbers)} rows to train on; lower trim or give "
             "more rows"
         )
-    order = np.argsort(scores[numbers], kind="stable")
     return np.sort(numbers[order[:count]])
+
+
+def _count_up_to(share: float, weights: RowWeights, rows: int) -> int:
+    """Return how many of the first of so many rows make up a share of their weight, about."""
+    if weights is None:
+        return round(rows * share)
+    middles = weights.cumsum() - weights / 2
+    return int(np.searchsorted(middles, share * weights.sum(), side="right"))
 
 
 def _calibration(fitted: Fit, left_out: Order) -> Calibration:
@@ -120,7 +163,8 @@ def _calibration(fitted: Fit, left_out: Order) -> Calibration:
         for own in (True, False):
             rows, rebuilt = held.rows[among == own], held.rebuilt[among == own]
             scores[among == own] = neighbours.judge(rows, rebuilt, among=own).scores
-    calibration = Calibration(np.sort(scores), bool(fitted.trials), neighbours=neighbours)
+    ordered = as_often_as_they_count(scores, chosen(fitted.weights, held.numbers))
+    calibration = Calibration(ordered, bool(fitted.trials), neighbours=neighbours)
     if config.contamination is None:
         return calibration
     return replace(calibration, threshold=calibration.quantile(config.contamination))

@@ -1,7 +1,7 @@
 """A classifier from an autoencoder: a softmax layer on its codes, then the whole network.
 
 Targets are w·(1 for the class of a row, 0 for the others), w the weight of the class, so J is the
-mean over rows of w·cross-entropy, and weight decay.
+mean over rows, by their own weights, of w·cross-entropy, and weight decay.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from gpuae.model.missing import filled_once
 from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
-from gpuae.model.statistics import column_statistics
+from gpuae.model.row_weights import balanced, chosen, that_count
+from gpuae.model.statistics import RowWeights, column_statistics, total_weight, weighted_sum
 from gpuae.storage.file_format import Attribute
 from gpuae.storage.rows.mapped_copy import scratch
 from gpuae.storage.rows.pages import gathered
@@ -93,6 +94,7 @@ def finetune(
     observer: Observer | None = None,
     ready: Callable[[Model], None] | None = None,
     attributes: Mapping[str, Attribute] | None = None,
+    weights: RowWeights = None,
 ) -> Finetuned:
     """Make a classifier of labelled rows x (n, d) from a model.
 
@@ -108,6 +110,8 @@ def finetune(
         Is given the classifier that training begins with, when nothing can be wrong any more.
     attributes
         What else the classifier should say about its making.
+    weights
+        How much each row counts, (n,); rows of weight 0 are left out.
 
     Raises
     ------
@@ -118,11 +122,14 @@ def finetune(
     if len(labels) != len(x):
         raise InputError(f"{source}: has {len(labels)} labels for {len(x)} rows; give one a row")
     config.check_layers(model.network.depth)
+    if weights is not None:
+        labels = labels[weights > 0]
+        x, weights = that_count(x, weights)
     classes, numbers = classes_of(labels, source)
     x = filled_once(x, model.preprocess.fill)
     config = config.resolve(len(x), x.nbytes)
     rows, held_out = stratified(numbers, config.resolved("validation"), config.seed)
-    targets = _targets(numbers, classes, rows, config)
+    targets = _targets(numbers, classes, rows, config, weights)
     device = resolve_device(config.device)
     started = replace(
         model,
@@ -136,11 +143,12 @@ def finetune(
     if ready is not None:
         ready(started)
     ops, watcher = get_ops(device, model.config.precision), observer or Silence()
-    training = _Training(ops, started, x, targets, rows, held_out, watcher)
+    own = balanced(weights, rows, held_out)
+    training = _Training(ops, started, x, targets, rows, held_out, watcher, own)
     trained, results = training.run()
     right = None
     if results[-1].ending is not Ending.INTERRUPTED:
-        right = _accuracy(trained, x, numbers, held_out)
+        right = _accuracy(trained, x, numbers, held_out, own)
     return Finetuned(trained, results, device, rows, held_out, right)
 
 
@@ -169,23 +177,31 @@ def _first_parameters(model: Model, classes: int) -> NDArray[Any]:
 
 
 def _targets(
-    numbers: NDArray[np.int64], classes: NDArray[Any], rows: Order, config: FinetuneConfig
+    numbers: NDArray[np.int64],
+    classes: NDArray[Any],
+    rows: Order,
+    config: FinetuneConfig,
+    weights: RowWeights,
 ) -> NDArray[Any]:
     """Return what each row's probabilities should be, times the weight of its class, (n, c)."""
     own = numbers[:, None] == np.arange(len(classes))
     if config.class_weight == "none":
         return np.asarray(own.view(np.uint8))
-    return np.where(own, _weights(numbers[rows], classes, config), np.float32(0))
+    of_classes = _weights(numbers[rows], classes, config, chosen(weights, rows))
+    return np.where(own, of_classes, np.float32(0))
 
 
 def _weights(
-    numbers: NDArray[np.int64], classes: NDArray[Any], config: FinetuneConfig
+    numbers: NDArray[np.int64],
+    classes: NDArray[Any],
+    config: FinetuneConfig,
+    row_weights: RowWeights,
 ) -> NDArray[np.float32]:
     """Return the weight of each class (c,): given, or such that all count the same together."""
     given = config.class_weight
     if isinstance(given, str):
-        counts = np.bincount(numbers, minlength=len(classes))
-        return np.asarray(len(numbers) / (len(classes) * counts), np.float32)
+        counts = np.bincount(numbers, row_weights, minlength=len(classes))
+        return np.asarray(counts.sum() / (len(classes) * counts), np.float32)
     labels = [str(label) for label in classes.tolist()]
     if unknown := sorted(given.keys() - set(labels)):
         raise ConfigError(
@@ -205,6 +221,8 @@ class _Training:
         The classifier as it begins.
     targets
         (n, classes).
+    weights
+        How much each row counts, 1 on average over those trained on and over those held out.
     """
 
     ops: Ops
@@ -214,6 +232,7 @@ class _Training:
     rows: Order
     held_out: Order
     watcher: Observer
+    weights: RowWeights
 
     def run(self) -> tuple[Model, tuple[TrainingResult, ...]]:
         """Train and return the classifier, and how its stages went."""
@@ -293,10 +312,8 @@ class _Training:
         parameters = self.ops.empty(flat.shape, config.dtype)
         self.ops.assign(parameters, flat)
         prepared = Prepared(config, preprocess)
-        count = len(self.rows)
-        with new_team(
-            self.ops, network, prepared, x, parameters, count, targets=self.targets
-        ) as team:
+        own = (self.ops, network, prepared, x, parameters, len(self.rows))
+        with new_team(*own, targets=self.targets, row_weights=self.weights) as team:
             trainer = Trainer(self.ops, team, config, self.rows, self.held_out, self.watcher, build)
             result = trainer.train()
         flat[...] = self.ops.to_host(parameters)
@@ -329,17 +346,21 @@ def _joined(histories: list[History]) -> dict[str, NDArray[Any]]:
 
 
 def _accuracy(
-    model: Model, x: NDArray[Any], numbers: NDArray[np.int64], held_out: Order
+    model: Model,
+    x: NDArray[Any],
+    numbers: NDArray[np.int64],
+    held_out: Order,
+    weights: RowWeights,
 ) -> float | None:
-    """Return the share of the rows held out that a classifier is right about."""
+    """Return the share of the rows held out, by weight, that a classifier is right about."""
     if not len(held_out):
         return None
     config = encoding.check_classifies(model).config
     machine = Machine.of(config)
-    right = 0
+    right = 0.0
     for start in range(0, len(held_out), ROWS_AT_ONCE):
         own = held_out[start : start + ROWS_AT_ONCE]
         found = np.empty((len(own), model.network.outputs), model.config.dtype)
         encoding.classify(model, gathered(x, own), encoding.into(found), machine=machine)
-        right += int((found.argmax(axis=1) == numbers[own]).sum())
-    return right / len(held_out)
+        right += float(weighted_sum(found.argmax(axis=1) == numbers[own], chosen(weights, own)))
+    return right / total_weight(len(held_out), chosen(weights, held_out))

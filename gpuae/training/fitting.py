@@ -25,14 +25,21 @@ from gpuae.model.network import Network
 from gpuae.model.pca import PrincipalAxes
 from gpuae.model.preprocess import fit_preprocess
 from gpuae.model.reference import learn_axes, reference
-from gpuae.model.statistics import ColumnStatistics, column_statistics, mean_variance
+from gpuae.model.row_weights import balanced, chosen
+from gpuae.model.statistics import (
+    ColumnStatistics,
+    RowWeights,
+    column_statistics,
+    mean_variance,
+    total_weight,
+)
 from gpuae.model.targets import unfit_targets
 from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.storage.rows.pages import gathered
 from gpuae.training.batches import Order
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
 from gpuae.training.folds import Fold, Validated, cross_validate, fold_rows
-from gpuae.training.held_out import MEASURED_ROWS, held_out_facts
+from gpuae.training.held_out import MEASURED_ROWS, Unseen, held_out_facts
 from gpuae.training.history import Observer, Silence
 from gpuae.training.interruption import Interrupted
 from gpuae.training.partition import partition
@@ -66,12 +73,14 @@ class Fit:
     result: TrainingResult
     device: Device
     x: NDArray[Any]
-    """All rows (n, d) without missing values; validation rows of their own follow the others."""
+    """All rows (n, d) that count, without missing values; validation rows of their own follow."""
     rows: Order
     """Numbers of the rows that the model was trained on, ascending."""
     trials: tuple[Trial, ...]
     """Models and the rows that each was not trained on: one, or one for each fold; none where
     no rows were held out."""
+    weights: RowWeights = None
+    """How much each of the rows of x counts, 1 on average."""
 
     @property
     def training_rows(self) -> int:
@@ -116,6 +125,7 @@ def fit(
     feature_names: tuple[str, ...] | None = None,
     image_shape: tuple[int, ...] | None = None,
     kept: Order | None = None,
+    weights: RowWeights = None,
 ) -> Fit:
     """Train an autoencoder on the rows of x (n, d).
 
@@ -133,6 +143,8 @@ def fit(
         What else the model should say about its making.
     kept
         Numbers of the rows, of x and then of `validation`, to train on or hold out; None: all.
+    weights
+        How much each of the rows counts, of x and then of `validation`; above 0.
 
     Raises
     ------
@@ -153,10 +165,12 @@ def fit(
     config = held_out(config, len(x), own_rows=validation is not None)
     parts = partition(x, validation, config).only(kept)
     rows, validation_rows = parts.training, parts.held_out
-    fill = learn_fill(parts.x, rows, config, feature_names)
+    weights = balanced(weights, np.arange(len(parts.x)))
+    fill = learn_fill(parts.x, rows, config, feature_names, weights)
     x = filled_once(parts.x, fill)
-    statistics = column_statistics(x, rows)
-    prepared = prepare(x, rows, config, statistics, fill, pixels=image_shape is not None)
+    statistics = column_statistics(x, rows, weights)
+    images = image_shape is not None
+    prepared = prepare(x, rows, config, statistics, fill, pixels=images, weights=weights)
     wrong = unfit_targets(x, prepared.config, validation_rows)
     if wrong is not None:
         raise InputError(f"held-out rows: {wrong}")
@@ -171,13 +185,14 @@ def fit(
         attributes={"seed": config.seed, **computed_by(device), **(attributes or {})},
         feature_names=feature_names,
         image_shape=image_shape,
+        weights=weights,
     )
     start = job.start(prepared, rows)
     first = job.model(start, TrainingResult())
     if ready is not None:
         ready(first)
     model, result, trials = _train(job, start, first, (rows, validation_rows), watcher, checkpoints)
-    return _with_facts(Fit(model, result, device, x, rows, trials))
+    return _with_facts(Fit(model, result, device, x, rows, trials, weights))
 
 
 def _train(
@@ -209,9 +224,10 @@ def _train(
 
 def _with_facts(fitted: Fit) -> Fit:
     """Let the model keep what was found of the rows that were held out."""
-    tried = [
-        (trial.model, gathered(fitted.x, trial.rows[:MEASURED_ROWS])) for trial in fitted.trials
-    ]
+    tried = []
+    for trial in fitted.trials:
+        rows = trial.rows[:MEASURED_ROWS]
+        tried.append(Unseen(trial.model, gathered(fitted.x, rows), chosen(fitted.weights, rows)))
     facts = held_out_facts(tried, fitted.device.name)
     model = replace(fitted.model, attributes={**fitted.model.attributes, **facts})
     trials = tuple(
@@ -257,11 +273,12 @@ class _Job:
     attributes: Mapping[str, str | int | float]
     feature_names: tuple[str, ...] | None
     image_shape: tuple[int, ...] | None
+    weights: RowWeights
 
     def start(self, prepared: Prepared, rows: Order) -> Start:
         """Find the weights to begin with on these rows."""
         host, axes = _starting_point(
-            self.network, prepared, self.x, rows, self.initial, self.image_shape
+            self.network, prepared, self.x, rows, self.initial, self.image_shape, self.weights
         )
         parameters = self.ops.empty(host.shape, prepared.config.dtype)
         self.ops.assign(parameters, host)
@@ -280,9 +297,10 @@ class _Job:
             pca=start.pca,
         )
 
-    def team(self, start: Start, rows: Order) -> Team:
-        """Gather who trains on these rows."""
-        return new_team(self.ops, self.network, start.prepared, self.x, start.parameters, len(rows))
+    def team(self, start: Start, rows: Order, unseen: Order) -> Team:
+        """Gather who trains on these rows, and evaluates others."""
+        own = (self.ops, self.network, start.prepared, self.x, start.parameters, len(rows))
+        return new_team(*own, row_weights=balanced(self.weights, rows, unseen))
 
     def cross_validate(
         self, prepared: Prepared, rows: Order, watcher: Observer
@@ -300,12 +318,13 @@ class _Job:
         folds, starts = [], []
         with ExitStack() as teams:
             for own, unseen in fold_rows(len(rows), config.resolved("folds"), config.seed):
-                statistics = column_statistics(self.x, rows[own])
-                scaling = fit_preprocess(self.x, rows[own], config, statistics)
+                statistics = column_statistics(self.x, rows[own], self.weights)
+                scaling = fit_preprocess(self.x, rows[own], config, statistics, self.weights)
                 scaling = replace(scaling, fill=prepared.preprocess.fill)
                 start = self.start(replace(prepared, preprocess=scaling), rows[own])
-                team = teams.enter_context(self.team(start, rows[own]))
-                folds.append(Fold(self.ops, team, config, rows[own], rows[unseen]))
+                team = teams.enter_context(self.team(start, rows[own], rows[unseen]))
+                share = total_weight(len(unseen), chosen(self.weights, rows[unseen]))
+                folds.append(Fold(self.ops, team, config, rows[own], rows[unseen], share))
                 starts.append(start)
             try:
                 so_far = partial(self.model, starts[0], TrainingResult())
@@ -344,7 +363,7 @@ class _Job:
             state = state if state and LAYER not in state else None
             watcher.stage_starts("whole network")
         losses = validated.losses if validated else None
-        with self.team(start, rows) as team:
+        with self.team(start, rows, validation_rows) as team:
             build = partial(self.model, start)
             result = Trainer(
                 self.ops, team, config, rows, validation_rows, watcher, build, saver, losses
@@ -376,7 +395,8 @@ class _Job:
             return self.model(start, TrainingResult(), self.ops.asarray(flat))
 
         flat = self.ops.to_host(start.parameters)
-        own = Pretraining(self.ops, self.network, start.prepared, self.x, rows, model)
+        weights = balanced(self.weights, rows)
+        own = Pretraining(self.ops, self.network, start.prepared, self.x, rows, model, weights)
         result = own.train(flat, watcher, saver, state)
         self.ops.assign(start.parameters, flat)
         if saver is not None:
@@ -399,11 +419,13 @@ def _starting_point(
     rows: Order,
     initial: Model | None,
     image_shape: tuple[int, ...] | None,
+    weights: RowWeights,
 ) -> tuple[NDArray[Any], PrincipalAxes | None]:
     """Return the first weights, flat, and principal axes of the rows if they were learnt."""
     config = prepared.config
     from_axes = initial is None and config.init == "pca"
-    axes = learn_axes(x, rows, prepared.preprocess, config, network, to_start=from_axes)
+    own = (prepared.preprocess, config, network)
+    axes = learn_axes(x, rows, *own, to_start=from_axes, weights=weights)
     if initial is None:
         return initial_parameters(network, config, image_shape, axes).astype(config.dtype), axes
     if initial.network.layers != network.layers:

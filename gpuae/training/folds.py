@@ -64,10 +64,18 @@ class Fold:
     """One network in training, and the rows it does not see.
 
     The team's parameters are those of the best epoch once `put_back` was called.
+
+    Parameters
+    ----------
+    weight
+        How much its loss counts beside that of other folds.
     """
 
-    def __init__(self, ops: Ops, team: Team, config: Config, rows: Order, held_out: Order) -> None:
+    def __init__(
+        self, ops: Ops, team: Team, config: Config, rows: Order, held_out: Order, weight: float
+    ) -> None:
         self.team, self.held_out, self._config = team, held_out, config
+        self.weight = weight
         self._epochs = BatchEpochs(ops, team, config, rows)
         self.best = BestWeights(ops, team.parameters)
 
@@ -100,7 +108,7 @@ def cross_validate(
         When it was asked to stop, between two steps.
     """
     began = time.perf_counter()
-    weights = np.array([len(fold.held_out) for fold in folds], float)
+    weights = np.array([fold.weight for fold in folds], float)
 
     def loss() -> float:
         return float(np.average([fold.loss() for fold in folds], weights=weights))

@@ -59,12 +59,19 @@ Directions = Iterable[NDArray[np.float64]]
 
 
 def check_gradient(
-    config: Config, rows: int = 5, columns: int = 6, seed: int = 1, *, every_entry: bool = False
+    config: Config,
+    rows: int = 5,
+    columns: int = 6,
+    seed: int = 1,
+    *,
+    every_entry: bool = False,
+    weighted: bool = False,
 ) -> list[ArrayCheck]:
     """Compare every array's gradient with central differences on random rows.
 
     The whole objective is checked: noise and dropout (which the seed fixes), penalties, decay.
-    Along one random direction for each array, or `every_entry` by itself.
+    Along one random direction for each array, or `every_entry` by itself. `weighted` gives the rows
+    random weights.
 
     Raises
     ------
@@ -76,11 +83,13 @@ def check_gradient(
     order = np.arange(rows)
     whole = None if config.full_batch else rows
     exact = config.model_copy(update={"dtype": "float64", "batch_size": whole})
-    prepared = prepare(x, order, exact, column_statistics(x, order))
+    weights = _random_weights(rows, seed) if weighted else None
+    prepared = prepare(x, order, exact, column_statistics(x, order), weights=weights)
     network = mirrored_autoencoder(prepared.config, columns)
     ops = get_ops(resolve_device(config.device), config.precision)
     start = _spread_out(network, prepared.config)
-    with new_team(ops, network, prepared, x, ops.asarray(start.copy()), rows) as team:
+    own = (x, ops.asarray(start.copy()), rows)
+    with new_team(ops, network, prepared, *own, row_weights=weights) as team:
         team.full_gradient(order)
         gradient = ops.to_host(team.gradient)
         objective_at = _Objective(team, ops, start, order, prepared.config)
@@ -89,6 +98,12 @@ def check_gradient(
             along = _every_entry(group) if every_entry else [_random_signs(group, random)]
             slopes.append(_slopes(name, group, along, gradient, objective_at))
     return _compare(gradient, slopes)
+
+
+def _random_weights(rows: int, seed: int) -> NDArray[np.float64]:
+    """Return weights (rows,) far from equal, whose mean is 1."""
+    weights = np.random.default_rng((seed, rows)).uniform(0.1, 2.0, rows)
+    return np.asarray(weights / weights.mean())
 
 
 def _spread_out(network: Network, config: Config) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,14 @@ from gpuae.encoding import row_errors
 from gpuae.errors import InputError
 from gpuae.machine import Machine
 from gpuae.model.model import Model
-from gpuae.model.statistics import column_statistics, mean_variance
+from gpuae.model.statistics import (
+    RowWeights,
+    column_statistics,
+    mean_variance,
+    total_weight,
+    weighted_sum,
+    weighted_variance,
+)
 from gpuae.model.unlike import (
     BY_CHANCE,
     HELD_OUT_BEYOND,
@@ -30,20 +38,27 @@ HELD_OUT_PCA = "held_out_pca_explained_variance"
 """Attributes of a model: the share of the variance that it and PCA explain, preprocessed."""
 
 
-def held_out_facts(
-    trials: Sequence[tuple[Model, NDArray[Any]]], device: str
-) -> dict[str, int | float]:
-    """Return attributes of a model by models of its kind and rows (m, d) unseen by each."""
+@dataclass(frozen=True)
+class Unseen:
+    """Rows (m, d) that a model was not trained on, and how much each counts."""
+
+    model: Model
+    rows: NDArray[Any]
+    weights: RowWeights = None
+
+
+def held_out_facts(trials: Sequence[Unseen], device: str) -> dict[str, int | float]:
+    """Return attributes of a model by models of its kind and rows unseen by each."""
     try:
         return _facts(trials, device)
     except InputError:  # rows that a model cannot be applied to say nothing about others
         return {}
 
 
-def _facts(trials: Sequence[tuple[Model, NDArray[Any]]], device: str) -> dict[str, int | float]:
+def _facts(trials: Sequence[Unseen], device: str) -> dict[str, int | float]:
     errors, beyond = np.empty(0), 0.0
-    for model, rows in trials:
-        own, unlike = _errors(model, rows, device)
+    for trial in trials:
+        own, unlike = _errors(trial.model, trial.rows, device)
         errors = np.concatenate([errors, own])
         beyond += unlike.beyond
     if not len(errors) or not np.isfinite(errors).all():
@@ -52,7 +67,7 @@ def _facts(trials: Sequence[tuple[Model, NDArray[Any]]], device: str) -> dict[st
         HELD_OUT_ROWS: len(errors),
         HELD_OUT_ERROR: float(np.quantile(errors, 1 - BY_CHANCE, method="higher")),
         HELD_OUT_BEYOND: beyond / len(errors),
-        **_shares(trials, float(errors.sum())),
+        **_shares(trials, errors),
     }
 
 
@@ -67,20 +82,23 @@ def _errors(model: Model, rows: NDArray[Any], device: str) -> tuple[NDArray[np.f
     return errors, unlike
 
 
-def _shares(trials: Sequence[tuple[Model, NDArray[Any]]], error: float) -> dict[str, float]:
-    """Return which share of the variance is explained, given the sum of the rows' errors."""
+def _shares(trials: Sequence[Unseen], errors: NDArray[np.float64]) -> dict[str, float]:
+    """Return which share of the variance is explained, given the errors of all rows (m,)."""
     variance = beside = 0.0
-    for model, rows in trials:
-        if not mean_variance(column_statistics(rows), rows.dtype):
+    known = [trial.weights for trial in trials if trial.weights is not None]
+    error = float(weighted_sum(errors, np.concatenate(known) if known else None))
+    for trial in trials:
+        model, weights = trial.model, trial.weights
+        if not mean_variance(column_statistics(trial.rows), trial.rows.dtype):
             continue
-        target = model.preprocess.forward(rows)
-        variance += len(rows) * float(target.var(axis=0).mean())
+        target = model.preprocess.forward(trial.rows)
+        variance += total_weight(len(target), weights) * weighted_variance(target, weights)
         if model.pca is not None:
             projected = model.pca.project(target)
-            beside += float(((projected - target) ** 2).mean(axis=1).sum())
+            beside += float(weighted_sum(((projected - target) ** 2).mean(axis=1), weights))
     if not variance:
         return {}
     shares = {HELD_OUT_EXPLAINED: 1 - error / variance}
-    if all(model.pca is not None for model, _ in trials):
+    if all(trial.model.pca is not None for trial in trials):
         shares[HELD_OUT_PCA] = 1 - beside / variance
     return shares

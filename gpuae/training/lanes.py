@@ -56,8 +56,8 @@ class Lanes:
         Rows that a lane has of a block at most, and how many lanes there are.
     gradient
         The team's, which has the biases' of a lane that is alone.
-    targets
-        Whether rows have targets of their own.
+    targets, row_weights
+        Whether rows have targets of their own, and weights.
 
     Attributes
     ----------
@@ -82,12 +82,15 @@ class Lanes:
         gradient: Array,
         *,
         targets: bool = False,
+        row_weights: bool = False,
     ) -> None:
         self.tile_rows, self.count = tile_rows, count
         self._block_rows = min(count * tile_rows, batch)
+        beside = {"targets": targets, "row_weights": row_weights}
         self._buffers = Tile.allocate(
-            ops, network, config, self._block_rows, training=True, targets=targets
+            ops, network, config, self._block_rows, training=True, **beside
         )
+        self._unit_sums = network.code_size + row_weights
         self._kept = _kept_activations(ops, network, config, batch, self._block_rows)
         self.keeps_codes = batch <= self._block_rows or bool(self._kept)
         own = gradient[network.n_weights :].reshape(1, -1)
@@ -96,7 +99,7 @@ class Lanes:
         self.all = [self._lane(ops, network, index) for index in range(count)]
 
     def _lane(self, ops: Ops, network: Network, index: int) -> Lane:
-        units = ops.zeros((network.code_size,), "float64")
+        units = ops.zeros((self._unit_sums,), "float64")
         own = self.totals[index]
         sums = Sums(loss=own[0:1], code=own[1:2], units=units)
         return Lane(index, sums, network.biases(self.bias_gradients[index]))

@@ -19,7 +19,8 @@ from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
 from gpuae.model.objective import objective
 from gpuae.model.reference import learn_axes
-from gpuae.model.statistics import column_statistics
+from gpuae.model.row_weights import that_count
+from gpuae.model.statistics import RowWeights, column_statistics, total_weight
 from gpuae.model.targets import unfit_targets
 from gpuae.training.batches import step_sizes
 from gpuae.training.optimizers import all_finite, create_optimizer
@@ -40,6 +41,8 @@ class PartialFit:
         A model to go on with instead, in its own settings and scaling.
     rows_seen
         How many rows that model has been trained on.
+    weights
+        How much each row of the first portion counts, (m,); rows of weight 0 are left out.
 
     The learning rate stays the same: how many portions there will be is not known. A model that was
     trained with a `schedule` goes on at its full rate.
@@ -56,6 +59,7 @@ class PartialFit:
         config: Config,
         fitted: Model | None = None,
         rows_seen: int = 0,
+        weights: RowWeights = None,
     ) -> None:
         if (fitted.config if fitted else config).full_batch:
             raise ConfigError("optimizer=lbfgs is full batch: use fit, or optimizer=adam")
@@ -72,9 +76,14 @@ class PartialFit:
         self._device = resolve_device(config.device)
         self._ops = get_ops(self._device, config.precision)
         self._fitted = fitted
-        self._prepared = _first_preparation(first, config) if fitted is None else _again(fitted)
+        if weights is not None:
+            first, weights = that_count(first, weights)
+        if fitted is None:
+            self._prepared = _first_preparation(first, config, weights)
+        else:
+            self._prepared = _again(fitted)
         self._network = mirrored_autoencoder(self._prepared.config, first.shape[1])
-        start = fitted.parameters if fitted else self._initial_parameters(first)
+        start = fitted.parameters if fitted else self._initial_parameters(first, weights)
         self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
         self._memory = (self._parameters, *self._optimizer.vectors.values())
@@ -82,20 +91,25 @@ class PartialFit:
         self._rate: float = self._prepared.config.resolved("learning_rate")
         self._chunks = ProgressChunks()
         self._rows_seen = rows_seen
+        self._rows_fed, self._weight_fed = 0, 0.0
         self._steps_done = 0
         self.loss = math.nan
         """J over the last portion, while it was passed."""
 
-    def _initial_parameters(self, first: NDArray[Any]) -> NDArray[Any]:
+    def _initial_parameters(self, first: NDArray[Any], weights: RowWeights) -> NDArray[Any]:
         config, preprocess = self._prepared.config, self._prepared.preprocess
         axes = None
         if config.init == "pca":
             x, rows = filled_once(first, preprocess.fill), np.arange(len(first))
-            axes = learn_axes(x, rows, preprocess, config, self._network, to_start=True)
+            own = (preprocess, config, self._network)
+            axes = learn_axes(x, rows, *own, to_start=True, weights=weights)
         return initial_parameters(self._network, config, pca=axes)
 
-    def feed(self, x: NDArray[Any]) -> None:
+    def feed(self, x: NDArray[Any], weights: RowWeights = None) -> None:
         """Train on the rows of x (m, d), once each, in their order.
+
+        Weights (m,) are divided by their mean over all portions so far. Rows of weight 0 are left
+        out.
 
         Raises
         ------
@@ -105,17 +119,19 @@ class PartialFit:
             When the loss, a weight or what the optimizer remembers stops being finite; all of them
             are what they were before the portion.
         """
+        if weights is not None:
+            x, weights = that_count(x, weights)
         config, count = self._prepared.config, len(x)
+        fed = self._rows_fed + count, self._weight_fed + total_weight(count, weights)
         x = filled_once(x, self._prepared.preprocess.fill)
         wrong = unfit_targets(x, config)
         if wrong is not None:
             raise InputError(f"rows of this portion: {wrong}")
         self._copy(self._memory, self._before)
         steps = step_sizes(count, config.batch_size or count)
-        team = new_team(
-            self._ops, self._network, self._prepared, x, self._parameters, count, self._steps_done
-        )
-        with team:
+        own = (self._ops, self._network, self._prepared, x, self._parameters, count)
+        relative = None if weights is None else weights * (fed[0] / fed[1])
+        with new_team(*own, self._steps_done, row_weights=relative) as team:
             team.start_epoch(np.arange(count), 0, self._rate, self._rows_seen)
             for portion in self._chunks.of([steps]):
                 team.run(portion, self._optimizer)
@@ -128,6 +144,7 @@ class PartialFit:
                 f"(now {self._rate:g}); everything is as it was before this portion"
             )
         self.loss = loss
+        self._rows_fed, self._weight_fed = fed
         self._rows_seen += count
         self._steps_done += len(steps)
 
@@ -147,12 +164,13 @@ class PartialFit:
         )
 
 
-def _first_preparation(first: NDArray[Any], config: Config) -> Prepared:
+def _first_preparation(first: NDArray[Any], config: Config, weights: RowWeights) -> Prepared:
     config = config.model_copy(update={"schedule": "constant"})
     rows = np.arange(len(first))
-    fill = learn_fill(first, rows, config)
+    fill = learn_fill(first, rows, config, weights=weights)
     x = filled_once(first, fill)
-    return prepare(x, rows, config, column_statistics(x, rows), fill, whole_steps=True)
+    statistics = column_statistics(x, rows, weights)
+    return prepare(x, rows, config, statistics, fill, whole_steps=True, weights=weights)
 
 
 def _again(fitted: Model) -> Prepared:

@@ -17,7 +17,7 @@ from gpuae.memory import physical_memory
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.network import Network
 from gpuae.model.preprocess import Preprocess, fit_preprocess
-from gpuae.model.statistics import ColumnStatistics, Vector, share_one_range
+from gpuae.model.statistics import ColumnStatistics, RowWeights, Vector, share_one_range
 from gpuae.training.batches import Order, choose_lanes, choose_tile_rows
 from gpuae.training.footprint import bytes_needed
 from gpuae.training.gpu_team import gpu_team
@@ -45,12 +45,13 @@ def prepare(
     *,
     pixels: bool = False,
     whole_steps: bool = False,
+    weights: RowWeights = None,
 ) -> Prepared:
     """Resolve a configuration for some training rows of x and learn their preprocessing.
 
     `fill` is what missing values of x were filled with. `pixels` says that the columns are those of
     images. With `whole_steps` more rows are to come, so that a step will have its full
-    `batch_size`.
+    `batch_size`. Rows count by their weights (n,), if they have any, as in the statistics.
     """
     facts = DataFacts(
         rows=len(x),
@@ -69,7 +70,7 @@ def prepare(
     tile_rows = choose_tile_rows(resolved, network, step_rows)
     _check_size(network, resolved, tile_rows * choose_lanes(resolved, step_rows, tile_rows))
     resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
-    preprocess = fit_preprocess(x, rows, resolved, statistics)
+    preprocess = fit_preprocess(x, rows, resolved, statistics, weights)
     return Prepared(resolved, replace(preprocess, fill=fill), chosen.reasons)
 
 
@@ -95,10 +96,12 @@ def new_team(
     rows: int,
     steps_done: int = 0,
     targets: NDArray[Any] | None = None,
+    row_weights: RowWeights = None,
 ) -> Team:
     """Gather the threads, or the GPU, that will train `parameters` on so many rows of x (n, d).
 
-    The rows are what the network is to rebuild, unless there are `targets` (n, outputs).
+    The rows are what the network is to rebuild, unless there are `targets` (n, outputs). They count
+    the same, unless there are `row_weights` (n,), whose mean over the rows of a pass should be 1.
     """
     config = prepared.config
     job = Job(
@@ -111,6 +114,7 @@ def new_team(
         batch=_step_rows(config, rows),
         steps_done=steps_done,
         targets=targets,
+        row_weights=row_weights,
     )
     if isinstance(ops, DeviceOps):
         return gpu_team(ops, job)

@@ -29,7 +29,7 @@ from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.model import Model
 from gpuae.model.network import Network
 from gpuae.model.preprocess import fit_preprocess
-from gpuae.model.statistics import column_statistics
+from gpuae.model.statistics import RowWeights, column_statistics
 from gpuae.storage.rows.mapped_copy import scratch
 from gpuae.training.batches import Order
 from gpuae.training.checkpoint import CheckpointSaver
@@ -57,6 +57,8 @@ class Pretraining:
         All rows (n, d), of which `rows` are trained on.
     build
         Returns the model that the flat vector (network.size,), on the host, comes to.
+    weights
+        How much each row counts, 1 on average over the rows trained on.
     """
 
     ops: Ops
@@ -65,6 +67,7 @@ class Pretraining:
     x: NDArray[Any]
     rows: Order
     build: Callable[[NDArray[Any]], Model]
+    weights: RowWeights
 
     def train(
         self,
@@ -134,8 +137,9 @@ class Pretraining:
         config = layer_config(self.prepared, self.network, index)
         if index == 0:
             return Prepared(config, self.prepared.preprocess)
-        statistics = column_statistics(x, self.rows)
-        return Prepared(config, fit_preprocess(x, self.rows, config, statistics))
+        statistics = column_statistics(x, self.rows, self.weights)
+        preprocess = fit_preprocess(x, self.rows, config, statistics, self.weights)
+        return Prepared(config, preprocess)
 
     def _train_layer(
         self,
@@ -152,7 +156,8 @@ class Pretraining:
         network = mirrored_autoencoder(own.config, x.shape[1])
         parameters = self.ops.empty((network.size,), own.config.dtype)
         self.ops.assign(parameters, self._taken(index, own, flat))
-        with new_team(self.ops, network, own, x, parameters, len(self.rows)) as team:
+        given = (self.ops, network, own, x, parameters, len(self.rows))
+        with new_team(*given, row_weights=self.weights) as team:
             trainer = Trainer(self.ops, team, own.config, self.rows, NO_ROWS, watcher, build, saver)
             result = trainer.train(state)
         self._put(index, network, self.ops.to_host(parameters), flat)

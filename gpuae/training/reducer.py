@@ -24,7 +24,7 @@ class Reducer(Protocol):
         ...
 
     def code(self, ops: Ops, units: Array) -> None:
-        """Complete the sums of the code's units (k,), float64."""
+        """Complete the sums of the code's units (k,), float64, and of the rows' weights if any."""
         ...
 
     def gradient(self, ops: Ops, own: Array) -> None:

@@ -117,7 +117,8 @@ class Step:
         self.clock = Clock(ops.asarray(counters), ops.zeros((1,), "float64"))
         self.evaluation_clock = Clock(ops.zeros((4,), "int64"), ops.zeros((1,), "float64"))
         self.penalty = ops.zeros((1,), "float64")
-        self._units, self._slope = ops.zeros((k,), "float64"), ops.empty((k,), dtype)
+        units = shared.lanes.all[0].sums.units
+        self._units, self._slope = ops.zeros(units.shape, "float64"), ops.empty((k,), dtype)
         longest = max((own.size for own in shared.slices), default=0)
         self._gradient = ops.empty((longest if shared.moves_by_slice else 0,), dtype)
         self._evaluation_tile = Tile.allocate(
@@ -127,6 +128,7 @@ class Step:
             shared.evaluation_rows,
             training=False,
             targets=shared.feed.targets is not None,
+            row_weights=shared.feed.row_weights is not None,
         )
 
     def start_epoch(self, epoch: int, rate: float, row_base: int) -> None:

@@ -50,6 +50,8 @@ class Job:
         Steps that the optimizer has taken before.
     targets
         What the outputs for rows should be, (n, outputs); None: the rows themselves.
+    row_weights
+        How much each row counts, (n,), 1 on average over the rows of a pass; None: all the same.
     reducer
         Completes sums over rows of a step that are computed elsewhere.
     """
@@ -63,6 +65,7 @@ class Job:
     batch: int
     steps_done: int = 0
     targets: NDArray[Any] | None = None
+    row_weights: NDArray[Any] | None = None
     reducer: Reducer = field(default_factory=LocalReducer)
 
 
@@ -129,7 +132,15 @@ class Team:
         cut = regions_of if layout.moves_by_slice else joined_regions
         regions = cut(slices, decay=config.weight_decay > 0)
         nothing = job.x[:0]  # what there is has its place on the device already
-        feed = Feed.create(ops, nothing, job.preprocess, config, noisy=True, targets=job.targets)
+        feed = Feed.create(
+            ops,
+            nothing,
+            job.preprocess,
+            config,
+            noisy=True,
+            targets=job.targets,
+            row_weights=_column(job.row_weights, config.dtype),
+        )
         return Shared(
             ops=ops,
             network=network,
@@ -145,6 +156,7 @@ class Team:
                 layout.lanes,
                 self.gradient,
                 targets=job.targets is not None,
+                row_weights=job.row_weights is not None,
             ),
             slices=slices,
             regions=regions,
@@ -285,6 +297,11 @@ class Team:
         if kind not in self._programs:
             self._programs[kind] = [record(step, *arguments) for step in self._steps]
         return self._programs[kind]
+
+
+def _column(values: NDArray[Any] | None, dtype: str) -> NDArray[Any] | None:
+    """Return values (n,) as a matrix (n, 1)."""
+    return None if values is None else values.astype(dtype)[:, None]
 
 
 @dataclass(frozen=True)

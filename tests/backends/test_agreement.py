@@ -347,6 +347,24 @@ def test_outputs_of_rows_with_weights(assert_agree, shape, dtype, output):
     )
 
 
+@pairwise(shape=WEIGHTED_SHAPES, dtype=TYPES)
+def test_softmax_of_rows_with_weights(assert_agree, shape, dtype):
+    def call(ops, z, again, bias, target, weights, total, sums):
+        ops.softmax_loss(z, bias, target, total, weights)
+        ops.softmax_delta(again, bias, target, 100, total, sums, True, weights)
+
+    assert_agree(
+        call,
+        z=normal(shape, dtype, 8),
+        again=normal(shape, dtype, 8),
+        bias=normal(shape[1], dtype, 5),
+        target=uniform(shape, dtype),
+        weights=row_weights(shape, dtype),
+        total=np.ones(1),
+        sums=1 + uniform(shape[1], dtype, 7),
+    )
+
+
 @pairwise(shape=WEIGHTED_SHAPES, dtype=TYPES, l1=[0.0, 0.25], slope=[False, True])
 def test_codes_of_rows_with_weights(assert_agree, shape, dtype, l1, slope):
     def call(ops, delta, a, weights, units, total, sums, slope=None):

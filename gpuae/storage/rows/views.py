@@ -1,4 +1,4 @@
-"""Rows made from other rows: some columns, missing values filled, one matrix below another.
+"""Rows made from other rows: some of them, some columns, missing values filled, two matrices.
 
 Each view is a `LazyRows`, which computes its rows when they are asked for.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gpuae.storage.rows import row_blocks
 from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows, rows_per_chunk_of
 from gpuae.storage.rows.mapped_copy import mapped_copy
-from gpuae.storage.rows.pages import is_in_memory, release_pages
+from gpuae.storage.rows.pages import gathered, is_in_memory, release_pages
 
 SMALL_BYTES = 256 << 20
 """Rows up to this size are made once, rather than each time they are asked for."""
@@ -43,6 +43,18 @@ class Columns(View):
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return the chosen columns of some rows."""
         return np.ascontiguousarray(read_rows(self._source, rows)[:, self._columns])
+
+
+class ChosenRows(View):
+    """Some rows of an array (n, d), by their numbers; of shape (len(rows), d)."""
+
+    def __init__(self, source: NDArray[Any], rows: NDArray[np.int64]) -> None:
+        super().__init__(source, (len(rows), source.shape[1]), source.dtype)
+        self._array, self._rows = source, rows
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return some of them."""
+        return gathered(self._array, self._rows[rows])
 
 
 class Filled(View):
