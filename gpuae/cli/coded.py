@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gpuae.cli.rows import Job
     from gpuae.importers import ReadOptions
     from gpuae.machine import Machine
-    from gpuae.storage.files.input_file import InputFile
+    from gpuae.storage.files.input_file import Input, InputFile
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,12 @@ class Coded:
         return texts(values if self.numbers is None else values[self.numbers])
 
 
-def _has_codes(data: str, model: InputFile, file: InputFile | None) -> bool:
+def _has_codes(data: str, model: InputFile, file: Input | None) -> bool:
     """Whether DATA is a features file that the model has made."""
+    from gpuae.storage.files.input_file import InputFile
     from gpuae.storage.kinds.features import are_features_of
 
-    return file is not None and data == str(file) and are_features_of(file, model)
+    return isinstance(file, InputFile) and data == str(file) and are_features_of(file, model)
 
 
 def _check_layer(job: Job) -> None:

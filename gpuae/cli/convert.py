@@ -9,10 +9,10 @@ import click
 
 from gpuae.cli.base import PATH, declare, force_option, say, tell, trust_options
 from gpuae.cli.columns import column_options
-from gpuae.cli.patches import patch_options
+from gpuae.cli.patches import image_options, patch_options
 
 if TYPE_CHECKING:
-    from gpuae.importers import LabelsFile, PatchOptions, ReadOptions
+    from gpuae.importers import ImageOptions, LabelsFile, PatchOptions, ReadOptions
     from gpuae.storage.rows.dataset import Dataset
 
 FLAT = (1 / 80) ** 2
@@ -41,6 +41,7 @@ FLAT = (1 / 80) ** 2
     help="center: subtract the mean of each row; standard: also divide by its standard "
     "deviation (SNV for spectra, equal contrast for patches).",
 )
+@image_options
 @patch_options
 @column_options
 @force_option
@@ -54,6 +55,7 @@ def command(
     force: bool,
     reading: ReadOptions,
     patches: PatchOptions | None,
+    images: ImageOptions | None,
 ) -> None:
     """Turn SOURCE (csv, parquet, npy, npz, idx, h5ad, mat, HDF5, images) into a gpuae data set.
 
@@ -64,6 +66,7 @@ def command(
     \b
     Example:
       gpuae convert train-images-idx3-ubyte.gz mnist.h5 --labels train-labels-idx1-ubyte.gz
+      gpuae convert photographs images.h5 --size 32x32 --grey
       gpuae convert photo.jpg patches.h5 --patches 8x8 --count 10000 --grey
       gpuae convert spectra.csv snv.h5 --scale-rows standard
     """
@@ -78,7 +81,7 @@ def command(
 
     check_output(output, force)
     kept = missing == "keep"
-    reading = replace(reading, missing=kept, patches=patches)
+    reading = replace(reading, missing=kept, patches=patches, images=images)
     files = (*files_of(source, reading), labels and path_of(str(labels)))
     own_labels = LabelsFile(labels) if labels else None
     dataset = open_data(source, own_labels, options=reading)

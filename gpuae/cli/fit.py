@@ -23,6 +23,7 @@ from gpuae.cli.base import (
 )
 from gpuae.cli.columns import column_options
 from gpuae.cli.page import NoPage, live_options, wanted_page
+from gpuae.cli.patches import image_options
 from gpuae.cli.records import Records, record_options
 from gpuae.cli.settings import read_settings, setting_options
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuae.config import Config
-    from gpuae.importers import ReadOptions
+    from gpuae.importers import ImageOptions, ReadOptions
     from gpuae.model.model import Model
     from gpuae.pictures.sample import Sample
     from gpuae.storage.files.input_file import Input, InputFile
@@ -69,6 +70,7 @@ GO_ON = "to go on from here, give the same command with --resume"
 @live_options
 @record_options
 @column_options
+@image_options
 @json_option
 @trust_options
 def command(
@@ -89,13 +91,14 @@ def command(
     force: bool,
     as_json: bool,
     reading: ReadOptions,
+    images: ImageOptions | None,
     **settings: str | None,
 ) -> None:
     """Train an autoencoder on the rows of DATA.
 
-    DATA is a file (HDF5, idx, npy, npz, csv, parquet, h5ad, mat), FILE.h5::/path/inside (in
-    h5ad for example FILE.h5ad::/layers/counts), or the word digits. No option is needed: the
-    settings are chosen from the data, printed and stored in the model.
+    DATA is a file (HDF5, idx, npy, npz, csv, xlsx, parquet, h5ad, mat), FILE.h5::/path/inside (in
+    h5ad for example FILE.h5ad::/layers/counts), a folder of images, or the word digits. No option
+    is needed: the settings are chosen from the data, printed and stored in the model.
 
     \b
     Example:
@@ -108,6 +111,7 @@ def command(
 
     check_hdf5_name(output, "a model")
     check_output(output, force)
+    reading = replace(reading, images=images)
     checkpoints = _checkpoints(checkpoint, checkpoint_every, output, resume=resume, force=force)
     held_out_by_preset = ("validation",) if validation_data else ()
     config = read_settings(config_path, settings, preset, without=held_out_by_preset)
@@ -343,12 +347,14 @@ def _open_like(
 ) -> Dataset | None:
     """Open rows with the columns of a dataset: by name where there are names, else the same way."""
     from gpuae.errors import InputError
+    from gpuae.importers import ImageOptions
 
     if data is None:
         return None
     if dataset.feature_names is not None:
         reading = replace(reading, columns=None, id_column=None, label_column=None)
-    reading = replace(reading, names=dataset.feature_names, names_of=dataset.source)
+    images = ImageOptions.like(dataset.image_shape)
+    reading = replace(reading, names=dataset.feature_names, names_of=dataset.source, images=images)
     opened = open_rows(data, reading, config)
     if opened.x.shape[1] != dataset.x.shape[1]:
         raise InputError(

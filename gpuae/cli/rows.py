@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gpuae.importers import ReadOptions
     from gpuae.model.model import Model
     from gpuae.storage.files.background_hash import BackgroundHash
-    from gpuae.storage.files.input_file import InputFile
+    from gpuae.storage.files.input_file import Input, InputFile
     from gpuae.storage.kinds.rows_output import Output
     from gpuae.storage.outputs.late_hashes import LateAttributes
     from gpuae.storage.provenance import lineage
@@ -46,7 +46,7 @@ class Job:
         *,
         memory: int | None = None,
         row_bytes: Callable[[Model], int] | None = None,
-        files: tuple[InputFile, InputFile | None] | None = None,
+        files: tuple[InputFile, Input | None] | None = None,
     ) -> Job:
         """Read a model, open rows and check that they fit and hold only numbers.
 
@@ -144,13 +144,12 @@ class Job:
         return now.sha256 is not None and told in [(own.inner, own.sha256) for own in known]
 
 
-def opened(model_path: Path, data: str) -> tuple[InputFile, InputFile | None]:
-    """Open a model's file and the one that rows are read from; None for built-in data."""
-    from gpuae.importers import path_of
+def opened(model_path: Path, data: str) -> tuple[InputFile, Input | None]:
+    """Open a model's file and what rows are read from; None for built-in data."""
+    from gpuae.importers import opened as opened_data
     from gpuae.storage.files.input_file import InputFile
 
-    path = path_of(data)
-    return InputFile(model_path), None if path is None else InputFile(path)
+    return InputFile(model_path), opened_data(data)
 
 
 def note(message: str) -> None:
@@ -163,7 +162,7 @@ def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions
 
     What was said of the rows then holds now too, as far as it fits and nothing else is said.
     """
-    from gpuae.importers import ReadOptions
+    from gpuae.importers import ImageOptions, ReadOptions
     from gpuae.storage.provenance.lineage import Record
 
     record = Record.of(model.attributes, str(model_path))
@@ -173,12 +172,13 @@ def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions
         names_of=str(model_path),
         missing=model.config.missing == "mean",
         wide=model.config.dtype == "float64",
+        images=ImageOptions.like(model.image_shape),
         before=ReadOptions.of_record(record.options) if record.command == "fit" else None,
     )
 
 
 def _open_rows(
-    data: str, file: InputFile | None, wanted: ReadOptions, model: Model, memory: int | None
+    data: str, file: Input | None, wanted: ReadOptions, model: Model, memory: int | None
 ) -> Dataset:
     """Open rows; of more columns without names those by number that the model was trained on."""
     from gpuae.importers import open_data

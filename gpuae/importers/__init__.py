@@ -11,6 +11,7 @@ from gpuae.importers import (
     h5ad,
     hdf5_labels,
     idx,
+    images,
     matlab,
     npy,
     parquet,
@@ -20,28 +21,31 @@ from gpuae.importers import (
     table,
 )
 from gpuae.importers.detect import Format, detect, split_spec
+from gpuae.importers.image_files import ImageFiles, images_of
 from gpuae.importers.labels import LabelsFile
-from gpuae.importers.options import AS_IT_IS, PatchOptions, ReadOptions
+from gpuae.importers.options import AS_IT_IS, ImageOptions, PatchOptions, ReadOptions
+from gpuae.importers.pillow import ENDINGS
 from gpuae.importers.roles import with_columns
 from gpuae.memory import data_memory
-from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.files.input_file import Input, InputFile
 from gpuae.storage.hdf5 import opening
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.rows.dataset import Dataset
 
 __all__ = [
+    "ImageOptions",
     "LabelsFile",
     "PatchOptions",
     "ReadOptions",
     "files_of",
     "open_data",
+    "opened",
     "path_of",
     "split_spec",
 ]
 
 TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load}
 """Formats whose columns can be other things than features."""
-_CUT = "into rows first, such as by gpuae convert {} patches.h5 --patches 8x8"
 
 
 def open_data(
@@ -49,7 +53,7 @@ def open_data(
     labels: LabelsFile | None = None,
     memory: int | None = None,
     options: ReadOptions = AS_IT_IS,
-    file: InputFile | None = None,
+    file: Input | None = None,
 ) -> Dataset:
     """Open what a person calls DATA.
 
@@ -69,7 +73,7 @@ def open_data(
     options
         Which columns are taken, and as what.
     file
-        The file, where it has been opened already.
+        What `opened` has returned, where it has been called already.
 
     Raises
     ------
@@ -86,34 +90,63 @@ def path_of(spec: str) -> Path | None:
     return None if spec == digits.NAME else split_spec(spec)[0]
 
 
+def opened(spec: str) -> Input | None:
+    """Open what a person calls DATA: a file, or images in a folder; None for built-in data.
+
+    Raises
+    ------
+    InputError
+        When it is missing, empty, or not ours to read, and for folders and patterns of no images.
+    """
+    path = path_of(spec)
+    if path is None:
+        return None
+    found = images_of(path)
+    if found is None and path.is_dir():
+        raise InputError(
+            f"{path}: is a folder without images, whose names end in {', '.join(ENDINGS)}; give a "
+            f"file in it, or cut its images {images.CUT.format(path)}"
+        )
+    return found or InputFile(path)
+
+
 def files_of(spec: str, options: ReadOptions = AS_IT_IS) -> tuple[Path, ...]:
-    """Return the files that rows are read from: several where images in a folder are cut."""
+    """Return the files that rows are read from: several where they are images in a folder."""
     path = path_of(spec)
     if path is None:
         return ()
-    return patches.image_files(path) if options.patches else (path,)
+    if options.patches is not None:
+        return patches.image_files(path)
+    found = images_of(path)
+    return found.files if found else (path,)
 
 
-def _open(spec: str, memory: int, options: ReadOptions, file: InputFile | None) -> Dataset:
+def _open(spec: str, memory: int, options: ReadOptions, file: Input | None) -> Dataset:
     if spec == digits.NAME:
         if options.patches is not None:
             raise InputError(f"{spec}: are rows already; leave --patches out")
         _check_of_text(spec, options)
+        _check_of_images(spec, options)
         return with_columns(digits.load(), options)
-    path, inner = split_spec(spec)
     if options.patches is not None:
         _check_of_text(spec, options)
         return with_columns(patches.load(Path(spec), options.patches), options)
-    if path.is_dir():
-        raise InputError(
-            f"{path}: is a folder; give a file in it, or cut its images {_CUT.format(path)}"
-        )
-    file = file or InputFile(path)
+    file = file or opened(spec)
+    if isinstance(file, ImageFiles):
+        _check_of_text(spec, options)
+        return with_columns(images.load(file, options, memory), options)
+    assert isinstance(file, InputFile)  # the digits are in none
+    return _open_file(file, split_spec(spec)[1], memory, options)
+
+
+def _open_file(file: InputFile, inner: str | None, memory: int, options: ReadOptions) -> Dataset:
     found = detect(file)
     if found is Format.IMAGE:
-        raise InputError(f"{path}: is an image; cut it {_CUT.format(path)}")
+        _check_of_text(str(file), options)
+        return with_columns(images.load_one(file, options, memory), options)
+    _check_of_images(str(file), options)
     if found not in (Format.TABLE, Format.WORKBOOK):
-        _check_of_text(spec, options)
+        _check_of_text(str(file), options)
     if found is Format.WORKBOOK:
         return sheet.load(file, inner, options, memory)
     if found in TABLES and inner is None:
@@ -126,6 +159,13 @@ def _check_of_text(spec: str, options: ReadOptions) -> None:
     given = options.of_text()
     if given:
         raise InputError(f"{spec}: {given[0]} is for tables of text; leave it out")
+
+
+def _check_of_images(spec: str, options: ReadOptions) -> None:
+    """Refuse what only images can follow, unless a model has it for those that are images."""
+    given = options.images.requested() if options.images and not options.names_of else {}
+    if given:
+        raise InputError(f"{spec}: --{next(iter(given))} is for images; leave it out")
 
 
 def _open_matrix(file: InputFile, inner: str | None, found: Format, memory: int) -> Dataset:

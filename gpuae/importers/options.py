@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+CHANNELS = {"grey": 1, "colour": 3}
+"""Of a pixel."""
 LONG_LIST = 8192
 """Characters of a list of columns beyond which files keep its hash only: they have little room."""
 
@@ -30,6 +32,28 @@ class PatchOptions:
         drawn = {} if self.count is None else {"count": str(self.count), "seed": str(self.seed)}
         grey = {"grey": "yes"} if self.grey else {}
         return {"patches": f"{height}x{width}", **drawn, **grey}
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How whole images become rows."""
+
+    size: tuple[int, int] | None = None
+    """Height and width that they are scaled to; None: all have the same."""
+    channels: int | None = None
+    """1 for grey, 3 for colours; None: all have the same."""
+
+    @classmethod
+    def like(cls, shape: tuple[int, ...] | None) -> Self | None:
+        """Return what makes images of the shape that rows have; None where they are no images."""
+        if shape is None or len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,)):
+            return None
+        return cls((shape[0], shape[1]), *(shape[2:] or (1,)))
+
+    def requested(self) -> dict[str, str]:
+        """Return what decides the rows, by the names of the options."""
+        size = {} if self.size is None else {"size": f"{self.size[0]}x{self.size[1]}"}
+        return size | {name: "yes" for name in CHANNELS if CHANNELS[name] == self.channels}
 
 
 @dataclass(frozen=True)
@@ -60,7 +84,9 @@ class ReadOptions:
     na_values: tuple[str, ...] = ()
     """Cells of a table of text that stand for missing values, beside the usual ones."""
     patches: PatchOptions | None = None
-    """How images are cut into rows; None: what is given is no image."""
+    """How images are cut into rows; None: they are not cut."""
+    images: ImageOptions | None = None
+    """How whole images become rows, where that is said."""
     before: ReadOptions | None = None
     """What was requested of the rows that the model has learnt from: it holds as far as it fits
     where nothing else is requested now."""
@@ -104,7 +130,9 @@ class ReadOptions:
             "na_values": ",".join(self.na_values) or None,
         }
         given = {name: value for name, value in named.items() if value is not None}
-        return given | (self.patches.requested() if self.patches else {})
+        for how in (self.patches, self.images):
+            given |= how.requested() if how else {}
+        return given
 
     def of_text(self) -> list[str]:
         """Return the options given that only a table of text can follow."""

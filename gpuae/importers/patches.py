@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.importers.globs import visible
+from gpuae.importers.image_files import ImageFiles, is_named_image
 from gpuae.importers.options import PatchOptions
 from gpuae.importers.picture import Picture
 from gpuae.importers.pillow import ENDINGS, check_installed
 from gpuae.importers.places import BYTES_A_DRAW, Drawn, Layout, Places, Tiles
-from gpuae.storage.files.input_file import InputFile, check_plain, sha256, version_at
+from gpuae.storage.files.input_file import InputFile, check_plain
 from gpuae.storage.files.limits import check_memory
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
@@ -71,42 +72,6 @@ class Patches:
         return self._held[1]
 
 
-class ImageFiles:
-    """The images of a folder, used as one input.
-
-    Parameters
-    ----------
-    path
-        Of the folder.
-    files
-        In it, as they are before any of them is read.
-    """
-
-    def __init__(self, path: Path, files: Sequence[Path]) -> None:
-        self.path = path
-        self._versions = {file: version_at(file) for file in files}
-
-    @property
-    def name(self) -> str:
-        """Of the folder."""
-        return self.path.resolve().name
-
-    @property
-    def sha256(self) -> str:
-        """Of their list as `sha256sum` writes it, a line each, in the order of their names."""
-        listed = hashlib.sha256()
-        for file in self._versions:
-            line = f"{sha256(file)}  {file.name}\n"
-            listed.update(line.encode("utf-8", "surrogateescape"))
-        return listed.hexdigest()
-
-    @property
-    def changed(self) -> Path | None:
-        """Which image is not what it was; None where all are."""
-        known = self._versions.items()
-        return next((file for file, version in known if version != version_at(file)), None)
-
-
 def image_files(path: Path) -> tuple[Path, ...]:
     """Return an image's file, or those that a folder holds, in the order of their names.
 
@@ -117,22 +82,13 @@ def image_files(path: Path) -> tuple[Path, ...]:
     """
     if not path.is_dir():
         return (path,)
-    found = [file for file in _listed(path) if file.suffix.lower() in ENDINGS]
+    found = sorted(filter(is_named_image, visible(path)))
     if not found:
         raise InputError(
             f"{path}: is a folder without images, whose names end in {', '.join(ENDINGS)}; give "
             "another one"
         )
     return tuple(found)
-
-
-def _listed(folder: Path) -> list[Path]:
-    """Return what lies in a folder and is not hidden."""
-    try:
-        found = sorted(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror}); ask its owner") from None
-    return [file for file in found if not file.name.startswith(".")]
 
 
 def load(path: Path, options: PatchOptions) -> Dataset:
@@ -202,7 +158,7 @@ def _bits(picture: Picture) -> str:
 def _notes(path: Path, pictures: Sequence[Picture], options: PatchOptions) -> Iterator[str]:
     """Say which parts of the images are not used."""
     if path.is_dir():
-        others = len(_listed(path)) - len(pictures)
+        others = len(visible(path)) - len(pictures)
         if others:
             yield f"{path}: {others} of {others + len(pictures)} entries are no images by name"
     remarks = dict.fromkeys(remark for picture in pictures for remark in picture.remarks)

@@ -1,4 +1,4 @@
-"""Pillow, an optional package that only photographs need."""
+"""Pillow, an optional package that only images need."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from gpuae.errors import InputError
@@ -53,8 +54,7 @@ def opened(path: Path) -> Iterator[Image]:
     check_readable(path)
     try:
         with (
-            _quiet(),
-            _largest(),
+            SETTINGS.held(),
             path.open("rb") as file,  # by its name Pillow would map it, and read turned TIFF wrong
             Image.open(file, formats=FORMATS) as image,
         ):
@@ -106,3 +106,35 @@ def _largest() -> Iterator[None]:
         yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
+
+
+class Settings:
+    """Settings of Pillow's and of warnings, which are those of the whole process.
+
+    The first thread that opens an image makes them and the last one takes them back, whichever
+    order they end in. Who opens many images holds them all the while, for making them takes time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._made = ExitStack()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have them within the block."""
+        with self._lock:
+            if not self._users:
+                self._made.enter_context(_quiet())
+                self._made.enter_context(_largest())
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._made.close()
+
+
+SETTINGS = Settings()

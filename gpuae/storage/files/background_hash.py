@@ -6,7 +6,7 @@ import secrets
 from concurrent.futures import Future
 from threading import Thread
 
-from gpuae.storage.files.input_file import DIGEST_BYTES, InputFile, check_unchanged
+from gpuae.storage.files.input_file import DIGEST_BYTES, Input, check_unchanged
 
 
 class BackgroundHash:
@@ -18,7 +18,7 @@ class BackgroundHash:
         Stands for the hash until it is known: as many hexadecimal digits, drawn at random.
     """
 
-    def __init__(self, file: InputFile) -> None:
+    def __init__(self, file: Input) -> None:
         self.file = file
         self.placeholder = secrets.token_hex(DIGEST_BYTES)
         self._found: Future[str] = Future()

@@ -189,6 +189,11 @@ class Input(Protocol):
         ...
 
     @property
+    def size(self) -> int:
+        """Of the content, in bytes."""
+        ...
+
+    @property
     def sha256(self) -> str:
         """Of the content, in hexadecimal."""
         ...

@@ -1,0 +1,125 @@
+"""Several images as one input: those in a folder, in its subfolders, or that a pattern names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gpuae.errors import InputError
+from gpuae.importers import globs
+from gpuae.importers.pillow import ENDINGS
+from gpuae.storage.files.input_file import sha256, version_at
+
+MOST_FILES = 10_000_000
+"""That are looked at in subfolders; who has more has to choose."""
+
+
+def is_named_image(path: Path) -> bool:
+    """Whether a file has a name that images have."""
+    return path.suffix.lower() in ENDINGS
+
+
+def images_of(path: Path) -> ImageFiles | None:
+    """Return the images that a folder holds or a pattern names; None where these are others.
+
+    Raises
+    ------
+    InputError
+        When a pattern names nothing, or a folder cannot be read.
+    """
+    found = images_in(path) if path.is_dir() else []
+    if globs.is_pattern(path):
+        named = globs.matches(path)
+        found = named if all(map(is_named_image, named)) else []
+    return ImageFiles(path, found) if found else None
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the images in a folder, or where it has none itself, in its subfolders.
+
+    Hidden files and folders, and folders that are links, are left out.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be read.
+    """
+    found = [path for path in globs.visible(folder) if is_named_image(path) and path.is_file()]
+    return found or globs.in_natural_order(_below(folder))
+
+
+def _below(folder: Path) -> Iterable[Path]:
+    looked_at = 0
+    for own, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        looked_at += len(names)
+        if looked_at > MOST_FILES:
+            raise InputError(f"{folder}: holds over {MOST_FILES} files; give a folder in it")
+        paths = (Path(own, name) for name in names if not name.startswith("."))
+        yield from filter(is_named_image, paths)
+
+
+class ImageFiles:
+    """Images that are used as one input.
+
+    Parameters
+    ----------
+    path
+        Of the folder, or the pattern that names them.
+    files
+        As they are before any of them is read, in the order of the rows.
+
+    Attributes
+    ----------
+    names
+        Of the files, below the folder that holds them all.
+    """
+
+    def __init__(self, path: Path, files: Sequence[Path]) -> None:
+        self.path, self.files = path, tuple(files)
+        base = path if path.is_dir() else Path(os.path.commonpath([own.parent for own in files]))
+        self.names = tuple(own.relative_to(base).as_posix() for own in files)
+        self._versions = [version_at(own) for own in files]
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        """Of the folder, or the pattern."""
+        return self.path.resolve().name
+
+    @property
+    def size(self) -> int:
+        """Of all images together, in bytes."""
+        return sum(own.stat().st_size for own in self.files)
+
+    @property
+    def sha256(self) -> str:
+        """Of their list as `sha256sum` writes it, a line each, in the order of the rows."""
+        listed = hashlib.sha256()
+        for own, name in zip(self.files, self.names, strict=True):
+            listed.update(f"{sha256(own)}  {name}\n".encode("utf-8", "surrogateescape"))
+        return listed.hexdigest()
+
+    @property
+    def changed(self) -> Path | None:
+        """Which image is not what it was; None where all are."""
+        pairs = zip(self.files, self._versions, strict=True)
+        return next((own for own, version in pairs if version != version_at(own)), None)
+
+    @property
+    def others(self) -> int:
+        """How many entries of the folder are none of the images, if these lie in it directly."""
+        if not self.path.is_dir() or any("/" in name for name in self.names):
+            return 0
+        return len(globs.visible(self.path)) - len(self.files)
+
+    @property
+    def folders(self) -> tuple[str, ...] | None:
+        """The subfolder of each image; None where they are not in at least two."""
+        first = tuple(name.split("/")[0] for name in self.names)
+        are_folders = all("/" in name for name in self.names)
+        return first if are_folders and len(set(first)) > 1 else None
