@@ -3,9 +3,11 @@
 //   bias_activation           z = f(z + bias), and preactivation = z + bias
 //   bias_activation_dropout   the same, and at once mask = 0 (word < threshold) or kept, out = z mask
 //   multiply                  out = a mask
+//   copy_columns              out[r, out_first + c] = source[r, first + c] of some columns c
 //   row_errors                errors[r] = mean over columns of (output - target)^2, in double
 //
 // Shapes: z, preactivation (may be null), mask, out, a, output, target (m, n); bias (n,); errors (m,).
+// Of copy_columns source is (m, width) and out (m, out_width); `columns` are those that are copied.
 // Dropout is drawn where the activation is made, so that it is read and written once.
 #include "device.cuh"
 #include "activations.cuh"
@@ -65,6 +67,17 @@ __global__ void multiply(const Real* a, const Real* mask, Real* out, Index count
         const Quad<Real> by = load(mask + at, left, whole);
         for (int j = 0; j < QUAD; ++j) quad.at[j] *= by.at[j];
         store(quad, out + at, left, whole);
+    }
+}
+
+template <typename Real>
+__global__ void copy_columns(
+    const Real* source, Index width, Index first, Real* out, Index out_width, Index out_first,
+    Index rows, Index columns
+) {
+    for (Index i = thread_number(); i < rows * columns; i += thread_count()) {
+        const Index row = i / columns, column = i % columns;
+        out[row * out_width + out_first + column] = source[row * width + first + column];
     }
 }
 

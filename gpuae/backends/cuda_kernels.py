@@ -193,6 +193,21 @@ KERNELS = {
             ),
         ),
         Kernel(
+            "copy_columns",
+            "forward.cu",
+            ("Real",),
+            REALS,
+            (
+                "const Real* source (rows, width)",
+                "Index width",
+                "Index first",
+                "Real* out (rows, out_width)",
+                "Index out_width",
+                "Index out_first",
+                *_BATCH,
+            ),
+        ),
+        Kernel(
             "row_errors",
             "forward.cu",
             ("Real",),

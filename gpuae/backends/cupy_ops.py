@@ -241,6 +241,25 @@ class CupyOps:
     def multiply(self, a: Array, mask: Array, out: Array) -> None:
         self._flat("multiply", a.size, {"Real": a.dtype.name}, a=a, mask=mask, out=out)
 
+    def copy_columns(
+        self, source: Array, first: int, out: Array, out_first: int, count: int
+    ) -> None:
+        rows = len(source)
+        if rows * count:
+            self._launch(
+                "copy_columns",
+                -(-rows * count // BLOCK),
+                {"Real": source.dtype.name},
+                source=source,
+                width=source.shape[1],
+                first=first,
+                out=out,
+                out_width=out.shape[1],
+                out_first=out_first,
+                rows=rows,
+                columns=count,
+            )
+
     def add_column_sums(self, a: Array, sums: Array, row_weights: Array | None = None) -> None:
         partials = self._partials(a, "float64")
         given = {"a": a, "row_weights": row_weights, "strip": strip_rows(len(a))}

@@ -55,6 +55,14 @@ def multiply(a: Any, mask: Any, out: Any) -> None:
 
 
 @kernel
+def copy_columns(source: Any, first: int, out: Any, out_first: int, count: int) -> None:
+    """Copy some columns to a place in another matrix."""
+    for i in range(source.shape[0]):
+        for j in range(count):
+            out[i, out_first + j] = source[i, first + j]
+
+
+@kernel
 def add_column_sums(a: Any, sums: Any, row_weights: Any) -> None:
     """Add each column's sum, in float64."""
     for i in range(a.shape[0]):

@@ -168,6 +168,11 @@ class NumbaOps(NumpyOps):
     def multiply(self, a: Matrix, mask: Matrix, out: Matrix) -> None:
         self._run(numba_kernels.multiply, a, mask, out)
 
+    def copy_columns(
+        self, source: Matrix, first: int, out: Matrix, out_first: int, count: int
+    ) -> None:
+        self._run(numba_kernels.copy_columns, source, first, out, out_first, count)
+
     def add_column_sums(self, a: Matrix, sums: Matrix, row_weights: Matrix | None = None) -> None:
         self._run(numba_kernels.add_column_sums, a, sums, row_weights)
 

@@ -150,6 +150,11 @@ class NumpyOps:
     def multiply(self, a: Matrix, mask: Matrix, out: Matrix) -> None:
         out[...] = a * mask
 
+    def copy_columns(
+        self, source: Matrix, first: int, out: Matrix, out_first: int, count: int
+    ) -> None:
+        out[:, out_first : out_first + count] = source[:, first : first + count]
+
     def add_column_sums(self, a: Matrix, sums: Matrix, row_weights: Matrix | None = None) -> None:
         sums += _weighted(a, row_weights).sum(axis=0, dtype=np.float64)
 

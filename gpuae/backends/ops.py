@@ -265,6 +265,12 @@ class Ops(Protocol):
         """Compute out = a ∘ mask."""
         ...
 
+    def copy_columns(
+        self, source: Array, first: int, out: Array, out_first: int, count: int
+    ) -> None:
+        """Copy `count` columns of source (m, n), from `first` on, into out (m, k) at out_first."""
+        ...
+
     def add_column_sums(self, a: Array, sums: Array, row_weights: Array | None = None) -> None:
         """Add the sum over rows of w·a, a (m, n), to sums (n,), float64."""
         ...

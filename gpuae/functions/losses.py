@@ -130,6 +130,11 @@ class Loss:
         """Whether it is of one size however many columns there are."""
         return self.averaged or self.compiled_row is not None
 
+    @property
+    def is_by_column(self) -> bool:
+        """Whether it is a sum over columns, rather than a function of whole rows."""
+        return self.compiled_row is None
+
     def takes(self, activation: str) -> bool:
         """Whether the output may have this activation."""
         return self.output is None or self.output.name == activation

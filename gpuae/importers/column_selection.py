@@ -93,8 +93,8 @@ class Pick:
     """By its own name or number, not within a range."""
 
 
-def resolve(text: str, titles: Titles) -> tuple[Pick, ...]:
-    """Return the columns that a person asked for, in that order.
+def resolve(text: str, titles: Titles, option: str = "--columns") -> tuple[Pick, ...]:
+    """Return the columns that a person asked for by an option, in that order.
 
     Raises
     ------
@@ -102,61 +102,74 @@ def resolve(text: str, titles: Titles) -> tuple[Pick, ...]:
         For names and numbers that are not there or could be each other, ranges that run backwards,
         a column asked for twice, and for nothing.
     """
-    picks = [pick for item in _items(text, titles) for pick in _item(item, titles)]
+    asked = _Asked(titles, option)
+    picks = [pick for item in _items(text, asked) for pick in _item(item, asked)]
     seen: set[int] = set()
     for pick in picks:
         if pick.column in seen:
             name = f" ({titles.names[pick.column]!r})" if titles.names else ""
             raise InputError(
-                f"--columns: {shortened(text)} has column {pick.column + 1}{name} twice; "
+                f"{option}: {shortened(text)} has column {pick.column + 1}{name} twice; "
                 "give it once"
             )
         seen.add(pick.column)
     return tuple(picks)
 
 
-def _items(text: str, titles: Titles) -> Sequence[str]:
-    if text in titles.places:
+@dataclass(frozen=True)
+class _Asked:
+    """Among which columns a list chooses, and by which option it was given."""
+
+    titles: Titles
+    option: str
+
+
+def _items(text: str, asked: _Asked) -> Sequence[str]:
+    if text in asked.titles.places:
         return [text]
     try:
         items = next(csv.reader([text], skipinitialspace=True, strict=True), [])
     except csv.Error:
         raise InputError(
-            f"--columns: {shortened(text)} has quotes without their counterpart"
+            f"{asked.option}: {shortened(text)} has quotes without their counterpart"
         ) from None
     stripped = [item.strip() for item in items]
     if not all(stripped) or not stripped:
         raise InputError(
-            f"--columns: {shortened(text)!r} names nothing; give names or numbers: a,c:f,3-10"
+            f"{asked.option}: {shortened(text)!r} names nothing; give names or numbers: a,c:f,3-10"
         )
     return stripped
 
 
-def _item(item: str, titles: Titles) -> Sequence[Pick]:
+def _item(item: str, asked: _Asked) -> Sequence[Pick]:
     """Return the columns that an item asks for, which may be in one way only."""
     numbers = _NUMBERS.fullmatch(item.removeprefix(NUMBER_SIGN))
-    if item in titles.places:
-        named = (Pick(titles.column(item, "--columns"), True),)
-        _check_unambiguous(item, numbers, named, titles)
+    if item in asked.titles.places:
+        named = (Pick(asked.titles.column(item, asked.option), True),)
+        _check_unambiguous(item, numbers, named, asked)
         return named
     if numbers:
-        named_ends = _named_ends(numbers, titles)
-        if named_ends and not _are_there(numbers, titles) and not item.startswith(NUMBER_SIGN):
+        named_ends = _named_ends(numbers, asked.titles)
+        if (
+            named_ends
+            and not _are_there(numbers, asked.titles)
+            and not item.startswith(NUMBER_SIGN)
+        ):
             return named_ends
-        _check_unambiguous(item, numbers, named_ends, titles)
-        return _numbered(item, numbers, titles)
-    if ":" in item and titles.names:
-        first, last = _ends(item, titles)
-        return _range(item, first, last, singly=first == last)
-    return (Pick(titles.column(item, "--columns"), True),)
+        _check_unambiguous(item, numbers, named_ends, asked)
+        return _numbered(item, numbers, asked)
+    if ":" in item and asked.titles.names:
+        first, last = _ends(item, asked)
+        return _range(item, first, last, asked, singly=first == last)
+    return (Pick(asked.titles.column(item, asked.option), True),)
 
 
-def _numbered(item: str, numbers: re.Match[str], titles: Titles) -> tuple[Pick, ...]:
+def _numbered(item: str, numbers: re.Match[str], asked: _Asked) -> tuple[Pick, ...]:
     """Return the columns of a number, or of a range of numbers."""
     low, high = numbers.groups()
-    first = titles.numbered(low, "--columns")
-    last = first if high is None else titles.numbered(high, "--columns")
-    return _range(item, first, last, singly=high is None)
+    first = asked.titles.numbered(low, asked.option)
+    last = first if high is None else asked.titles.numbered(high, asked.option)
+    return _range(item, first, last, asked, singly=high is None)
 
 
 def _named_ends(numbers: re.Match[str], titles: Titles) -> tuple[Pick, ...] | None:
@@ -169,7 +182,7 @@ def _named_ends(numbers: re.Match[str], titles: Titles) -> tuple[Pick, ...] | No
 
 
 def _check_unambiguous(
-    item: str, numbers: re.Match[str] | None, named: tuple[Pick, ...] | None, titles: Titles
+    item: str, numbers: re.Match[str] | None, named: tuple[Pick, ...] | None, asked: _Asked
 ) -> None:
     """Refuse numbers that are names as well and would choose other columns as names.
 
@@ -177,13 +190,14 @@ def _check_unambiguous(
     """
     if numbers is None or item.startswith(NUMBER_SIGN):
         return
+    titles = asked.titles
     names = {item, *numbers.groups()} & titles.places.keys()
     could_be_names = titles.are_numbers or bool(names)
-    if could_be_names and _are_there(numbers, titles) and named != _numbered(item, numbers, titles):
+    if could_be_names and _are_there(numbers, titles) and named != _numbered(item, numbers, asked):
         low, high = (item, item) if item in names else (numbers[1], numbers[2] or numbers[1])
         raise InputError(
-            f"{titles.source}: --columns: {item} could be names of columns or their numbers; give "
-            f"{low}:{high} for the names, or {NUMBER_SIGN}{item} for the numbers"
+            f"{titles.source}: {asked.option}: {item} could be names of columns or their numbers; "
+            f"give {low}:{high} for the names, or {NUMBER_SIGN}{item} for the numbers"
         )
 
 
@@ -192,14 +206,15 @@ def _are_there(numbers: re.Match[str], titles: Titles) -> bool:
     return all(titles.has_number(number) for number in numbers.groups() if number is not None)
 
 
-def _range(item: str, first: int, last: int, *, singly: bool) -> tuple[Pick, ...]:
+def _range(item: str, first: int, last: int, asked: _Asked, *, singly: bool) -> tuple[Pick, ...]:
     if last < first:
-        raise InputError(f"--columns: {item} runs backwards; give the first column first")
+        raise InputError(f"{asked.option}: {item} runs backwards; give the first column first")
     return tuple(Pick(column, singly) for column in range(first, last + 1))
 
 
-def _ends(item: str, titles: Titles) -> tuple[int, int]:
+def _ends(item: str, asked: _Asked) -> tuple[int, int]:
     """Return the first and last column of a range of names, which may hold colons themselves."""
+    titles, option = asked.titles, asked.option
     longest = max(map(len, titles.places))  # what is longer is not looked up: it could be a book
     fitting = (
         (item[: at.start()], item[at.end() :])
@@ -208,6 +223,6 @@ def _ends(item: str, titles: Titles) -> tuple[int, int]:
     )
     known = (ends for ends in fitting if all(not end or end in titles.places for end in ends))
     low, high = next(known, item.split(":", 1))
-    first = titles.column(low, "--columns") if low else 0
-    last = titles.column(high, "--columns") if high else titles.count - 1
+    first = titles.column(low, option) if low else 0
+    last = titles.column(high, option) if high else titles.count - 1
     return first, last

@@ -8,10 +8,10 @@ from gpuae.config import Activation, Config
 from gpuae.model.network import Kind, Layer, Network, placed
 
 
-def mirrored_autoencoder(config: Config, columns: int) -> Network:
+def mirrored_autoencoder(config: Config, columns: int, categories: tuple[int, ...] = ()) -> Network:
     """Lay out the network of a resolved configuration for data of so many columns.
 
-    With decoder=tied the decoder uses the encoder's weights, transposed.
+    The last of the columns are groups of categories of these widths. With decoder=tied the decoder uses the encoder's weights, transposed.
     """
     widths = (columns, *config.resolved_hidden)
     encoder = list(pairwise(widths))
@@ -26,7 +26,7 @@ def mirrored_autoencoder(config: Config, columns: int) -> Network:
         Layer(i + 1, activation, weights[i], biases[i], transposed=tied and i >= depth)
         for i, activation in enumerate(_activations(config, depth))
     )
-    return Network(layers, code=depth - 1)
+    return Network(layers, code=depth - 1, categories=categories)
 
 
 def _activations(config: Config, depth: int) -> list[Activation]:

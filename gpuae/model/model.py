@@ -23,6 +23,7 @@ from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.kinds.model_contents import ClassifierContents, LayerArrays, ModelContents
 from gpuae.storage.kinds.model_file import fill, read_model, write_model
 from gpuae.storage.outputs.small_output import SmallOutput
+from gpuae.storage.rows.categorical import Categorical, widths
 
 HISTORY_BYTES = 40
 
@@ -49,6 +50,8 @@ class Model:
         What rows are judged by, of a model whose training has ended.
     classification
         Of a classifier, whose encoder ends in classes rather than in a decoder.
+    categorical
+        Columns of categories of the data, whose members are the last columns of the rows.
     """
 
     config: Config
@@ -61,12 +64,19 @@ class Model:
     pca: PrincipalAxes | None = None
     calibration: Calibration | None = None
     classification: Classification | None = None
+    categorical: Categorical = ()
 
     @cached_property
     def network(self) -> Network:
         """The layout of `parameters`."""
         classes = None if self.classification is None else len(self.classification.classes)
-        return _network(self.config, len(self.preprocess.center), classes)
+        columns, sizes = len(self.preprocess.center), widths(self.categorical)
+        return _network(self.config, columns, classes, sizes)
+
+    @property
+    def numbers(self) -> int:
+        """How many columns of the rows, the first ones, are no members of categories."""
+        return len(self.preprocess.center) - sum(widths(self.categorical))
 
     @cached_property
     def row_type(self) -> np.dtype[Any]:
@@ -166,6 +176,7 @@ class Model:
             pca=PrincipalAxes.from_arrays(contents.pca) if contents.pca else None,
             calibration=Calibration.from_arrays(contents.calibration),
             classification=_classification(contents),
+            categorical=contents.categorical,
         )
 
     def contents(self) -> ModelContents:
@@ -182,6 +193,7 @@ class Model:
             pca=self._pca_arrays(),
             calibration=self.calibration.arrays() if self.calibration else {},
             classifier=self._head(),
+            categorical=self.categorical,
         )
 
     @property
@@ -214,6 +226,7 @@ class Model:
             history={},
             feature_names=self.feature_names,
             image_shape=self.image_shape,
+            categorical=self.categorical,
         )
 
     def _pca_arrays(self) -> dict[str, NDArray[Any]]:
@@ -231,9 +244,11 @@ def _classification(contents: ModelContents) -> Classification | None:
     return Classification(head.classes, head.config)
 
 
-def _network(config: Config, columns: int, classes: int | None) -> Network:
+def _network(
+    config: Config, columns: int, classes: int | None, categories: tuple[int, ...]
+) -> Network:
     if classes is None:
-        return mirrored_autoencoder(config, columns)
+        return mirrored_autoencoder(config, columns, categories)
     return classifier_network(config, columns, classes)
 
 
@@ -241,7 +256,8 @@ def _flat(contents: ModelContents) -> NDArray[Any]:
     """Lay the layers' arrays out as one flat vector, with zeros for those that are not there."""
     head = contents.classifier
     classes = None if head is None else len(head.classes)
-    network = _network(contents.config, len(contents.preprocess["center"]), classes)
+    columns, sizes = len(contents.preprocess["center"]), widths(contents.categorical)
+    network = _network(contents.config, columns, classes, sizes)
     flat = np.zeros(network.size, contents.config.dtype)
     stored = (*contents.encoder, *(contents.decoder if head is None else (head.layer,)))
     for own, arrays in zip(network.views(flat)[-len(stored) :], stored, strict=True):

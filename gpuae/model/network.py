@@ -89,6 +89,8 @@ class Network:
     layers: tuple[Layer, ...]
     code: int
     """Index of the layer whose activation is the code; −1 where the input is one."""
+    categories: tuple[int, ...] = ()
+    """Widths of groups of outputs, the last ones, each of which is a softmax of its own."""
 
     @property
     def encoder(self) -> tuple[Layer, ...]:
@@ -114,6 +116,11 @@ class Network:
     def outputs(self) -> int:
         """Width of the output, and of the target."""
         return self.layers[-1].n_out
+
+    @property
+    def numbers(self) -> int:
+        """How many outputs, the first ones, are in no group of categories."""
+        return self.outputs - sum(self.categories)
 
     @property
     def classifies(self) -> bool:

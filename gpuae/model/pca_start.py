@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.config import Config
-from gpuae.functions.activations import ACTIVATIONS, Activation, Nearly, Pairs
+from gpuae.functions.activations import ACTIVATIONS, OUTPUT_MARGIN, Activation, Nearly, Pairs
 from gpuae.model.network import Layer, Network, Parameters
 from gpuae.model.pca import PrincipalAxes
 from gpuae.model.statistics import Vector
@@ -84,15 +84,30 @@ def pca_start(network: Network, config: Config, pca: PrincipalAxes, flat: Vector
     for layer, own in zip(network.decoder[:-1], views[network.depth :], strict=False):
         scores = _carry(layer, own, scores, network.code_size, mirrored)
     count = len(scores.deviations)
-    start, slope = _inverse(network.layers[-1], pca, count)
+    start, slope = _inverse(network, pca, count)
     views[-1].weight[...] = scores.read @ (unit * pca.axes[:, :count].T) / slope
     views[-1].bias[:] = start - scores.middle @ views[-1].weight
 
 
-def _inverse(layer: Layer, pca: PrincipalAxes, count: int) -> tuple[Vector, Vector]:
-    """Return what an output layer is given for a mean row, and its slope there."""
+def _inverse(network: Network, pca: PrincipalAxes, count: int) -> tuple[Vector, Vector]:
+    """Return what the output layer is given for a mean row, and its slope there."""
     deviation = np.sqrt(pca.axes[:, :count] ** 2 @ pca.variances[:count])
-    return ACTIVATIONS[layer.activation].inverse(pca.mean, deviation)
+    start, slope = map(
+        np.array, ACTIVATIONS[network.layers[-1].activation].inverse(pca.mean, deviation)
+    )
+    own = slice(network.numbers, None)
+    start[own], slope[own] = _of_probabilities(pca.mean[own], deviation[own])
+    return start, slope
+
+
+def _of_probabilities(mean: Vector, deviation: Vector) -> tuple[Vector, Vector]:
+    """Return logits whose softmax are these means, and slopes that keep the likely ones finite.
+
+    The logarithm's own slope, the mean, would take what is rare to be certain at the least sign of
+    it: a deviation moves a logit by 1 at most.
+    """
+    inside = np.maximum(mean, OUTPUT_MARGIN)
+    return np.log(inside), np.maximum(inside, deviation)
 
 
 def _typical_deviation(pca: PrincipalAxes, code_size: int) -> float:
@@ -135,7 +150,7 @@ def _mirror(
             own.bias[:] = before.shift - middle @ weight
             middle = before.middle
         else:
-            start, _ = _inverse(layer, pca, network.code_size)
+            start, _ = _inverse(network, pca, network.code_size)
             own.bias[:] = start - middle @ weight
 
 

@@ -170,12 +170,17 @@ def fit_preprocess(
     config: Config,
     statistics: ColumnStatistics,
     weights: RowWeights = None,
+    categories: int = 0,
 ) -> Preprocess:
     """Learn scaling and whitening of a resolved configuration from the chosen rows of x (n, d).
 
-    The rows, of which these are the statistics, count by their weights (n,), if they have any.
+    The rows, of which these are the statistics, count by their weights (n,), if they have any. The
+    last columns, as many as `categories` says, are of categories and taken as they are.
     """
-    center, factor = _SCALES[config.scale or "none"](statistics, x.dtype)
+    center, factor = np.zeros(x.shape[1]), np.ones(x.shape[1])
+    if numbers := x.shape[1] - categories:
+        learnt = _SCALES[config.scale or "none"](statistics.first(numbers), x.dtype)
+        center[:numbers], factor[:numbers] = learnt
     clip = (SIGMA_LOW, SIGMA_HIGH) if config.scale == "sigma" else (-np.inf, np.inf)
     scaling = Preprocess(center, factor, *clip, low=statistics.lowest, high=statistics.highest)
     ends = scaling.scaled(np.stack([statistics.lowest, statistics.highest]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from gpuae.backends.ops import Array, Ops, Rows
 from gpuae.config import Config
@@ -77,13 +76,13 @@ class Propagation:
     def reconstruct(self, tile: Tile) -> Array:
         """Finish what `decode` left and return the outputs, x̂ (m, d) or probabilities."""
         output = tile.activations[-1]
-        self._outcome.finish(self.ops, output, self.parameters[-1].bias)
+        self._outcome(tile).finish(self.ops, output, self.parameters[-1].bias)
         return output
 
     def add_loss(self, tile: Tile, sums: Sums) -> None:
         """Finish what `decode` left, as `reconstruct` does, and add the loss."""
         own = (tile.activations[-1], self.parameters[-1].bias, tile.target)
-        self._outcome.add_loss(self.ops, *own, sums.loss, tile.row_weights)
+        self._outcome(tile).add_loss(self.ops, *own, sums.loss, tile.row_weights)
 
     def code_slope(self, units: Array, rows: int, slope: Array, total: Array) -> None:
         """Write the penalty's derivative by a code unit (k,); add m·penalty to total (1,)."""
@@ -112,7 +111,7 @@ class Propagation:
             For each layer, (n_out,); added to if `accumulate`.
         """
         last = len(self.network.layers) - 1
-        self._outcome.delta(
+        self._outcome(tile).delta(
             self.ops,
             tile.activations[-1],
             self.parameters[-1].bias,
@@ -137,9 +136,8 @@ class Propagation:
             self._outer_product(user, tile, rows, out, accumulate)
             accumulate = True
 
-    @cached_property
-    def _outcome(self) -> Outcome:
-        return outcome_of(self.network, self.config)
+    def _outcome(self, tile: Tile) -> Outcome:
+        return outcome_of(self.network, self.config, tile)
 
     def _outer_product(
         self, index: int, tile: Tile, rows: slice, out: Array, accumulate: bool

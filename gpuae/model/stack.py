@@ -64,6 +64,11 @@ def _check_fits(lower: Model, upper: Model, place: int) -> None:
             f"{above} takes rows of {upper.network.columns} columns and the code of {below} has "
             f"{lower.network.code_size} units; train it on what gpuae encode makes with {below}"
         )
+    if upper.categorical:
+        raise InputError(
+            f"{above} has columns of categories, which the code of {below} has not; train it on "
+            f"what gpuae encode makes with {below}"
+        )
     if lower.config.code_rule.selects:
         raise InputError(
             f"{below} leaves only the largest units of its code, which a stack does with its last "
@@ -90,7 +95,7 @@ def _check_fits(lower: Model, upper: Model, place: int) -> None:
 
 def _joined(lower: Model, upper: Model) -> Model:
     config = _config(lower, upper)
-    network = mirrored_autoencoder(config, lower.network.columns)
+    network = mirrored_autoencoder(config, lower.network.columns, lower.network.categories)
     flat = np.empty(network.size, config.dtype)
     encoders, decoders = zip(_layers(lower), _taking_codes(upper), strict=True)
     joined = (*encoders[0], *encoders[1], *decoders[1], *decoders[0])
@@ -104,6 +109,7 @@ def _joined(lower: Model, upper: Model) -> Model:
         attributes={"seed": config.seed},
         feature_names=lower.feature_names,
         image_shape=lower.image_shape,
+        categorical=lower.categorical,
     )
 
 

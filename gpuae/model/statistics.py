@@ -41,6 +41,11 @@ class ColumnStatistics:
     variance: Vector
     """Population variance."""
 
+    def first(self, count: int) -> ColumnStatistics:
+        """Leave the others out."""
+        arrays = (self.lowest, self.highest, self.mean, self.variance)
+        return ColumnStatistics(self.count, *(own[:count] for own in arrays))
+
     def constant(self, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
         """Return of each column whether it does not vary but for the rounding of its type, (d,)."""
         return within_rounding(self.lowest, self.highest, dtype)

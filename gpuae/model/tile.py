@@ -61,6 +61,9 @@ class Tile:
         output and delta.
     row_weights
         How much each row counts, (m, 1); None: all the same.
+    part, target_part
+        Room for some columns of the output and of the target, of which each row is as wide as the
+        widest part of the outputs; only where there are categories.
     """
 
     scaled: Array | None
@@ -74,6 +77,8 @@ class Tile:
     deltas: tuple[Array | None, ...]
     sparse: SparseCode | None = None
     row_weights: Array | None = None
+    part: Array | None = None
+    target_part: Array | None = None
 
     @classmethod
     def allocate(
@@ -98,6 +103,7 @@ class Tile:
         clean = matrix(network.columns)
         activations = tuple(matrix(layer.n_out) for layer in network.layers)
         hidden = network.layers[:-1]
+        widest = max(network.numbers, *network.categories) if network.categories else 0
         sparse = training and has_sparse_code(network, config)
         masked = [
             not (sparse and i == network.code) and _is_masked(config, network, i, training)
@@ -128,6 +134,8 @@ class Tile:
             if sparse
             else None,
             row_weights=matrix(1) if row_weights else None,
+            part=matrix(widest) if widest else None,
+            target_part=matrix(widest) if widest else None,
         )
 
     @property

@@ -34,6 +34,7 @@ from gpuae.model.statistics import (
     total_weight,
 )
 from gpuae.model.targets import unfit_targets
+from gpuae.storage.rows.categorical import Categorical, widths
 from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.storage.rows.pages import gathered
 from gpuae.training.batches import Order
@@ -124,6 +125,7 @@ def fit(
     attributes: Mapping[str, str | int | float] | None = None,
     feature_names: tuple[str, ...] | None = None,
     image_shape: tuple[int, ...] | None = None,
+    categorical: Categorical = (),
     kept: Order | None = None,
     weights: RowWeights = None,
 ) -> Fit:
@@ -141,6 +143,8 @@ def fit(
         Is given the model that training begins with, when nothing can be wrong any more.
     attributes
         What else the model should say about its making.
+    categorical
+        Columns of categories, whose members are the last columns of x.
     kept
         Numbers of the rows, of x and then of `validation`, to train on or hold out; None: all.
     weights
@@ -159,6 +163,7 @@ def fit(
         raise InputError(f"the data have {x.shape[0]} rows of {x.shape[1]} columns; give some")
     if initial is not None:
         encoding.check_rebuilds(initial)
+        _check_same_categories(initial, categorical)
         config = _shaped_as(initial, config)
     device = resolve_device(config.device)
     watcher = observer or Silence()
@@ -169,23 +174,32 @@ def fit(
     fill = learn_fill(parts.x, rows, config, feature_names, weights)
     x = filled_once(parts.x, fill)
     statistics = column_statistics(x, rows, weights)
-    images = image_shape is not None
-    prepared = prepare(x, rows, config, statistics, fill, pixels=images, weights=weights)
+    prepared = prepare(
+        x,
+        rows,
+        config,
+        statistics,
+        fill,
+        pixels=image_shape is not None,
+        weights=weights,
+        categories=widths(categorical),
+    )
     wrong = unfit_targets(x, prepared.config, validation_rows)
     if wrong is not None:
         raise InputError(f"held-out rows: {wrong}")
     watcher.chosen(prepared.config, x.shape[1], len(rows), prepared.reasons)
-    for note in _notes(prepared.config, x, statistics, len(rows)):
+    for note in _notes(prepared.config, x, statistics, len(rows), sum(widths(categorical))):
         watcher.note(note)
     job = _Job(
         ops=get_ops(device, prepared.config.precision),
-        network=mirrored_autoencoder(prepared.config, x.shape[1]),
+        network=mirrored_autoencoder(prepared.config, x.shape[1], widths(categorical)),
         x=x,
         initial=initial,
         attributes={"seed": config.seed, **computed_by(device), **(attributes or {})},
         feature_names=feature_names,
         image_shape=image_shape,
         weights=weights,
+        categorical=categorical,
     )
     start = job.start(prepared, rows)
     first = job.model(start, TrainingResult())
@@ -274,6 +288,7 @@ class _Job:
     feature_names: tuple[str, ...] | None
     image_shape: tuple[int, ...] | None
     weights: RowWeights
+    categorical: Categorical = ()
 
     def start(self, prepared: Prepared, rows: Order) -> Start:
         """Find the weights to begin with on these rows."""
@@ -295,6 +310,7 @@ class _Job:
             feature_names=self.feature_names,
             image_shape=self.image_shape,
             pca=start.pca,
+            categorical=self.categorical,
         )
 
     def team(self, start: Start, rows: Order, unseen: Order) -> Team:
@@ -319,7 +335,10 @@ class _Job:
         with ExitStack() as teams:
             for own, unseen in fold_rows(len(rows), config.resolved("folds"), config.seed):
                 statistics = column_statistics(self.x, rows[own], self.weights)
-                scaling = fit_preprocess(self.x, rows[own], config, statistics, self.weights)
+                members = sum(self.network.categories)
+                scaling = fit_preprocess(
+                    self.x, rows[own], config, statistics, self.weights, members
+                )
                 scaling = replace(scaling, fill=prepared.preprocess.fill)
                 start = self.start(replace(prepared, preprocess=scaling), rows[own])
                 team = teams.enter_context(self.team(start, rows[own], rows[unseen]))
@@ -447,6 +466,15 @@ def _shaped_as(initial: Model, config: Config) -> Config:
     return Config.parse(config.model_dump(exclude_unset=True) | own)
 
 
+def _check_same_categories(initial: Model, categorical: Categorical) -> None:
+    """Refuse to start from a model of other categories."""
+    if initial.categorical != categorical:
+        raise ConfigError(
+            "init_from: that model knows other categories than these data have; give data with the "
+            "same values in the same columns, or leave --init-from out"
+        )
+
+
 def _shape(network: Network) -> str:
     widths = [network.columns, *(layer.n_out for layer in network.layers)]
     kinds = [layer.activation for layer in network.layers]
@@ -455,10 +483,13 @@ def _shape(network: Network) -> str:
 
 
 def _notes(
-    config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int
+    config: Config, x: NDArray[Any], statistics: ColumnStatistics, rows: int, members: int
 ) -> Iterator[str]:
-    """Yield what a person should know about these data with these settings."""
-    constant = int(statistics.constant(x.dtype).sum())
+    """Yield what a person should know about these data with these settings.
+
+    The last `members` of the columns are of categories.
+    """
+    constant = int(statistics.first(x.shape[1] - members).constant(x.dtype).sum())
     if not mean_variance(statistics, x.dtype):
         yield f"the {rows} training rows are all but the same: there is nothing to learn from them"
     elif config.scale in ("standard", "minmax") and constant:

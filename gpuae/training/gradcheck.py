@@ -24,6 +24,7 @@ from gpuae.model.init import initial_parameters
 from gpuae.model.network import Network, ParameterGroup
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
+from gpuae.storage.rows.categorical import places
 from gpuae.training.preparation import new_team, prepare
 from gpuae.training.team import Team
 
@@ -66,12 +67,13 @@ def check_gradient(
     *,
     every_entry: bool = False,
     weighted: bool = False,
+    categories: tuple[int, ...] = (),
 ) -> list[ArrayCheck]:
     """Compare every array's gradient with central differences on random rows.
 
     The whole objective is checked: noise and dropout (which the seed fixes), penalties, decay.
     Along one random direction for each array, or `every_entry` by itself. `weighted` gives the rows
-    random weights.
+    random weights. The last columns are groups of categories of these widths.
 
     Raises
     ------
@@ -79,13 +81,14 @@ def check_gradient(
         Where the settings make no sense for the rows, which lie in [0, 1].
     """
     random = np.random.default_rng(seed)
-    x = random.random((rows, columns))
+    x = _random_rows(random, rows, columns, categories)
     order = np.arange(rows)
     whole = None if config.full_batch else rows
     exact = config.model_copy(update={"dtype": "float64", "batch_size": whole})
     weights = _random_weights(rows, seed) if weighted else None
-    prepared = prepare(x, order, exact, column_statistics(x, order), weights=weights)
-    network = mirrored_autoencoder(prepared.config, columns)
+    statistics = column_statistics(x, order)
+    prepared = prepare(x, order, exact, statistics, weights=weights, categories=categories)
+    network = mirrored_autoencoder(prepared.config, columns, categories)
     ops = get_ops(resolve_device(config.device), config.precision)
     start = _spread_out(network, prepared.config)
     own = (x, ops.asarray(start.copy()), rows)
@@ -104,6 +107,17 @@ def _random_weights(rows: int, seed: int) -> NDArray[np.float64]:
     """Return weights (rows,) far from equal, whose mean is 1."""
     weights = np.random.default_rng((seed, rows)).uniform(0.1, 2.0, rows)
     return np.asarray(weights / weights.mean())
+
+
+def _random_rows(
+    random: np.random.Generator, rows: int, columns: int, categories: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Return numbers in [0, 1], and one member of each group of categories in each row."""
+    x = random.random((rows, columns))
+    for place in places(columns, categories):
+        size = place.stop - place.start
+        x[:, place] = np.eye(size)[random.integers(size, size=rows)]
+    return x
 
 
 def _spread_out(network: Network, config: Config) -> NDArray[np.float64]:

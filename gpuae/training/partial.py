@@ -22,6 +22,7 @@ from gpuae.model.reference import learn_axes
 from gpuae.model.row_weights import that_count
 from gpuae.model.statistics import RowWeights, column_statistics, total_weight
 from gpuae.model.targets import unfit_targets
+from gpuae.storage.rows.categorical import widths
 from gpuae.training.batches import step_sizes
 from gpuae.training.optimizers import all_finite, create_optimizer
 from gpuae.training.preparation import Prepared, new_team, prepare
@@ -82,7 +83,8 @@ class PartialFit:
             self._prepared = _first_preparation(first, config, weights)
         else:
             self._prepared = _again(fitted)
-        self._network = mirrored_autoencoder(self._prepared.config, first.shape[1])
+        sizes = widths(fitted.categorical) if fitted else ()
+        self._network = mirrored_autoencoder(self._prepared.config, first.shape[1], sizes)
         start = fitted.parameters if fitted else self._initial_parameters(first, weights)
         self._parameters = self._ops.asarray(start.astype(self._prepared.config.dtype))
         self._optimizer = create_optimizer(self._ops, self._network.size, self._prepared.config)
@@ -161,6 +163,7 @@ class PartialFit:
             attributes={"seed": self._prepared.config.seed, **computed_by(self._device)},
             feature_names=self._fitted.feature_names if self._fitted else None,
             image_shape=self._fitted.image_shape if self._fitted else None,
+            categorical=self._fitted.categorical if self._fitted else (),
         )
 
 

@@ -13,6 +13,7 @@ from gpuae.backends.ops import DeviceOps, Ops
 from gpuae.config import Config
 from gpuae.defaults import DataFacts, resolve
 from gpuae.errors import ConfigError
+from gpuae.functions.losses import LOSSES
 from gpuae.memory import physical_memory
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.network import Network
@@ -46,32 +47,53 @@ def prepare(
     pixels: bool = False,
     whole_steps: bool = False,
     weights: RowWeights = None,
+    categories: tuple[int, ...] = (),
 ) -> Prepared:
     """Resolve a configuration for some training rows of x and learn their preprocessing.
 
     `fill` is what missing values of x were filled with. `pixels` says that the columns are those of
     images. With `whole_steps` more rows are to come, so that a step will have its full
-    `batch_size`. Rows count by their weights (n,), if they have any, as in the statistics.
+    `batch_size`. Rows count by their weights (n,), if they have any, as in the statistics. The last
+    columns are groups of categories of these widths.
     """
+    if categories:
+        _check_suits_categories(config)
+    numbers = statistics.first(x.shape[1] - sum(categories))
     facts = DataFacts(
         rows=len(x),
         columns=x.shape[1],
         dtype=x.dtype.name,
-        lowest=float(np.min(statistics.lowest)),
-        highest=float(np.max(statistics.highest)),
+        lowest=float(np.min(numbers.lowest)) if len(numbers.lowest) else 0.0,
+        highest=float(np.max(numbers.highest)) if len(numbers.highest) else 1.0,
         training_rows=len(rows),
-        one_range=pixels or share_one_range(statistics),
+        one_range=pixels or share_one_range(numbers),
     )
     chosen = resolve(config, facts)
     resolved = chosen.config
-    network = mirrored_autoencoder(resolved, x.shape[1])
+    network = mirrored_autoencoder(resolved, x.shape[1], categories)
     step_rows = resolved.batch_size if whole_steps else None
     step_rows = step_rows or _step_rows(resolved, len(rows))
     tile_rows = choose_tile_rows(resolved, network, step_rows)
     _check_size(network, resolved, tile_rows * choose_lanes(resolved, step_rows, tile_rows))
     resolved = Config.parse({**resolved.model_dump(), "tile_rows": tile_rows})
-    preprocess = fit_preprocess(x, rows, resolved, statistics, weights)
+    preprocess = fit_preprocess(x, rows, resolved, statistics, weights, sum(categories))
     return Prepared(resolved, replace(preprocess, fill=fill), chosen.reasons)
+
+
+def _check_suits_categories(config: Config) -> None:
+    """Refuse settings that make no sense where some columns are probabilities."""
+    unsuitable = {
+        f"loss: {config.loss} compares whole rows": not LOSSES[config.loss].is_by_column,
+        f"whiten: {config.whiten} mixes all columns": config.whiten != "none",
+        f"scale: {config.scale} cuts all columns off": config.scale == "sigma",
+        "pretrain: trains layers alone, by one loss for all columns": config.pretrains,
+    }
+    for reason, applies in unsuitable.items():
+        if applies:
+            raise ConfigError(
+                f"{reason}, which columns of categories do not allow; leave it out, or the "
+                "categories"
+            )
 
 
 def _check_size(network: Network, config: Config, rows_held: int) -> None:

@@ -406,6 +406,17 @@ TARGETS = {"weighted": class_weights, "shared": uniform}
 """Of softmax: neither sum to 1."""
 
 
+@each_type
+@each_shape
+def test_copied_columns(assert_agree, shape, dtype):
+    rows, columns = shape
+    assert_agree(
+        lambda ops, source, out: ops.copy_columns(source, 2, out, 1, columns),
+        source=normal((rows, columns + 3), dtype),
+        out=normal((rows, columns + 2), dtype, 1),
+    )
+
+
 @pairwise(shape=SHAPES, dtype=TYPES, scale=[1.5, 1e4], target=list(TARGETS))
 def test_softmax_and_its_loss(assert_agree, shape, dtype, scale, target):
     def call(ops, z, again, bias, target, total):

@@ -348,6 +348,12 @@ def test_multiply_column_sums_absolute_sum_and_row_errors(ops):
     assert errors.tolist() == [4.5, 12.5]
 
 
+def test_copied_columns_leave_the_others_as_they_are(ops):
+    source, out = array([1, 2, 3], [4, 5, 6], dtype="float32"), np.zeros((2, 4), np.float32)
+    ops.copy_columns(source, 1, out, 2, 2)
+    assert out.tolist() == [[0, 0, 2, 3], [0, 0, 5, 6]]
+
+
 def test_sums_are_accumulated_in_float64(ops):
     """In float32 the ones would be lost beside 2²⁵."""
     a = np.ones((64, 1), np.float32)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from gpuae.config import Config
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.storage.file_format import Attribute
+from gpuae.storage.rows import categorical
+from gpuae.storage.rows.categorical import Categorical
 
 UNBOUNDED = ("clip_low", "clip_high")
 """Preprocessing limits that may be infinite: no clipping."""
@@ -84,6 +86,8 @@ class ModelContents:
     """Names of /calibration to arrays; none where the model keeps nothing to judge rows by."""
     classifier: ClassifierContents | None = None
     """Of a classifier, which has no decoder."""
+    categorical: Categorical = ()
+    """Columns of categories of the data."""
 
     @property
     def columns(self) -> int:
@@ -222,6 +226,8 @@ def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
             yield f"/preprocess/{name} has shape {values.shape} where {shape} is needed"
     if contents.feature_names is not None and len(contents.feature_names) != columns:
         yield f"/model/feature_names are {len(contents.feature_names)} for {columns} columns"
+    if problem := categorical.first_problem(contents.categorical, columns):
+        yield f"/model/categorical does not fit: {problem}"
     if contents.image_shape is not None and math.prod(contents.image_shape) != columns:
         yield f"image_shape {contents.image_shape} does not make {columns} columns"
 

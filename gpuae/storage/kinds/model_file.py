@@ -20,6 +20,7 @@ from gpuae.storage.file_format import Attribute
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import declared_arrays, guard, opening, reading
 from gpuae.storage.hdf5.nodes import Dataset, File
+from gpuae.storage.kinds.categorical_columns import read_categorical, write_categorical
 from gpuae.storage.kinds.model_contents import (
     CALIBRATION,
     CLASSES,
@@ -84,6 +85,7 @@ def fill(file: h5py.File, contents: ModelContents, kind: str | None = None) -> N
         model["classes"] = file_format.text_cells(head.classes, CLASSES) if text else head.classes
     if contents.feature_names is not None:
         write_names(model, contents.feature_names)
+    write_categorical(model, contents.categorical)
     if contents.image_shape is not None:
         model.attrs[file_format.IMAGE_SHAPE] = np.array(contents.image_shape, np.int64)
     _write_arrays(file.create_group("preprocess"), contents.preprocess, "float64")
@@ -153,6 +155,7 @@ def contents_of(file: File, kind: str = MODEL) -> ModelContents:
         parts,
         attributes=_further(attributes),
         feature_names=read_names(file, "/model", outline.columns),
+        categorical=read_categorical(file, "/model"),
         image_shape=read_image_shape(reading.group_at(file, "/model")),
     )
     _refuse(file, kind, first_problem(contents))

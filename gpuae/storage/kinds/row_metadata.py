@@ -13,6 +13,7 @@ from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.hdf5 import declared_arrays, reading
 from gpuae.storage.hdf5.nodes import Dataset, File, Item
+from gpuae.storage.kinds.categorical_columns import read_categorical, write_categorical
 from gpuae.storage.rows import row_types
 from gpuae.storage.rows.metadata import RowMetadata
 
@@ -32,6 +33,7 @@ def write_row_metadata(file: h5py.File, rows_path: str, metadata: RowMetadata) -
             folder.create_dataset(name, data=_storable(values, name))
     if metadata.feature_names is not None:
         write_names(folder, metadata.feature_names)
+    write_categorical(folder, metadata.categorical)
     if metadata.image_shape is not None:
         file[rows_path].attrs[file_format.IMAGE_SHAPE] = np.array(metadata.image_shape, np.int64)
 
@@ -67,6 +69,7 @@ def read_row_metadata(file: File, rows: Dataset, folder: str) -> RowMetadata:
         row_id=reading.optional_array(file, f"{folder}/row_id"),
         feature_names=read_names(file, folder, columns),
         image_shape=read_image_shape(rows),
+        categorical=read_categorical(file, folder),
     )
 
 

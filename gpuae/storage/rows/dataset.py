@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpuae.storage.files.input_file import Input
 from gpuae.storage.rows import row_types
+from gpuae.storage.rows.categorical import Categorical
 from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.storage.rows.metadata import RowMetadata
 
@@ -62,6 +63,11 @@ class Dataset:
     def feature_names(self) -> tuple[str, ...] | None:
         """Names of the columns; None where they have none."""
         return self.metadata.feature_names
+
+    @property
+    def categorical(self) -> Categorical:
+        """Columns of categories, whose members are the last columns of the rows."""
+        return self.metadata.categorical
 
     @property
     def image_shape(self) -> tuple[int, ...] | None:

@@ -9,11 +9,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.storage.rows import categorical
+from gpuae.storage.rows.categorical import Categorical
 
 
 @dataclass(frozen=True)
 class RowMetadata:
-    """Labels, identifiers, names of columns and the shape of an image; None for what is unknown."""
+    """Labels, identifiers, names of columns, shape of an image, categories; None: unknown."""
 
     y: NDArray[Any] | None = None
     """Labels (n,), numbers or strings."""
@@ -23,6 +25,8 @@ class RowMetadata:
     """One name a column."""
     image_shape: tuple[int, ...] | None = None
     """Shape of one row, where rows are images."""
+    categorical: Categorical = ()
+    """Columns of categories, whose members are the last columns of the rows."""
 
     @property
     def of_rows(self) -> RowMetadata:
@@ -49,6 +53,7 @@ class RowMetadata:
                 f"{source}: has {columns} columns and {len(self.feature_names)} feature "
                 "names; give exactly one a column"
             )
+        categorical.check(self.categorical, columns, source)
         if self.image_shape is not None and math.prod(self.image_shape) != columns:
             raise InputError(
                 f"{source}: has {columns} columns, which do not make images of shape "
