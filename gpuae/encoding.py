@@ -291,6 +291,8 @@ def judge(
 ) -> None:
     """Hand the scores of rows of x (n, d), and what columns have to do with them, to `take`.
 
+    A column of categories counts as one, after the numbers.
+
     Parameters
     ----------
     note
@@ -319,7 +321,7 @@ def judge(
             if model.neighbours is not None:
                 own = model.neighbours.judge(rows, rebuilt)
         _check_finite_rows(start, own.scores)
-        take(start, own)
+        take(start, own.by_column(model.network.categories))
 
     compare(model, x, look, machine=machine)
     unlike.tell(note)

@@ -13,6 +13,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.category_figures import (
+    CategoryFigures,
+    CategorySums,
+    category_figures,
+    entropy_of,
+    right_cells,
+)
 from gpuae.encoding import BLOCK_ROWS, InferenceBuffers, check_columns, for_each_block
 from gpuae.functions.losses import LOSSES
 from gpuae.machine import ANY, Machine
@@ -29,6 +36,7 @@ from gpuae.model.statistics import (
 )
 from gpuae.model.targets import unfit_targets
 from gpuae.model.unlike import Unlike
+from gpuae.storage.rows.categorical import places
 from gpuae.storage.rows.lazy_rows import AnyRows
 
 ACTIVE = 1e-6
@@ -41,7 +49,7 @@ class Evaluation:
     """Figures of one model on one data set.
 
     Errors and variances are in the data's own units, and those that begin with `preprocessed` in
-    the units that the network sees.
+    the units that the network sees. They are of the numbers alone where there are categories.
     """
 
     rows: int
@@ -69,6 +77,8 @@ class Evaluation:
     active_per_row: float
     weight: float | None = None
     """Sum of the rows' weights; None where all count the same."""
+    categories: CategoryFigures | None = None
+    """None where there are no columns of categories."""
 
     @property
     def size(self) -> float:
@@ -87,12 +97,14 @@ class _BlockSums:
     zeros: NDArray[np.float64]
     active: NDArray[np.float64]
     seen: NDArray[np.bool_]
+    categories: CategorySums
 
     @classmethod
     def allocate(cls, count: int, code_size: int) -> _BlockSums:
         loss, squares, preprocessed, code, zeros, active = (np.zeros(count) for _ in range(6))
         seen = np.zeros((count, code_size), np.bool_)
-        return cls(loss, squares, preprocessed, code, zeros, active, seen)
+        own = CategorySums.allocate(count)
+        return cls(loss, squares, preprocessed, code, zeros, active, seen, own)
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,10 @@ class _Spread:
     preprocessed_pca_mse: float
     mean_loss: float | None
     """Loss of the mean row in place of every row; None of losses without a share to tell."""
+    members: NDArray[np.float64]
+    """How many rows have each member of the categories, (members,)."""
+    pca_right: float | None
+    """How many categories PCA names right; None where it is not known."""
 
 
 def evaluate(
@@ -167,9 +183,10 @@ def _evaluation(
     """Put the figures together from sums over rows."""
     (count, columns), code_size = shape, model.network.code_size
     rows = total_weight(count, weights)
+    values = rows * max(1, model.numbers)
     loss, mean_loss = float(sums.loss.sum()) / rows, spread.mean_loss
-    mse = float(sums.squares.sum()) / (rows * columns)
-    preprocessed_mse = float(sums.preprocessed_squares.sum()) / (rows * columns)
+    mse = float(sums.squares.sum()) / values
+    preprocessed_mse = float(sums.preprocessed_squares.sum()) / values
     return Evaluation(
         rows=count,
         columns=columns,
@@ -198,6 +215,7 @@ def _evaluation(
         dead_units=int((~sums.seen.any(axis=0)).sum()),
         active_per_row=float(sums.active.sum()) / rows,
         weight=None if weights is None else rows,
+        categories=category_figures(model, sums.categories, spread.members, spread.pca_right),
     )
 
 
@@ -229,11 +247,17 @@ def _measure_block(
     buffers.propagation.decode(tile, None)
     buffers.propagation.add_loss(tile, buffers.sums)
     sums.loss[block] = ops.to_host(buffers.sums.loss)[0]
+    numbers = buffers.model.numbers
     error = buffers.restore(tile, tile.activations[-1]).astype(np.float64) - rows
-    sums.squares[block] = _squared_norm(error, weights)
+    sums.squares[block] = _squared_norm(error[:, :numbers], weights)
     ops.row_errors(tile.activations[-1], tile.clean, buffers.errors[: len(rows)])
     errors = np.array(ops.to_host(buffers.errors[: len(rows)]))
     sums.preprocessed_squares[block] = weighted_sum(errors, weights) * rows.shape[1]
+    if buffers.model.categorical:
+        output, target = ops.to_host(tile.activations[-1]), ops.to_host(tile.clean)
+        own = output[:, :numbers].astype(np.float64) - target[:, :numbers]
+        sums.preprocessed_squares[block] = _squared_norm(own, weights)
+        sums.categories.measure(block, buffers.model, output, target, weights)
     size = np.abs(code)
     sums.code[block] = _sum(code, weights)
     # where a sigmoid is saturated backends differ between 0 and what is below normal numbers
@@ -247,22 +271,27 @@ def _measure_spread(
     x: AnyRows, model: Model, pca: PrincipalAxes | None, weights: RowWeights
 ) -> _Spread:
     """Measure the variance of the rows of x (n, d) about their own mean, and the error of PCA."""
-    preprocess, statistics = model.preprocess, column_statistics(x, None, weights)
+    preprocess, numbers = model.preprocess, model.numbers
+    statistics = column_statistics(x, None, weights)
     about = preprocess.forward(statistics.mean[None])
-    moved, squares = np.zeros(x.shape[1]), 0.0
+    moved, squares = np.zeros(numbers), 0.0
     own_error = preprocessed_error = 0.0 if pca else math.nan
+    members, pca_right = np.zeros(x.shape[1] - numbers), 0.0
     for block, own in _small_blocks(x, weights):
         prepared = preprocess.forward(block)
         if pca is not None:
             rebuilt = pca.project(prepared)
-            own_error += _squared_norm(preprocess.backward(rebuilt) - block, own)
-            preprocessed_error += _squared_norm(rebuilt - prepared, own)
-        difference = prepared - about
+            own_error += _squared_norm((preprocess.backward(rebuilt) - block)[:, :numbers], own)
+            preprocessed_error += _squared_norm((rebuilt - prepared)[:, :numbers], own)
+            for place in places(x.shape[1], model.network.categories):
+                pca_right += right_cells(rebuilt[:, place], prepared[:, place], own)
+        difference = (prepared - about)[:, :numbers]
         moved += weighted_sum(difference, own)
         squares += _squared_norm(difference, own)
+        members += weighted_sum(prepared[:, numbers:], own)
     whole = total_weight(len(x), weights)
-    values = whole * x.shape[1]
-    variance = mean_variance(statistics, x.dtype)
+    values = whole * max(1, numbers)
+    variance = mean_variance(statistics.first(numbers), x.dtype) if numbers else 0.0
     # clipping moves the mean
     preprocessed = squares / values - float((moved**2).sum()) / (values * whole)
     return _Spread(
@@ -270,7 +299,9 @@ def _measure_spread(
         preprocessed_variance=max(0.0, preprocessed) if variance else 0.0,
         pca_mse=own_error / values,
         preprocessed_pca_mse=preprocessed_error / values,
-        mean_loss=_mean_loss(x, model, about, weights),
+        mean_loss=_mean_loss(x, model, about, members, weights),
+        members=members,
+        pca_right=pca_right if pca else None,
     )
 
 
@@ -296,13 +327,25 @@ def _sum(matrix: NDArray[Any], weights: RowWeights) -> float:
     return float(matrix.sum() if weights is None else weighted_sum(matrix, weights).sum())
 
 
-def _mean_loss(x: AnyRows, model: Model, mean: NDArray[Any], weights: RowWeights) -> float | None:
-    """Return the loss of a preprocessed mean (1, d) in place of each row of x (n, d)."""
+def _mean_loss(
+    x: AnyRows,
+    model: Model,
+    mean: NDArray[Any],
+    members: NDArray[np.float64],
+    weights: RowWeights,
+) -> float | None:
+    """Return the loss of a preprocessed mean (1, d) in place of each row of x (n, d).
+
+    `members` is how many rows have each member of the categories, by their weights.
+    """
     loss = LOSSES[model.config.loss]
     if not loss.share_of:
         return None
-    parameter, total = loss.parameter_of(model.config), 0.0
+    parameter, numbers, total = loss.parameter_of(model.config), slice(0, model.numbers), 0.0
+    sizes = model.network.categories
     for block, own in _small_blocks(x, weights):
-        prepared = model.preprocess.forward(block)
-        total += loss.between(mean, prepared, parameter, None if own is None else own[:, None])
+        prepared = model.preprocess.forward(block)[:, numbers]
+        of_rows = None if own is None else own[:, None]
+        total += loss.between(mean[:, numbers], prepared, parameter, of_rows)
+    total += sum(entropy_of(members[place]) for place in places(len(members), sizes))
     return total / total_weight(len(x), weights)

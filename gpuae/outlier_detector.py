@@ -150,7 +150,7 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
     def contributions(self, X: Any) -> NDArray[np.float64]:
         """Return each column's share of the score of each row, (n, d)."""
         rows = self._known_rows(X)
-        out = np.empty(rows.shape)
+        out = np.empty((len(rows), self.model_.table_columns))
         sink = encoding.into(out)
         report = outliers.Report(self.model_, shares=True)
         outliers.judge(

@@ -106,7 +106,7 @@ class Report:
             if self.model.calibration is not None:
                 fields.append(("p_value", "f8"))
         if self.shares and self.top is None:
-            fields.append(("contributions", "f4", (self.model.network.columns,)))
+            fields.append(("contributions", "f4", (self.model.table_columns,)))
         elif self.shares:
             length = max(map(len, self.names), default=1)
             for place in range(1, self._count + 1):
@@ -115,7 +115,7 @@ class Report:
 
     @property
     def _count(self) -> int:
-        return min(self.top or 0, self.model.network.columns)
+        return min(self.top or 0, self.model.table_columns)
 
     def block(self, judged: Judged) -> Block:
         """Return what is said of rows that have been judged."""
@@ -162,6 +162,12 @@ def column_names(model: Model, names: tuple[str, ...] | None = None) -> tuple[st
     """Return the names of the columns, or their numbers from 1, as `--columns` counts them."""
     known = model.feature_names or names
     return known or tuple(map(str, range(1, model.network.columns + 1)))
+
+
+def table_names(model: Model, names: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """Return the names of the columns of a table: numbers, then the columns of categories."""
+    numbers = column_names(model, names)[: model.numbers]
+    return (*numbers, *(column.name for column in model.categorical))
 
 
 def known_threshold(model: Model) -> float:

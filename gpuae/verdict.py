@@ -7,10 +7,11 @@ rows. Rows that were held out in turn are measured by the model that was trained
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Self
 
+from gpuae.category_figures import CategoryFigures
 from gpuae.config import Config, of_each
 from gpuae.errors import InputError
 from gpuae.evaluation import Evaluation, evaluate, explained
@@ -149,6 +150,8 @@ class Verdict:
     standing: Standing = Standing.CONSTANT
     which: str = "unseen row"
     """What one of the rows is called."""
+    categories: CategoryFigures | None = None
+    """Of the columns of categories, beside which the other figures are of the numbers alone."""
 
     @classmethod
     def of(
@@ -158,7 +161,12 @@ class Verdict:
         preprocessed = Figures.of(figures, "preprocessed_")
         own, loss = LOSSES[course.config.loss], _explained_loss(figures)
         constant = not any(part.variance for part in figures)
+        own_parts = [part.categories for part in figures if part.categories is not None]
+        categories = CategoryFigures.pooled(own_parts)
         standing = Standing.CONSTANT if constant else Standing.of(preprocessed, loss)
+        if constant and categories is not None:
+            share, pca = categories.beyond_guessing, categories.pca_beyond_guessing
+            standing = Standing.of(Figures(share, pca))
         return cls(
             rows=sum(part.rows for part in figures),
             pca_components=max(part.pca_components for part in figures),
@@ -171,10 +179,26 @@ class Verdict:
             scale_free=own.scale_free,
             standing=standing,
             which=which,
+            categories=categories,
         )
 
     def __str__(self) -> str:
-        rows = counted(self.rows, self.which)
+        if self.categories is None:
+            return self._of_numbers(counted(self.rows, self.which))
+        named = self._of_categories(self.categories)
+        if self.constant:
+            return f"{named} of {counted(self.rows, self.which)}"
+        numbers = self._of_numbers(f"the numbers of {counted(self.rows, self.which)}")
+        return f"{numbers}; {named}"
+
+    def _of_categories(self, own: CategoryFigures) -> str:
+        beside = "" if own.pca_accuracy is None else f"PCA {percent(own.pca_accuracy)}, "
+        return (
+            f"names {percent(own.accuracy)} of the categories right ({beside}the most frequent "
+            f"ones {percent(own.majority)})"
+        )
+
+    def _of_numbers(self, rows: str) -> str:
         if self.constant:
             if self.rows == 1:
                 return f"a single {self.which} has no variance to explain"
@@ -211,7 +235,8 @@ class Verdict:
         own = vars(self.own_units)
         preprocessed = {f"preprocessed_{name}": v for name, v in vars(self.preprocessed).items()}
         loss = {"explained_loss": self.explained_loss} if self.share_of else {}
-        return {**own, **preprocessed, **loss, "measured_rows": self.rows}
+        categories = {"categories": asdict(self.categories)} if self.categories else {}
+        return {**own, **preprocessed, **loss, **categories, "measured_rows": self.rows}
 
     def _other_units(self) -> str:
         """Word the figures in the data's own units where that makes a difference."""

@@ -27,6 +27,7 @@ LAYERS = [
         "model_estimator",
         "outlier_detector",
         "classification",
+        "category_figures",
         "classifier",
         "evaluation",
         "filters",

@@ -23,6 +23,9 @@ def column_options(function: F) -> F:
         header: bool | None,
         decimal: str | None,
         na_values: tuple[str, ...],
+        times: str | None,
+        categorical: str | None = None,
+        unknown: str = "refuse",
         **others: Any,
     ) -> Any:
         from gpuae.importers import ReadOptions
@@ -34,12 +37,25 @@ def column_options(function: F) -> F:
             header=header,
             decimal=decimal,
             na_values=na_values,
+            times=times,
+            categorical=categorical,
+            ignores_unknown=unknown == "ignore",
         )
         return function(reading=reading, **others)
 
-    for option in (_NA_VALUES, _DECIMAL, _HEADER, _LABEL, _ID, _COLUMNS):
+    for option in (_NA_VALUES, _DECIMAL, _HEADER, _TIMES, _LABEL, _ID, _COLUMNS):
         command = option(command)
     return command  # type: ignore[return-value]
+
+
+def learning_column_options(function: F) -> F:
+    """Add the options of a command that learns which categories there are."""
+    return _CATEGORICAL(column_options(function))
+
+
+def using_column_options(function: F) -> F:
+    """Add the options of a command that uses a model, which knows its categories."""
+    return _UNKNOWN(column_options(function))
 
 
 def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -59,6 +75,23 @@ _ID = click.option(
     "--id-column", metavar="NAME", help="In a table, the column that identifies a row."
 )
 _LABEL = click.option("--label-column", metavar="NAME", help="In a table, the column of labels.")
+_TIMES = click.option(
+    "--times",
+    metavar="LIST",
+    help="In a table, columns of dates and times, which become seconds since 1970 (UTC).",
+)
+_CATEGORICAL = click.option(
+    "--categorical",
+    metavar="LIST",
+    help="In a table, columns of categories: a column of 0 and 1 for each of their values.",
+)
+_UNKNOWN = click.option(
+    "--unknown",
+    type=click.Choice(["refuse", "ignore"]),
+    default="refuse",
+    show_default=True,
+    help="Categories that training has not seen: refuse them, or take them as none.",
+)
 _HEADER = click.option(
     "--header/--no-header",
     default=None,

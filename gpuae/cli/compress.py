@@ -19,7 +19,7 @@ from gpuae.cli.base import (
     print_table,
     trust_options,
 )
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 
 if TYPE_CHECKING:
     from gpuae.cli.rows import Job
@@ -47,7 +47,7 @@ DEFAULT_BITS = 6.0
     help="Use the fewest bits that add at most this share, such as 0.01, to the squared error.",
 )
 @json_option
-@column_options
+@using_column_options
 @machine_options
 @trust_options
 def command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gpuae.cli.base import PATH, declare, force_option, say, tell, trust_options
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import learning_column_options
 from gpuae.cli.patches import image_options, patch_options
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ FLAT = (1 / 80) ** 2
 )
 @image_options
 @patch_options
-@column_options
+@learning_column_options
 @force_option
 @trust_options
 def command(

@@ -59,7 +59,12 @@ def command(
     _check_layer(job)
     shape = (len(job.x), job.model.network.columns)
     names, image_shape = job.model.feature_names, job.model.image_shape
-    metadata = replace(job.dataset.metadata, feature_names=names, image_shape=image_shape)
+    metadata = replace(
+        job.dataset.metadata,
+        feature_names=names,
+        image_shape=image_shape,
+        categorical=job.model.categorical,
+    )
     write_rows(
         job,
         dataset_output(

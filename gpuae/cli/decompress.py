@@ -66,7 +66,10 @@ def _output(opened: Any, path: Path, attributes: dict[str, Any], *, force: bool)
 
     model = opened.model
     metadata = replace(
-        opened.metadata, feature_names=model.feature_names, image_shape=model.image_shape
+        opened.metadata,
+        feature_names=model.feature_names,
+        image_shape=model.image_shape,
+        categorical=model.categorical,
     )
     shape, dtype = opened.shape, opened.row_type
     return dataset_output(path, shape, dtype, metadata, force=force, attributes=attributes)

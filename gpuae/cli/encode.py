@@ -16,7 +16,7 @@ from gpuae.cli.base import (
     say,
     trust_options,
 )
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 
 if TYPE_CHECKING:
     from gpuae.encoding import Sink
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Continue where this command was interrupted, if it was.",
 )
-@column_options
+@using_column_options
 @machine_options
 @trust_options
 def command(

@@ -19,7 +19,7 @@ from gpuae.cli.base import (
     print_table,
     trust_options,
 )
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 from gpuae.cli.labels import labels_option
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @data_argument
 @labels_option
 @json_option
-@column_options
+@using_column_options
 @machine_options
 @trust_options
 def command(
@@ -89,8 +89,27 @@ def table_rows(figures: Evaluation) -> list[tuple[str, str]]:
         ("PCA was learnt from", f"the {figures.pca_from}".replace("the these", "these")),
         ("mean activation of the code", f"{figures.mean_activation:.4g}"),
         ("exact zeros in the code", f"{figures.zero_fraction:.2%}"),
+        *_of_categories(figures),
         ("dead units", f"{figures.dead_units} of {k}"),
         ("active units a row", f"{figures.active_per_row:.1f} of {k}"),
+    ]
+
+
+def _of_categories(figures: Evaluation) -> list[tuple[str, str]]:
+    """Word how often categories are named right; the figures before are of the numbers alone."""
+    from gpuae.words import percent
+
+    own = figures.categories
+    if own is None:
+        return []
+    pca = [] if own.pca_accuracy is None else [("  by PCA", percent(own.pca_accuracy))]
+    guessed = "  by the most frequent one of each column"
+    return [
+        ("categories named right", percent(own.accuracy)),
+        *pca,
+        (guessed, percent(own.majority)),
+        ("cross-entropy of a category", f"{own.cross_entropy:.4g}"),
+        ("  of their frequencies", f"{own.entropy:.4g}"),
     ]
 
 

@@ -17,7 +17,7 @@ from gpuae.cli.base import (
     tell,
     trust_options,
 )
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 from gpuae.cli.labels import labels_option
 from gpuae.cli.page import NoPage, live_options, wanted_page
 from gpuae.cli.records import Records, record_options
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @options_of(FinetuneConfig)
 @live_options
 @record_options
-@column_options
+@using_column_options
 @json_option
 @trust_options
 def command(

@@ -21,7 +21,7 @@ from gpuae.cli.base import (
     tell,
     trust_options,
 )
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import learning_column_options
 from gpuae.cli.page import NoPage, live_options, wanted_page
 from gpuae.cli.patches import image_options
 from gpuae.cli.records import Records, record_options
@@ -69,7 +69,7 @@ GO_ON = "to go on from here, give the same command with --resume"
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint, if there is one.")
 @live_options
 @record_options
-@column_options
+@learning_column_options
 @image_options
 @json_option
 @trust_options
@@ -245,6 +245,7 @@ class _Task:
             attributes=self._provenance(),
             feature_names=self.dataset.feature_names,
             image_shape=self.dataset.image_shape,
+            categorical=self.dataset.categorical,
         )
 
     @property
@@ -348,13 +349,21 @@ def _open_like(
     """Open rows with the columns of a dataset: by name where there are names, else the same way."""
     from gpuae.errors import InputError
     from gpuae.importers import ImageOptions
+    from gpuae.storage.rows.categorical import widths
 
     if data is None:
         return None
     if dataset.feature_names is not None:
         reading = replace(reading, columns=None, id_column=None, label_column=None)
-    images = ImageOptions.like(dataset.image_shape)
-    reading = replace(reading, names=dataset.feature_names, names_of=dataset.source, images=images)
+    numbers = dataset.x.shape[1] - sum(widths(dataset.categorical))
+    reading = replace(
+        reading,
+        names=dataset.feature_names and dataset.feature_names[:numbers],
+        names_of=dataset.source,
+        categorical=None,
+        known=dataset.categorical,
+        images=ImageOptions.like(dataset.image_shape),
+    )
     opened = open_rows(data, reading, config)
     if opened.x.shape[1] != dataset.x.shape[1]:
         raise InputError(

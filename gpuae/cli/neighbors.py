@@ -24,7 +24,7 @@ from gpuae.cli.base import (
     trust_options,
 )
 from gpuae.cli.coded import Coded
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 from gpuae.printable import printable
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 )
 @force_option
 @json_option
-@column_options
+@using_column_options
 @machine_options
 @trust_options
 def command(

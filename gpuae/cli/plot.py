@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from gpuae.cli.base import PATH, Command, force_option, machine_options, trust_options
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 
 Option = Callable[[Any], Any]
 
@@ -218,7 +218,7 @@ def _options(kinds: tuple[str, ...]) -> list[Option]:
     own = [KINDS[kind] for kind in kinds]
     named = [name for name in OPTIONS if any(name in kind.options for kind in own)]
     rows = any(kind.reads_rows for kind in own)
-    reading = (column_options, machine_options) if rows else ()
+    reading = (using_column_options, machine_options) if rows else ()
     chosen = [OPTIONS[name] for name in named]
     return [
         *_arguments(kinds),

@@ -15,7 +15,7 @@ from gpuae.cli.base import (
     output_options,
     trust_options,
 )
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.argument("model_path", metavar="CLASSIFIER", type=PATH)
 @data_argument
 @output_options("the classes")
-@column_options
+@using_column_options
 @machine_options
 @trust_options
 def command(

@@ -13,7 +13,7 @@ from gpuae.cli.base import (
     output_options,
     trust_options,
 )
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 
 if TYPE_CHECKING:
     from gpuae.importers import ReadOptions
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @model_argument
 @data_argument
 @output_options("the reconstructed rows")
-@column_options
+@using_column_options
 @machine_options
 @trust_options
 def command(

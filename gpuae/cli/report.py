@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpuae.cli.base import declare, machine_options, output_options, tell, trust_options
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 from gpuae.cli.labels import labels_option
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MOST_MODELS = 8
 @click.argument("names", metavar="MODEL... DATA", nargs=-1, required=True)
 @output_options("the page (.html)")
 @labels_option
-@column_options
+@using_column_options
 @machine_options
 @trust_options
 def command(

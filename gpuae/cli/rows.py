@@ -168,7 +168,8 @@ def _wanted(reading: ReadOptions, model_path: Path, model: Model) -> ReadOptions
     record = Record.of(model.attributes, str(model_path))
     return replace(
         reading,
-        names=model.feature_names,
+        names=model.feature_names and model.feature_names[: model.numbers],
+        known=model.categorical,
         names_of=str(model_path),
         missing=model.config.missing == "mean",
         wide=model.config.dtype == "float64",

@@ -16,7 +16,7 @@ from gpuae.cli.base import (
     say,
     trust_options,
 )
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ COLUMNS_NAMED = 3
     metavar="[N]",
     help="Add each column's share of the error; in a table the N largest, by name [3].",
 )
-@column_options
+@using_column_options
 @machine_options
 @trust_options
 def command(
@@ -113,14 +113,14 @@ def command(
 
 
 def _report(job: Job, level: float | None, contributions: int | None, output: Path) -> Report:
-    from gpuae.outliers import Report, column_names
+    from gpuae.outliers import Report, table_names
     from gpuae.storage.outputs.endings import is_table
 
     shares = contributions is not None
     table = is_table(output)
     if contributions not in (None, COLUMNS_NAMED) and not table:
         say("note: HDF5 holds the shares of all columns, whatever the N of --contributions")
-    names = column_names(job.model, job.dataset.feature_names) if shares else ()
+    names = table_names(job.model, job.dataset.feature_names) if shares else ()
     return Report(job.model, level, shares, contributions if table else None, names)
 
 

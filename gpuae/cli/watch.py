@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gpuae.cli.base import PATH, declare, say, trust_options
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import using_column_options
 from gpuae.cli.page import open_option, port_option
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LOOK_SECONDS = 1.0
 @click.argument("data", metavar="[DATA]", required=False)
 @open_option
 @port_option
-@column_options
+@using_column_options
 @trust_options
 def command(
     checkpoint: Path, data: str | None, opens: bool, port: int | None, reading: ReadOptions

@@ -26,7 +26,7 @@ def counter_notes(
     requested
         Whether each of them was asked for by a person, or is one that a model knows.
     """
-    counting = _counting(x, np.flatnonzero(~np.array(requested)))
+    counting = _counting(x, np.flatnonzero(~np.array(requested, np.bool_)))
     found = [
         name
         for column, (name, own) in enumerate(zip(names, requested, strict=True))

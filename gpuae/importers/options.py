@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+from gpuae.storage.rows.categorical import Categorical
+
 CHANNELS = {"grey": 1, "colour": 3}
 """Of a pixel."""
 LONG_LIST = 8192
@@ -72,7 +74,8 @@ class ReadOptions:
     """Whether the features of a table of text are to be exact in float32 or stay float64, for
     computing in float64."""
     names: tuple[str, ...] | None = None
-    """Features to take by name, in this order, where the columns have names."""
+    """Features to take by name, in this order, where the columns have names; of these no member
+    of `known`."""
     names_of: str = ""
     """What messages call whatever has these features: the model's file."""
     header: bool | None = None
@@ -83,6 +86,14 @@ class ReadOptions:
     """What separates the cells of a table of text; None: as it looks."""
     na_values: tuple[str, ...] = ()
     """Cells of a table of text that stand for missing values, beside the usual ones."""
+    categorical: str | None = None
+    """Columns of a table that hold categories, as `column_selection` reads them."""
+    times: str | None = None
+    """Columns of a table that hold dates and times, as `column_selection` reads them."""
+    known: Categorical = ()
+    """Categories to take, by the names of their columns, of which the rows may hold no others."""
+    ignores_unknown: bool = False
+    """Whether rows may hold other categories all the same, which then count as none."""
     patches: PatchOptions | None = None
     """How images are cut into rows; None: they are not cut."""
     images: ImageOptions | None = None
@@ -103,6 +114,7 @@ class ReadOptions:
             header={"yes": True, "no": False}.get(known.get("header", "")),
             decimal=known.get("decimal"),
             na_values=tuple(words.split(",")) if words else (),
+            times=known.get("times"),
         )
 
     def for_text(self) -> ReadOptions:
@@ -119,10 +131,11 @@ class ReadOptions:
     def requested(self) -> dict[str, str]:
         """Return what a person has requested of the rows, by the names of the options."""
         header = None if self.header is None else ("yes" if self.header else "no")
-        long = self.columns is not None and len(self.columns) > LONG_LIST
         named = {
-            "columns": None if long else self.columns,
-            "columns_sha256": _sha256(self.columns) if long else None,
+            **_listed("columns", self.columns),
+            **_listed("categorical", self.categorical),
+            **_listed("times", self.times),
+            "unknown": "ignore" if self.ignores_unknown else None,
             "id_column": self.id_column,
             "label_column": self.label_column,
             "header": header,
@@ -144,8 +157,12 @@ class ReadOptions:
         return [option for option, was_given in given.items() if was_given]
 
 
-def _sha256(text: str | None) -> str:
-    return hashlib.sha256(str(text).encode("utf-8", "surrogateescape")).hexdigest()
+def _listed(name: str, text: str | None) -> dict[str, str | None]:
+    """Return a list of columns as files keep it: a long one by its hash alone."""
+    if text is None or len(text) <= LONG_LIST:
+        return {name: text}
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return {f"{name}_sha256": digest}
 
 
 AS_IT_IS = ReadOptions()

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpuae.errors import InputError
+from gpuae.importers.categories import categories
 from gpuae.importers.columns import Titles
 from gpuae.importers.counters import counter_notes
+from gpuae.importers.joined_rows import TableColumns
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.parquet_file import number_type, open_parquet
-from gpuae.importers.parquet_labels import labels
+from gpuae.importers.parquet_labels import labels, texts
 from gpuae.importers.parquet_rows import matrix
+from gpuae.importers.parquet_times import seconds_of
 from gpuae.importers.roles import Roles, assign
 from gpuae.memory import data_memory
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.outputs.arrow import check_installed
+from gpuae.storage.rows.categorical import member_names
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
 from gpuae.words import listed
@@ -59,20 +63,51 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = 
         roles = assign(titles, options)
         features = _features(titles, types, roles)
         names = tuple(titles.names[column] for column in features)
-    with open_parquet(file, columns=len(names)) as opened:
-        x = matrix(opened, file, list(names), options, most)
+        rows = opened.metadata.num_rows
+    table = _table(file, titles, types, roles, features, rows, options, most)
+    x = table.joined(most)
     counters = counter_notes(x, names, [column in roles.requested for column in features])
     return Dataset(
         x,
         str(path),
         metadata=RowMetadata(
             y=labels(file, titles.names, types, roles.label),
-            feature_names=names,
+            feature_names=(*names, *member_names(table.categorical)),
             row_id=labels(file, titles.names, types, roles.row_id),
+            categorical=table.categorical,
         ),
         file=file,
         notes=(*roles.notes, *_left_out(titles, roles, features), *counters),
     )
+
+
+def _table(
+    file: InputFile,
+    titles: NamedTitles,
+    types: list[pa.DataType],
+    roles: Roles,
+    features: tuple[int, ...],
+    rows: int,
+    options: ReadOptions,
+    memory: int,
+) -> TableColumns:
+    """Read the columns of numbers, of times and of categories."""
+    numbers = [titles.names[column] for column in features if column not in roles.times]
+    x = None
+    if numbers:
+        with open_parquet(file, columns=len(numbers)) as opened:
+            x = matrix(opened, file, numbers, options, memory)
+    times = {
+        place: seconds_of(file, titles.names[column], types[column], options)
+        for place, column in enumerate(features)
+        if column in roles.times
+    }
+    source = str(file.path)
+    codes = []
+    for column in roles.categorical:
+        words = texts(file, titles.names, types, column).tolist()
+        codes.append(categories(words, titles.names[column], source, options))
+    return TableColumns(source, rows, x, times, codes)
 
 
 def _columns(path: Path, file: pq.ParquetFile) -> tuple[NamedTitles, list[pa.DataType]]:
@@ -94,13 +129,19 @@ def _features(titles: NamedTitles, types: list[pa.DataType], roles: Roles) -> tu
     """
     chosen = roles.features()
     for column in chosen:
+        if column in roles.times:
+            continue
         if column in roles.requested and number_type(types[column]) is None:
             raise InputError(
                 f"{titles.source}: the column {titles.names[column]!r} holds {types[column]}, not "
                 "numbers; choose other columns by --columns"
             )
-    numeric = tuple(column for column in chosen if number_type(types[column]) is not None)
-    if not numeric:
+    numeric = tuple(
+        column
+        for column in chosen
+        if column in roles.times or number_type(types[column]) is not None
+    )
+    if not numeric and not roles.categorical:
         raise InputError(f"{titles.source}: has no column of numbers that could be a feature")
     return numeric
 

@@ -27,10 +27,7 @@ def labels(
     if number is None:
         return None
     name, kind = names[number], types[number]
-    if kinds.is_nested(kind) or kinds.is_binary(kind) or kinds.is_large_binary(kind):
-        raise InputError(
-            f"{file}: the column {name!r} holds {kind} where numbers or text are needed"
-        )
+    _check_readable(file, name, kind)
     text = kinds.is_string(kind) or kinds.is_large_string(kind)
     with open_parquet(file, (name,) if text else ()) as opened:
         limits.check_memory(8 * opened.metadata.num_rows, str(file))
@@ -38,6 +35,30 @@ def labels(
         if _survives_as_number(kind, column.null_count):
             return np.array(row_types.as_stored(np.asarray(column.to_numpy()), f"{file}: {name}"))
         return _text(file.path, name, column)
+
+
+def texts(
+    file: InputFile, names: tuple[str, ...], types: list[pa.DataType], number: int
+) -> NDArray[Any]:
+    """Return a column as text (n,), empty where a value is missing."""
+    from pyarrow import types as kinds
+
+    name, kind = names[number], types[number]
+    _check_readable(file, name, kind)
+    text = kinds.is_string(kind) or kinds.is_large_string(kind)
+    with open_parquet(file, (name,) if text else ()) as opened:
+        limits.check_memory(8 * opened.metadata.num_rows, str(file))
+        return _text(file.path, name, opened.read(columns=[name]).column(name))
+
+
+def _check_readable(file: InputFile, name: str, kind: pa.DataType) -> None:
+    """Refuse a column that is neither of numbers nor of text."""
+    from pyarrow import types as kinds
+
+    if kinds.is_nested(kind) or kinds.is_binary(kind) or kinds.is_large_binary(kind):
+        raise InputError(
+            f"{file}: the column {name!r} holds {kind} where numbers or text are needed"
+        )
 
 
 def _survives_as_number(kind: pa.DataType, missing: int) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from gpuae.errors import InputError
-from gpuae.importers.column_selection import select
+from gpuae.importers.categorical_rows import with_categories
+from gpuae.importers.column_selection import resolve, select
 from gpuae.importers.columns import Titles
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.storage.rows.dataset import Dataset
@@ -30,12 +31,16 @@ class Roles:
     """Columns that are features unless they are something else, in their order."""
     requested: frozenset[int]
     """Those among them that were asked for one by one: nothing else is made of them."""
+    categorical: tuple[int, ...] = ()
+    """Columns of categories, which are no features themselves."""
+    times: frozenset[int] = frozenset()
+    """Those among the candidates that hold dates and times."""
     notes: tuple[str, ...] = ()
     """What a person should hear of, one sentence each."""
 
     def features(self, *others: int | None) -> tuple[int, ...]:
         """Return the columns of features, if `others` are known to be something else."""
-        taken = {self.label, self.row_id, *others} - self.requested
+        taken = {self.label, self.row_id, *others} - self.requested | {*self.categorical}
         return tuple(column for column in self.candidates if column not in taken)
 
 
@@ -54,25 +59,62 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
         one holds the labels.
     """
     selection = select(titles, options)
-    label = _asked_for(titles, options.label_column, "--label-column", selection.requested)
-    row_id = _asked_for(titles, options.id_column, "--id-column", selection.requested)
-    notes = []
     before = options.before or AS_IT_IS
+    categorical = _categorical(titles, options)
+    times = _times(titles, options, before)
+    taken = selection.requested | {*categorical} | times
+    _check_one_thing(titles, categorical, times)
+    label = _asked_for(titles, options.label_column, "--label-column", taken)
+    row_id = _asked_for(titles, options.id_column, "--id-column", taken)
+    notes = []
     if row_id is None:
-        row_id = _as_before(titles, before.id_column, selection.requested | {label})
+        row_id = _as_before(titles, before.id_column, taken | {label})
         notes += _note(titles, row_id, f"row_id, as for {options.names_of}")
     if label is None:
-        label = _as_before(titles, before.label_column, selection.requested | {row_id})
+        label = _as_before(titles, before.label_column, taken | {row_id})
         notes += _note(titles, label, f"labels y, as for {options.names_of}")
     if label is None:
-        label = guess_label(titles, selection.requested | {row_id})
+        label = guess_label(titles, taken | {row_id})
         notes += _note(titles, label, "labels y, not as a feature")
     if row_id is None:
-        row_id = next(iter(_named(titles, ID_NAMES, selection.requested | {label})), None)
+        row_id = next(iter(_named(titles, ID_NAMES, taken | {label})), None)
         notes += _note(titles, row_id, "row_id")
-    roles = Roles(label, row_id, selection.columns, selection.requested, tuple(notes))
+    candidates = selection.columns
+    if options.columns is not None:  # times are features, whether or not they are listed
+        candidates += tuple(sorted(times - {*candidates}))
+    roles = Roles(label, row_id, candidates, selection.requested, categorical, times, tuple(notes))
     default = replace(roles, candidates=selection.among).features(index)
     return replace(roles, notes=(*notes, *selection.notes(titles, options, default)))
+
+
+def _categorical(titles: Titles, options: ReadOptions) -> tuple[int, ...]:
+    """Return the columns of categories: those that are listed, or those that are known by name."""
+    if options.categorical is not None:
+        return tuple(pick.column for pick in resolve(options.categorical, titles, "--categorical"))
+    why = f"of the categories of {options.names_of}"
+    return tuple(titles.place(column.name, why) for column in options.known)
+
+
+def _times(titles: Titles, options: ReadOptions, before: ReadOptions) -> frozenset[int]:
+    """Return the columns of dates and times: those that are listed, or as before if they fit."""
+    if options.times is not None:
+        return frozenset(pick.column for pick in resolve(options.times, titles, "--times"))
+    if before.times is None:
+        return frozenset()
+    try:
+        return frozenset(pick.column for pick in resolve(before.times, titles, "--times"))
+    except InputError:  # the columns are others than then
+        return frozenset()
+
+
+def _check_one_thing(titles: Titles, categorical: Collection[int], times: Collection[int]) -> None:
+    """Refuse a column that is to hold categories and times."""
+    for column in set(categorical) & set(times):
+        name = titles.names[column] if titles.names else str(column + 1)
+        raise InputError(
+            f"{titles.source}: --times: {name!r} is a column of categories; it can be only one "
+            "thing"
+        )
 
 
 def _asked_for(
@@ -154,12 +196,16 @@ def with_columns(dataset: Dataset, options: ReadOptions) -> Dataset:
     for option, name in (
         ("--id-column", options.id_column),
         ("--label-column", options.label_column),
+        ("--categorical", options.categorical),
+        ("--times", options.times),
     ):
         if name is not None:
             raise InputError(
                 f"{dataset.source}: {option} {name}: only tables, csv or parquet, have columns "
                 "that are not features; leave it out"
             )
+    if dataset.categorical or options.known:
+        return with_categories(dataset, options)
     titles = Titles(dataset.source, dataset.x.shape[1], dataset.feature_names)
     selection = select(titles, options)
     if selection.columns == tuple(range(titles.count)):

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers import table_header, table_text
+from gpuae.importers.categories import categories
 from gpuae.importers.compressed import Blocks
 from gpuae.importers.counters import counter_notes
+from gpuae.importers.joined_rows import TableColumns
 from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, guess_label
 from gpuae.importers.table_content import TableContent
@@ -23,8 +25,10 @@ from gpuae.importers.table_header import Header
 from gpuae.importers.table_labels import labels, row_ids
 from gpuae.importers.table_reading import read
 from gpuae.importers.table_rows import read_lines
+from gpuae.importers.times import seconds
 from gpuae.memory import data_memory
 from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.rows.categorical import member_names
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
 from gpuae.storage.rows.pages import release_pages
@@ -52,12 +56,13 @@ def load(file: Blocks, options: ReadOptions = AS_IT_IS, memory: int | None = Non
     """
     path = file.path
     most = data_memory(None) if memory is None else memory
-    header, roles, content, counted = read(file, options.for_text(), most)
-    features = content.features
-    if not features:
+    options = options.for_text()
+    header, roles, content, counted, features = read(file, options, most)
+    if not features and not roles.categorical:
         raise InputError(f"{path}: has no column of features; give a table with numeric columns")
     row_id = counted if roles.row_id is None else labels(content.cells[roles.row_id], str(path))
-    x = content.numbers()
+    table = _columns_of(path, header, roles, content, features, options)
+    x = table.joined(most)
     names = tuple(header.title(column) for column in features)
     counters = counter_notes(x, names, [column in roles.requested for column in features])
     release_pages(x)
@@ -66,12 +71,38 @@ def load(file: Blocks, options: ReadOptions = AS_IT_IS, memory: int | None = Non
         str(path),
         metadata=RowMetadata(
             y=None if roles.label is None else labels(content.cells[roles.label], str(path)),
-            feature_names=names if header.named else None,
+            feature_names=(*names, *member_names(table.categorical)) if header.named else None,
             row_id=row_id,
+            categorical=table.categorical,
         ),
         file=file if isinstance(file, InputFile) else None,
         notes=(*header.notes, *_index_notes(roles, counted), *roles.notes, *counters),
     )
+
+
+def _columns_of(
+    path: Path,
+    header: Header,
+    roles: Roles,
+    content: TableContent,
+    features: tuple[int, ...],
+    options: ReadOptions,
+) -> TableColumns:
+    """Return what has been read, each column as what it is."""
+    cells, source = content.cells, str(path)
+    if roles.times:  # which need float64: numbers beside them are then what is written
+        content.is_narrow = False
+    numbers = content.numbers() if content.features else None
+    times = {
+        place: seconds(cells.pop(column), header.title(column), source, options)
+        for place, column in enumerate(features)
+        if column in roles.times
+    }
+    codes = [
+        categories(cells[column], header.key(column), source, options)
+        for column in roles.categorical
+    ]
+    return TableColumns(source, content.count, numbers, times, codes)
 
 
 def _index_notes(roles: Roles, counted: NDArray[Any] | None) -> tuple[str, ...]:

@@ -73,6 +73,10 @@ class Header:
         """Return lines with the delimiter between cells, where blanks have been there."""
         return tabs_for_blanks(self.path, lines) if self.blanks else lines
 
+    def key(self, column: int) -> str:
+        """Return what a column is found by again: its name, or its number counted from 1."""
+        return self.names[column] or str(column + 1)
+
     def title(self, column: int) -> str:
         """Return the name of a column, or its place, counted from 1, where it has none."""
         return self.names[column] or f"column {column + 1}"

@@ -28,6 +28,8 @@ class Table(NamedTuple):
     content: TableContent
     row_ids: NDArray[Any] | None
     """Those in a column without a name, if there are any."""
+    features: tuple[int, ...]
+    """Columns of numbers and of times, in their order."""
 
 
 def read(file: Blocks, options: ReadOptions, memory: int) -> Table:
@@ -43,7 +45,7 @@ def read(file: Blocks, options: ReadOptions, memory: int) -> Table:
     text = table_text.opened(file)
     header = table_header.parse(file.path, text.beginning, options)
     roles = assign(header.titles, options, header.index)
-    taken = {*roles.requested, roles.label, roles.row_id}
+    taken = {*roles.requested, roles.label, roles.row_id, *roles.categorical, *roles.times}
     index = None if header.index in taken else header.index
     is_index = index is not None and _begins_with_ids(text, header)
     is_feature = False
@@ -58,7 +60,8 @@ def read(file: Blocks, options: ReadOptions, memory: int) -> Table:
         elif not (is_index or is_feature) and index in content.findings.without_number:
             is_index = True
         else:
-            return Table(header, roles, content, counted)
+            features = roles.features(index if is_index else None)
+            return Table(header, roles, content, counted, features)
         text = table_text.opened(file)
 
 
@@ -76,9 +79,10 @@ def _begins_with_ids(text: Text, header: Header) -> bool:
 def _content(
     header: Header, roles: Roles, index: int | None, options: ReadOptions, memory: int
 ) -> TableContent:
-    others = (roles.label, roles.row_id, index)
+    others = (roles.label, roles.row_id, index, *roles.categorical, *sorted(roles.times))
     kept = [column for column in others if column is not None]
-    return TableContent(header, roles.features(index), kept, options, memory)
+    numbers = tuple(column for column in roles.features(index) if column not in roles.times)
+    return TableContent(header, numbers, kept, options, memory)
 
 
 def _read(text: Text, content: TableContent) -> None:

@@ -11,7 +11,8 @@ from gpuae.model.network import Kind, Layer, Network, placed
 def mirrored_autoencoder(config: Config, columns: int, categories: tuple[int, ...] = ()) -> Network:
     """Lay out the network of a resolved configuration for data of so many columns.
 
-    The last of the columns are groups of categories of these widths. With decoder=tied the decoder uses the encoder's weights, transposed.
+    The last of the columns are groups of categories of these widths. With decoder=tied the decoder
+    uses the encoder's weights, transposed.
     """
     widths = (columns, *config.resolved_hidden)
     encoder = list(pairwise(widths))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.model.statistics import RowWeights, Vector
+from gpuae.storage.rows.categorical import places
 
 LEAST_RESIDUAL = 0.1
 """Added to a column's residual variance, as a share of its own variance: being rebuilt almost
@@ -54,6 +55,15 @@ class Judged:
 
     scores: Vector
     contributions: NDArray[np.float64]
+
+    def by_column(self, categories: tuple[int, ...]) -> Judged:
+        """Add up what the members of each group of categories, the last columns, contribute."""
+        if not categories:
+            return self
+        members = places(self.contributions.shape[1], categories)
+        sums = [self.contributions[:, place].sum(axis=1, keepdims=True) for place in members]
+        numbers = self.contributions[:, : self.contributions.shape[1] - sum(categories)]
+        return Judged(self.scores, np.hstack([numbers, *sums]))
 
     @property
     def shares(self) -> NDArray[np.float64]:

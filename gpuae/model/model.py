@@ -78,6 +78,11 @@ class Model:
         """How many columns of the rows, the first ones, are no members of categories."""
         return len(self.preprocess.center) - sum(widths(self.categorical))
 
+    @property
+    def table_columns(self) -> int:
+        """How many columns a table of the data has: numbers, and columns of categories."""
+        return self.numbers + len(self.categorical)
+
     @cached_property
     def row_type(self) -> np.dtype[Any]:
         """The type of rows that it makes, in the data's own units.

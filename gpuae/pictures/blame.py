@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.model.model import Model
-from gpuae.outliers import column_names
+from gpuae.outliers import table_names
 from gpuae.pictures.geometry import Geometry, numbers_in, span_of
 from gpuae.pictures.picture import Axes, Panel, Profiles, Vector
 from gpuae.pictures.sample import Sample
@@ -31,7 +31,7 @@ def blame(model: Model, sample: Sample, scores: Vector, shares: Shares) -> Panel
         title = f"What makes the {len(scores)} worst rows so"
     if geometry.kind == "images":
         return _images(geometry, title, sample, shares, captions)
-    if geometry.kind == "bars" or _is_named(model):
+    if geometry.kind == "bars" or model.categorical or _is_named(model):
         return _bars(model, title, shares, captions)
     what = "share of the row's error"
     return geometry.profiles(title, [shares], values=what, captions=captions, shared=False)
@@ -42,7 +42,7 @@ def reason(model: Model, shares: Vector) -> str:
     largest = int(np.argmax(shares))
     if Geometry.of(model).kind == "images" or not shares[largest]:
         return ""
-    name = column_names(model)[largest]
+    name = table_names(model)[largest]
     return f", of which the column {name} makes {percent(float(shares[largest]))}"
 
 
@@ -74,7 +74,7 @@ def _images(
 def _bars(model: Model, title: str, shares: Shares, captions: tuple[str, ...]) -> Profiles:
     """Show the columns of the largest shares, by their names, the largest first."""
     order = np.argsort(-shares.sum(axis=0), kind="stable")[:MOST_COLUMNS]
-    names = column_names(model)
+    names = table_names(model)
     if len(names) > MOST_COLUMNS:
         title += f": the {MOST_COLUMNS} of {len(names):,} columns that do most"
     return Profiles(

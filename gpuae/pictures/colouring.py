@@ -14,6 +14,7 @@ from gpuae.model.model import Model
 from gpuae.outliers import column_names
 from gpuae.pictures.picture import Vector
 from gpuae.pictures.sample import Sample, worded
+from gpuae.storage.rows.categorical import places
 
 LABEL = "label"
 MOST_GROUPS = 20
@@ -62,6 +63,10 @@ def colouring(model: Model, sample: Sample, by: str | None) -> Colouring:
     if by in names:
         what = by if model.feature_names else f"column {by}"
         return _of(sample.x[:, names.index(by)], what, MOST_VALUES)
+    members = places(model.network.columns, model.network.categories)
+    for column, place in zip(model.categorical, members, strict=False):
+        if column.name == by:
+            return _of(column.likeliest(sample.x[:, place]), by, MOST_GROUPS)
     if by == LABEL:
         raise InputError(
             "colour=label: the rows have no labels; name the column that holds them when the data "

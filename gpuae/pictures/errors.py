@@ -115,7 +115,7 @@ def _largest_usual(scores: Vector, is_outlier: NDArray[np.bool_]) -> float | Non
 
 def _shares(model: Model, sample: Sample, machine: Machine) -> NDArray[np.float64]:
     """Return each column's share of the scores of a few rows, (m, d)."""
-    shares = np.empty(sample.x.shape)
+    shares = np.empty((len(sample.x), model.table_columns))
 
     def take(start: int, own: Judged) -> None:
         shares[start : start + len(own.scores)] = own.shares

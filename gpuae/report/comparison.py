@@ -76,9 +76,20 @@ def _of_autoencoders(figures: Sequence[Evaluation], *, alike: bool) -> list[_Lin
             "{:#.4g}".format,
             best=least,
         ),
+        *_of_categories(figures),
         _line("code units", figures, "code_size", "{:,}".format),
         _line("dead units", figures, "dead_units", "{:,}".format),
         _line("active units a row", figures, "active_per_row", "{:.1f}".format),
+    ]
+
+
+def _of_categories(figures: Sequence[Evaluation]) -> list[_Line]:
+    own = [figure.categories for figure in figures]
+    if None in own:
+        return []
+    return [
+        _line("categories named right", own, "accuracy", percent, best=max),
+        _line("cross-entropy of a category", own, "cross_entropy", "{:.4g}".format, best=min),
     ]
 
 

@@ -29,7 +29,25 @@ def of_autoencoder(figures: Evaluation) -> tuple[Table, ...]:
             ("variance of these rows", *_both(figures, "variance", "{:#.4g}".format)),
         ),
     )
-    return errors, Table("Loss and code", ("", "value"), _of_code(figures))
+    code = Table("Loss and code", ("", "value"), _of_code(figures))
+    return (errors, *_of_categories(figures), code)
+
+
+def _of_categories(figures: Evaluation) -> tuple[Table, ...]:
+    """Return how often categories are named right; the errors are of the numbers alone."""
+    own = figures.categories
+    if own is None:
+        return ()
+    pca = "–" if own.pca_accuracy is None else percent(own.pca_accuracy)
+    caption = f"Categories in {counted(own.columns, 'column')}; the errors above are of the numbers"
+    lines = (
+        ("named right", percent(own.accuracy)),
+        (f"PCA, {counted(figures.pca_components, 'component')}", pca),
+        ("always the most frequent of a column", percent(own.majority)),
+        ("cross-entropy of a category", f"{own.cross_entropy:.4g}"),
+        ("that of their frequencies", f"{own.entropy:.4g}"),
+    )
+    return (Table(caption, ("", "value"), lines),)
 
 
 def _both(figures: Evaluation, name: str, word: Callable[[Any], str]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gpuae import encoding, outliers
 from gpuae.model.model import Model
-from gpuae.outliers import Report, chosen_threshold, column_names
+from gpuae.outliers import Report, chosen_threshold, table_names
 from gpuae.pictures.geometry import Geometry
 from gpuae.pictures.picture import Vector
 from gpuae.pictures.reconstructions import reconstructions
@@ -81,7 +81,7 @@ def outlying(subject: Subject, scores: Scores) -> Part:
     count = min(MOST_OUTLIERS, len(scores.scores))
     numbers = np.argsort(-scores.scores, kind="stable")[:count]
     named = Geometry.of(model).kind != "images"
-    names = column_names(model, subject.data.feature_names)
+    names = table_names(model, subject.data.feature_names)
     report = Report(model, level, named, len(_SHARES), names)
     rows = Sample.of(subject.data, count, numbers)
     block = np.empty(count, report.dtype)

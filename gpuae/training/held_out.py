@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.encoding import row_errors
+from gpuae.encoding import Sink, compare, into, row_errors
 from gpuae.errors import InputError
 from gpuae.machine import Machine
 from gpuae.model.model import Model
@@ -67,7 +67,7 @@ def _facts(trials: Sequence[Unseen], device: str) -> dict[str, int | float]:
         HELD_OUT_ROWS: len(errors),
         HELD_OUT_ERROR: float(np.quantile(errors, 1 - BY_CHANCE, method="higher")),
         HELD_OUT_BEYOND: beyond / len(errors),
-        **_shares(trials, errors),
+        **_shares(trials, _errors_of_numbers(trials, errors, device)),
     }
 
 
@@ -82,6 +82,29 @@ def _errors(model: Model, rows: NDArray[Any], device: str) -> tuple[NDArray[np.f
     return errors, unlike
 
 
+def _errors_of_numbers(
+    trials: Sequence[Unseen], errors: NDArray[np.float64], device: str
+) -> NDArray[np.float64]:
+    """Return the errors of all rows (m,), of the numbers alone where there are categories."""
+    if not any(trial.model.categorical for trial in trials):
+        return errors
+    parts = []
+    for trial in trials:
+        own, numbers = np.empty(len(trial.rows)), trial.model.numbers
+        sink = into(own)
+
+        def take(
+            start: int, _: object, clean: Any, rebuilt: Any, sink: Sink = sink, n: int = numbers
+        ) -> None:
+            squares = (rebuilt[:, :n].astype(np.float64) - clean[:, :n]) ** 2
+            sink(start, squares.sum(axis=1) / max(1, n))
+
+        machine = Machine(device, trial.model.config.threads)
+        compare(trial.model, trial.rows, take, machine=machine)
+        parts.append(own)
+    return np.concatenate(parts)
+
+
 def _shares(trials: Sequence[Unseen], errors: NDArray[np.float64]) -> dict[str, float]:
     """Return which share of the variance is explained, given the errors of all rows (m,)."""
     variance = beside = 0.0
@@ -89,13 +112,18 @@ def _shares(trials: Sequence[Unseen], errors: NDArray[np.float64]) -> dict[str, 
     error = float(weighted_sum(errors, np.concatenate(known) if known else None))
     for trial in trials:
         model, weights = trial.model, trial.weights
-        if not mean_variance(column_statistics(trial.rows), trial.rows.dtype):
+        own = slice(0, model.numbers)
+        if not model.numbers or not mean_variance(
+            column_statistics(trial.rows[:, own]), trial.rows.dtype
+        ):
             continue
         target = model.preprocess.forward(trial.rows)
-        variance += total_weight(len(target), weights) * weighted_variance(target, weights)
+        variance += total_weight(len(target), weights) * weighted_variance(
+            target[:, own], weights
+        )
         if model.pca is not None:
             projected = model.pca.project(target)
-            beside += float(weighted_sum(((projected - target) ** 2).mean(axis=1), weights))
+            beside += float(weighted_sum(((projected - target)[:, own] ** 2).mean(axis=1), weights))
     if not variance:
         return {}
     shares = {HELD_OUT_EXPLAINED: 1 - error / variance}

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from gpuae.storage import file_format
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening, reading
+from gpuae.storage.kinds.named_rows import named_rows_output
 from gpuae.storage.kinds.rows_output import Attributes, Output, numbered, rows_output
 from gpuae.storage.outputs.endings import is_table
 from gpuae.storage.rows.dataset import NOTHING_KNOWN
@@ -140,6 +141,10 @@ def dataset_output(
 ) -> Output:
     """Return the output for rows of `shape` (n, d), stored as `dtype` under /data/x."""
     names = metadata.feature_names or numbered("x", shape[1])
+    if metadata.categorical and is_table(path):
+        return named_rows_output(
+            path, shape, dtype, names, metadata, force=force, attributes=attributes
+        )
     return rows_output(
         path, "dataset", shape, dtype, names, metadata, force=force, attributes=attributes
     )

@@ -17,13 +17,14 @@ from gpuae.storage.kinds.row_metadata import write_row_metadata
 from gpuae.storage.outputs.endings import is_table
 from gpuae.storage.outputs.hdf5_output import RowsOutput
 from gpuae.storage.outputs.late_hashes import LateAttributes
+from gpuae.storage.outputs.named_rows import NamedRows
 from gpuae.storage.outputs.table_content import TableContent
 from gpuae.storage.outputs.table_output import TableOutput
 from gpuae.storage.rows.metadata import RowMetadata
 
 NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
 
-Output: TypeAlias = RowsOutput | TableOutput
+Output: TypeAlias = RowsOutput | TableOutput | NamedRows
 """A new file that is filled by blocks of rows."""
 Attributes: TypeAlias = Mapping[str, Attribute] | LateAttributes
 """Root attributes of a new file."""

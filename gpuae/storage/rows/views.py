@@ -19,6 +19,9 @@ from gpuae.storage.rows.pages import gathered, is_in_memory, release_pages
 SMALL_BYTES = 256 << 20
 """Rows up to this size are made once, rather than each time they are asked for."""
 
+NOWHERE = -1
+"""Stands for a column that a matrix has not."""
+
 
 class View:
     """What all views have in common: a shape, a type, and the rows that they are made from."""
@@ -34,7 +37,10 @@ class View:
 
 
 class Columns(View):
-    """Some columns of a matrix (n, d), in the order given; of shape (n, len(columns))."""
+    """Some columns of a matrix (n, d), in the order given; of shape (n, len(columns)).
+
+    One that is `NOWHERE` is all zeros.
+    """
 
     def __init__(self, source: AnyRows, columns: Sequence[int]) -> None:
         super().__init__(source, (len(source), len(columns)), source.dtype)
@@ -42,7 +48,9 @@ class Columns(View):
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return the chosen columns of some rows."""
-        return np.ascontiguousarray(read_rows(self._source, rows)[:, self._columns])
+        own = np.ascontiguousarray(read_rows(self._source, rows)[:, self._columns])
+        own[:, self._columns == NOWHERE] = 0
+        return own
 
 
 class ChosenRows(View):
