@@ -191,6 +191,7 @@ class Autoencoder(CodingEstimator):
         sample_weight: Any = None,
         *,
         image_shape: Sequence[int] | None = None,
+        categorical: str | Sequence[str | int] | None = None,
     ) -> Self:
         """Learn from the rows of X (n, d).
 
@@ -205,6 +206,10 @@ class Autoencoder(CodingEstimator):
         image_shape
             Height and width, and channels if there are several, where rows are images: for
             init=distance, for settings left to the data, and for files.
+        categorical
+            Columns of a table (a DataFrame of pandas or polars, or an array) that hold categories:
+            names, or places from 0; or `auto` for all that hold no numbers. Each becomes a column
+            for each of its values, after all numbers, and is rebuilt as probabilities.
 
         Raises
         ------
@@ -216,12 +221,13 @@ class Autoencoder(CodingEstimator):
             For rows or weights that cannot be used, or rows that make no images of this shape.
         """
         self._partial: PartialFit | None = None
-        rows = self._new_rows(X)
+        mixed = None if categorical is None else self._mixed_rows(X, categorical)
+        rows = self._new_rows(X) if mixed is None else mixed.x
         weights = self._row_weights(sample_weight, len(rows))
         shape = _shape_of_images(image_shape, rows.shape[1])
         made = lineage.attributes("Autoencoder.fit", (), self._told() | told_of(weights))
         listener = _Listener()
-        names = self._names()
+        names = self._names() if mixed is None else mixed.feature_names
         fitted = fit_calibrated(
             rows,
             self._config(),
@@ -230,6 +236,7 @@ class Autoencoder(CodingEstimator):
             feature_names=names,
             image_shape=shape,
             weights=weights,
+            categorical=() if mixed is None else mixed.categorical,
         )
         self._rows_seen = len(fitted.x)
         self.interrupted_ = fitted.result.ending is Ending.INTERRUPTED
@@ -271,18 +278,26 @@ class Autoencoder(CodingEstimator):
         model = training.model()
         made = lineage.attributes("Autoencoder.partial_fit", (), self._told() | told_of(weights))
         attributes = {**model.attributes, **made}
-        self._set_model(replace(model, attributes=attributes, feature_names=self._names()))
+        names = model.feature_names if model.categorical else self._names()
+        self._set_model(replace(model, attributes=attributes, feature_names=names))
         self.verdict_ = None
         self.n_iter_ += 1
         return self
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
-        """Return the reconstruction (n, d), in the data's own units, from codes X (n, k)."""
+        """Return the reconstruction (n, d), in the data's own units, from codes X (n, k).
+
+        Of a table with categories it is an array of objects, which has the likeliest ones.
+        """
         check_is_fitted(self, "model_")
         codes = check_array(X, dtype=(np.float64, np.float32))
-        out = np.empty((len(codes), self.n_features_in_), self.model_.row_type)
+        out = np.empty((len(codes), self.model_.network.columns), self.model_.row_type)
         encoding.decode(self.model_, codes, encoding.into(out), machine=self._machine)
-        return out
+        if not self.model_.categorical:
+            return out
+        from gpuae.tables import table_of
+
+        return table_of(out, self.model_, self._titles)
 
     def predict_outliers(self, X: Any) -> NDArray[np.bool_]:
         """Return which rows of X (n, d) are outliers, (n,): those whose score is too high.

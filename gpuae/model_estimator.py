@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from gpuae.model.model import Model
 from gpuae.model.row_weights import checked_weights, weights_sha256
 from gpuae.model.statistics import RowWeights
 from gpuae.storage.rows.row_blocks import check_finite
+
+if TYPE_CHECKING:
+    from gpuae.tables import MixedRows
 
 ROW_TYPES = (
     *(np.float64, np.float32),
@@ -65,9 +69,34 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
         check_finite(rows, "X", missing=self._allows_missing())  # says what helps
         return rows
 
+    def _mixed_rows(self, X: Any, categorical: str | Sequence[str | int]) -> MixedRows:
+        """Return rows to learn from of a table with categories, and remember its columns."""
+        from gpuae.tables import learn_rows
+
+        mixed = learn_rows(X, categorical, missing=self._allows_missing())
+        check_finite(mixed.x, "X", missing=self._allows_missing())
+        self._take_titles(mixed.titles, named=mixed.feature_names is not None)
+        return mixed
+
+    def _take_titles(self, titles: Sequence[str], *, named: bool) -> None:
+        """Remember the columns of a table."""
+        self.n_features_in_ = len(titles)
+        self._titles = tuple(titles)
+        if named:
+            self.feature_names_in_ = np.array(titles, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
     def _known_rows(self, X: Any) -> NDArray[Any]:
         """Return rows (n, d) of the columns that are known from training."""
         check_is_fitted(self, "model_")
+        if self.model_.categorical:
+            from gpuae.tables import known_rows
+
+            missing = self.model_.preprocess.fill is not None
+            known = known_rows(X, self.model_, self._titles, missing=missing)
+            check_finite(known, "X", missing=missing)
+            return known
         rows: NDArray[Any] = validate_data(
             self, X, reset=False, dtype=ROW_TYPES, order="C", ensure_all_finite=False
         )
@@ -103,6 +132,11 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _take_columns(self, model: Model) -> None:
         """Take the number and names of the columns from a model that was read."""
+        if model.categorical:
+            from gpuae.tables import titles_of
+
+            self._take_titles(titles_of(model), named=model.feature_names is not None)
+            return
         self.n_features_in_ = model.network.columns
         if model.feature_names is not None:
             self.feature_names_in_ = np.array(model.feature_names, dtype=object)

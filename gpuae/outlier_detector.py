@@ -93,7 +93,14 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         self.threads = threads
         self.settings = settings
 
-    def fit(self, X: Any, y: object = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: object = None,
+        sample_weight: Any = None,
+        *,
+        categorical: str | Sequence[str | int] | None = None,
+    ) -> Self:
         """Learn what is usual from the rows of X (n, d), which may hold outliers.
 
         Parameters
@@ -101,6 +108,8 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         sample_weight
             How much each row counts, (n,): one of weight 2 as two rows, one of weight 0 not at all.
             `contamination` and `trim` are shares of the weight.
+        categorical
+            As of `Autoencoder.fit`.
 
         Raises
         ------
@@ -110,14 +119,16 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
             When the loss stops being finite.
         """
         config = self._config()
-        rows = self._new_rows(X)
+        mixed = None if categorical is None else self._mixed_rows(X, categorical)
+        rows = self._new_rows(X) if mixed is None else mixed.x
         weights = self._row_weights(sample_weight, len(rows))
         told = {"preset": PRESET} | told_of(weights)
         fitted = fit_calibrated(
             rows,
             config,
             attributes=lineage.attributes("OutlierDetector.fit", (), told),
-            feature_names=self._names(),
+            feature_names=self._names() if mixed is None else mixed.feature_names,
+            categorical=() if mixed is None else mixed.categorical,
             weights=weights,
         )
         fitted.raise_if_diverged()
@@ -148,7 +159,10 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         return calibration.p_values(-self.score_samples(X))
 
     def contributions(self, X: Any) -> NDArray[np.float64]:
-        """Return each column's share of the score of each row, (n, d)."""
+        """Return each column's share of the score of each row, (n, d).
+
+        Numbers come first, then columns of categories, one each.
+        """
         rows = self._known_rows(X)
         out = np.empty((len(rows), self.model_.table_columns))
         sink = encoding.into(out)

@@ -35,6 +35,7 @@ LAYERS = [
         "neighbors",
         "dimensions",
         "sweeps",
+        "tables",
         "importers",
         "compression",
         "diagnosis",

@@ -75,12 +75,18 @@ def search(
     from gpuae.cli.fit import open_rows, tell_device
     from gpuae.cli.rows import note
     from gpuae.dimensions import check_settings, find_dimensions
+    from gpuae.errors import InputError
     from gpuae.storage.rows.mapped_copy import mapped_copy
 
     check_settings(config)
     tell_device(config)
     reading = replace(reading, missing=config.missing == "mean", wide=config.dtype == "float64")
     dataset = open_rows(data, reading, config)
+    if dataset.categorical:
+        raise InputError(
+            f"{dataset.source}: has columns of categories, which have no dimensions as numbers "
+            "have; choose the numbers by --columns"
+        )
     told: list[Size] = []
 
     def tell_size(size: Size) -> None:

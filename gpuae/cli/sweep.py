@@ -21,7 +21,7 @@ from gpuae.cli.base import (
     tell,
     trust_options,
 )
-from gpuae.cli.columns import column_options
+from gpuae.cli.columns import learning_column_options
 from gpuae.cli.settings import read_settings, setting_options
 from gpuae.cli.sweep_lines import lines, told
 
@@ -64,7 +64,7 @@ LINE_SECONDS = 10.0
     help="Runs at once [as many as pay on this machine].",
 )
 @setting_options
-@column_options
+@learning_column_options
 @json_option
 @trust_options
 def command(
@@ -258,7 +258,8 @@ class _Task:
             each = "1 thread" if crew.threads == 1 else f"{crew.threads} threads"
             say(f"{crew.at_once} at once, with {each} each")
         own = self.dataset
-        rows = Rows(x, self.attributes, own.feature_names, own.image_shape, own.file)
+        about = (self.attributes, own.feature_names, own.image_shape, own.file, own.categorical)
+        rows = Rows(x, *about)
         debug = bool(click.get_current_context().meta.get("gpuae.debug"))
         return Trainer(rows, self.folder, crew.threads, debug), crew.at_once
 

@@ -101,6 +101,11 @@ def export(
     write = _format(path)
     check_output(path, force)
     own = model if isinstance(model, Model) else model.model_
+    if own.categorical:
+        raise ConfigError(
+            "export: the model has columns of categories, which the formats written here do not "
+            "tell; export a model of numbers alone"
+        )
     computation = Computation.of(own)
     task = Task(
         path,

@@ -81,7 +81,8 @@ def _members(dataset: Dataset, wanted: CategoricalColumn, options: ReadOptions) 
             found = {value: place.start + n for n, value in enumerate(column.values)}
             others = [value for value in column.values if value not in wanted.values]
             if not options.ignores_unknown:
-                _check_unused(dataset, column.name, {found[value]: value for value in others})
+                unused = {found[value]: value for value in others}
+                _check_unused(dataset, column.name, unused, options)
             return [found.get(value, NOWHERE) for value in wanted.values]
     raise InputError(
         f"{dataset.source}: lacks the column of categories {wanted.name!r} of {options.names_of}; "
@@ -89,7 +90,9 @@ def _members(dataset: Dataset, wanted: CategoricalColumn, options: ReadOptions) 
     )
 
 
-def _check_unused(dataset: Dataset, name: str, values: dict[int, str]) -> None:
+def _check_unused(
+    dataset: Dataset, name: str, values: dict[int, str], options: ReadOptions
+) -> None:
     """Refuse rows that have one of some categories, by their columns."""
     if not values:
         return
@@ -98,7 +101,7 @@ def _check_unused(dataset: Dataset, name: str, values: dict[int, str]) -> None:
         if used.any():
             row = int(used.any(axis=1).argmax())
             value = list(values.values())[int(used[row].argmax())]
-            raise unknown_value(dataset.source, start + row, name, value)
+            raise unknown_value(dataset.source, start + row, name, value, options)
 
 
 def _with_members(dataset: Dataset, options: ReadOptions) -> Dataset:

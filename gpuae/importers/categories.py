@@ -38,7 +38,8 @@ def categories(
     found = (numbers.get(word, UNKNOWN) for word in words)
     codes = np.fromiter(found, np.int32, len(words))
     if not options.ignores_unknown and (codes == UNKNOWN).any():
-        raise _unknown(words, codes, column, source)
+        row = int(np.argmax(codes == UNKNOWN))
+        raise unknown_value(source, row, column.name, words[row], options)
     return column, codes
 
 
@@ -66,17 +67,11 @@ def _learnt(
     return CategoricalColumn(name, tuple(sorted(values)))
 
 
-def _unknown(
-    words: Sequence[str], codes: NDArray[np.int32], column: CategoricalColumn, source: str
-) -> InputError:
-    row = int(np.argmax(codes == UNKNOWN))
-    return unknown_value(source, row, column.name, words[row])
-
-
-def unknown_value(source: str, row: int, name: str, value: str) -> InputError:
+def unknown_value(source: str, row: int, name: str, value: str, options: ReadOptions) -> InputError:
     """Return the error of a row, counted from 0, whose category training has not seen."""
     what = f"holds {printable(value)!r}" if value else "is empty"
+    or_ignore = ", or give --unknown ignore" if options.names_of else ""
     return InputError(
         f"{source}: row {row + 1}, column {name!r} {what}, which is none of the categories that "
-        "training has seen; correct it, or give --unknown ignore"
+        f"training has seen; correct it{or_ignore}"
     )

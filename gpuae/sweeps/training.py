@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gpuae.errors import DivergedError, GpuaeError, InputError
 from gpuae.storage.files.input_file import Input, first_changed
 from gpuae.storage.outputs.small_output import SmallOutput
+from gpuae.storage.rows.categorical import Categorical
 from gpuae.storage.rows.pages import is_in_memory
 from gpuae.sweeps.crew import Watcher
 from gpuae.sweeps.folder import CHECKPOINT, MODEL, Folder
@@ -43,6 +44,7 @@ class Rows:
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, ...] | None = None
     file: Input | None = None
+    categorical: Categorical = ()
 
     def check_unchanged(self) -> None:
         """Refuse rows that have changed while a model was trained on them.
@@ -127,6 +129,7 @@ class Trainer:
                 attributes=self.rows.attributes,
                 feature_names=self.rows.feature_names,
                 image_shape=self.rows.image_shape,
+                categorical=self.rows.categorical,
             )
 
 
