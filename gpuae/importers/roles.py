@@ -80,7 +80,9 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
         row_id = next(iter(_named(titles, ID_NAMES, taken | {label})), None)
         notes += _note(titles, row_id, "row_id")
     candidates = selection.columns
-    if options.columns is not None:  # times are features, whether or not they are listed
+    if (
+        options.columns is not None and options.names is None
+    ):  # times are features, whether or not they are listed
         candidates += tuple(sorted(times - {*candidates}))
     roles = Roles(label, row_id, candidates, selection.requested, categorical, times, tuple(notes))
     default = replace(roles, candidates=selection.among).features(index)

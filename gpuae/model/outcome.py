@@ -165,12 +165,20 @@ class Mixed:
             outcome.finish(ops, own, bias[place])
             _copy_back(ops, own, z, place)
 
-    def add_loss(self, ops: Ops, z: Array, bias: Array, target: Array, total: Array) -> None:
+    def add_loss(
+        self,
+        ops: Ops,
+        z: Array,
+        bias: Array,
+        target: Array,
+        total: Array,
+        row_weights: Array | None,
+    ) -> None:
         """Replace z by x̂ and the probabilities and add all losses."""
         for outcome, place in self._parts:
             own = _copied(ops, z, place, self._part)
             wanted = _copied(ops, target, place, self._target_part)
-            outcome.add_loss(ops, own, bias[place], wanted, total)
+            outcome.add_loss(ops, own, bias[place], wanted, total, row_weights)
             _copy_back(ops, own, z, place)
 
     def delta(
@@ -183,13 +191,14 @@ class Mixed:
         total: Array,
         bias_gradient: Array,
         accumulate: bool,
+        row_weights: Array | None,
     ) -> None:
         """Replace z by the deltas."""
         for outcome, place in self._parts:
             own = _copied(ops, z, place, self._part)
             wanted = _copied(ops, target, place, self._target_part)
-            sums = bias_gradient[place]
-            outcome.delta(ops, own, bias[place], wanted, rows_of_step, total, sums, accumulate)
+            sums = (total, bias_gradient[place], accumulate)
+            outcome.delta(ops, own, bias[place], wanted, rows_of_step, *sums, row_weights)
             _copy_back(ops, own, z, place)
 
 

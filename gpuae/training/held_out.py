@@ -118,9 +118,7 @@ def _shares(trials: Sequence[Unseen], errors: NDArray[np.float64]) -> dict[str, 
         ):
             continue
         target = model.preprocess.forward(trial.rows)
-        variance += total_weight(len(target), weights) * weighted_variance(
-            target[:, own], weights
-        )
+        variance += total_weight(len(target), weights) * weighted_variance(target[:, own], weights)
         if model.pca is not None:
             projected = model.pca.project(target)
             beside += float(weighted_sum(((projected - target)[:, own] ** 2).mean(axis=1), weights))

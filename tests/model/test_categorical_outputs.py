@@ -67,7 +67,7 @@ def test_numbers_are_rebuilt_and_each_group_sums_to_one(device):
 def test_the_loss_is_that_of_the_numbers_and_a_cross_entropy_for_each_group(device):
     ops, outcome, z, bias, target = outputs(device)
     logits, total = z + bias, np.zeros(1)
-    outcome.add_loss(ops, z, bias, target, total)
+    outcome.add_loss(ops, z, bias, target, total, None)
     expected = ((logits[:, :4] - target[:, :4]) ** 2).mean(axis=1).sum()
     for own in (slice(4, 6), slice(6, 9)):
         expected -= (target[:, own] * np.log(softmax(logits[:, own]))).sum()
@@ -79,7 +79,7 @@ def test_a_row_of_no_category_has_neither_loss_nor_slope_there(device):
     target[:, NUMBERS:] = 0
     total, sums = np.zeros(1), np.ones(COLUMNS)
     expected = ((z + bias - target)[:, :NUMBERS] ** 2).mean(axis=1).sum()
-    outcome.delta(ops, z, bias, target, 5, total, sums, False)
+    outcome.delta(ops, z, bias, target, 5, total, sums, False, None)
     assert total[0] == pytest.approx(expected)
     assert not z[:, NUMBERS:].any()
     assert not sums[NUMBERS:].any()
@@ -90,6 +90,12 @@ def test_a_row_of_no_category_has_neither_loss_nor_slope_there(device):
 def test_the_gradient_is_the_slope_of_the_whole_loss(device, loss, decoder):
     config = settings(device, loss=loss, decoder=decoder)
     found = check_gradient(config, rows=7, columns=COLUMNS, categories=SIZES)
+    assert max(own.error for own in found) < LIMIT
+
+
+def test_rows_of_weights_count_in_both_parts(device):
+    config = settings(device)
+    found = check_gradient(config, rows=7, columns=COLUMNS, categories=SIZES, weighted=True)
     assert max(own.error for own in found) < LIMIT
 
 
