@@ -12,7 +12,7 @@ SIDE_BY_SIDE := $(BIN)/pytest --numprocesses auto --dist worksteal
 # Hundreds of tests run the command in a process of its own, which would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long long check bench panel reproduce pictures gpu-kit gpu-check mutate-kernels release install clean
+.PHONY: demo test test-long long check bench panel reproduce pictures gpu-kit gpu-check mutate-kernels release install clean docs
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force
@@ -41,6 +41,10 @@ panel: $(READY_BENCH)
 REPRODUCE ?=
 reproduce: $(READY_BENCH)
 	$(BIN)/python -m bench.reproduce.run $(REPRODUCE)
+
+# A site of README.md and docs/, in build/site; broken links and warnings end it.
+docs: $(READY_DEV)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Those of README.md and docs/; with Chromium, and MNIST in GPUAE_DATA.
 pictures: $(READY_DEV)

@@ -8,6 +8,7 @@ in Chromium.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,11 +21,18 @@ from typing import Any
 from PIL import Image
 
 IMAGES = Path(__file__).parent / "images"
+TUTORIALS = Path(__file__).parent / "tutorials"
 DATA = Path(os.environ.get("GPUAE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 COLOURS = 64
 """Of a picture that is stored: as many as can be told apart."""
 WIDTH = 1100
 """Of a window that is photographed, in pixels."""
+BLOCK = re.compile(r"^```(python|shell)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OF_TUTORIALS = {
+    "spectra": {"faults.png": "spectra.png", "errors.png": "spectra-errors.png"},
+    "counts": {"map.png": "counts.png"},
+}
+"""Pictures that tutorials make, and what they are called in docs/images."""
 
 
 def main() -> None:
@@ -32,6 +40,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         of_photographs()
+        of_digits()
+        for name, pictures in OF_TUTORIALS.items():
+            of_tutorial(name, pictures)
         if (DATA / "mnist").is_dir():
             of_mnist()
         else:
@@ -51,6 +62,31 @@ def of_photographs() -> None:
     gpuae(f"convert photographs patches.h5 --patches 10x10 {scaled}")
     gpuae("fit patches.h5 -o edges.h5 --preset edge-filters")
     gpuae("plot weights edges.h5 -o filters.png --alike")
+
+
+def of_digits() -> None:
+    """Reconstructions, units and the course of training, of a first model."""
+    gpuae("fit digits -o first.h5 --hidden 8")
+    gpuae("plot reconstructions first.h5 digits --count 10 -o first-rows.png")
+    gpuae("plot onehot first.h5 -o onehot.png")
+    gpuae("plot history first.h5 -o history.png")
+
+
+def of_tutorial(name: str, pictures: dict[str, str]) -> None:
+    """Do what a tutorial says, in a folder of its own, and take some of its pictures."""
+    here = Path.cwd()
+    Path(name).mkdir()
+    os.chdir(name)
+    names = {"__name__": "tutorial"}
+    for kind, text in BLOCK.findall((TUTORIALS / f"{name}.md").read_text("utf-8")):
+        if kind == "python":
+            exec(compile(text, name, "exec"), names)
+            continue
+        for line in text.splitlines():
+            gpuae(line.removeprefix("gpuae "))
+    os.chdir(here)
+    for own, stored_as in pictures.items():
+        (here / name / own).rename(here / stored_as)
 
 
 def of_mnist() -> None:

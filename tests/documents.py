@@ -10,8 +10,8 @@ from gpuae.cli import run
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(find_spec("gpuae").origin).parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-DOCUMENTS = [*PAGES, *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
-"""The pages, and the decisions."""
+DOCUMENTS = [*PAGES, *sorted((ROOT / "docs").glob("*/*.md"))]
+"""The pages, and those of decisions, tutorials and the reference."""
 
 
 def blocks(text):

@@ -13,8 +13,9 @@ from gpuae.cli import run
 
 ELSEWHERE = {"examples.md", "format.md"}
 """Pages whose blocks other tests run."""
-SLOW = {"seeing.md"}
-"""Those that draw whole reports."""
+OTHERS = {f"coming-from-{name}.md" for name in ("h2o", "keras", "pyod", "scikit-learn")}
+SLOW = {"seeing.md", "get-started.md", *OTHERS}
+"""Those that draw whole reports, or train for more than an epoch in Python."""
 RUN = [
     pytest.param(page, marks=pytest.mark.long if page.name in SLOW else (), id=page.name)
     for page in PAGES
@@ -95,6 +96,7 @@ def briefly(words):
 
 
 @pytest.mark.filterwarnings("ignore::gpuae.GpuaeWarning")  # an epoch makes no good model
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("page", RUN)
 def test_the_examples_of_a_page_run(page, stand_ins, tmp_path, monkeypatch, capsys):
     found = blocks(page.read_text("utf-8"))
