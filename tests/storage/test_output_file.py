@@ -87,9 +87,7 @@ def test_an_output_whose_writer_was_killed_just_after_it_appeared_is_not_touched
 def test_the_next_writer_keeps_its_file_while_this_one_tidies_up(tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
     second = OutputFile(path, force=True)
-    monkeypatch.setattr(
-        "gpuae.storage.files.output_file._sync_folder", lambda _: second.__enter__()
-    )
+    monkeypatch.setattr("gpuae.storage.files.system.sync_folder", lambda _: second.__enter__())
     write(path, b"first", force=True)
     monkeypatch.undo()
     second.write(memoryview(b"second"), 0)
@@ -109,7 +107,7 @@ def test_file_systems_without_locks_are_written_all_the_same(tmp_path, monkeypat
     def without(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("gpuae.storage.files.locked_file.flock", without)
+    monkeypatch.setattr("gpuae.storage.files.locks.lock", without)
     write(tmp_path / "a.h5", b"all")
     assert (tmp_path / "a.h5").read_bytes() == b"all"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from gpuae.errors import InputError
+from gpuae.storage.files import system
 
 Version: TypeAlias = tuple[int, ...]
 """What changes when somebody writes to a file or puts another one in its place."""
@@ -33,7 +34,7 @@ class OpenFile:
     Attributes
     ----------
     descriptor
-        For reading at places (os.pread, maps); its own position belongs to nobody. It is closed
+        For reading at places, and for maps; its own position belongs to nobody. It is closed
         when nothing refers to the file any more.
     size
         In bytes.
@@ -59,7 +60,7 @@ class OpenFile:
             When they cannot be read.
         """
         try:
-            return os.pread(self.descriptor, size, start)
+            return system.read_at(self.descriptor, size, start)
         except OSError as error:
             raise InputError(
                 f"{self.path}: cannot be read ({error.strerror}); copy it again"
@@ -170,7 +171,7 @@ class _Stream(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        count = os.preadv(self._file.descriptor, [buffer], self._position)
+        count = system.read_into(self._file.descriptor, buffer, self._position)
         self._position += count
         return count
 
@@ -263,7 +264,7 @@ def check_readable(path: Path) -> int:
 def _opened(path: Path) -> int:
     """Open a plain file, without waiting for a writer, which a named pipe would do for ever."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, system.READING)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check its name and folder") from None
     except PermissionError:

@@ -11,11 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gpuae.errors import OutputError
-
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows, where a file that is open cannot be replaced anyway
-    flock = None  # type: ignore[assignment]
+from gpuae.storage.files import locks, system
 
 NAME_LENGTH = 40
 """Of the wanted name, so much is kept in a hidden one."""
@@ -50,24 +46,26 @@ def open_locked(name: Path, path: Path) -> int:
         descriptor, is_new = _open(name)
         try:
             _lock(descriptor, path)
-            if is_name_of(name, descriptor):
-                if is_new or _is_ours(os.fstat(descriptor)):
-                    return descriptor
-                name.unlink()
+            status = os.fstat(descriptor)
+            is_there = is_name_of(name, status)
+            if is_there and (is_new or _is_ours(status)):
+                return descriptor
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # it was not ours to write, or somebody has removed it meanwhile
+        if is_there:  # and not ours to write
+            system.remove_and_close(name, descriptor)
+        else:  # somebody has removed it meanwhile
+            os.close(descriptor)
 
 
 def _open(name: Path) -> tuple[int, bool]:
     """Open a file or make it; return whether it was made, too."""
-    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     while True:
         with suppress(FileExistsError):
-            return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o666), True
+            return os.open(name, system.WRITING | os.O_CREAT | os.O_EXCL, 0o666), True
         with suppress(FileNotFoundError):
-            return os.open(name, flags), False
+            return os.open(name, system.WRITING), False
 
 
 def _is_ours(status: os.stat_result) -> bool:
@@ -76,20 +74,18 @@ def _is_ours(status: os.stat_result) -> bool:
     return own and stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
 
 
-def is_name_of(name: Path, descriptor: int) -> bool:
-    """Whether a name is that of an open file."""
+def is_name_of(name: Path, status: os.stat_result) -> bool:
+    """Whether a name is that of a file with this status."""
     try:
-        return os.path.samestat(os.fstat(descriptor), name.lstat())
+        return os.path.samestat(status, name.lstat())
     except (FileNotFoundError, NotADirectoryError):
         return False
 
 
 def _lock(descriptor: int, path: Path) -> None:
     """Lock a file, on file systems that can."""
-    if flock is None:
-        return
     try:
-        flock(descriptor, LOCK_EX | LOCK_NB)
+        locks.lock(descriptor)
     except OSError as error:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             raise OutputError(
@@ -117,6 +113,7 @@ def held(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if is_name_of(name, descriptor):
-            name.unlink()
-        os.close(descriptor)
+        if is_name_of(name, os.fstat(descriptor)):
+            system.remove_and_close(name, descriptor)
+        else:
+            os.close(descriptor)

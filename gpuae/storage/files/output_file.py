@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from gpuae.errors import OutputError
+from gpuae.storage.files import system
 from gpuae.storage.files.locked_file import (
     ENDINGS,
     NAME_LENGTH,
@@ -150,6 +151,7 @@ class OutputFile:
             self._descriptor = open_locked(self.name, self._path)
         except OSError as error:
             raise self._refusal(error) from None
+        self._status = os.fstat(self._descriptor)
         self._keep_mode()
         try:
             self._begin()
@@ -167,7 +169,7 @@ class OutputFile:
         finally:
             if not kept:
                 self._remove()
-            os.close(self._descriptor)  # and so unlocked, when nobody can find it any more
+            self._close()  # and so unlocked, when nobody can find it any more
 
     def _begin(self) -> None:
         """Prepare the file, which may hold what a killed process has left."""
@@ -179,9 +181,16 @@ class OutputFile:
 
     def _remove(self) -> None:
         """Remove the hidden names, unless they are another process's by now."""
-        if is_name_of(self.name, self._descriptor):
-            self.name.unlink()
+        if is_name_of(self.name, self._status):
             discard(self._journal)
+            if not system.REPLACES_OPEN:
+                self._close()
+            self.name.unlink()
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def check_own(self) -> None:
         """Refuse to go on where something else has the hidden name by now.
@@ -191,7 +200,7 @@ class OutputFile:
         OutputError
             When it has, or the folder is another one.
         """
-        if not is_name_of(self.name, self._descriptor):
+        if not is_name_of(self.name, self._status):
             raise OutputError(
                 f"{self._path}: {self.name.name}, under which it was written, was removed or "
                 "replaced; choose a folder that only you write to"
@@ -218,20 +227,19 @@ class OutputFile:
     def reserve(self, size: int) -> None:
         """Take `size` bytes of the disk, where the platform can; a full disk is found out now."""
         try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(self._descriptor, 0, size)
+            system.reserve(self._descriptor, size)
         except OSError as error:
             raise self._refusal(error, size) from None
 
     def read(self, start: int, size: int) -> bytes:
         """Return bytes that have been written."""
-        return os.pread(self._descriptor, size, start)
+        return system.read_at(self._descriptor, size, start)
 
     def write(self, content: memoryview, offset: int) -> None:
         """Write all of `content` at `offset`; several threads may."""
         try:
             while content:
-                written = os.pwrite(self._descriptor, content, offset)
+                written = system.write_at(self._descriptor, content, offset)
                 content = content[written:]
                 offset += written
         except OSError as error:
@@ -253,9 +261,11 @@ class OutputFile:
             os.fsync(self._descriptor)
             check_output(self._path, self._force)
             self.check_own()
+            if not system.REPLACES_OPEN:
+                self._close()
             if self._force or not self._link():
-                self.name.replace(self._target)
-            _sync_folder(self._target.parent)
+                system.replace(self.name, self._target)
+            system.sync_folder(self._target.parent)
         except OSError as error:
             raise self._refusal(error) from None
 
@@ -309,13 +319,3 @@ class ResumableOutput(OutputFile):
 
     def _is_kept(self) -> bool:
         return self.keep
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last through a power cut, where the file system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems refuse this; the file is complete
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

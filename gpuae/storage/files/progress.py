@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from gpuae.storage.files import system
 from gpuae.storage.files.input_file import check_readable
 
 _LARGEST = 1 << 12
@@ -51,7 +52,7 @@ class Progress:
             json.dump(asdict(self), file)
             file.flush()
             os.fsync(file.fileno())
-        new.replace(path)
+        system.replace(new, path)
 
 
 def discard(path: Path) -> None:

@@ -16,6 +16,8 @@ import numpy as np
 from h5py import h5a, h5d, h5i, h5l, h5o, h5s, h5t
 from numpy.typing import NDArray
 
+from gpuae.storage.files import system
+
 Said: TypeAlias = tuple[object, bytes | memoryview]
 """An answer: what JSON can hold, and bytes."""
 
@@ -59,7 +61,7 @@ class PositionedFile:
         view = memoryview(buffer).cast("B")
         filled = 0
         while filled < len(view):
-            count = os.preadv(self._descriptor, [view[filled:]], self._place + filled)
+            count = system.read_into(self._descriptor, view[filled:], self._place + filled)
             if count == 0:
                 view[filled:] = bytes(len(view) - filled)
                 break

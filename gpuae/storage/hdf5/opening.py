@@ -6,8 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,16 @@ import h5py
 
 from gpuae.errors import InputError
 from gpuae.memory import physical_memory
-from gpuae.storage.files import limits
+from gpuae.storage.files import limits, locks
 from gpuae.storage.files.input_file import InputFile, OpenFile
 from gpuae.storage.hdf5 import filters, reader
 from gpuae.storage.hdf5.answers import Answers
 from gpuae.storage.hdf5.nodes import File
 from gpuae.storage.hdf5.process import ReadingProcess, RestedError, forked, spawned
+from gpuae.storage.hdf5.unlimited import UnlimitedReader
 
-try:
-    import fcntl
-except ImportError:  # a system without such locks
-    fcntl = None  # type: ignore[assignment]
-
+LIMITS = find_spec("resource") is not None
+"""Whether a process can be limited: Windows cannot, and the program itself reads there."""
 FORKS = hasattr(os, "fork") and sys.platform != "darwin"
 """Whether a copy of the program reads: on macOS the system's own threads may not survive that."""
 
@@ -59,7 +58,7 @@ def opened(source: InputFile) -> Iterator[File]:
         file.root  # noqa: B018 what cannot be opened is found out here
         yield file
     finally:
-        _unlock(source)
+        locks.unshare(source.descriptor)  # who goes on reading notices what is written
 
 
 class _Opened:
@@ -91,7 +90,7 @@ class _Answer:
 
     def __init__(self, source: OpenFile, allowed: _Allowed) -> None:
         self._source, self._allowed = source, allowed
-        self._process: ReadingProcess | None = None
+        self._process: ReadingProcess | UnlimitedReader | None = None
 
     def __call__(
         self, question: list[Any], into: memoryview | None = None
@@ -102,7 +101,7 @@ class _Answer:
         except RestedError:
             return self._current().ask(question, into)
 
-    def _current(self) -> ReadingProcess:
+    def _current(self) -> ReadingProcess | UnlimitedReader:
         process = self._process
         if process is None or not process.is_there:
             process = self._process = _started(self._source, self._allowed)
@@ -143,8 +142,8 @@ def _refuse_marked(file: InputFile, begin: int) -> None:
         )
 
 
-def _started(source: OpenFile, allowed: _Allowed) -> ReadingProcess:
-    """Return a process that reads a file.
+def _started(source: OpenFile, allowed: _Allowed) -> ReadingProcess | UnlimitedReader:
+    """Return what reads a file: a process, where it can be limited.
 
     Raises
     ------
@@ -152,6 +151,8 @@ def _started(source: OpenFile, allowed: _Allowed) -> ReadingProcess:
         When the system starts none.
     """
     with_plugins = allowed.filters and filters.load_plugin()
+    if not LIMITS:
+        return UnlimitedReader(source)
     seconds = min(allowed.limits.process_seconds, FEWEST_SECONDS + source.size / SLOWEST)
     memory = min(allowed.limits.process_bytes, physical_memory())
     copy = forked(source.descriptor, reader.reading(source.descriptor, seconds), memory)
@@ -176,11 +177,9 @@ def _lock(file: InputFile) -> None:
     InputError
         When somebody goes on writing to it.
     """
-    if fcntl is None:
-        return
     for _ in range(round(_WAIT_SECONDS / _NAP_SECONDS)):
         try:
-            fcntl.flock(file.descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            locks.share(file.descriptor)
         except BlockingIOError:
             time.sleep(_NAP_SECONDS)
         except OSError:  # some file systems have no locks
@@ -188,11 +187,3 @@ def _lock(file: InputFile) -> None:
         else:
             return
     raise InputError(f"{file}: another program is writing to it; try again when that has finished")
-
-
-def _unlock(file: InputFile) -> None:
-    """Let others write to a file; who goes on reading notices it."""
-    if fcntl is None:
-        return
-    with suppress(OSError):
-        fcntl.flock(file.descriptor, fcntl.LOCK_UN)

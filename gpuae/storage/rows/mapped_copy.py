@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import OutputError
+from gpuae.storage.files import system
 from gpuae.storage.rows import row_blocks
 from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows
 
@@ -68,8 +68,7 @@ def _nameless(size: int, write: Callable[[IO[bytes]], object]) -> IO[bytes]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(tempfile.TemporaryFile(prefix="gpuae-"))
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
+            system.reserve(file.fileno(), size)
             write(file)
         except OSError as error:
             raise OutputError(
