@@ -38,6 +38,14 @@ def write_tables(folder):
     np.savetxt(folder / "labels.csv", LABELS, "%d")
 
 
+def write_houses(folder):
+    """Write a table of numbers, of categories and of dates."""
+    lines = [
+        f"{60 + n},{('gas', 'oil')[n % 2]},{'abc'[n % 3]},2026-01-{n + 1}" for n in range(9, 25)
+    ]
+    (folder / "houses.csv").write_text("\n".join(["area,heating,district,sold", *lines]))
+
+
 def write_idx(folder):
     """Write images and labels as MNIST has them."""
     for name, values in (("images-idx3", ROWS.reshape(-1, 8, 8)), ("labels-idx1", LABELS)):
@@ -78,7 +86,14 @@ def write_models(folder):
 def stand_ins(tmp_path_factory):
     """A folder with a small file of every name that an example reads."""
     folder = tmp_path_factory.mktemp("stand-ins")
-    for write in (write_tables, write_idx, write_matlab, write_photographs, write_models):
+    for write in (
+        write_tables,
+        write_houses,
+        write_idx,
+        write_matlab,
+        write_photographs,
+        write_models,
+    ):
         write(folder)
     return folder
 
