@@ -14,6 +14,7 @@ from gpuae.importers import (
     images,
     matlab,
     npy,
+    pandas_hdf5,
     parquet,
     patches,
     scipy_npz,
@@ -151,6 +152,10 @@ def _open_file(file: InputFile, inner: str | None, memory: int, options: ReadOpt
         return sheet.load(file, inner, options, memory)
     if found in TABLES and inner is None:
         return TABLES[found](file, options, memory)
+    if found is Format.HDF5:
+        table_of_pandas = pandas_hdf5.load(file, inner, options, memory)
+        if table_of_pandas is not None:
+            return table_of_pandas
     return with_columns(_open_matrix(file, inner, found, memory), options)
 
 

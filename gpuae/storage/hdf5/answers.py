@@ -262,6 +262,7 @@ def _type(owner: h5d.DatasetID | h5a.AttrID) -> dict[str, Any]:
         "stored_size": stored.get_size(),
         "numpy": None,
         "text": None,
+        "fields": None,
         "plain": False,
         "shown": "",
     }
@@ -272,11 +273,23 @@ def _type(owner: h5d.DatasetID | h5a.AttrID) -> dict[str, Any]:
     text = h5py.check_string_dtype(dtype)
     said |= {"numpy": dtype.str, "shown": str(dtype)[:200]}
     said["text"] = text and list(text)
+    said["fields"] = _fields(dtype)
     if text and text.length is None:
         said["stored_size"] = LENGTH_AND_INDEX_BYTES + _address_bytes(owner)
     plain = dtype.kind in "biufS"  # not what points elsewhere, as text of any length
     said["plain"] = plain and bool(stored.equal(h5t.py_create(dtype, logical=True)))
     return said
+
+
+def _fields(dtype: np.dtype[Any]) -> list[list[object]] | None:
+    """Return name, type, shape and place of each field of a record; None where it is none.
+
+    A record with a field that points elsewhere cannot be handed on.
+    """
+    if dtype.fields is None or dtype.hasobject:
+        return None
+    fields = [(name, *dtype.fields[name][:2]) for name in dtype.names or ()]
+    return [[name, kind.base.str, list(kind.shape), place] for name, kind, place in fields]
 
 
 def _handed(values: NDArray[Any]) -> Said:

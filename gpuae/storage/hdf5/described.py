@@ -72,8 +72,33 @@ def _dtype(said: Any) -> np.dtype[Any] | None:
         return made
     if name is None:
         return None
+    kind = _numpy_type(name)
+    fields = said.get("fields")
+    return kind if fields is None else _record(fields, kind.itemsize)
+
+
+def _numpy_type(name: Any) -> np.dtype[Any]:
     check(isinstance(name, str) and _NUMPY_TYPE.fullmatch(name))
-    return _made(np.dtype, name)
+    made: np.dtype[Any] = _made(np.dtype, name)
+    return made
+
+
+def _record(fields: Any, size: int) -> np.dtype[Any]:
+    """Return the type of records of so many bytes with these fields."""
+    check(isinstance(fields, list | tuple) and size)
+    names, formats, places = [], [], []
+    for field in fields:
+        check(isinstance(field, list | tuple) and len(field) == 4)
+        name, kind, shape, place = field
+        check(isinstance(name, str) and natural(place) <= size)
+        base, shape = _numpy_type(kind), shape_of(shape)
+        check(not base.hasobject and shape is not None and base.itemsize * math.prod(shape) <= size)
+        names.append(name)
+        formats.append((base, shape))
+        places.append(place)
+    whole = {"names": names, "formats": formats, "offsets": places, "itemsize": size}
+    made: np.dtype[Any] = _made(np.dtype, whole)
+    return made
 
 
 def _made(make: Callable[..., Made], *given: object) -> Made:
