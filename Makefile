@@ -12,7 +12,7 @@ SIDE_BY_SIDE := $(BIN)/pytest --numprocesses auto --dist worksteal
 # Hundreds of tests run the command in a process of its own, which would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long long check bench panel reproduce pictures gpu-kit gpu-check mutate-kernels release install clean docs
+.PHONY: demo test test-long long check bench panel reproduce docs pictures gpu-kit gpu-check mutate-kernels release install clean
 
 demo: $(READY)
 	$(BIN)/gpuae demo --folder demo --force

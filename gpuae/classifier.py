@@ -122,15 +122,24 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         self.memory = memory
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from the rows of X (n, d) and their labels y (n,).
+        """Learn from rows and their labels.
 
         Ctrl-C while classes are learnt ends training with a warning and keeps what was learnt.
 
         Parameters
         ----------
+        X
+            Rows (n, d): numbers, as an array or a table.
+        y
+            Their labels (n,), integers or text.
         sample_weight
             How much each row counts, (n,), for the autoencoder and for the classes: one of weight 2
             as two rows, one of weight 0 not at all. They multiply those of `class_weight`.
+
+        Returns
+        -------
+        AutoencoderClassifier
+            Itself, fitted.
 
         Raises
         ------
@@ -167,12 +176,44 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the likeliest class of each row of X (n, d), (n,)."""
+        """Return the likeliest class of each row.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels, of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
+        """
         likeliest = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[likeliest])
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Return the probability of each class, in the order of `classes_`, (n, n_classes)."""
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            In the order of `classes_`; a row adds up to 1.
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
+        """
         rows = self._known_rows(X)
         return classification.probabilities(self.model_, rows, note=warn, machine=self._machine)
 

@@ -171,7 +171,17 @@ class Autoencoder(CodingEstimator):
     def preset(cls, name: str, **overrides: Any) -> Self:
         """Return an estimator with the settings of a preset, some of them overridden.
 
-        `gpuae presets` lists them.
+        Parameters
+        ----------
+        name
+            One of those that `gpuae presets` lists.
+        overrides
+            Settings by their names.
+
+        Returns
+        -------
+        Autoencoder
+            It has not been fitted yet.
 
         Raises
         ------
@@ -200,6 +210,10 @@ class Autoencoder(CodingEstimator):
 
         Parameters
         ----------
+        X
+            Rows (n, d): numbers, as an array or a table.
+        y
+            Not used; scikit-learn's pipelines pass it.
         sample_weight
             How much each row counts, (n,): one of weight 2 as two rows, one of weight 0 not at all,
             in all that is learnt and in the figures by which it is judged.
@@ -210,6 +224,11 @@ class Autoencoder(CodingEstimator):
             Columns of a table (a DataFrame of pandas or polars, or an array) that hold categories:
             names, or places from 0; or `auto` for all that hold no numbers. Each becomes a column
             for each of its values, after all numbers, and is rebuilt as probabilities.
+
+        Returns
+        -------
+        Autoencoder
+            Itself, fitted.
 
         Raises
         ------
@@ -260,9 +279,25 @@ class Autoencoder(CodingEstimator):
 
         Parameters
         ----------
+        X
+            Rows (m, d), of the same columns in each portion.
+        y
+            Not used; scikit-learn's pipelines pass it.
         sample_weight
             How much each row counts, (m,), as for `fit`; they are divided by their mean over all
             portions so far.
+
+        Returns
+        -------
+        Autoencoder
+            Itself, fitted to one more portion.
+
+        Raises
+        ------
+        ConfigError
+            For settings that make no sense, alone, together, or for these data.
+        InputError
+            For rows or weights that cannot be used.
         """
         fitted: Model | None = getattr(self, "model_", None)
         rows = self._new_rows(X) if fitted is None else self._known_rows(X)
@@ -285,9 +320,24 @@ class Autoencoder(CodingEstimator):
         return self
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
-        """Return the reconstruction (n, d), in the data's own units, from codes X (n, k).
+        """Return the rows that codes stand for, in the data's own units.
 
         Of a table with categories it is an array of objects, which has the likeliest ones.
+
+        Parameters
+        ----------
+        X
+            Codes (n, k), as `transform` makes them.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            The reconstruction.
+
+        Raises
+        ------
+        ValueError
+            For codes of another width.
         """
         check_is_fitted(self, "model_")
         codes = check_array(X, dtype=(np.float64, np.float32))
@@ -300,10 +350,22 @@ class Autoencoder(CodingEstimator):
         return table_of(out, self.model_, self._titles)
 
     def predict_outliers(self, X: Any) -> NDArray[np.bool_]:
-        """Return which rows of X (n, d) are outliers, (n,): those whose score is too high.
+        """Return which rows are outliers: those whose score is too high.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            True for outliers.
 
         Raises
         ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
         ConfigError
             Of a model that was trained without `contamination`.
         """
@@ -316,11 +378,44 @@ class Autoencoder(CodingEstimator):
 
         The score is the mean over columns of (x̂ − x)² in preprocessed units, or with
         outlier_score=knn the distance to training rows and their errors.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Scores, none above 0.
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
         """
         return -self._scores(self._known_rows(X), note=warn)
 
     def score(self, X: Any, y: object = None) -> float:
-        """Return the mean of `score_samples`: 0 is a perfect reconstruction."""
+        """Return the mean of `score_samples`: 0 is a perfect reconstruction.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+        y
+            Not used; scikit-learn's pipelines pass it.
+
+        Returns
+        -------
+        float
+            Higher is better, for a search over settings.
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
+        """
         return float(self.score_samples(X).mean())
 
     def _config(self) -> Config:
@@ -335,7 +430,18 @@ class Autoencoder(CodingEstimator):
         return self.missing == "mean"
 
     def check_rows(self, X: Any) -> None:
-        """Refuse rows of other columns than it was fitted on, by number or by name."""
+        """Refuse rows of other columns than it was fitted on, by number or by name.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d).
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
+        """
         self._known_rows(X)
 
     def _judge(self, fitted: Fit) -> None:
@@ -379,6 +485,16 @@ def _shape_of_images(image_shape: Sequence[int] | None, columns: int) -> tuple[i
 def load(path: str | Path) -> Any:
     """Read a file into a fitted `Autoencoder`; of a classifier into an `AutoencoderClassifier`.
 
+    Parameters
+    ----------
+    path
+        A model that `save` or a command has written, or a checkpoint of `fit`.
+
+    Returns
+    -------
+    Autoencoder or AutoencoderClassifier
+        As it was when it was saved.
+
     Raises
     ------
     InputError
@@ -397,6 +513,16 @@ def stack(*autoencoders: Autoencoder) -> Autoencoder:
 
     Its codes are those of the last one for rows of the first one's data; it may be fitted on, by
     `partial_fit`, or written to a file and trained with `gpuae fit --init-from`.
+
+    Parameters
+    ----------
+    autoencoders
+        Two or more, in the order in which rows pass them.
+
+    Returns
+    -------
+    Autoencoder
+        Fitted, of the layers of all.
 
     Raises
     ------

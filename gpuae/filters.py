@@ -23,14 +23,24 @@ ORIENTED = 0.5
 
 
 def maximal_inputs(model: Model, count: int | None = None) -> Floats:
-    """Return what excites each unit of the first layer most, in the data's own units (units, d).
-
-    Of the first `count` units only, if that is given.
+    """Return what excites each unit of the first layer most, in the data's own units.
 
     Of all preprocessed inputs of length 1 that is w/‖w‖, w the unit's weights. It is brought back
     through the whitening and the scaling, as a difference from their mean.
 
     Source: A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011, section 4.
+
+    Parameters
+    ----------
+    model
+        That of a fitted estimator, its `model_`.
+    count
+        Take the first so many units only; None: all.
+
+    Returns
+    -------
+    ndarray of shape (units, d)
+        An input for each unit, as a difference from the mean input.
     """
     weight = np.asarray(model.network.views(model.parameters)[0].weight[:, :count], np.float64)
     longest = np.linalg.norm(weight, axis=0)
@@ -48,9 +58,22 @@ def locality(weights: NDArray[Any], *, colour: bool = False) -> Floats:
 
     Source: the width of a signal as in D. Gabor, "Theory of communication", 1946.
 
+    Parameters
+    ----------
+    weights
+        Patterns (units, height, width), or one without units; of colours, with channels last.
+    colour
+        Whether the last dimension is one of channels.
+
     Returns
     -------
-    Of shape () or (units,).
+    ndarray of shape () or (units,)
+        NaN for a pattern of zeros.
+
+    Raises
+    ------
+    ValueError
+        For an array of another number of dimensions.
     """
     share = _share((_channels_first(weights, colour) ** 2).sum(axis=-3))
     height, width = share.shape[-2:]
@@ -68,10 +91,24 @@ def orientation(weights: NDArray[Any], *, colour: bool = False) -> tuple[Floats,
 
     Source: J. Bigün, G. Granlund, "Optimal orientation detection of linear symmetry", 1987.
 
+    Parameters
+    ----------
+    weights
+        Patterns (units, height, width), or one without units; of colours, with channels last.
+    colour
+        Whether the last dimension is one of channels.
+
     Returns
     -------
-    Coherence, and the angle in radians from −π/2 to π/2 in which the pattern varies, 0 across and
-    π/2 down; each of shape () or (units,).
+    coherence : ndarray of shape () or (units,)
+        (a − b)/(a + b).
+    angle : ndarray of shape () or (units,)
+        In radians from −π/2 to π/2, in which the pattern varies: 0 across and π/2 down.
+
+    Raises
+    ------
+    ValueError
+        For an array of another number of dimensions.
     """
     values = _channels_first(weights, colour)
     down, right = np.diff(values, axis=-2), np.diff(values, axis=-1)
@@ -91,9 +128,24 @@ def frequency(weights: NDArray[Any], *, colour: bool = False) -> tuple[Floats, F
     the pattern, which is padded by zeros to twice its size. White noise has 0.383 and 0.142; what
     passes a band has less of the second than of the first.
 
+    Parameters
+    ----------
+    weights
+        Patterns (units, height, width), or one without units; of colours, with channels last.
+    colour
+        Whether the last dimension is one of channels.
+
     Returns
     -------
-    Each of shape () or (units,).
+    mean : ndarray of shape () or (units,)
+        Of the frequencies, in cycles a pixel.
+    spread : ndarray of shape () or (units,)
+        Their standard deviation.
+
+    Raises
+    ------
+    ValueError
+        For an array of another number of dimensions.
     """
     values = _channels_first(weights, colour)
     padded = tuple(2 * size for size in values.shape[-2:])
@@ -107,9 +159,22 @@ def frequency(weights: NDArray[Any], *, colour: bool = False) -> tuple[Floats, F
 def edges(weights: NDArray[Any], *, colour: bool = False) -> NDArray[np.bool_]:
     """Return whether patterns are local and oriented as edge filters are, by `LOCAL`, `ORIENTED`.
 
+    Parameters
+    ----------
+    weights
+        Patterns (units, height, width), or one without units; of colours, with channels last.
+    colour
+        Whether the last dimension is one of channels.
+
     Returns
     -------
-    Of shape () or (units,).
+    ndarray of bool of shape () or (units,)
+        True for what is like an edge.
+
+    Raises
+    ------
+    ValueError
+        For an array of another number of dimensions.
     """
     coherence, _ = orientation(weights, colour=colour)
     return np.asarray((locality(weights, colour=colour) < LOCAL) & (coherence > ORIENTED))

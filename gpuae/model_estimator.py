@@ -44,6 +44,13 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model to an HDF5 file, which `gpuae.load` and the commands read.
 
+        Parameters
+        ----------
+        path
+            Where to write it.
+        force
+            Whether to replace a file that exists.
+
         Raises
         ------
         OutputError
@@ -146,7 +153,23 @@ class CodingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModelEs
     """An estimator whose model turns rows into codes."""
 
     def transform(self, X: Any) -> NDArray[Any]:
-        """Return the code (n, k) of each row of X (n, d), as the trained encoder makes it."""
+        """Return the code of each row, as the trained encoder makes it.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Codes, in the type of the settings (`dtype`).
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
+        """
         rows = self._known_rows(X)
         out = np.empty((len(rows), self.model_.network.code_size), self.model_.config.dtype)
         encoding.encode(self.model_, rows, encoding.into(out), machine=self._machine, note=warn)

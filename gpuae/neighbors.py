@@ -44,10 +44,21 @@ def nearest(
 
     Parameters
     ----------
+    codes
+        Of the rows to choose from, (n, k).
+    asked
+        Codes (m, k) whose neighbours are wanted.
+    count
+        How many neighbours of each.
     metric
         `euclidean`: ‖a − b‖; `cosine`: 1 − cos(a, b), where a code of zeros is at 1 from all.
     own
         Which rows of `codes` the asked ones are, (m,): none of them is its own neighbour.
+
+    Returns
+    -------
+    Neighbors
+        Numbers of rows and distances, each (m, count).
 
     Raises
     ------

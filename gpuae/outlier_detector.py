@@ -101,15 +101,24 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         *,
         categorical: str | Sequence[str | int] | None = None,
     ) -> Self:
-        """Learn what is usual from the rows of X (n, d), which may hold outliers.
+        """Learn what is usual from rows, which may hold outliers.
 
         Parameters
         ----------
+        X
+            Rows (n, d): numbers, as an array or a table.
+        y
+            Not used; scikit-learn's pipelines pass it.
         sample_weight
             How much each row counts, (n,): one of weight 2 as two rows, one of weight 0 not at all.
             `contamination` and `trim` are shares of the weight.
         categorical
             As of `Autoencoder.fit`.
+
+        Returns
+        -------
+        OutlierDetector
+            Itself, fitted.
 
         Raises
         ------
@@ -138,30 +147,108 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         return self
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Return the negative score of each row (n,): the lower, the more unlike the others."""
+        """Return the negative score of each row: the lower, the more unlike the others.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Of training rows `-decision_scores_`.
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
+        """
         return -self._scores(self._known_rows(X))
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return `score_samples` minus `offset_` (n,): below 0 are outliers."""
+        """Return `score_samples` minus `offset_`: below 0 are outliers.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In the units of the score.
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
+        """
         return np.asarray(self.score_samples(X) - self.offset_)
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return −1 for outliers and 1 for other rows, (n,)."""
+        """Return which rows are outliers.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            −1 for outliers and 1 for other rows.
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
+        """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_values(self, X: Any) -> NDArray[np.float64]:
-        """Return the share of held-out rows of training with a score as high, (n,).
+        """Return the share of held-out rows of training with a score as high.
 
         Where the data were too few to hold rows out, each row was scored by a model that it did not
         train.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            From just above 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
         """
         calibration = self._calibration()
         return calibration.p_values(-self.score_samples(X))
 
     def contributions(self, X: Any) -> NDArray[np.float64]:
-        """Return each column's share of the score of each row, (n, d).
+        """Return each column's share of the score of each row.
 
         Numbers come first, then columns of categories, one each.
+
+        Parameters
+        ----------
+        X
+            Rows (n, d) of the columns that it was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            A row adds up to 1.
+
+        Raises
+        ------
+        ValueError
+            For rows of other columns than it was fitted on, or missing or infinite values.
         """
         rows = self._known_rows(X)
         out = np.empty((len(rows), self.model_.table_columns))

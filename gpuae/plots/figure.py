@@ -45,13 +45,16 @@ def draw(picture: Picture, *, theme: Literal["light", "dark"] = "light") -> Figu
 
     Parameters
     ----------
+    picture
+        From `gpuae.pictures`.
     theme
-        Whether it lies on white or on black.
+        Whether it lies on white (`light`) or on black (`dark`).
 
     Returns
     -------
-    A figure that is as large as its content. A notebook shows it, and its `savefig` writes it;
-    pyplot does not hold it open.
+    matplotlib.figure.Figure
+        As large as its content. A notebook shows it, and its `savefig` writes it; pyplot does not
+        hold it open.
 
     Raises
     ------
@@ -68,6 +71,15 @@ def draw(picture: Picture, *, theme: Literal["light", "dark"] = "light") -> Figu
 
 def save(picture: Picture, path: str | Path, *, force: bool = False) -> None:
     """Draw a picture into a file: PNG, SVG or PDF by the ending of its name.
+
+    Parameters
+    ----------
+    picture
+        From `gpuae.pictures`.
+    path
+        Where to write it.
+    force
+        Whether to replace a file that exists.
 
     Raises
     ------

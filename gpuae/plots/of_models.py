@@ -45,13 +45,24 @@ def weights(
 
     Parameters
     ----------
+    model
+        A fitted estimator of gpuae's, or what `gpuae.load` has read.
     count
         Draw the first so many units.
     alike
         Let alike units stand together.
+    theme
+        Whether the figure lies on white (`light`) or on black (`dark`).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and its `savefig` writes it.
 
     Raises
     ------
+    ConfigError
+        Where matplotlib is missing.
     InputError
         For a count below 1.
     """
@@ -68,13 +79,24 @@ def onehot(
 
     Parameters
     ----------
+    model
+        A fitted estimator of gpuae's, or what `gpuae.load` has read.
     count
         Draw the first so many units.
     alike
         Let alike units stand together.
+    theme
+        Whether the figure lies on white (`light`) or on black (`dark`).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and its `savefig` writes it.
 
     Raises
     ------
+    ConfigError
+        Where matplotlib is missing.
     InputError
         For a count below 1, and for a classifier, which has no decoder.
     """
@@ -87,8 +109,22 @@ def onehot(
 def history(model: Any, *, theme: ThemeName = "light") -> Figure:
     """Draw the losses of all epochs, and the learning rate.
 
+    Parameters
+    ----------
+    model
+        A fitted estimator of gpuae's, or what `gpuae.load` has read.
+    theme
+        Whether the figure lies on white (`light`) or on black (`dark`).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and its `savefig` writes it.
+
     Raises
     ------
+    ConfigError
+        Where matplotlib is missing.
     InputError
         Where the model has no epochs.
     """
@@ -111,13 +147,28 @@ def reconstructions(
 
     Parameters
     ----------
+    model
+        A fitted estimator of gpuae's, or what `gpuae.load` has read.
+    X
+        Rows (n, d), an array or a table; columns are taken by name if the model knows names.
+    y
+        Labels (n,), numbers or text.
     count
         How many rows of X are drawn, at most 100.
     noise
         Whether rows get the noise of training, where the model had some.
+    theme
+        Whether the figure lies on white (`light`) or on black (`dark`).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and its `savefig` writes it.
 
     Raises
     ------
+    ConfigError
+        Where matplotlib is missing.
     InputError
         For a classifier, which has no decoder.
     """
@@ -131,7 +182,29 @@ def reconstructions(
 
 
 def codes(model: Any, X: Any, *, theme: ThemeName = "light") -> Figure:
-    """Draw how active the units of the code are in rows."""
+    """Draw how active the units of the code are in rows.
+
+    Parameters
+    ----------
+    model
+        A fitted estimator of gpuae's, or what `gpuae.load` has read.
+    X
+        Rows (n, d), an array or a table; columns are taken by name if the model knows names.
+    theme
+        Whether the figure lies on white (`light`) or on black (`dark`).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and its `savefig` writes it.
+
+    Raises
+    ------
+    ConfigError
+        Where matplotlib is missing.
+    InputError
+        For rows that do not fit the model.
+    """
     check_matplotlib()
     from gpuae.pictures.codes import MOST_ROWS, codes
 
@@ -152,15 +225,28 @@ def code_map(
 
     Parameters
     ----------
+    model
+        A fitted estimator of gpuae's, or what `gpuae.load` has read.
+    X
+        Rows (n, d), an array or a table; columns are taken by name if the model knows names.
+    y
+        Labels (n,), numbers or text.
     colour
         What colours points: `label`, or the name of a column; None: the labels, if there are some.
     method
         Principal components, t-SNE, or UMAP, where umap-learn is installed.
+    theme
+        Whether the figure lies on white (`light`) or on black (`dark`).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and its `savefig` writes it.
 
     Raises
     ------
     ConfigError
-        For another method, or one that is not installed.
+        For another method, or one that is not installed, or where matplotlib is missing.
     InputError
         Where there is nothing of that name to colour by.
     """
@@ -181,11 +267,26 @@ def errors(
 
     Parameters
     ----------
+    model
+        A fitted estimator of gpuae's, or what `gpuae.load` has read.
+    X
+        Rows (n, d), an array or a table; columns are taken by name if the model knows names.
+    y
+        Labels (n,), numbers or text.
     threshold
         The score above which a row is an outlier; None: the model's, where it has one.
+    theme
+        Whether the figure lies on white (`light`) or on black (`dark`).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and its `savefig` writes it.
 
     Raises
     ------
+    ConfigError
+        Where matplotlib is missing.
     InputError
         For a classifier, which has no decoder.
     """
@@ -198,7 +299,25 @@ def errors(
 
 
 def dimensions(found: Dimensions, *, theme: ThemeName = "light") -> Figure:
-    """Draw what codes of growing size explain, as `gpuae.dimensions` has found it."""
+    """Draw what codes of growing size explain, as `gpuae.dimensions` has found it.
+
+    Parameters
+    ----------
+    found
+        What `gpuae.dimensions.dimensions` has found.
+    theme
+        Whether the figure lies on white (`light`) or on black (`dark`).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and its `savefig` writes it.
+
+    Raises
+    ------
+    ConfigError
+        Where matplotlib is missing.
+    """
     check_matplotlib()
     from gpuae.pictures.dimensions import dimensions
 

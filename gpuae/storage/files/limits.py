@@ -66,7 +66,13 @@ def current() -> Limits:
 
 @contextmanager
 def trust_size() -> Iterator[None]:
-    """Lift the limits on size and compression within the block."""
+    """Lift the limits on size and compression within the block.
+
+    Returns
+    -------
+    context manager
+        For a `with` statement; limits of other kinds stay.
+    """
     _stack.append(TRUSTING)
     try:
         yield
@@ -81,7 +87,13 @@ def filters_allowed() -> bool:
 
 @contextmanager
 def allow_filters() -> Iterator[None]:
-    """Let the filters of hdf5plugin unpack what is read within the block."""
+    """Let the filters of hdf5plugin unpack what is read within the block.
+
+    Returns
+    -------
+    context manager
+        For a `with` statement.
+    """
     _filters_allowed.append(True)
     try:
         yield
