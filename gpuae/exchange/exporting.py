@@ -90,6 +90,11 @@ def export(
     force
         Whether an existing file is replaced.
 
+    Returns
+    -------
+    Exported
+        Which files were written, and how far they differ; `str` makes it a sentence.
+
     Raises
     ------
     ConfigError
