@@ -13,6 +13,7 @@ from gpuae.errors import InputError
 from gpuae.machine import ANY, Machine
 from gpuae.model.classifier import numbers_of
 from gpuae.model.model import Model
+from gpuae.model.statistics import RowWeights, total_weight, weighted_sum
 from gpuae.storage.rows.lazy_rows import AnyRows
 
 
@@ -29,7 +30,7 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class ClassifierFigures:
-    """What `evaluate` measures of a classifier.
+    """What `evaluate` measures of a classifier, each row by its weight.
 
     Attributes
     ----------
@@ -42,7 +43,7 @@ class ClassifierFigures:
     majority
         Share of the rows that are of their most frequent class: what a guess would reach.
     confusion
-        Rows of class i that were taken for class j, (classes, classes).
+        Rows of class i that were taken for class j, or their weight, (classes, classes).
     by_class
         In the order of the confusion matrix.
     """
@@ -53,7 +54,7 @@ class ClassifierFigures:
     balanced_accuracy: float
     log_loss: float
     majority: float
-    confusion: list[list[int]]
+    confusion: list[list[float]]
     by_class: list[ClassFigures]
 
 
@@ -87,6 +88,7 @@ def evaluate(
     source: str = "labels",
     note: encoding.Note | None = None,
     machine: Machine = ANY,
+    weights: RowWeights = None,
 ) -> ClassifierFigures:
     """Measure a classifier on rows x (n, d) and their labels (n,).
 
@@ -94,6 +96,8 @@ def evaluate(
     ----------
     source
         What messages call the labels.
+    weights
+        How much each row counts, (n,).
 
     Raises
     ------
@@ -116,17 +120,18 @@ def evaluate(
 
     encoding.classify(model, x, judge, note=note, machine=machine)
     every = np.arange(len(classes))
-    confusion = confusion_matrix(true, taken, labels=every)
-    precision, recall, f1, rows = precision_recall_fscore_support(
-        true, taken, labels=every, zero_division=0
+    confusion = confusion_matrix(true, taken, labels=every, sample_weight=weights)
+    precision, recall, f1, size = precision_recall_fscore_support(
+        true, taken, labels=every, zero_division=0, sample_weight=weights
     )
+    rows, whole = np.bincount(true, minlength=len(classes)), total_weight(len(x), weights)
     return ClassifierFigures(
         rows=len(x),
         columns=x.shape[1],
-        accuracy=float((true == taken).mean()),
-        balanced_accuracy=float(recall[rows > 0].mean()),
-        log_loss=_log_loss(own),
-        majority=float(rows.max() / len(x)),
+        accuracy=float(weighted_sum(true == taken, weights) / whole),
+        balanced_accuracy=float(recall[size > 0].mean()),
+        log_loss=_log_loss(own, weights),
+        majority=float(size.max() / whole),
         confusion=confusion.tolist(),
         by_class=[
             ClassFigures(label, int(count), float(p), float(r), float(f))
@@ -137,6 +142,7 @@ def evaluate(
     )
 
 
-def _log_loss(own: NDArray[np.float64]) -> float:
+def _log_loss(own: NDArray[np.float64], weights: RowWeights) -> float:
     """Return the mean of −ln p of the true classes (n,); of a p of 0 that of the least float32."""
-    return float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())
+    losses = -np.log(np.maximum(own, np.finfo(np.float32).tiny))
+    return float(weighted_sum(losses, weights) / total_weight(len(own), weights))

@@ -142,7 +142,7 @@ def evaluate(
     learn_pca
         Whether to learn PCA from these rows where the model has none of its training rows.
     weights
-        How much each row counts in every figure but the number of dead units; above 0.
+        How much each row counts, (n,); one of weight 0 is left out.
 
     Raises
     ------
@@ -184,6 +184,8 @@ def _evaluation(
     (count, columns), code_size = shape, model.network.code_size
     rows = total_weight(count, weights)
     values = rows * max(1, model.numbers)
+    if weights is not None:
+        count = int(np.count_nonzero(weights))
     loss, mean_loss = float(sums.loss.sum()) / rows, spread.mean_loss
     mse = float(sums.squares.sum()) / values
     preprocessed_mse = float(sums.preprocessed_squares.sum()) / values
@@ -263,7 +265,8 @@ def _measure_block(
     # where a sigmoid is saturated backends differ between 0 and what is below normal numbers
     sums.zeros[block] = _sum(size < np.finfo(buffers.model.config.dtype).tiny, weights)
     sums.active[block] = _sum(size > ACTIVE, weights)
-    sums.seen[block] = (size > ACTIVE).any(axis=0)
+    active = size > ACTIVE if weights is None else (size > ACTIVE)[weights > 0]
+    sums.seen[block] = active.any(axis=0)
     return errors
 
 

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from gpuae.classification import ClassFigures, ClassifierFigures
     from gpuae.cli.rows import Job
     from gpuae.machine import Machine
+    from gpuae.model.statistics import RowWeights
 
 SHOWN_CHARACTERS = 24
 CLASSES_SHOWN = 20
 """More make no table that fits."""
 
 
-def show_classifier(job: Job, labels_path: Path | None, machine: Machine, *, as_json: bool) -> None:
+def show_classifier(
+    job: Job, labels_path: Path | None, weights: RowWeights, machine: Machine, *, as_json: bool
+) -> None:
     """Measure a classifier on a job's rows and print the figures."""
     from gpuae.classification import evaluate
     from gpuae.cli.labels import Labels
@@ -29,7 +32,13 @@ def show_classifier(job: Job, labels_path: Path | None, machine: Machine, *, as_
 
     labels = Labels.of(job, labels_path)
     figures = evaluate(
-        job.model, job.x, labels.values, source=labels.source, note=note, machine=machine
+        job.model,
+        job.x,
+        labels.values,
+        source=labels.source,
+        note=note,
+        machine=machine,
+        weights=weights,
     )
     if job.was_trained_on():
         note(
@@ -67,7 +76,7 @@ def _print_confusion(figures: ClassifierFigures) -> None:
     if len(labels) > CLASSES_SHOWN:
         say(f"note: the confusion of {len(labels)} classes is in --json")
         return
-    numbers = [[str(count) for count in line] for line in figures.confusion]
+    numbers = [[f"{count:.12g}" for count in line] for line in figures.confusion]
     width = max(len(text) for text in (*labels, *(text for line in numbers for text in line))) + 1
     click.echo("confusion: a line for each class of rows, a column for what they were taken for")
     click.echo(" " * width + "".join(label.rjust(width) for label in labels))

@@ -21,6 +21,7 @@ from gpuae.cli.base import (
 )
 from gpuae.cli.columns import using_column_options
 from gpuae.cli.labels import labels_option
+from gpuae.cli.weights import Weights, weight_options
 
 if TYPE_CHECKING:
     from gpuae.evaluation import Evaluation
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
 @labels_option
 @json_option
 @using_column_options
+@weight_options
 @machine_options
 @trust_options
 def command(
     model_path: Path,
     data: str,
     labels_path: Path | None,
+    weights_path: Path | None,
     as_json: bool,
     machine: Machine,
     reading: ReadOptions,
@@ -49,7 +52,8 @@ def command(
     Errors and variances are given in two units: those that the network sees, where the scaling
     decides how much each column counts, and the data's own. PCA is learnt from the training rows if
     the model has kept it, otherwise from DATA. For a classifier the figures are accuracy, log loss
-    and the confusion matrix, with the labels in DATA or in --labels.
+    and the confusion matrix, with the labels in DATA or in --labels. With --weights a row of weight
+    2 counts as two rows.
 
     \b
     Example:
@@ -60,12 +64,13 @@ def command(
     from gpuae.evaluation import evaluate
 
     job = Job.open(model_path, data, reading=reading, memory=machine.memory)
+    weights = Weights.of(job.dataset, weights_path).values
     if job.model.classification is not None:
-        show_classifier(job, labels_path, machine, as_json=as_json)
+        show_classifier(job, labels_path, weights, machine, as_json=as_json)
         return
     if labels_path is not None:
         raise click.UsageError(f"--labels are for a classifier, and {model_path} is none")
-    figures = evaluate(job.model, job.x, note=note, machine=machine)
+    figures = evaluate(job.model, job.x, note=note, machine=machine, weights=weights)
     if as_json:
         print_json(asdict(figures))
     else:

@@ -22,6 +22,7 @@ from gpuae.cli.labels import labels_option
 from gpuae.cli.page import NoPage, live_options, wanted_page
 from gpuae.cli.records import Records, record_options
 from gpuae.cli.settings import options_of
+from gpuae.cli.weights import Weights, weight_options
 from gpuae.finetune_config import FinetuneConfig
 
 if TYPE_CHECKING:
@@ -42,12 +43,14 @@ if TYPE_CHECKING:
 @live_options
 @record_options
 @using_column_options
+@weight_options
 @json_option
 @trust_options
 def command(
     model_path: Path,
     data: str,
     labels_path: Path | None,
+    weights_path: Path | None,
     output: Path,
     config_path: Path | None,
     live: bool,
@@ -73,19 +76,22 @@ def command(
     from gpuae.cli.rows import Job
     from gpuae.importers import path_of
     from gpuae.memory import data_memory
-    from gpuae.storage.files.output_file import check_output
+    from gpuae.storage.files.output_file import check_distinct, check_output
     from gpuae.storage.outputs.endings import check_hdf5_name
 
     check_hdf5_name(output, "a classifier")
     check_output(output, force)
     config = _settings(config_path, settings)
     records = Records(log, tensorboard, resume=False)
-    records.check(output, model_path, path_of(data), labels_path, config_path, force=force)
+    beside = (labels_path, weights_path, config_path)
+    records.check(output, model_path, path_of(data), *beside, force=force)
     with records, wanted_page(live, port, opens=opens) as page:
         memory = data_memory(config.memory)
         job = Job.open(model_path, data, output, reading, memory=memory)
         labels = Labels.of(job, labels_path, output)
-        task = _Task(job, labels, config, output)
+        if weights_path is not None:
+            check_distinct(output, path_of(str(weights_path)))
+        task = _Task(job, labels, Weights.of(job.dataset, weights_path), config, output)
         fitted, changed = task.run(page, records, force=force)
         summary = _summary(fitted, output)
         records.tell(summary)
@@ -115,6 +121,7 @@ class _Task:
 
     job: Job
     labels: Labels
+    weights: Weights
     config: FinetuneConfig
     output: Path
 
@@ -154,7 +161,9 @@ class _Task:
     def _fitted(self, x: Any, observer: Any, out: SmallOutput) -> Finetuned:
         from gpuae.training.classifying import finetune
 
-        made = self.job.attributes("finetune", self.config.device, others=self.labels.sources)
+        others = (*self.labels.sources, *self.weights.sources)
+        job = replace(self.job, said=self.job.said | self.weights.told)
+        made = job.attributes("finetune", self.config.device, others=others)
         return finetune(
             self.job.model,
             x,
@@ -164,6 +173,7 @@ class _Task:
             observer=observer,
             ready=lambda started: started.rehearse(out),
             attributes=made.complete(),
+            weights=self.weights.values,
         )
 
 

@@ -26,6 +26,7 @@ from gpuae.cli.page import NoPage, live_options, wanted_page
 from gpuae.cli.patches import image_options
 from gpuae.cli.records import Records, record_options
 from gpuae.cli.settings import read_settings, setting_options
+from gpuae.cli.weights import Weights, weight_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,10 +72,12 @@ GO_ON = "to go on from here, give the same command with --resume"
 @record_options
 @learning_column_options
 @image_options
+@weight_options
 @json_option
 @trust_options
 def command(
     data: str,
+    weights_path: Path | None,
     output: Path,
     config_path: Path | None,
     preset: str | None,
@@ -118,10 +121,11 @@ def command(
     _check_validation(config, validation_data)
     own_files = (output, checkpoint, config_path)
     records = Records(log, tensorboard, resume=resume)
-    records.check(*own_files, path_of(data), init_from, force=force)
+    records.check(*own_files, path_of(data), init_from, weights_path, force=force)
     with records, wanted_page(live, port, opens=opens) as page:
         tell_device(config)
-        task = _Task.read(config, data, validation_data, init_from, reading, preset, own_files)
+        inputs = (data, validation_data, init_from, weights_path)
+        task = _Task.read(config, inputs, reading, preset, own_files)
         result, changed = task.fit(output, checkpoints, page, records, force=force)
         summary, verdict = _summary(result, output), judge(result)
         lines, figures = _lines(summary, verdict), _figures(verdict)
@@ -145,26 +149,32 @@ class _Task:
     held_out: Dataset | None
     init_from: InputFile | None
     initial: Model | None
+    weights: Weights
+    held_out_weights: Weights
 
     @classmethod
     def read(
         cls,
         config: Config,
-        data: str,
-        validation_data: str | None,
-        init_from: Path | None,
+        files: tuple[str, str | None, Path | None, Path | None],
         reading: ReadOptions,
         preset: str | None,
         own_files: tuple[Path, Path | None, Path | None],
     ) -> _Task:
-        """Open the inputs, none of which may be the output or the checkpoint."""
+        """Open the inputs, none of which may be the output or the checkpoint.
+
+        The files are the data, rows to hold out, a model to start from, and weights of the data's
+        rows.
+        """
         from gpuae.importers import path_of
         from gpuae.model.model import Model
         from gpuae.storage.files.input_file import InputFile
 
         output, checkpoint, config_path = own_files
+        data, validation_data, init_from, weights_path = files
         held_out_path = None if validation_data is None else path_of(validation_data)
-        inputs = (path_of(data), init_from, held_out_path)
+        weighed_by = None if weights_path is None else path_of(str(weights_path))
+        inputs = (path_of(data), init_from, held_out_path, weighed_by)
         _check_distinct(output, checkpoint, config_path, *inputs)
         started_from = InputFile(init_from) if init_from else None
         initial = Model.load(started_from) if started_from else None
@@ -172,7 +182,10 @@ class _Task:
         reading = replace(reading, missing=missing, wide=wide)
         dataset = open_rows(data, reading, config)
         held_out = _open_like(dataset, validation_data, reading, config)
-        return cls(config, preset, reading, dataset, held_out, started_from, initial)
+        weights = Weights.of(dataset, weights_path)
+        others = Weights() if held_out is None else Weights.of(held_out)
+        opened = (dataset, held_out, started_from, initial)
+        return cls(config, preset, reading, *opened, weights, others)
 
     def fit(
         self,
@@ -246,11 +259,14 @@ class _Task:
             feature_names=self.dataset.feature_names,
             image_shape=self.dataset.image_shape,
             categorical=self.dataset.categorical,
+            weights=self.weights.values,
+            validation_weights=self.held_out_weights.values,
         )
 
     @property
     def _files(self) -> tuple[Input | None, ...]:
-        return self.dataset.file, self.init_from, self.held_out.file if self.held_out else None
+        held_out = self.held_out.file if self.held_out else None
+        return self.dataset.file, self.init_from, held_out, self.weights.file
 
     def _changed(self, x: NDArray[Any]) -> Path | None:
         """Return which file has changed, where training has read rows from it to the end."""
@@ -275,9 +291,11 @@ class _Task:
         if self.init_from is not None:
             own = lineage.source_file("init_from", self.init_from, str(self.init_from))
             sources.append(own)
+        sources += self.weights.sources
         check_unchanged(*self._files)
         told = {"preset": self.preset} if self.preset else {}
-        return lineage.attributes("fit", sources, {**told, **self.reading.requested()})
+        told |= self.weights.told | self.reading.requested()
+        return lineage.attributes("fit", sources, told)
 
 
 def _checkpoints(

@@ -23,7 +23,7 @@ from gpuae.importers import (
 )
 from gpuae.importers.detect import Format, detect, split_spec
 from gpuae.importers.image_files import ImageFiles, images_of
-from gpuae.importers.labels import LabelsFile
+from gpuae.importers.labels import LabelsFile, WeightsFile
 from gpuae.importers.options import AS_IT_IS, ImageOptions, PatchOptions, ReadOptions
 from gpuae.importers.pillow import ENDINGS
 from gpuae.importers.roles import with_columns
@@ -38,6 +38,7 @@ __all__ = [
     "LabelsFile",
     "PatchOptions",
     "ReadOptions",
+    "WeightsFile",
     "files_of",
     "open_data",
     "opened",

@@ -68,6 +68,8 @@ class ReadOptions:
     """Name of the column that identifies rows; of tables only."""
     label_column: str | None = None
     """Name of the column of labels; of tables only."""
+    weight_column: str | None = None
+    """Name of the column of the rows' weights; of tables only."""
     missing: bool = False
     """Whether cells may be empty; they become NaN."""
     wide: bool = False
@@ -111,6 +113,7 @@ class ReadOptions:
             columns=known.get("columns"),
             id_column=known.get("id_column"),
             label_column=known.get("label_column"),
+            weight_column=known.get("weight_column"),
             header={"yes": True, "no": False}.get(known.get("header", "")),
             decimal=known.get("decimal"),
             na_values=tuple(words.split(",")) if words else (),
@@ -138,6 +141,7 @@ class ReadOptions:
             "unknown": "ignore" if self.ignores_unknown else None,
             "id_column": self.id_column,
             "label_column": self.label_column,
+            "weight_column": self.weight_column,
             "header": header,
             "decimal": self.decimal,
             "na_values": ",".join(self.na_values) or None,

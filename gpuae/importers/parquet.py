@@ -78,6 +78,7 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = 
         ),
         file=file,
         notes=(*roles.notes, *_left_out(titles, roles, features), *counters),
+        weights=labels(file, titles.names, types, roles.weight),
     )
 
 

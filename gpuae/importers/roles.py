@@ -27,6 +27,7 @@ class Roles:
 
     label: int | None
     row_id: int | None
+    weight: int | None
     candidates: tuple[int, ...]
     """Columns that are features unless they are something else, in their order."""
     requested: frozenset[int]
@@ -38,9 +39,14 @@ class Roles:
     notes: tuple[str, ...] = ()
     """What a person should hear of, one sentence each."""
 
+    @property
+    def others(self) -> tuple[int | None, ...]:
+        """The columns that are no features."""
+        return self.label, self.row_id, self.weight
+
     def features(self, *others: int | None) -> tuple[int, ...]:
         """Return the columns of features, if `others` are known to be something else."""
-        taken = {self.label, self.row_id, *others} - self.requested | {*self.categorical}
+        taken = {*self.others, *others} - self.requested | {*self.categorical}
         return tuple(column for column in self.candidates if column not in taken)
 
 
@@ -66,25 +72,27 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
     _check_one_thing(titles, categorical, times)
     label = _asked_for(titles, options.label_column, "--label-column", taken)
     row_id = _asked_for(titles, options.id_column, "--id-column", taken)
-    notes = []
+    weight = _weight(titles, options, (label, row_id), taken)
+    notes = _note(titles, weight, _as_of(options)) if options.weight_column is None else []
     if row_id is None:
-        row_id = _as_before(titles, before.id_column, taken | {label})
+        row_id = _as_before(titles, before.id_column, taken | {label, weight})
         notes += _note(titles, row_id, f"row_id, as for {options.names_of}")
     if label is None:
-        label = _as_before(titles, before.label_column, taken | {row_id})
+        label = _as_before(titles, before.label_column, taken | {row_id, weight})
         notes += _note(titles, label, f"labels y, as for {options.names_of}")
     if label is None:
-        label = guess_label(titles, taken | {row_id})
+        label = guess_label(titles, taken | {row_id, weight})
         notes += _note(titles, label, "labels y, not as a feature")
     if row_id is None:
-        row_id = next(iter(_named(titles, ID_NAMES, taken | {label})), None)
+        row_id = next(iter(_named(titles, ID_NAMES, taken | {label, weight})), None)
         notes += _note(titles, row_id, "row_id")
     candidates = selection.columns
     if (
         options.columns is not None and options.names is None
     ):  # times are features, whether or not they are listed
         candidates += tuple(sorted(times - {*candidates}))
-    roles = Roles(label, row_id, candidates, selection.requested, categorical, times, tuple(notes))
+    own = (candidates, selection.requested, categorical, times, tuple(notes))
+    roles = Roles(label, row_id, weight, *own)
     default = replace(roles, candidates=selection.among).features(index)
     return replace(roles, notes=(*notes, *selection.notes(titles, options, default)))
 
@@ -131,6 +139,29 @@ def _asked_for(
             f"{titles.source}: {option}: {name!r} is one of the features; it can be only one thing"
         )
     return column
+
+
+def _weight(
+    titles: Titles,
+    options: ReadOptions,
+    others: tuple[int | None, ...],
+    requested: Collection[int],
+) -> int | None:
+    """Return the column of weights that is asked for, or was for the rows of a model."""
+    if options.weight_column is None:
+        before = options.before or AS_IT_IS
+        return _as_before(titles, before.weight_column, {*requested, *others})
+    column = _asked_for(titles, options.weight_column, "--weight-column", requested)
+    if column in others:
+        raise InputError(
+            f"{titles.source}: --weight-column: {options.weight_column!r} is the column of labels "
+            "or ids, too; it can be only one thing"
+        )
+    return column
+
+
+def _as_of(options: ReadOptions) -> str:
+    return f"weights of the rows, as for {options.names_of}"
 
 
 def _as_before(titles: Titles, name: str | None, taken: Collection[int | None]) -> int | None:
@@ -193,13 +224,14 @@ def with_columns(dataset: Dataset, options: ReadOptions) -> Dataset:
     Raises
     ------
     InputError
-        For columns that are not there, and for ids or labels wanted of what has none by name.
+        For columns that are not there, and for ids, labels or weights of what has none by name.
     """
     for option, name in (
         ("--id-column", options.id_column),
         ("--label-column", options.label_column),
         ("--categorical", options.categorical),
         ("--times", options.times),
+        ("--weight-column", options.weight_column),
     ):
         if name is not None:
             raise InputError(

@@ -55,6 +55,11 @@ def load_labels(file: InputFile, name: str | None, count: int) -> NDArray[Any]:
     return table.load_labels(SheetText(file, name), count, replace(AS_IT_IS, delimiter=TAB))
 
 
+def load_weights(file: InputFile, name: str | None, count: int) -> NDArray[Any]:
+    """Return the weights in a sheet, as `table.load_weights` does."""
+    return table.load_weights(SheetText(file, name), count, replace(AS_IT_IS, delimiter=TAB))
+
+
 class SheetText:
     """A sheet as the text that `table_text` reads.
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
@@ -22,7 +23,7 @@ from gpuae.importers.options import AS_IT_IS, ReadOptions
 from gpuae.importers.roles import Roles, guess_label
 from gpuae.importers.table_content import TableContent
 from gpuae.importers.table_header import Header
-from gpuae.importers.table_labels import labels, row_ids
+from gpuae.importers.table_labels import labels, numbers, row_ids
 from gpuae.importers.table_reading import read
 from gpuae.importers.table_rows import read_lines
 from gpuae.importers.times import seconds
@@ -32,6 +33,9 @@ from gpuae.storage.rows.categorical import member_names
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
 from gpuae.storage.rows.pages import release_pages
+
+WEIGHT_NAME = "weight"
+"""Of the column of weights in a table of its own, where it has several."""
 
 
 def load(file: Blocks, options: ReadOptions = AS_IT_IS, memory: int | None = None) -> Dataset:
@@ -61,6 +65,9 @@ def load(file: Blocks, options: ReadOptions = AS_IT_IS, memory: int | None = Non
     if not features and not roles.categorical:
         raise InputError(f"{path}: has no column of features; give a table with numeric columns")
     row_id = counted if roles.row_id is None else labels(content.cells[roles.row_id], str(path))
+    weights = None
+    if roles.weight is not None:
+        weights = numbers(content.cells[roles.weight], str(path), options.decimal)
     table = _columns_of(path, header, roles, content, features, options)
     x = table.joined(most)
     names = tuple(header.title(column) for column in features)
@@ -77,6 +84,7 @@ def load(file: Blocks, options: ReadOptions = AS_IT_IS, memory: int | None = Non
         ),
         file=file if isinstance(file, InputFile) else None,
         notes=(*header.notes, *_index_notes(roles, counted), *roles.notes, *counters),
+        weights=weights,
     )
 
 
@@ -126,17 +134,47 @@ def load_labels(file: Blocks, count: int, options: ReadOptions = AS_IT_IS) -> ND
     InputError
         When it is not clear which column holds them.
     """
+    header, cells, others = _beside_index(file, count, options)
+    chosen = others[0] if len(others) == 1 else guess_label(header.titles)
+    if chosen is None:
+        raise InputError(f"{file.path}: has {len(others)} columns; name the one of labels `label`")
+    return labels(cells[chosen], str(file.path))
+
+
+def load_weights(file: Blocks, count: int, options: ReadOptions = AS_IT_IS) -> NDArray[np.float64]:
+    """Return the weights of a table: its column `weight`, or the only one beside the index.
+
+    Parameters
+    ----------
+    count
+        How many there have to be; it tells whether the first row is a header.
+
+    Raises
+    ------
+    InputError
+        When it is not clear which column holds them, or one is no number.
+    """
+    header, cells, others = _beside_index(file, count, options)
+    if len(others) > 1:
+        others = header.titles.places.get(WEIGHT_NAME, []) if header.named else []
+    if len(others) != 1:
+        raise InputError(
+            f"{file.path}: has {len(cells)} columns; name the one of weights `{WEIGHT_NAME}`"
+        )
+    return numbers(cells[others[0]], str(file.path), options.decimal)
+
+
+def _beside_index(
+    file: Blocks, count: int, options: ReadOptions
+) -> tuple[Header, list[list[str]], list[int]]:
+    """Return the header and all cells of a table, by columns, and which are no index."""
     path, text = file.path, table_text.read(file)
     header = table_header.parse(path, text, _with_header(path, text, count, options))
     if len(header.names) == 1:
         _check_lines(path, text)
     cells = _columns(text, header)
     index = None if header.index is None or row_ids(cells[0], str(path)) is None else 0
-    others = [column for column in range(len(cells)) if column != index]
-    chosen = others[0] if len(others) == 1 else guess_label(header.titles)
-    if chosen is None:
-        raise InputError(f"{path}: has {len(others)} columns; name the one of labels `label`")
-    return labels(cells[chosen], str(path))
+    return header, cells, [column for column in range(len(cells)) if column != index]
 
 
 def _columns(text: str, header: Header) -> list[list[str]]:
@@ -148,7 +186,7 @@ def _columns(text: str, header: Header) -> list[list[str]]:
 
 
 def _check_lines(path: Path, text: str) -> None:
-    """Refuse a blank line between others where each line is a label."""
+    """Refuse a blank line between others where each line is a value."""
     lines = text.rstrip().splitlines()
     blank = next((number for number, line in enumerate(lines, 1) if not line.strip()), None)
     if blank is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.errors import InputError
 from gpuae.importers.numerals import is_number
 from gpuae.storage.files import limits
 
@@ -40,6 +41,22 @@ def labels(texts: list[str], source: str) -> NDArray[Any]:
         if values is not None:
             return values
     return np.array(cells)
+
+
+def numbers(texts: list[str], source: str, decimal: str | None = None) -> NDArray[np.float64]:
+    """Return weights as the numbers that are written.
+
+    Raises
+    ------
+    InputError
+        For cells that are empty or no number, with the row of the first.
+    """
+    cells = [cell.strip().replace(decimal or ".", ".") for cell in texts]
+    for row, cell in enumerate(cells, 1):
+        if not is_number(cell):
+            shown = repr(texts[row - 1][:40]) if cell else "missing"
+            raise InputError(f"{source}: the weight of row {row} is {shown}; give a number")
+    return np.array(cells, np.float64)
 
 
 def _integers(cells: list[str]) -> NDArray[np.int64] | None:

@@ -45,7 +45,7 @@ def read(file: Blocks, options: ReadOptions, memory: int) -> Table:
     text = table_text.opened(file)
     header = table_header.parse(file.path, text.beginning, options)
     roles = assign(header.titles, options, header.index)
-    taken = {*roles.requested, roles.label, roles.row_id, *roles.categorical, *roles.times}
+    taken = {*roles.requested, *roles.others, *roles.categorical, *roles.times}
     index = None if header.index in taken else header.index
     is_index = index is not None and _begins_with_ids(text, header)
     is_feature = False
@@ -79,7 +79,7 @@ def _begins_with_ids(text: Text, header: Header) -> bool:
 def _content(
     header: Header, roles: Roles, index: int | None, options: ReadOptions, memory: int
 ) -> TableContent:
-    others = (roles.label, roles.row_id, index, *roles.categorical, *sorted(roles.times))
+    others = (*roles.others, index, *roles.categorical, *sorted(roles.times))
     kept = [column for column in others if column is not None]
     numbers = tuple(column for column in roles.features(index) if column not in roles.times)
     return TableContent(header, numbers, kept, options, memory)

@@ -148,11 +148,13 @@ NEIGHBOUR_ARRAYS = tuple(field.name for field in fields(Neighbours))
 def as_often_as_they_count(scores: Vector, weights: RowWeights) -> Vector:
     """Return so many scores (m,), ascending, that each comes as often as its row counts, about.
 
-    They are the scores below which 1/2, 3/2, … of m equal parts of the weight lie.
+    They are the scores below which 1/2, 3/2, … of m equal parts of the weight lie. Rows of weight
+    0 are left out.
     """
-    order = np.argsort(scores, kind="stable")
     if weights is None:
-        return scores[order]
+        return np.sort(scores)
+    scores, weights = scores[weights > 0], weights[weights > 0]
+    order = np.argsort(scores, kind="stable")
     below = weights[order].cumsum()
     parts = (np.arange(len(scores)) + 0.5) / len(scores) * below[-1]
     return np.asarray(scores[order][np.searchsorted(below, parts)])

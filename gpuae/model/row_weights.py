@@ -46,7 +46,7 @@ def checked_weights(values: Any, rows: int, source: str) -> Vector:
             "or more"
         )
     if not weights.any():
-        raise InputError(f"{source}: all weights are 0; give some rows a weight above 0")
+        raise InputError(f"{source}: all weights are zero; give some rows a weight above 0")
     return weights
 
 

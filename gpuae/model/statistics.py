@@ -26,7 +26,7 @@ SAME_LOW, SAME_HIGH = 0.9, 0.9
 
 Vector = NDArray[np.float64]
 RowWeights: TypeAlias = Vector | None
-"""How much each row of a matrix (n, d) counts, (n,), above 0; None: all count the same."""
+"""How much each row of a matrix (n, d) counts, (n,); None: all count the same."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,22 @@ def blocks(x: AnyRows, rows: NDArray[np.int64] | None = None) -> Iterator[NDArra
 def weighted_blocks(
     x: AnyRows, rows: NDArray[np.int64] | None, weights: RowWeights
 ) -> Iterator[tuple[NDArray[Any], RowWeights]]:
-    """Yield what `blocks` does, with the weights (m,) of the rows of each block."""
-    own = weights if weights is None or rows is None else weights[rows]
-    start = 0
+    """Yield what `blocks` does, with the weights (m,) of the rows of each block.
+
+    Rows of weight 0 are left out.
+    """
+    if weights is None:
+        yield from ((block, None) for block in blocks(x, rows))
+        return
+    every, start = weights if rows is None else weights[rows], 0
     for block in blocks(x, rows):
-        yield block, None if own is None else own[start : start + len(block)]
+        own = every[start : start + len(block)]
         start += len(block)
+        counts = own > 0
+        if counts.all():
+            yield block, own
+        elif counts.any():
+            yield block[counts], own[counts]
 
 
 def total_weight(rows: int, weights: RowWeights) -> float:

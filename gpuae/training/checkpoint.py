@@ -191,7 +191,7 @@ def _difference(own: Model, saved: ModelContents) -> str | None:
         if own.attributes.get(name) != saved.attributes.get(name):
             return f"its {what} ({saved.attributes.get(name)}) is not {own.attributes.get(name)}"
     if _origin(own) != _origin(saved):
-        return "its rows, columns, validation data or first weights were others"
+        return "its rows, their weights, columns, validation data or first weights were others"
     for name, values in own.preprocess.arrays().items():
         if not np.array_equal(values, saved.preprocess[name]):
             return f"its data gave another {name} in scaling"

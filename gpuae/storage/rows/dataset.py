@@ -39,6 +39,8 @@ class Dataset:
     """What the rows are read from; None for built-in data."""
     notes: tuple[str, ...] = ()
     """Choices made in reading that the user should hear of, one sentence each."""
+    weights: NDArray[Any] | None = None
+    """What the column of weights holds, (n,), as it was read; None where none was asked for."""
 
     def __post_init__(self) -> None:
         row_types.check_row_shape(self.x.shape, self.source)
