@@ -110,8 +110,8 @@ class Trial:
         return np.sqrt(wide).reshape(-1, 1) if name == SCORE else wide
 
 
-def check(path: Path, trial: Trial, run: Run) -> float:
-    """Return by how much the outputs of what is to be written to `path` differ from gpuae's.
+def check(path: Path, trial: Trial, run: Run) -> tuple[float, tuple[str, ...]]:
+    """Return by how much the outputs of what is to be written differ from gpuae's, and their names.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def check(path: Path, trial: Trial, run: Run) -> float:
             f"{path}: is not written, for it would take other rows for outliers than gpuae does; "
             "save the model as another format"
         )
-    return difference
+    return difference, tuple(found)
 
 
 def _same_outliers(trial: Trial, found: Matrix) -> bool:

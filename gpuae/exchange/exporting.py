@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from gpuae.errors import ConfigError, OutputError
-from gpuae.exchange import npz_file, onnx_file
+from gpuae.exchange import npz_file, onnx_file, safetensors_file, torch_file
 from gpuae.exchange.about import About
 from gpuae.exchange.agreement import Trial, check
+from gpuae.exchange.card import NAME as CARD
+from gpuae.exchange.card import card as model_card
 from gpuae.exchange.computation import OUTPUTS, Computation
 from gpuae.exchange.task import Task, Written
 from gpuae.model.model import Model
@@ -22,6 +24,9 @@ from gpuae.words import counted
 
 FORMATS: Mapping[str, Callable[[Task], Written]] = {
     ".onnx": onnx_file.written,
+    ".pt": torch_file.written,
+    ".pth": torch_file.written,
+    ".safetensors": safetensors_file.written,
     ".npz": npz_file.written,
 }
 """By the ending of the name."""
@@ -71,6 +76,7 @@ def export(
     *,
     outputs: Sequence[str] | None = None,
     input_type: str | None = None,
+    card: bool = False,
     force: bool = False,
 ) -> Exported:
     """Write a model for other programs.
@@ -80,15 +86,17 @@ def export(
     model
         A fitted estimator.
     path
-        Its ending says the format: .onnx or .npz.
+        Its ending says the format: .onnx, .pt or .pth, .safetensors, or .npz.
     outputs
         Of ONNX: which of `code`, `reconstruction`, `score`, `outlier` and `probabilities` the file
         gives; None: all that the model has.
     input_type
         Of ONNX: float32 or float64, as the rows will be; None: the narrower one of those that hold
         the model's own rows.
+    card
+        Whether a model card, README.md, is written beside it.
     force
-        Whether an existing file is replaced.
+        Whether existing files are replaced.
 
     Returns
     -------
@@ -111,26 +119,32 @@ def export(
             "export: the model has columns of categories, which the formats written here do not "
             "tell; export a model of numbers alone"
         )
-    computation = Computation.of(own)
-    task = Task(
+    task = _task(own, path, outputs, input_type)
+    written = write(task)
+    trial = Trial.of(own, task.computation, task.input_type)
+    difference, names = check(path, trial, written.run)
+    files = dict(written.files)
+    if card:
+        files[path.parent / CARD] = _card(own, task, written).encode()
+    _save(files, force=force)
+    notes = (*_left_out(own), *written.notes)
+    return Exported(tuple(files), names, difference, len(trial.rows), notes, written.code)
+
+
+def _task(model: Model, path: Path, outputs: Sequence[str] | None, input_type: str | None) -> Task:
+    computation = Computation.of(model)
+    return Task(
         path,
         computation,
-        About.of(own, computation),
+        About.of(model, computation),
         _chosen(computation, outputs, path),
         _input_type(computation, input_type, path),
     )
-    written = write(task)
-    trial = Trial.of(own, computation, task.input_type)
-    difference = check(path, trial, written.run)
-    _save(written.files, force=force)
-    return Exported(
-        tuple(written.files),
-        task.outputs,
-        difference,
-        len(trial.rows),
-        (*_left_out(own), *written.notes),
-        written.code,
-    )
+
+
+def _card(model: Model, task: Task, written: Written) -> str:
+    code = (written.code or "").replace(repr(str(task.path)), repr(task.path.name))
+    return model_card(model, task.computation, task.about, task.path.name, written.use or code)
 
 
 def _format(path: Path) -> Callable[[Task], Written]:

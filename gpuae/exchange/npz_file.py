@@ -25,4 +25,9 @@ def written(task: Task) -> Written:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return AS_HERE.computation(stored, task.computation).run(rows)
 
-    return Written({task.path: content}, run)
+    use = (
+        "import json\n\nimport numpy as np\n\n"
+        f"arrays = np.load({task.path.name!r})\n"
+        f'layers = json.loads(str(arrays[{ABOUT!r}]))["layers"]'
+    )
+    return Written({task.path: content}, run, use=use)

@@ -55,7 +55,12 @@ def written(task: Task) -> Written:
             f"{arrays / 2**30:.1f}; save the model as .safetensors, .npz or .pt"
         )
     content = _encoded(task)
-    return Written({task.path: content}, partial(_run, content, task.outputs))
+    use = (
+        f"import onnxruntime\n\nsession = onnxruntime.InferenceSession({task.path.name!r})\n"
+        f"{', '.join(task.outputs)}{',' * (len(task.outputs) == 1)} = session.run(\n"
+        f"    {list(task.outputs)}, {{{ROWS!r}: rows.astype({task.input_type.name!r})}}\n)"
+    )
+    return Written({task.path: content}, partial(_run, content, task.outputs), use=use)
 
 
 def _all_layers(computation: Computation) -> tuple[Dense, ...]:

@@ -48,10 +48,13 @@ class Written:
     notes
         What a person should know, in sentences.
     code
-        Lines of Python that use the file; None where the format needs none.
+        Lines of Python that make the network again; None where the format needs none.
+    use
+        Lines of Python that use the file, where these are others.
     """
 
     files: Mapping[Path, bytes]
     run: Run
     notes: tuple[str, ...] = ()
     code: str | None = None
+    use: str | None = None

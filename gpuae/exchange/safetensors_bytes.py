@@ -1,0 +1,99 @@
+"""Arrays in the format of safetensors: a header of JSON, and the values one after the other.
+
+Source: github.com/huggingface/safetensors, "Format".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuae.errors import InputError
+from gpuae.exchange.value_types import OF_SAFETENSORS, WRITTEN
+
+LENGTH_BYTES, ALIGNMENT = 8, 8
+MOST_HEADER_BYTES = 16 << 20
+METADATA = "__metadata__"
+ADVICE = "copy it or save it again"
+
+
+def packed(arrays: Mapping[str, NDArray[Any]], about: Mapping[str, str]) -> bytes:
+    """Return a file of named arrays, the widest types first so that all values are aligned."""
+    header: dict[str, Any] = {METADATA: dict(about)}
+    values, place = [], 0
+    for name in sorted(arrays, key=lambda own: (-arrays[own].itemsize, own)):
+        own = arrays[name]
+        kind = WRITTEN[own.dtype]
+        content = np.ascontiguousarray(own).astype(kind.stored, copy=False).tobytes()
+        header[name] = {
+            "dtype": kind.safetensors,
+            "shape": list(own.shape),
+            "data_offsets": [place, place + len(content)],
+        }
+        values.append(content)
+        place += len(content)
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    return b"".join((len(text).to_bytes(LENGTH_BYTES, "little"), text, *values))
+
+
+def unpacked(content: bytes, source: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file, in the order of its header.
+
+    Raises
+    ------
+    InputError
+        For whatever is not as the format has it.
+    """
+    length = int.from_bytes(content[:LENGTH_BYTES], "little")
+    begin = LENGTH_BYTES + length
+    if len(content) < LENGTH_BYTES or not 2 <= length <= MOST_HEADER_BYTES or begin > len(content):
+        raise InputError(f"{source}: is not a safetensors file; {_meant(content)}")
+    try:
+        header = json.loads(content[LENGTH_BYTES:begin].decode())
+        if not isinstance(header, dict):
+            raise ValueError("no object")
+    except (ValueError, RecursionError):
+        raise InputError(
+            f"{source}: is not a safetensors file, its header is no JSON; {ADVICE}"
+        ) from None
+    values = memoryview(content)[begin:]
+    return {
+        name: _array(entry, values, f"{source}::{name}")
+        for name, entry in header.items()
+        if name != METADATA
+    }
+
+
+def _meant(content: bytes) -> str:
+    """Say what to do with a file that begins as another one."""
+    if content[:2] in (b"PK", b"\x80\x02"):
+        return "it looks like one of PyTorch; end its name in .pt"
+    return ADVICE
+
+
+def _array(entry: Any, values: memoryview, where: str) -> NDArray[Any]:
+    """Return the array that an entry of the header describes."""
+    try:
+        kind = OF_SAFETENSORS[entry["dtype"]]
+        shape = tuple(_counts(entry["shape"]))
+        first, last = _counts(entry["data_offsets"])
+    except KeyError as error:
+        raise InputError(f"{where}: has {error} where a known type is needed; {ADVICE}") from None
+    except (TypeError, ValueError):
+        raise InputError(f"{where}: is not described as safetensors do; {ADVICE}") from None
+    size = math.prod(shape) * kind.stored.itemsize
+    if not first <= last <= len(values) or last - first != size:
+        raise InputError(f"{where}: its values do not lie in the file; {ADVICE}")
+    return kind.values(values[first:last]).reshape(shape)
+
+
+def _counts(values: Any) -> list[int]:
+    if not isinstance(values, list) or not all(type(own) is int and own >= 0 for own in values):
+        raise ValueError("no list of sizes")
+    return values
