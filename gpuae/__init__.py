@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gpuae.errors import GpuaeWarning
     from gpuae.estimator import Autoencoder, load, stack
     from gpuae.exchange.exporting import export
+    from gpuae.exchange.importing import import_model
     from gpuae.outlier_detector import OutlierDetector
     from gpuae.storage.files.limits import allow_filters, trust_size
 
@@ -25,6 +26,7 @@ __all__ = [
     "OutlierDetector",
     "allow_filters",
     "export",
+    "import_model",
     "load",
     "plots",
     "stack",
@@ -37,6 +39,7 @@ HOMES = {
     "OutlierDetector": "outlier_detector",
     "allow_filters": "storage.files.limits",
     "export": "exchange.exporting",
+    "import_model": "exchange.importing",
     "trust_size": "storage.files.limits",
 }
 """Modules of names that are not in `gpuae.estimator`."""

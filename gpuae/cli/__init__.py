@@ -36,6 +36,7 @@ COMMANDS = {
     "dimensions": "Estimate how many code units the data need, compared with PCA.",
     "plot": "Draw what a model has learnt, to a file or in the terminal.",
     "inspect": "Show what a gpuae file or another HDF5 file holds.",
+    "import": "Make a model of one that Keras or PyTorch saved.",
     "export": "Write a model for other programs: ONNX, PyTorch, safetensors or npz.",
     "verify": "Check that files are intact, or that two have the same content.",
     "convert": "Turn idx, npy, npz, csv, h5ad, mat or HDF5 into a gpuae data set.",
@@ -45,6 +46,8 @@ COMMANDS = {
     "demo": "Train, encode and evaluate once, on handwritten digits.",
 }
 """Each command's module of the same name in this package, and its one-line help."""
+MODULES = {"import": "import_model"}
+"""Modules of commands that Python keeps the name of for itself."""
 
 
 class LazyGroup(click.Group):
@@ -58,7 +61,7 @@ class LazyGroup(click.Group):
         """Import a command's module."""
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"gpuae.cli.{name}").command
+        command: click.Command = import_module(f"gpuae.cli.{MODULES.get(name, name)}").command
         return command
 
     def resolve_command(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from gpuae.errors import InputError
+from gpuae.exchange.chain import Chain, topk
 from gpuae.exchange.computation import Computation
 from gpuae.model.model import Model
 from gpuae.storage import file_format
 
+NAME = "gpuae"
+"""Of the text in a file that has texts by name."""
 FORMAT = "gpuae exchange 1"
 """So that a reader knows what the names mean."""
 
@@ -100,3 +104,26 @@ def layers(computation: Computation) -> tuple[dict[str, Any], ...]:
         for part, own in parts
         for place, layer in enumerate(own)
     )
+
+
+def described(chain: Chain, text: str | None, source: str) -> Chain:
+    """Return layers with the activations that a text of gpuae's gives them, if there is one.
+
+    Raises
+    ------
+    InputError
+        Where it is not as gpuae writes it, or of other layers.
+    """
+    if text is None:
+        return chain
+    try:
+        found = json.loads(text)
+        names = [str(own["activation"]) for own in found["layers"]]
+        named = zip(chain.layers, names, strict=True)
+        layers = tuple(replace(layer, activation=name) for layer, name in named)
+        selects = {} if found.get("k") is None else topk(found["k"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError(
+            f"{source}: its text {NAME} does not describe its layers; export the model again"
+        ) from None
+    return replace(chain, layers=layers, settings={**(chain.settings or {}), **selects})

@@ -50,24 +50,40 @@ def unpacked(content: bytes, source: str) -> dict[str, NDArray[Any]]:
     InputError
         For whatever is not as the format has it.
     """
+    header, values = _parts(content, source)
+    return {
+        name: _array(entry, values, f"{source}::{name}")
+        for name, entry in header.items()
+        if name != METADATA
+    }
+
+
+def metadata(content: bytes, source: str) -> dict[str, str]:
+    """Return the texts that a file has beside its arrays.
+
+    Raises
+    ------
+    InputError
+        As `unpacked` does.
+    """
+    found = _parts(content, source)[0].get(METADATA)
+    texts = found.items() if isinstance(found, dict) else ()
+    return {name: text for name, text in texts if isinstance(text, str)}
+
+
+def _parts(content: bytes, source: str) -> tuple[dict[str, Any], memoryview]:
+    """Return the header, and what comes after it."""
     length = int.from_bytes(content[:LENGTH_BYTES], "little")
     begin = LENGTH_BYTES + length
     if len(content) < LENGTH_BYTES or not 2 <= length <= MOST_HEADER_BYTES or begin > len(content):
         raise InputError(f"{source}: is not a safetensors file; {_meant(content)}")
     try:
         header = json.loads(content[LENGTH_BYTES:begin].decode())
-        if not isinstance(header, dict):
-            raise ValueError("no object")
     except (ValueError, RecursionError):
-        raise InputError(
-            f"{source}: is not a safetensors file, its header is no JSON; {ADVICE}"
-        ) from None
-    values = memoryview(content)[begin:]
-    return {
-        name: _array(entry, values, f"{source}::{name}")
-        for name, entry in header.items()
-        if name != METADATA
-    }
+        header = None
+    if not isinstance(header, dict):
+        raise InputError(f"{source}: is not a safetensors file, its header is no JSON; {ADVICE}")
+    return header, memoryview(content)[begin:]
 
 
 def _meant(content: bytes) -> str:

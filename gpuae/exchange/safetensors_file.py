@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.exchange.about import NAME as ABOUT
 from gpuae.exchange.computation import (
     CODE,
     RECONSTRUCTION,
@@ -21,13 +22,10 @@ from gpuae.exchange.computation import (
 )
 from gpuae.exchange.named_arrays import AS_IN_TORCH
 from gpuae.exchange.safetensors_bytes import packed, unpacked
+from gpuae.exchange.sparse_layout import CONFIG, NAMES, STANDARD, TOPK, WEIGHTS
 from gpuae.exchange.task import Task, Written
 from gpuae.exchange.torch_code import Load, lines
 
-CONFIG = "cfg.json"
-"""Beside the weights, as the tools expect it."""
-WEIGHTS = "sae_weights.safetensors"
-"""The name that the tools expect of the weights."""
 LAYOUT_OF = "6.0.0"
 """The version of SAELens whose layout it is."""
 
@@ -55,7 +53,7 @@ def _why_not(computation: Computation) -> str:
 
 def _by_layers(task: Task, reason: str) -> Written:
     arrays = AS_IN_TORCH.arrays(task.computation)
-    content = packed(arrays, {"gpuae": task.about.json()})
+    content = packed(arrays, {ABOUT: task.about.json()})
     load = Load("from safetensors.torch import load_file", f"load_file({str(task.path)!r})")
     code = lines(task.computation, arrays, load)
 
@@ -69,7 +67,7 @@ def _by_layers(task: Task, reason: str) -> Written:
 
 def _sparse_autoencoder(task: Task) -> Written:
     """Return the files that SAE tools read, with the scaling in the weights."""
-    content = packed(_folded(task.computation), {"gpuae": task.about.json()})
+    content = packed(_folded(task.computation), {ABOUT: task.about.json()})
     about = json.dumps(_config(task.computation, task.about.producer), indent=2)
     files = {task.path: content, task.path.parent / CONFIG: f"{about}\n".encode()}
     notes: tuple[str, ...] = ()
@@ -93,18 +91,13 @@ def _folded(computation: Computation) -> dict[str, NDArray[Any]]:
         into, out = whitening.forward @ into, out @ whitening.back
         shift, origin = shift - whitening.mean @ into, origin @ whitening.back + whitening.mean
     into = own.factor[:, None] * into
-    arrays = {
-        "W_enc": into,
-        "b_enc": shift - own.center @ into,
-        "W_dec": out / own.factor,
-        "b_dec": origin / own.factor + own.center,
-    }
-    return {name: values.astype(computation.dtype) for name, values in arrays.items()}
+    values = (into, shift - own.center @ into, out / own.factor, origin / own.factor + own.center)
+    return {name: a.astype(computation.dtype) for name, a in zip(NAMES, values, strict=True)}
 
 
 def _config(computation: Computation, producer: str) -> dict[str, Any]:
     own = {
-        "architecture": "standard" if computation.k is None else "topk",
+        "architecture": STANDARD if computation.k is None else TOPK,
         "d_in": computation.columns,
         "d_sae": computation.code_size,
         "dtype": computation.dtype.name,

@@ -15,12 +15,14 @@ from gpuae.exchange.archive import ADVICE, Archive, opened
 from gpuae.exchange.torch_unpickle import Storage, Tensor
 from gpuae.storage.files.limits import check_memory
 
+ABOUT = "gpuae.json"
+"""Member that says what an exported model is, in `gpuae.exchange.about`'s words."""
 MOST_PICKLE_BYTES = 16 << 20
 """It names the tensors and holds none of their values."""
 
 
-def read_arrays(file: IO[bytes], source: str) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a state dict by name, in its order.
+def read(file: IO[bytes], source: str) -> tuple[dict[str, NDArray[Any]], str | None]:
+    """Return the tensors of a state dict by name, in its order, and gpuae's text beside them.
 
     Raises
     ------
@@ -33,10 +35,18 @@ def read_arrays(file: IO[bytes], source: str) -> dict[str, NDArray[Any]]:
         pickle = archive.member(f"{folder}data.pkl", MOST_PICKLE_BYTES)
         tensors = _tensors(torch_unpickle.read(pickle, source), source)
         stored: dict[str, NDArray[Any]] = {}
-        return {
+        arrays = {
             name: _array(tensor, archive, folder, stored, f"{source}::{name}")
             for name, tensor in tensors.items()
         }
+        return arrays, _about(archive, folder)
+
+
+def _about(archive: Archive, folder: str) -> str | None:
+    name = f"{folder}{ABOUT}"
+    if name not in archive.names:
+        return None
+    return archive.member(name, MOST_PICKLE_BYTES).decode("utf-8", "replace")
 
 
 def _folder(archive: Archive) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gpuae.exchange.computation import Matrix, Results
 from gpuae.exchange.named_arrays import AS_IN_TORCH
 from gpuae.exchange.task import Task, Written
-from gpuae.exchange.torch_archive import read_arrays
+from gpuae.exchange.torch_archive import ABOUT, read
 from gpuae.exchange.torch_code import Load, lines
 from gpuae.exchange.torch_pickle import state_dict
 
@@ -28,19 +28,21 @@ HEADER_BYTES, PADDING_ID = 30, 0x4246
 def written(task: Task) -> Written:
     """Return the file of a model, and the lines that load it."""
     arrays = AS_IN_TORCH.arrays(task.computation)
-    content = packed(arrays)
+    content = packed(arrays, task.about.json())
     load = Load("", f"torch.load({str(task.path)!r}, weights_only=True)")
     code = lines(task.computation, arrays, load)
 
     def run(rows: Matrix) -> Results:
-        found = read_arrays(io.BytesIO(content), str(task.path))
+        found, _ = read(io.BytesIO(content), str(task.path))
         return AS_IN_TORCH.computation(found, task.computation).run(rows)
 
     return Written({task.path: content}, run, code=code)
 
 
-def packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def packed(arrays: Mapping[str, NDArray[Any]], about: str) -> bytes:
     """Return the archive that `torch.load` reads as a dictionary of tensors.
+
+    It has a text beside them, which PyTorch does not look at.
 
     Source: caffe2/serialize/inline_container.cc of PyTorch.
     """
@@ -52,6 +54,7 @@ def packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
             values = np.ascontiguousarray(own).astype(own.dtype.newbyteorder("<"), copy=False)
             _add(archive, f"data/{number}", values.tobytes())
         _add(archive, "version", b"3\n")
+        _add(archive, ABOUT, about.encode())
     return buffer.getvalue()
 
 

@@ -107,7 +107,8 @@ def _panel_of_zeros(model: Model, geometry: Geometry, zero: Vector) -> Tiles | P
     if geometry.kind != "images":
         return geometry.profiles(ZEROS, [zero[None]], values=geometry.units)
     span, preprocess = span_of(zero), model.preprocess
-    if preprocess.whitening is None:  # else it is not known how far pixels of training rows reach
-        span = span_of(preprocess.backward(np.stack([preprocess.low, preprocess.high])))
+    ends = np.stack([preprocess.low, preprocess.high])
+    if preprocess.whitening is None and np.isfinite(ends).all():  # else their reach is not known
+        span = span_of(preprocess.backward(ends))
     inside = np.clip(zero, *span)[None]
     return geometry.tiles(ZEROS, [inside], span=span, scale=f"from {span[0]:.3g} to {span[1]:.3g}")

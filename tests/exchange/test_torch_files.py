@@ -15,7 +15,7 @@ from gpuae.exchange.computation import Computation, selected
 from gpuae.exchange.exporting import export
 from gpuae.exchange.named_arrays import AS_IN_TORCH
 from gpuae.exchange.safetensors_bytes import unpacked
-from gpuae.exchange.torch_archive import read_arrays
+from gpuae.exchange.torch_archive import read
 from gpuae.exchange.torch_code import MODULES
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.model.network import SOFTMAX
@@ -35,7 +35,7 @@ def test_pytorch_has_a_module_for_every_activation():
 def test_a_state_dict_comes_back_as_it_was_written(tmp_path, model):
     export(model, tmp_path / "m.pt")
     with (tmp_path / "m.pt").open("rb") as file:
-        found = read_arrays(file, "m.pt")
+        found, _ = read(file, "m.pt")
     wanted = AS_IN_TORCH.arrays(Computation.of(model))
     assert list(found) == list(wanted)
     for name, own in wanted.items():
@@ -168,8 +168,8 @@ def test_nothing_of_torch_is_needed_to_write(run_python):
         "import io, sys; sys.modules['torch'] = sys.modules['safetensors'] = None\n"
         "import numpy as np\n"
         "from gpuae.exchange.torch_file import packed\n"
-        "from gpuae.exchange.torch_archive import read_arrays\n"
+        "from gpuae.exchange.torch_archive import read\n"
         "arrays = {'a': np.arange(6.0).reshape(2, 3), 'b': np.float32([[1]]), 'c': np.array(1.0)}\n"
-        "found = read_arrays(io.BytesIO(packed(arrays)), 'm')\n"
+        "found, _ = read(io.BytesIO(packed(arrays, '{}')), 'm')\n"
         "assert found['a'].tolist() == [[0, 1, 2], [3, 4, 5]] and found['c'] == 1\n"
     )

@@ -18,7 +18,9 @@ from gpuae.storage.rows.categorical import Categorical
 
 UNBOUNDED = ("clip_low", "clip_high")
 """Preprocessing limits that may be infinite: no clipping."""
-SCALING = ("center", "factor", *UNBOUNDED, "low", "high")
+RANGE = ("low", "high")
+"""Of the training rows; infinite where they are not known, as of a model of another program."""
+SCALING = ("center", "factor", *UNBOUNDED, *RANGE)
 WHITENING = ("whiten_mean", "whiten", "unwhiten")
 FILLING = ("fill",)
 PRINCIPAL = ("mean", "axes", "variances")
@@ -29,7 +31,7 @@ CALIBRATION = (*SCORES, "threshold", *NEIGHBOURS)
 CLASSES, FEWEST_CLASSES = "/model/classes", 2
 _COUNTED_BY = {"scores": "scores", "rows": "rows", "rebuilt": "rows"}
 """Which array of /calibration says how many rows another one has."""
-_MAY_BE_INFINITE = tuple(f"/preprocess/{name}" for name in UNBOUNDED)
+_MAY_BE_INFINITE = tuple(f"/preprocess/{name}" for name in (*UNBOUNDED, *RANGE))
 
 
 @dataclass(frozen=True)
