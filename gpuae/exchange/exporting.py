@@ -107,13 +107,15 @@ def export(
     ------
     ConfigError
         For options that the model or the format does not have, and where a package is missing.
+    NotFittedError
+        For an estimator that has not been fitted.
     OutputError
         Where a file cannot be written, or would not compute what gpuae computes.
     """
     path = Path(path)
     write = _format(path)
     check_output(path, force)
-    own = model if isinstance(model, Model) else model.model_
+    own = model if isinstance(model, Model) else _fitted(model)
     if own.categorical:
         raise ConfigError(
             "export: the model has columns of categories, which the formats written here do not "
@@ -129,6 +131,21 @@ def export(
     _save(files, force=force)
     notes = (*_left_out(own), *written.notes)
     return Exported(tuple(files), names, difference, len(trial.rows), notes, written.code)
+
+
+def _fitted(estimator: Any) -> Model:
+    """Return the model of a fitted estimator.
+
+    Raises
+    ------
+    NotFittedError
+        Where there is none.
+    """
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(estimator, "model_")
+    model: Model = estimator.model_
+    return model
 
 
 def _task(model: Model, path: Path, outputs: Sequence[str] | None, input_type: str | None) -> Task:

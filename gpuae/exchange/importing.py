@@ -75,6 +75,11 @@ def import_model(
     k
         How many of the largest units of a code stay, where the file does not say; None: all.
 
+    Returns
+    -------
+    Autoencoder
+        Fitted, with the weights of the file; `save` writes it as a model.
+
     Raises
     ------
     ConfigError

@@ -1,9 +1,13 @@
 """Models of many kinds with random weights, which need no training."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from gpuae.config import Config
+from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.calibration import Calibration
+from gpuae.model.classifier import Classification
 from gpuae.model.model import Model
 from gpuae.model.preprocess import Preprocess, Whitening
 
@@ -67,3 +71,12 @@ def model_of(
         feature_names=names,
         calibration=calibration,
     )
+
+
+def classifier_of(activation="relu", scaling="standard", *, labels=("a", "b", "c"), **settings):
+    """Return a classifier with random weights."""
+    own = model_of(activation, scaling=scaling, **settings)
+    head = Classification(np.array(labels), FinetuneConfig.parse({}))
+    made = replace(own, classification=head, calibration=None, parameters=np.zeros(0))
+    parameters = np.random.default_rng(1).normal(size=made.network.size)
+    return replace(made, parameters=parameters.astype(own.config.dtype))
