@@ -21,13 +21,15 @@ from gpuae.model.model import Model
 from gpuae.model.stack import stack as stacked
 from gpuae.model_estimator import CodingEstimator, told_of, warn
 from gpuae.presets import Preset
+from gpuae.progress import Progress
 from gpuae.storage.provenance import lineage
 from gpuae.training.calibrating import fit_calibrated
 from gpuae.training.fitting import Fit
-from gpuae.training.history import Silence
+from gpuae.training.history import Silence, Together
 from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
 from gpuae.verdict import Verdict, judge
+from gpuae.words import counted
 
 
 class Autoencoder(CodingEstimator):
@@ -202,6 +204,7 @@ class Autoencoder(CodingEstimator):
         *,
         image_shape: Sequence[int] | None = None,
         categorical: str | Sequence[str | int] | None = None,
+        verbose: bool = False,
     ) -> Self:
         """Learn from the rows of X (n, d).
 
@@ -224,6 +227,8 @@ class Autoencoder(CodingEstimator):
             Columns of a table (a DataFrame of pandas or polars, or an array) that hold categories:
             names, or places from 0; or `auto` for all that hold no numbers. Each becomes a column
             for each of its values, after all numbers, and is rebuilt as probabilities.
+        verbose
+            Whether to show how far training is: a bar in a notebook, elsewhere lines.
 
         Returns
         -------
@@ -245,12 +250,12 @@ class Autoencoder(CodingEstimator):
         weights = self._row_weights(sample_weight, len(rows))
         shape = _shape_of_images(image_shape, rows.shape[1])
         made = lineage.attributes("Autoencoder.fit", (), self._told() | told_of(weights))
-        listener = _Listener()
+        listener, shown = _Listener(), Progress() if verbose else None
         names = self._names() if mixed is None else mixed.feature_names
         fitted = fit_calibrated(
             rows,
             self._config(),
-            observer=listener,
+            observer=Together(listener, shown) if shown else listener,
             attributes=made,
             feature_names=names,
             image_shape=shape,
@@ -265,6 +270,8 @@ class Autoencoder(CodingEstimator):
         for note in listener.notes:
             warn(note)
         self._judge(fitted)
+        if shown:
+            shown.end(str(self.verdict_ or f"trained for {counted(self.n_iter_, 'epoch')}"))
         fitted.raise_if_diverged()
         if self.interrupted_:
             message = f"interrupted: the weights of epoch {fitted.result.best_epoch} were kept"

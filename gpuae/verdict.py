@@ -223,6 +223,21 @@ class Verdict:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        """Return the sentence, above a bar for the model and one for PCA, for a notebook."""
+        shares = {"this model": self.preprocessed.explained_variance}
+        if self.preprocessed.pca_explained_variance is not None:
+            pca = f"PCA with {counted(self.pca_components, 'component')}"
+            shares[pca] = self.preprocessed.pca_explained_variance
+        if self.constant or self.scale_free:
+            shares = {}
+        bars = [
+            f"<tr><td>{name}</td><td><meter value='{max(0.0, share):.3f}'></meter></td>"
+            f"<td>{percent(share)}</td></tr>"
+            for name, share in shares.items()
+        ]
+        return f"<p>{self}</p><table>{''.join(bars)}</table>" if bars else f"<p>{self}</p>"
+
     @property
     def advice(self) -> str | None:
         """What to try, as a sentence; None where the model is good enough."""

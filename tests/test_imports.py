@@ -40,6 +40,7 @@ LAYERS = [
         "compression",
         "diagnosis",
         "demonstration",
+        "progress",
         "benchmark",
     },
     {"pictures"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,8 +9,8 @@ from contextlib import contextmanager
 
 from gpuae.cli.base import say
 from gpuae.config import Config
-from gpuae.training.history import EpochRecord, Observer, Silence, Together
-from gpuae.training.pace import Pace
+from gpuae.progress import Meter
+from gpuae.training.history import EpochRecord, Observer, Together
 
 LINE_SECONDS = 5.0
 
@@ -26,13 +25,11 @@ def watching(*others: Observer) -> Iterator[Observer]:
         yield Together(bar, *others)
 
 
-class Meter(Silence):
-    """Counts rows and time, and words the figures of an epoch."""
+class Said(Meter):
+    """Says what a person should know of the start."""
 
     def __init__(self) -> None:
-        self.pace = Pace()
-        self.stage = ""
-        self.last: EpochRecord | None = None
+        super().__init__()
         self._told = time.perf_counter()
 
     def note(self, message: str) -> None:
@@ -41,8 +38,8 @@ class Meter(Silence):
 
     def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
         """Say what is about to be trained, and why so."""
+        super().chosen(config, columns, rows, reasons)
         self._told = time.perf_counter()
-        self.pace.epochs = config.resolved("epochs")
         for line in describe(config, columns, rows, reasons):
             say(line)
 
@@ -52,43 +49,8 @@ class Meter(Silence):
             self._told = time.perf_counter()
             say(f"rows held out in turn: epoch {epoch}/{self.epochs}  val_loss {val_loss:.5g}")
 
-    def stage_starts(self, stage: str) -> None:
-        """Name it with all that is said from now on."""
-        self.stage = f"{stage}, "
 
-    def training_starts(self, config: Config, columns: int, rows: int) -> None:
-        """Start the clock."""
-        self.last = None
-        self.pace.start(config.resolved("epochs"), rows)
-
-    def rows_done(self, epoch: int, rows: int) -> None:
-        """Hear that so many rows of an epoch (from 1) are done."""
-        self.pace.rows_done(epoch, rows)
-
-    def epoch_done(self, record: EpochRecord) -> None:
-        """Hear how an epoch ended."""
-        self.last = record
-
-    @property
-    def epochs(self) -> int:
-        """How many there will be at most."""
-        return self.pace.epochs
-
-    def losses(self) -> str:
-        """Word the last epoch's losses."""
-        if self.last is None:
-            return ""
-        val_loss = self.last.val_loss
-        text = f"loss {self.last.loss:.5g}"
-        return text if math.isnan(val_loss) else f"{text}  val_loss {val_loss:.5g}"
-
-    def speed(self) -> str:
-        """Word the rate and the time left."""
-        left = self.pace.seconds_left
-        return "" if left is None else f"{self.pace.rate:,.0f} rows/s  {_duration(left)} left"
-
-
-class Lines(Meter):
+class Lines(Said):
     """Prints a line every few seconds, one for the first epoch and one for the last."""
 
     def __init__(self) -> None:
@@ -108,17 +70,11 @@ class Lines(Meter):
             self._print(record.epoch)
 
     def _print(self, epoch: int) -> None:
-        parts = (
-            f"{self.stage}epoch {epoch}/{self.epochs}",
-            self.losses(),
-            f"{self.pace.share:.0%}",
-            self.speed(),
-        )
-        say("  ".join(part for part in parts if part))
+        say(self.at(epoch))
         self._printed = time.perf_counter()
 
 
-class Bar(Meter):
+class Bar(Said):
     """Draws one bar over all epochs."""
 
     def __init__(self) -> None:
@@ -168,14 +124,6 @@ class Bar(Meter):
             losses=self.losses() or "first epoch",
             speed=self.speed(),
         )
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 @contextmanager
