@@ -19,10 +19,16 @@ RUNS = (
 
 
 def install(python: str, wheel: Path, folder: Path) -> Path:
-    """Make an environment with the wheel and what its tests need; return its Python."""
+    """Make an environment with the wheel and what its tests need; return its Python.
+
+    Before anything else is installed, the wheel has to train, encode and evaluate.
+    """
     subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
     own = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     pip = [own, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, wheel], check=True)
+    demo = [own, "-m", "gpuae", "demo", "--folder", folder / "demo"]
+    subprocess.run(demo, cwd=folder, env=_own_environment(), check=True)
     subprocess.run([*pip, f"{wheel}[dev]"], check=True)
     return own
 
@@ -38,11 +44,15 @@ def unpack_tests(sdist: Path, folder: Path) -> Path:
 
 def passes(python: Path, tree: Path) -> bool:
     """Whether the quick tests pass with what this Python has installed."""
-    environment = {**os.environ, SITE: str(python.absolute().parents[1])}
-    for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):
-        environment.pop(name, None)
+    environment = {**_own_environment(), SITE: str(python.absolute().parents[1])}
     done = [
         subprocess.run([python, "-m", "pytest", *run], cwd=tree, env=environment, check=False)
         for run in RUNS
     ]
     return not any(own.returncode for own in done)
+
+
+def _own_environment() -> dict[str, str]:
+    """Return the environment without what would make other packages be imported."""
+    left_out = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if name not in left_out}

@@ -9,6 +9,7 @@ and twine; it publishes nothing.
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,8 @@ def main() -> None:
         sys.exit(f"release: {error}")
     except subprocess.CalledProcessError as error:
         sys.exit(f"release: {' '.join(map(str, error.cmd))} ended with {error.returncode}")
+    except KeyboardInterrupt:
+        sys.exit("release: interrupted")
 
 
 def _arguments() -> argparse.Namespace:
@@ -62,11 +65,9 @@ def _release(asked: argparse.Namespace, folder: Path) -> None:
 def _built(source: Path, folder: Path) -> tuple[Path, Path]:
     """Build both, the wheel from the source distribution, and refuse what is not as meant."""
     files = contents.files_of(source)
-    DIST.mkdir(exist_ok=True)
-    for old in DIST.iterdir():
-        old.unlink()
-    _run("build", "--outdir", str(DIST), str(source))
-    (sdist,), (wheel,) = DIST.glob("*.tar.gz"), DIST.glob("*.whl")
+    made = folder / "dist"
+    _run("build", "--outdir", str(made), str(source))
+    (sdist,), (wheel,) = made.glob("*.tar.gz"), made.glob("*.whl")
     _run("build", "--wheel", "--outdir", str(folder), str(source))
     problems = contents.sdist_problems(sdist, files) + contents.wheel_problems(wheel, files)
     for path in contents.unlike(wheel, folder / wheel.name):
@@ -74,7 +75,8 @@ def _built(source: Path, folder: Path) -> tuple[Path, Path]:
     if problems:
         raise ReleaseError("\n".join(problems))
     _run("twine", "check", "--strict", str(sdist), str(wheel))
-    return sdist, wheel
+    DIST.mkdir(exist_ok=True)
+    return Path(shutil.copy(sdist, DIST)), Path(shutil.copy(wheel, DIST))
 
 
 def _test(
@@ -95,7 +97,13 @@ def _test(
 
 
 def _run(module: str, *words: str) -> None:
-    subprocess.run([sys.executable, "-m", module, *words], check=True)
+    """Run a program of Python's; what it prints is of interest where it fails."""
+    command = [sys.executable, "-m", module, *words]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        raise ReleaseError(f"{module} {words[0]} ended with {done.returncode}:\n{done.stdout}")
 
 
 if __name__ == "__main__":
