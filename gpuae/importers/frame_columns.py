@@ -11,14 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.importers.categories import categories
 from gpuae.importers.columns import Titles
 from gpuae.importers.counters import counter_notes
+from gpuae.importers.joined_rows import TableColumns
 from gpuae.importers.options import ReadOptions
 from gpuae.importers.roles import Roles, assign
+from gpuae.importers.times import seconds
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5.boxes import Boxes
 from gpuae.storage.rows import row_types
+from gpuae.storage.rows.categorical import member_names
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.mapped_copy import scratch
 from gpuae.storage.rows.metadata import RowMetadata
@@ -101,17 +105,59 @@ def dataset_of(
     titles = Titles(source, len(names), names)
     roles = assign(titles, options)
     features = _features(titles, columns, roles)
-    own = [columns[feature] for feature in features]
-    x = _matrix(source, own, memory)
+    table = _table(source, columns, roles, features, options, memory)
+    x = table.joined(memory)
     row_id = _values(source, columns, roles.row_id)
     notes = [*roles.notes, *_left_out(columns, roles, features)]
     if row_id is None and index is not None:
         row_id = _ids(source, index)
         notes += [] if row_id is None else ["the index is taken as the row_id"]
-    kept = tuple(column.name for column in own)
+    kept = tuple(columns[feature].name for feature in features)
     notes += counter_notes(x, kept, [feature in roles.requested for feature in features])
-    y = _values(source, columns, roles.label)
-    return Dataset(x, source, RowMetadata(y, row_id, kept), file=file, notes=tuple(notes))
+    metadata = RowMetadata(
+        y=_values(source, columns, roles.label),
+        row_id=row_id,
+        feature_names=(*kept, *member_names(table.categorical)),
+        categorical=table.categorical,
+    )
+    return Dataset(x, source, metadata, file=file, notes=tuple(notes))
+
+
+def _table(
+    source: str,
+    columns: Sequence[Column],
+    roles: Roles,
+    features: tuple[int, ...],
+    options: ReadOptions,
+    memory: int,
+) -> TableColumns:
+    """Read the columns of numbers, of times and of categories."""
+    numbers = [columns[feature] for feature in features if feature not in roles.times]
+    times = {
+        place: _seconds(source, columns[feature], options)
+        for place, feature in enumerate(features)
+        if feature in roles.times
+    }
+    codes = []
+    for number in roles.categorical:
+        words = _read(source, columns[number]).astype(str).tolist()
+        codes.append(categories(words, columns[number].name, source, options))
+    rows = next(column.part.shape[0] for column in columns if column.part is not None)
+    x = _matrix(source, numbers, memory) if numbers else None
+    return TableColumns(source, rows, x, times, codes)
+
+
+def _seconds(source: str, column: Column, options: ReadOptions) -> NDArray[np.float64]:
+    """Return dates and times, or text that says them, as seconds since 1970."""
+    words = _read(source, column)
+    if words.dtype.kind != "U":
+        raise InputError(
+            f"{source}: the column {column.name!r} holds {column.holds}, not dates or times; leave "
+            "it out of --times"
+        )
+    return seconds(
+        ["" if word == "NaT" else word for word in words.tolist()], column.name, source, options
+    )
 
 
 def _features(titles: Titles, columns: Sequence[Column], roles: Roles) -> tuple[int, ...]:
@@ -125,13 +171,15 @@ def _features(titles: Titles, columns: Sequence[Column], roles: Roles) -> tuple[
     chosen = roles.features()
     for number in chosen:
         column = columns[number]
-        if number in roles.requested and column.holds != NUMBERS:
+        if number in roles.requested - roles.times and column.holds != NUMBERS:
             raise InputError(
                 f"{titles.source}: the column {column.name!r} holds {column.holds}, not numbers; "
                 "choose other columns by --columns"
             )
-    numeric = tuple(number for number in chosen if columns[number].holds == NUMBERS)
-    if not numeric:
+    numeric = tuple(
+        number for number in chosen if number in roles.times or columns[number].holds == NUMBERS
+    )
+    if not numeric and not roles.categorical:
         raise InputError(f"{titles.source}: has no column of numbers that could be a feature")
     return numeric
 

@@ -95,6 +95,18 @@ def test_text_and_categories_are_labels_in_the_layout_that_does_not_pickle_them(
         assert labelled.y.tolist() == species
 
 
+def test_categories_and_times_become_columns(save):
+    path = save(frame(species=["u", "v", "u"]), format="table")
+    options = ReadOptions(columns="length", categorical="species", times="when")
+    dataset = open_data(path, options=options)
+    assert dataset.feature_names[:2] == ("length", "when")
+    first = pd.Timestamp("2024-05-17").timestamp()
+    np.testing.assert_array_equal(dataset.x[:2], [[1.5, first, 1, 0], [2.5, first + 86400, 0, 1]])
+    refused(path, "'count' holds numbers, not dates or times", times="count")
+    path = save(frame(species=["u", "v", "u"]))
+    refused(path, "'species' holds Python objects", categorical="species")
+
+
 def test_pickled_objects_are_named_and_never_unpickled(save, monkeypatch):
     path = save(frame(species=["a", "b", "c"]))
     monkeypatch.setattr(pickle, "loads", None)

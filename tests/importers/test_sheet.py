@@ -89,6 +89,8 @@ def test_dates_are_no_numbers_and_are_told_as_text_is(save):
     refused(path, r"line 2, column 'when': '2024-05-17 08:30:00' is not a number")
     dated = open_data(path, options=ReadOptions(id_column="when"))
     assert dated.row_id[0] == "2024-05-17 08:30:00"
+    timed = open_data(path, options=ReadOptions(times="when"))
+    assert timed.x[0].tolist() == [when.replace(tzinfo=datetime.UTC).timestamp(), 1]
 
 
 def test_text_in_cells_stays_one_cell_whatever_is_in_it(save):
