@@ -120,7 +120,8 @@ def dataset_of(
         feature_names=(*kept, *member_names(table.categorical)),
         categorical=table.categorical,
     )
-    return Dataset(x, source, metadata, file=file, notes=tuple(notes))
+    weights = _values(source, columns, roles.weight)
+    return Dataset(x, source, metadata, file=file, notes=tuple(notes), weights=weights)
 
 
 def _table(
