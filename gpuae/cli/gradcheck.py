@@ -14,12 +14,14 @@ from gpuae.cli.settings import read_settings, setting_options
 @setting_options
 @click.option("--rows", type=click.IntRange(min=2), default=5, show_default=True)
 @click.option("--columns", type=click.IntRange(min=2), default=6, show_default=True)
+@click.option("--weighted", is_flag=True, help="Give the rows random weights.")
 @json_option
 def command(
     config_path: Path | None,
     preset: str | None,
     rows: int,
     columns: int,
+    weighted: bool,
     as_json: bool,
     **settings: str | None,
 ) -> None:
@@ -34,7 +36,8 @@ def command(
     """
     from gpuae.training.gradcheck import LIMIT, check_gradient
 
-    checks = check_gradient(read_settings(config_path, settings, preset), rows, columns)
+    config = read_settings(config_path, settings, preset)
+    checks = check_gradient(config, rows, columns, weighted=weighted)
     largest = max(check.error for check in checks)
     if as_json:
         arrays = {check.name: check.error for check in checks}

@@ -150,6 +150,13 @@ def test_a_run_goes_on_with_the_same_weights_only(gpuae, table):
     assert gpuae(*own, "--weights", "w.npy", "--epochs", 2).code == 0
 
 
+def test_a_gradient_is_checked_with_weights(gpuae, monkeypatch):
+    own = ("gradcheck", "--hidden", 3, "--sparsity", "l1", "--device", "numpy", "--json")
+    plain, weighted = (json.loads(gpuae(*own, *more).out) for more in ((), ("--weighted",)))
+    assert weighted["largest_relative_error"] < weighted["limit"]
+    assert weighted != plain
+
+
 BAD = {
     "negative": (-np.ones(30), "the weight of row 1 is -1; give finite numbers of 0 or more"),
     "nan": (np.full(30, np.nan), "the weight of row 1 is nan"),

@@ -227,6 +227,22 @@ def test_thresholds_and_trim_are_shares_of_the_weight():
     assert 90 <= len(trimmed.rows) < 98
 
 
+def test_rows_that_are_streamed_to_a_gpu_have_their_weights(gpu, monkeypatch):
+    from gpuae.training import loader
+
+    random = np.random.default_rng(2)
+    x, weights = random.random((90, 5)), random.uniform(0.1, 3, 90)
+    settings = {"hidden": (2,), "device": "cuda", "epochs": 2, "validation": 0.2, "folds": 1}
+    config = Config.parse(settings | {"batch_size": 16})
+    resident = fit_calibrated(x, config, weights=weights)
+    monkeypatch.setattr(loader, "SLOT_BYTES", 1)
+    monkeypatch.setattr("gpuae.backends.cupy_ops.CupyOps.holds", lambda *_: False)
+    streamed = fit_calibrated(x, config, weights=weights)
+    np.testing.assert_array_equal(resident.model.parameters, streamed.model.parameters)
+    plain = fit_calibrated(x, config)
+    assert not np.array_equal(plain.model.parameters, streamed.model.parameters)
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_rows_that_are_streamed_have_their_weights(tmp_path, large, monkeypatch):
     """Weights are those of a row's number, wherever the row is brought to."""
