@@ -118,6 +118,11 @@ def check(path: Path, trial: Trial, run: Run) -> tuple[float, tuple[str, ...]]:
     OutputError
         When that is more than rounding explains.
     """
+    if not len(trial.rows):
+        raise OutputError(
+            f"{path}: is not written, for there is no row whose output it could be compared for: "
+            "all are too large; train the model on data of another scale"
+        )
     found = run(trial.rows)
     difference = trial.largest_difference(found)
     if not difference <= trial.allowed(tuple(found)):

@@ -101,7 +101,14 @@ def model_of(chain: Chain, named: Named, source: str) -> Model:
     if named.k is not None:
         chain = replace(chain, settings={**(chain.settings or {}), **topk(named.k)})
     config = _config(chain, names, code, source)
-    model = Model(config, np.empty(0), chain.preprocess or untouched(len(layers[0].weight)))
+    columns = len(layers[0].weight)
+    preprocess = chain.preprocess or untouched(columns)
+    if len(preprocess.center) != columns:
+        raise InputError(
+            f"{source}: scales {len(preprocess.center)} columns and its first layer takes "
+            f"{columns}; export the model again"
+        )
+    model = Model(config, np.empty(0), preprocess)
     flat = np.empty(model.network.size, config.dtype)
     for own, layer in zip(model.network.views(flat), layers, strict=True):
         own.weight[...] = layer.weight

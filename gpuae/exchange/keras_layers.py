@@ -62,7 +62,15 @@ def folded(found: Sequence[tuple[Part, Arrays]], source: str) -> tuple[Layer, ..
     """
     folding = _Folding(source)
     for part, arrays in found:
-        folding.add(part, arrays)
+        try:
+            folding.add(part, arrays)
+        except InputError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{source}: its layer {part.name} ({part.kind}) has numbers that do not go with "
+                f"those of the layer before it ({error}); save the whole model again"
+            ) from None
     return folding.layers()
 
 
@@ -112,7 +120,8 @@ class _Folding:
     def _add_normalization(self, part: Part, arrays: Arrays) -> None:
         """Put γ(a − μ)/√(σ² + ε) + β into the weights before it, or else into those after it."""
         variance = arrays["moving_variance"].astype(np.float64)
-        scale = 1 / np.sqrt(variance + float(part.config.get("epsilon", EPSILON)))
+        with np.errstate(invalid="ignore", divide="ignore"):  # what is not finite is refused later
+            scale = 1 / np.sqrt(variance + float(part.config.get("epsilon", EPSILON)))
         scale = scale * arrays.get("gamma", np.ones_like(variance))
         shift = arrays.get("beta", np.zeros_like(variance)) - arrays["moving_mean"] * scale
         last = self._layers[-1] if self._layers else None

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from exchange_models import COLUMNS, HIDDEN, model_of
 from pairwise import covering
+from sklearn.exceptions import NotFittedError
 
+from gpuae import Autoencoder
 from gpuae.errors import ConfigError, OutputError
 from gpuae.exchange import agreement
 from gpuae.exchange.computation import Computation
@@ -197,3 +199,15 @@ def test_a_package_that_is_missing_is_named(tmp_path, model, monkeypatch, packag
     )
     with pytest.raises(ConfigError, match=rf"by {package}, which is not .*gpuae\[onnx\]"):
         export(model, tmp_path / "m.onnx")
+
+
+def test_a_model_whose_outputs_are_all_too_large_to_compare_is_refused(tmp_path):
+    model = model_of("identity", dtype="float64")
+    huge = replace(model, parameters=model.parameters * 1e200)
+    with pytest.raises(OutputError, match="no row whose output"):
+        export(huge, tmp_path / "m.npz")
+
+
+def test_an_estimator_that_was_not_fitted_says_so(tmp_path):
+    with pytest.raises(NotFittedError):
+        export(Autoencoder(), tmp_path / "m.npz")

@@ -18,6 +18,7 @@ from gpuae.exchange.computation import Computation
 from gpuae.exchange.exporting import export
 from gpuae.exchange.importing import import_model
 from gpuae.exchange.safetensors_bytes import packed as safetensors
+from gpuae.exchange.safetensors_bytes import unpacked
 from gpuae.exchange.torch_file import packed as state_dict
 from gpuae.storage.files.input_file import sha256
 
@@ -311,6 +312,42 @@ def test_what_keras_can_do_and_gpuae_cannot_is_named(old, new, words):
         return
     with pytest.raises(InputError, match=rf"^m\.keras: .*{words}"):
         import_model(name)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("batch_normalization/vars/0", np.ones(5)),
+        ("dense_1/vars/0", np.ones((3, 2))),
+        ("dense_1/vars/0", np.ones(4)),
+        ("dense/vars/0", np.ones((6, 4), np.int64)),
+        ("batch_normalization/vars/3", -np.ones(4)),
+    ],
+)
+def test_arrays_of_other_shapes_or_values_are_refused(path, value):
+    with zipfile.ZipFile(DATA / "sequential.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    Path("w.h5").write_bytes(members["model.weights.h5"])
+    with h5py.File("w.h5", "r+") as file:
+        del file[f"layers/{path}"]
+        file[f"layers/{path}"] = value
+    members["model.weights.h5"] = Path("w.h5").read_bytes()
+    with zipfile.ZipFile("m.keras", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(InputError, match=r"^m\.keras"):
+        import_model("m.keras")
+
+
+def test_scaling_of_other_columns_is_refused():
+    model = model_of()
+    export(model, "m.safetensors")
+    arrays = unpacked(Path("m.safetensors").read_bytes(), "m")
+    for name in ("center", "factor", "low", "high"):
+        own = f"preprocess.{name}"
+        refused("n.safetensors", {k: v for k, v in arrays.items() if k != own}, "missing")
+        arrays[own] = np.ones(4)
+    refused("n.safetensors", arrays, "scales 4 columns.*takes 5")
 
 
 def test_a_slope_that_is_not_ours_is_named():
