@@ -29,6 +29,8 @@ class About:
         The program and its version.
     layers
         Widths and activations, in the order of their use.
+    categories
+        Name and values of each column of categories, whose members are the last columns.
     classes
         Labels of a classifier's outputs.
     provenance
@@ -41,6 +43,7 @@ class About:
     layers: tuple[dict[str, Any], ...]
     k: int | None
     threshold: float | None
+    categories: tuple[dict[str, Any], ...] | None
     classes: tuple[int | str, ...] | None
     settings: Mapping[str, Any]
     provenance: str | None
@@ -57,6 +60,7 @@ class About:
             layers=layers(computation),
             k=computation.k,
             threshold=computation.threshold,
+            categories=_categories(model),
             classes=None if head is None else tuple(head.classes.tolist()),
             settings=model.config.stored(),
             provenance=None if made is None else str(made),
@@ -73,6 +77,7 @@ class About:
             "layers": self.layers,
             "k": self.k,
             "threshold": self.threshold,
+            "categories": self.categories,
             "classes": self.classes,
             "settings": self.settings,
             "provenance": made,
@@ -89,6 +94,11 @@ class About:
             name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             for name, value in self.known().items()
         }
+
+
+def _categories(model: Model) -> tuple[dict[str, Any], ...] | None:
+    found = tuple({"name": own.name, "values": own.values} for own in model.categorical)
+    return found or None
 
 
 def layers(computation: Computation) -> tuple[dict[str, Any], ...]:
@@ -118,6 +128,7 @@ def described(chain: Chain, text: str | None, source: str) -> Chain:
         return chain
     try:
         found = json.loads(text)
+        grouped = bool(found.get("categories"))
         names = [str(own["activation"]) for own in found["layers"]]
         named = zip(chain.layers, names, strict=True)
         layers = tuple(replace(layer, activation=name) for layer, name in named)
@@ -126,4 +137,9 @@ def described(chain: Chain, text: str | None, source: str) -> Chain:
         raise InputError(
             f"{source}: its text {NAME} does not describe its layers; export the model again"
         ) from None
+    if grouped:
+        raise InputError(
+            f"{source}: has columns of categories, whose outputs cannot be imported; use the model "
+            "that it was made from"
+        )
     return replace(chain, layers=layers, settings={**(chain.settings or {}), **selects})

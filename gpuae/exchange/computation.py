@@ -37,19 +37,32 @@ CODE, RECONSTRUCTION, SCORE, OUTLIER, PROBABILITIES = OUTPUTS = (
 
 @dataclass(frozen=True)
 class Dense:
-    """One layer, f(a·W + b), with W of shape (n_in, n_out)."""
+    """One layer, f(a·W + b), with W of shape (n_in, n_out).
+
+    Attributes
+    ----------
+    groups
+        Widths of groups of categories, the last of its outputs, each of which is a softmax.
+    """
 
     weight: Matrix
     bias: Matrix
     activation: str
+    groups: tuple[int, ...] = ()
+
+    @property
+    def parts(self) -> tuple[tuple[int, str], ...]:
+        """How many outputs have which activation, in the order of the outputs."""
+        numbers = len(self.bias) - sum(self.groups)
+        first = ((numbers, self.activation),) if numbers else ()
+        return (*first, *((size, SOFTMAX) for size in self.groups))
 
     def apply(self, a: Matrix) -> Matrix:
         """Return the activations (m, n_out) of rows (m, n_in)."""
         z = a @ self.weight + self.bias
-        if self.activation == SOFTMAX:
-            powers = np.exp(z - z.max(axis=1, keepdims=True))
-            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-        return np.asarray(ACTIVATIONS[self.activation].value(z))
+        ends = np.cumsum([size for size, _ in self.parts])[:-1]
+        parts = zip(np.split(z, ends, axis=1), self.parts, strict=True)
+        return np.concatenate([_activated(own, name) for own, (_, name) in parts], axis=1)
 
 
 @dataclass(frozen=True)
@@ -141,6 +154,13 @@ class Computation:
         return {name: found[name] for name in self.outputs}
 
 
+def _activated(z: Matrix, name: str) -> Matrix:
+    if name == SOFTMAX:
+        powers = np.exp(z - z.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(ACTIVATIONS[name].value(z))
+
+
 def selected(units: Matrix, k: int | None) -> Matrix:
     """Return activations (m, n) of which the k largest of a row stay and the others are 0."""
     if k is None or k >= units.shape[1]:
@@ -159,7 +179,8 @@ def _layers(model: Model) -> tuple[Dense, ...]:
     found = []
     for layer, own in zip(model.network.layers, model.network.views(model.parameters), strict=True):
         weight = np.ascontiguousarray(own.weight.T) if layer.transposed else own.weight
-        found.append(Dense(weight, own.bias, layer.activation))
+        groups = model.network.categories if layer is model.network.layers[-1] else ()
+        found.append(Dense(weight, own.bias, layer.activation, groups))
     return tuple(found)
 
 

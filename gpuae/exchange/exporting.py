@@ -116,11 +116,6 @@ def export(
     write = _format(path)
     check_output(path, force)
     own = model if isinstance(model, Model) else _fitted(model)
-    if own.categorical:
-        raise ConfigError(
-            "export: the model has columns of categories, which the formats written here do not "
-            "tell; export a model of numbers alone"
-        )
     task = _task(own, path, outputs, input_type)
     written = write(task)
     trial = Trial.of(own, task.computation, task.input_type)

@@ -59,7 +59,7 @@ class Naming:
             name = f"{part}.{self.step * place}"
             weight = arrays[f"{name}.weight"]
             own = weight.T if self.transposed else weight
-            found.append(Dense(own, arrays[f"{name}.bias"], layer.activation))
+            found.append(replace(layer, weight=own, bias=arrays[f"{name}.bias"]))
         return tuple(found)
 
 

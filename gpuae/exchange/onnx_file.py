@@ -132,8 +132,18 @@ class _Build:
         for layer in layers:
             product = self.graph.add("MatMul", a, self.graph.constant(layer.weight))
             z = self.graph.add("Add", product, self.graph.constant(layer.bias))
-            a = activation(self.graph, z, layer.activation, self.computation.dtype)
+            a = self._activated(z, layer)
         return a
+
+    def _activated(self, z: Value, layer: Dense) -> Value:
+        """Add the activation of each part of a layer's outputs."""
+        graph, dtype, sizes = self.graph, self.computation.dtype, [n for n, _ in layer.parts]
+        if len(sizes) == 1:
+            return activation(graph, z, layer.parts[0][1], dtype)
+        split = graph.constant(sizes, np.int64)
+        parts = zip(graph.several("Split", len(sizes), z, split, axis=1), layer.parts, strict=True)
+        made = [activation(graph, own, name, dtype) for own, (_, name) in parts]
+        return graph.add("Concat", *made, axis=1)
 
     @cached_property
     def _code(self) -> Value:

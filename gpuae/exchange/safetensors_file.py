@@ -44,6 +44,7 @@ def _why_not(computation: Computation) -> str:
         "it has more than one hidden layer": len(computation.encoder) > 1,
         "its code is not relu": computation.encoder[-1].activation != "relu",
         "its output is not identity": computation.decoder[-1].activation != "identity",
+        "it has columns of categories": bool(computation.decoder[-1].groups),
         "its inputs are cut off": bool(np.isfinite([own.clip_low, own.clip_high]).any()),
         "it fills missing values": own.fill is not None,
         "its columns are too far from 0": own.is_lost_in(computation.dtype),

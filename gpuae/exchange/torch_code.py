@@ -46,6 +46,17 @@ class Largest(nn.Module):
         values, places = a.topk(self.k, dim=1)
         return torch.zeros_like(a).scatter(1, places, values)
 """
+_PARTS = """
+
+class Parts(nn.Module):
+    def __init__(self, sizes, modules):
+        super().__init__()
+        self.sizes, self.modules_of_parts = sizes, modules
+
+    def forward(self, z):
+        parts = zip(z.split(self.sizes, dim=1), self.modules_of_parts)
+        return torch.cat([module(part) for part, module in parts], dim=1)
+"""
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ def lines(computation: Computation, arrays: Mapping[str, NDArray[Any]], load: Lo
         _preprocess(computation, arrays),
         _EXPONENTIAL if "exponential" in used else "",
         "" if computation.k is None else _LARGEST,
+        _PARTS if computation.decoder[-1].groups else "",
         _network(computation),
         f"\n\nmodel = Network()\nmodel.load_state_dict({load.call})\nmodel.eval()",
     ]
@@ -145,4 +157,6 @@ def _layers(layers: tuple[Dense, ...], kind: str) -> Iterator[str]:
     for own in layers:
         n_in, n_out = own.weight.shape
         yield f"nn.Linear({n_in}, {n_out}, dtype={kind})"
-        yield MODULES[own.activation]
+        modules = [MODULES[name] for _, name in own.parts]
+        sizes = [size for size, _ in own.parts]
+        yield modules[0] if len(sizes) == 1 else f"Parts({sizes}, [{', '.join(modules)}])"

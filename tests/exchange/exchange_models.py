@@ -10,6 +10,7 @@ from gpuae.model.calibration import Calibration
 from gpuae.model.classifier import Classification
 from gpuae.model.model import Model
 from gpuae.model.preprocess import Preprocess, Whitening
+from gpuae.storage.rows.categorical import CategoricalColumn
 
 COLUMNS = 5
 HIDDEN = {1: (7,), 2: (6, 4), 3: (6, 5, 3)}
@@ -80,3 +81,10 @@ def classifier_of(activation="relu", scaling="standard", *, labels=("a", "b", "c
     made = replace(own, classification=head, calibration=None, parameters=np.zeros(0))
     parameters = np.random.default_rng(1).normal(size=made.network.size)
     return replace(made, parameters=parameters.astype(own.config.dtype))
+
+
+def with_categories(**settings):
+    """Return a model of two numbers and two columns of categories, of one and two values."""
+    own = model_of(**settings)
+    columns = (CategoricalColumn("a", ("x",)), CategoricalColumn("b", ("y", "z")))
+    return replace(own, categorical=columns)
