@@ -9,6 +9,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+from release.source import unpack
+
 SITE = "GPUAE_SITE"
 """Names the folder that the tests must import gpuae from; tests/conftest.py looks at it."""
 RUNS = (
@@ -36,7 +38,7 @@ def install(python: str, wheel: Path, folder: Path) -> Path:
 def unpack_tests(sdist: Path, folder: Path) -> Path:
     """Unpack a source distribution but for the package, so that nothing can import it there."""
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
+        unpack(archive, folder)
     (tree,) = folder.iterdir()
     shutil.rmtree(tree / "gpuae")
     return tree

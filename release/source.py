@@ -44,8 +44,14 @@ def committed(folder: Path, root: Path = ROOT) -> Path:
     if changes:
         raise ReleaseError(f"what is released is the last commit; commit or stash:\n{changes}")
     with tarfile.open(fileobj=BytesIO(_git("archive", "HEAD", root=root))) as archive:
-        archive.extractall(folder, filter="data")
+        unpack(archive, folder)
     return folder
+
+
+def unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Unpack an archive into a folder and nowhere else, where Python can hold it to that."""
+    archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not before 3.11.4
+    archive.extractall(folder)
 
 
 def _git(*words: str, root: Path) -> bytes:

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -54,6 +55,8 @@ def sdist(tmp_path):
 @pytest.fixture
 def checkout(tmp_path):
     """A checkout of one commit."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     folder = tmp_path / "checkout"
     folder.mkdir()
     (folder / "a.txt").write_text("committed\n")
