@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 from release.source import unpack
@@ -25,14 +26,18 @@ def install(python: str, wheel: Path, folder: Path) -> Path:
 
     Before anything else is installed, the wheel has to train, encode and evaluate.
     """
-    subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
+    _run(python, "-m", "venv", "--clear", folder)
     own = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    pip = [own, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, wheel], check=True)
-    demo = [own, "-m", "gpuae", "demo", "--folder", folder / "demo"]
-    subprocess.run(demo, cwd=folder, env=_own_environment(), check=True)
-    subprocess.run([*pip, f"{wheel}[dev]"], check=True)
+    pip = (own, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    _run(*pip, wheel)
+    _run(own, "-m", "gpuae", "demo", "--folder", folder / "demo")
+    _run(*pip, f"{wheel}[dev]")
     return own
+
+
+def _run(*command: str | Path) -> None:
+    """Run a program away from the checkout; pip would take what it finds there for installed."""
+    subprocess.run(command, cwd=tempfile.gettempdir(), env=_own_environment(), check=True)
 
 
 def unpack_tests(sdist: Path, folder: Path) -> Path:
