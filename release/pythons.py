@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from pathlib import Path
 
 ASKED = "import ensurepip, json, sys, venv; print(json.dumps([*sys.version_info[:2]]))"
 """What a Python has to answer: some that are on the path are only the names of others."""
 
 
 def find(supported: list[str], given: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the programs that were found, by their versions, and the versions without one.
+    """Return the paths of those found, by their versions, and the versions without one.
 
     Parameters
     ----------
@@ -21,9 +23,10 @@ def find(supported: list[str], given: list[str]) -> tuple[dict[str, str], list[s
     """
     found: dict[str, str] = {}
     for program in [*given, *(f"python{version}" for version in supported)]:
-        version = version_of(program)
-        if version in supported:
-            found.setdefault(version, program)
+        path = shutil.which(program)
+        version = version_of(path) if path else None
+        if path and version in supported:
+            found.setdefault(version, str(Path(path).absolute()))
     return found, [version for version in supported if version not in found]
 
 
