@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from gpuae import classification, encoding
 from gpuae.errors import ConfigError
@@ -150,9 +155,7 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         InputError
             For weights that cannot be used, and labels that are missing or all of one class.
         """
-        rows, labels = validate_data(
-            self, X, y, dtype=ROW_TYPES, order="C", ensure_all_finite=False
-        )
+        rows, labels = self._labelled_rows(X, y)
         check_classification_targets(labels)
         check_finite(rows, "X", missing=self._allows_missing())
         weights = self._row_weights(sample_weight, len(rows))
@@ -231,6 +234,19 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         estimator._take_columns(model)
         estimator.validation_accuracy_ = None
         return estimator
+
+    def _labelled_rows(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return rows (n, d) and labels (n,) to learn from, and remember their columns."""
+        known = self.autoencoder
+        if not (self.prefit and known is not None and known.knows_categories):
+            rows, labels = validate_data(
+                self, X, y, dtype=ROW_TYPES, order="C", ensure_all_finite=False
+            )
+            return rows, labels
+        rows, labels = known._known_rows(X), column_or_1d(y)
+        check_consistent_length(rows, labels)
+        self._take_titles(known._titles, named=hasattr(known, "feature_names_in_"))
+        return rows, labels
 
     def _set_model(self, model: Model) -> None:
         self.model_ = model

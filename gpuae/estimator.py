@@ -436,6 +436,12 @@ class Autoencoder(CodingEstimator):
     def _allows_missing(self) -> bool:
         return self.missing == "mean"
 
+    @property
+    def knows_categories(self) -> bool:
+        """Whether it was fitted on a table with columns of categories."""
+        fitted: Model | None = getattr(self, "model_", None)
+        return fitted is not None and bool(fitted.categorical)
+
     def check_rows(self, X: Any) -> None:
         """Refuse rows of other columns than it was fitted on, by number or by name.
 

@@ -43,7 +43,8 @@ NOT_EXPLAINED = "NOT EXPLAINED"
 OF_FILE = {
     "rows.cu": "gather or corrupt or noise or mask_ or masks or normals or unscale or dropout"
     " or threshold",
-    "forward.cu": "bias_activation or elementwise or every_activation or row_errors or threshold",
+    "forward.cu": "bias_activation or elementwise or every_activation or row_errors or threshold"
+    " or copied",
     "backward.cu": "output_ or kl_ or hidden_delta or every_loss or put_off",
     "softmax.cu": "softmax",
     "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes or put_off",
