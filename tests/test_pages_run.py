@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from documents import PAGES, ROOT, blocks, commands, run_shell
+from scipy.io import wavfile
 from sklearn.datasets import load_digits
 
 from gpuae.cli import run
@@ -69,6 +70,28 @@ def write_photographs(folder):
     pillow.fromarray(pixels).save(folder / "photographs" / "one.png")
 
 
+def write_workbook(folder):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for title in ("April", "May"):
+        sheet = book.create_sheet(title)
+        for row in [[f"pixel {number}" for number in range(64)], *ROWS.tolist()]:
+            sheet.append(row)
+    book.save(folder / "sensors.xlsx")
+
+
+def write_records(folder):
+    kind = [(f"pixel {number}", np.uint8) for number in range(64)]
+    with h5py.File(folder / "frames.h5", "w") as file:
+        file["day"] = np.array(list(map(tuple, ROWS)), kind)
+
+
+def write_sound(folder):
+    (folder / "recordings").mkdir()
+    samples = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+    wavfile.write(folder / "recordings" / "one.wav", 8000, samples)
+
+
 def write_models(folder):
     data = folder / "train.h5"
     images, labels = (folder / f"train-{own}-ubyte.gz" for own in ("images-idx3", "labels-idx1"))
@@ -82,18 +105,17 @@ def write_models(folder):
     call("compress", folder / "model.h5", data, "-o", folder / "small.h5")
 
 
+WRITERS = (
+    *(write_tables, write_houses, write_idx, write_matlab, write_photographs),
+    *(write_workbook, write_records, write_sound, write_models),
+)
+
+
 @pytest.fixture(scope="module")
 def stand_ins(tmp_path_factory):
     """A folder with a small file of every name that an example reads."""
     folder = tmp_path_factory.mktemp("stand-ins")
-    for write in (
-        write_tables,
-        write_houses,
-        write_idx,
-        write_matlab,
-        write_photographs,
-        write_models,
-    ):
+    for write in WRITERS:
         write(folder)
     return folder
 

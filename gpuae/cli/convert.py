@@ -10,9 +10,10 @@ import click
 from gpuae.cli.base import PATH, declare, force_option, say, tell, trust_options
 from gpuae.cli.columns import learning_column_options
 from gpuae.cli.patches import image_options, patch_options
+from gpuae.cli.sound import sound_options
 
 if TYPE_CHECKING:
-    from gpuae.importers import ImageOptions, LabelsFile, PatchOptions, ReadOptions
+    from gpuae.importers import ImageOptions, LabelsFile, PatchOptions, ReadOptions, SoundOptions
     from gpuae.storage.rows.dataset import Dataset
 
 FLAT = (1 / 80) ** 2
@@ -43,6 +44,7 @@ FLAT = (1 / 80) ** 2
 )
 @image_options
 @patch_options
+@sound_options
 @learning_column_options
 @force_option
 @trust_options
@@ -56,6 +58,7 @@ def command(
     reading: ReadOptions,
     patches: PatchOptions | None,
     images: ImageOptions | None,
+    sound: SoundOptions | None,
 ) -> None:
     """Turn SOURCE (csv, parquet, npy, npz, idx, h5ad, mat, HDF5, images) into a gpuae data set.
 
@@ -68,6 +71,7 @@ def command(
       gpuae convert train-images-idx3-ubyte.gz mnist.h5 --labels train-labels-idx1-ubyte.gz
       gpuae convert photographs images.h5 --size 32x32 --grey
       gpuae convert photo.jpg patches.h5 --patches 8x8 --count 10000 --grey
+      gpuae convert recordings spectra.h5 --sound
       gpuae convert spectra.csv snv.h5 --scale-rows standard
     """
     from dataclasses import replace
@@ -81,7 +85,7 @@ def command(
 
     check_output(output, force)
     kept = missing == "keep"
-    reading = replace(reading, missing=kept, patches=patches, images=images)
+    reading = replace(reading, missing=kept, patches=patches, images=images, sound=sound)
     files = (*files_of(source, reading), labels and path_of(str(labels)))
     own_labels = LabelsFile(labels) if labels else None
     dataset = open_data(source, own_labels, options=reading)

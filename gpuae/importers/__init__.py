@@ -13,18 +13,20 @@ from gpuae.importers import (
     idx,
     images,
     matlab,
+    named_files,
     npy,
     pandas_hdf5,
     parquet,
     patches,
     scipy_npz,
     sheet,
+    sound,
     table,
 )
 from gpuae.importers.detect import Format, detect, split_spec
-from gpuae.importers.image_files import ImageFiles, images_of
 from gpuae.importers.labels import LabelsFile, WeightsFile
-from gpuae.importers.options import AS_IT_IS, ImageOptions, PatchOptions, ReadOptions
+from gpuae.importers.named_files import NamedFiles
+from gpuae.importers.options import AS_IT_IS, ImageOptions, PatchOptions, ReadOptions, SoundOptions
 from gpuae.importers.pillow import ENDINGS
 from gpuae.importers.roles import with_columns
 from gpuae.memory import data_memory
@@ -38,6 +40,7 @@ __all__ = [
     "LabelsFile",
     "PatchOptions",
     "ReadOptions",
+    "SoundOptions",
     "WeightsFile",
     "files_of",
     "open_data",
@@ -103,7 +106,7 @@ def opened(spec: str) -> Input | None:
     path = path_of(spec)
     if path is None:
         return None
-    found = images_of(path)
+    found = named_files.files_of(path)
     if found is None and path.is_dir():
         raise InputError(
             f"{path}: is a folder without images, whose names end in {', '.join(ENDINGS)}; give a "
@@ -119,22 +122,31 @@ def files_of(spec: str, options: ReadOptions = AS_IT_IS) -> tuple[Path, ...]:
         return ()
     if options.patches is not None:
         return patches.image_files(path)
-    found = images_of(path)
+    if options.sound is not None:
+        recordings = sound.opened(path)
+        return recordings.files if isinstance(recordings, NamedFiles) else (path,)
+    found = named_files.files_of(path)
     return found.files if found else (path,)
 
 
 def _open(spec: str, memory: int, options: ReadOptions, file: Input | None) -> Dataset:
     if spec == digits.NAME:
-        if options.patches is not None:
-            raise InputError(f"{spec}: are rows already; leave --patches out")
+        if options.patches is not None or options.sound is not None:
+            option = "--patches" if options.sound is None else "--sound"
+            raise InputError(f"{spec}: are rows already; leave {option} out")
         _check_of_text(spec, options)
         _check_of_images(spec, options)
         return with_columns(digits.load(), options)
+    if options.sound is not None:
+        _check_of_text(spec, options)
+        _check_only_sound(options)
+        rows = sound.load(split_spec(spec)[0], options.sound, memory)
+        return with_columns(rows, options)
     if options.patches is not None:
         _check_of_text(spec, options)
         return with_columns(patches.load(Path(spec), options.patches), options)
     file = file or opened(spec)
-    if isinstance(file, ImageFiles):
+    if isinstance(file, NamedFiles):
         _check_of_text(spec, options)
         return with_columns(images.load(file, options, memory), options)
     assert isinstance(file, InputFile)  # the digits are in none
@@ -172,6 +184,14 @@ def _check_of_images(spec: str, options: ReadOptions) -> None:
     given = options.images.requested() if options.images and not options.names_of else {}
     if given:
         raise InputError(f"{spec}: --{next(iter(given))} is for images; leave it out")
+
+
+def _check_only_sound(options: ReadOptions) -> None:
+    """Refuse what only images can follow beside what only recordings can."""
+    for how in (options.patches, options.images):
+        if how is not None:
+            option = next(iter(how.requested()))
+            raise InputError(f"--{option} is for images and --sound for recordings; give one")
 
 
 def _open_matrix(file: InputFile, inner: str | None, found: Format, memory: int) -> Dataset:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gpuae.errors import InputError
-from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_npz, workbook
+from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_npz, sound, workbook
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening
 
@@ -104,6 +104,11 @@ def _by_first_bytes(file: InputFile) -> Format | None:
         return Format.PARQUET
     if head.startswith(matlab.OLD_MAGIC):
         return Format.OLD_MATLAB
+    if sound.is_recording(head):
+        raise InputError(
+            f"{file}: is a recording; make rows of its spectra by gpuae convert --sound {file} "
+            "spectra.h5"
+        )
     if pillow.is_image(head):
         return Format.IMAGE
     return Format.IDX if idx.is_idx(head) else None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.importers.image_files import ImageFiles
+from gpuae.importers.named_files import NamedFiles
 from gpuae.importers.options import CHANNELS, ImageOptions, ReadOptions
 from gpuae.importers.picture import Picture
 from gpuae.importers.pillow import SETTINGS, check_installed
@@ -67,7 +67,7 @@ def _on_threads(do: Callable[[Given], Made], items: Iterable[Given]) -> list[Mad
         return list(pool.map(do, items))
 
 
-def load(file: ImageFiles | InputFile, options: ReadOptions, memory: int) -> Dataset:
+def load(file: NamedFiles | InputFile, options: ReadOptions, memory: int) -> Dataset:
     """Return images as rows: those of several files, or the pages of one.
 
     The names of the files are the row ids, with the page after it where a file has several. If all
@@ -125,9 +125,9 @@ def load_one(file: InputFile, options: ReadOptions, memory: int) -> Dataset:
     return load(file, options, memory)
 
 
-def _surveyed(file: ImageFiles | InputFile, wanted: ImageOptions) -> list[Picture]:
+def _surveyed(file: NamedFiles | InputFile, wanted: ImageOptions) -> list[Picture]:
     """Look at what all images will be."""
-    files = file.files if isinstance(file, ImageFiles) else (file.path,)
+    files = file.files if isinstance(file, NamedFiles) else (file.path,)
     found = _on_threads(lambda path: Picture.survey_all(path, wanted.channels), files)
     return [picture for own in found for picture in own]
 
@@ -170,10 +170,10 @@ def _name(picture: Picture) -> str:
     return f"{picture.path.name}{page}"
 
 
-def _ids(file: ImageFiles | InputFile, pictures: Sequence[Picture]) -> list[str]:
+def _ids(file: NamedFiles | InputFile, pictures: Sequence[Picture]) -> list[str]:
     """Return the name of each image, with its page where its file has several."""
     names = {file.path: file.name}
-    if isinstance(file, ImageFiles):
+    if isinstance(file, NamedFiles):
         names = dict(zip(file.files, file.names, strict=True))
     counts = Counter(picture.path for picture in pictures)
     return [
@@ -184,22 +184,22 @@ def _ids(file: ImageFiles | InputFile, pictures: Sequence[Picture]) -> list[str]
 
 def _labels(file: Input, pictures: Sequence[Picture]) -> list[str] | None:
     """Return the subfolder of each image; None where that says nothing."""
-    folders = file.folders if isinstance(file, ImageFiles) else None
-    if not isinstance(file, ImageFiles) or folders is None:
+    folders = file.folders if isinstance(file, NamedFiles) else None
+    if not isinstance(file, NamedFiles) or folders is None:
         return None
     label = dict(zip(file.files, folders, strict=True))
     return [label[picture.path] for picture in pictures]
 
 
 def _notes(
-    file: ImageFiles | InputFile,
+    file: NamedFiles | InputFile,
     pictures: Sequence[Picture],
     size: tuple[int, int],
     labels: list[str] | None,
     options: ReadOptions,
 ) -> Iterator[str]:
     """Say which files are not used, and what becomes of the images."""
-    if isinstance(file, ImageFiles) and file.others:
+    if isinstance(file, NamedFiles) and file.others:
         entries = file.others + len(file.files)
         yield f"{file}: {file.others} of {entries} entries are no images by name"
     if labels is not None:

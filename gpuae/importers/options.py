@@ -59,6 +59,26 @@ class ImageOptions:
 
 
 @dataclass(frozen=True)
+class SoundOptions:
+    """How recordings become rows."""
+
+    window: float = 0.025
+    """Seconds that a row is about."""
+    hop: float = 0.01
+    """Seconds from the beginning of one to that of the next."""
+    rate: int | None = None
+    """Samples a second that recordings are brought to; None: all have the same."""
+    amplitude: bool = False
+    """Whether rows hold amplitudes instead of levels in dB."""
+
+    def requested(self) -> dict[str, str]:
+        """Return what decides the rows, by the names of the options."""
+        times = {"window": f"{1000 * self.window:g}ms", "hop": f"{1000 * self.hop:g}ms"}
+        rate = {} if self.rate is None else {"rate": str(self.rate)}
+        return {"sound": "yes"} | times | rate | ({"amplitude": "yes"} if self.amplitude else {})
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """Which columns are what, how a table of text is written, and whether values may be missing."""
 
@@ -100,6 +120,8 @@ class ReadOptions:
     """How images are cut into rows; None: they are not cut."""
     images: ImageOptions | None = None
     """How whole images become rows, where that is said."""
+    sound: SoundOptions | None = None
+    """How recordings become rows; None: what is given is none."""
     before: ReadOptions | None = None
     """What was requested of the rows that the model has learnt from: it holds as far as it fits
     where nothing else is requested now."""
@@ -147,7 +169,7 @@ class ReadOptions:
             "na_values": ",".join(self.na_values) or None,
         }
         given = {name: value for name, value in named.items() if value is not None}
-        for how in (self.patches, self.images):
+        for how in (self.patches, self.images, self.sound):
             given |= how.requested() if how else {}
         return given
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.importers.globs import visible
-from gpuae.importers.image_files import ImageFiles, is_named_image
+from gpuae.importers.named_files import NamedFiles, has_ending
 from gpuae.importers.options import PatchOptions
 from gpuae.importers.picture import Picture
 from gpuae.importers.pillow import ENDINGS, check_installed
@@ -82,7 +82,7 @@ def image_files(path: Path) -> tuple[Path, ...]:
     """
     if not path.is_dir():
         return (path,)
-    found = sorted(filter(is_named_image, visible(path)))
+    found = sorted(filter(has_ending, visible(path)))
     if not found:
         raise InputError(
             f"{path}: is a folder without images, whose names end in {', '.join(ENDINGS)}; give "
@@ -101,7 +101,7 @@ def load(path: Path, options: PatchOptions) -> Dataset:
         than a patch, and images in a folder of which not all are grey or not all have colours.
     """
     files = image_files(path)
-    file = ImageFiles(path, files) if path.is_dir() else InputFile(path)
+    file = NamedFiles(path, files) if path.is_dir() else InputFile(path)
     check_installed(path)
     pictures = [_surveyed(file, options) for file in files]
     _check_alike(path, pictures)

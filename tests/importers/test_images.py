@@ -8,7 +8,7 @@ import pytest
 
 from gpuae.errors import InputError
 from gpuae.importers import ImageOptions, LabelsFile, ReadOptions, open_data
-from gpuae.importers.image_files import ImageFiles
+from gpuae.importers.named_files import NamedFiles
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -225,7 +225,7 @@ def test_a_single_image_is_a_row_when_its_size_is_said(save):
 
 def test_the_hash_of_images_is_that_of_their_list_and_changes_are_noticed(save, tmp_path):
     paths = [save(GREY, f"photos/{name}") for name in ("x/a.png", "y/b.png")]
-    files = ImageFiles(tmp_path / "photos", paths)
+    files = NamedFiles(tmp_path / "photos", paths)
     lines = (
         f"{sha256(path.read_bytes()).hexdigest()}  {path.parent.name}/{path.name}\n"
         for path in paths

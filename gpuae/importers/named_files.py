@@ -1,10 +1,10 @@
-"""Several images as one input: those in a folder, in its subfolders, or that a pattern names."""
+"""Files of one kind as one input: those in a folder, in its subfolders, or that a pattern names."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from gpuae.errors import InputError
@@ -16,28 +16,33 @@ MOST_FILES = 10_000_000
 """That are looked at in subfolders; who has more has to choose."""
 
 
-def is_named_image(path: Path) -> bool:
-    """Whether a file has a name that images have."""
-    return path.suffix.lower() in ENDINGS
+def has_ending(path: Path, endings: Collection[str] = ENDINGS) -> bool:
+    """Whether the name of a file ends in one of these ways: as images' do, unless others are."""
+    return path.suffix.lower() in endings
 
 
-def images_of(path: Path) -> ImageFiles | None:
+def files_of(path: Path, endings: Collection[str] = ENDINGS) -> NamedFiles | None:
     """Return the images that a folder holds or a pattern names; None where these are others.
+
+    Parameters
+    ----------
+    endings
+        Of other files, in place of images'.
 
     Raises
     ------
     InputError
         When a pattern names nothing, or a folder cannot be read.
     """
-    found = images_in(path) if path.is_dir() else []
+    found = files_in(path, endings) if path.is_dir() else []
     if globs.is_pattern(path):
         named = globs.matches(path)
-        found = named if all(map(is_named_image, named)) else []
-    return ImageFiles(path, found) if found else None
+        found = named if all(has_ending(own, endings) for own in named) else []
+    return NamedFiles(path, found) if found else None
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Return the images in a folder, or where it has none itself, in its subfolders.
+def files_in(folder: Path, endings: Collection[str]) -> list[Path]:
+    """Return files in a folder by their endings, or where it has none itself, in its subfolders.
 
     Hidden files and folders, and folders that are links, are left out.
 
@@ -46,11 +51,12 @@ def images_in(folder: Path) -> list[Path]:
     InputError
         When the folder cannot be read.
     """
-    found = [path for path in globs.visible(folder) if is_named_image(path) and path.is_file()]
-    return found or globs.in_natural_order(_below(folder))
+    visible = (path for path in globs.visible(folder) if has_ending(path, endings))
+    found = [path for path in visible if path.is_file()]
+    return found or globs.in_natural_order(_below(folder, endings))
 
 
-def _below(folder: Path) -> Iterable[Path]:
+def _below(folder: Path, endings: Collection[str]) -> Iterable[Path]:
     looked_at = 0
     for own, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -58,11 +64,11 @@ def _below(folder: Path) -> Iterable[Path]:
         if looked_at > MOST_FILES:
             raise InputError(f"{folder}: holds over {MOST_FILES} files; give a folder in it")
         paths = (Path(own, name) for name in names if not name.startswith("."))
-        yield from filter(is_named_image, paths)
+        yield from (path for path in paths if has_ending(path, endings))
 
 
-class ImageFiles:
-    """Images that are used as one input.
+class NamedFiles:
+    """Files that are used as one input, such as images.
 
     Parameters
     ----------
@@ -93,7 +99,7 @@ class ImageFiles:
 
     @property
     def size(self) -> int:
-        """Of all images together, in bytes."""
+        """Of all together, in bytes."""
         return sum(own.stat().st_size for own in self.files)
 
     @property
@@ -106,20 +112,20 @@ class ImageFiles:
 
     @property
     def changed(self) -> Path | None:
-        """Which image is not what it was; None where all are."""
+        """Which file is not what it was; None where all are."""
         pairs = zip(self.files, self._versions, strict=True)
         return next((own for own, version in pairs if version != version_at(own)), None)
 
     @property
     def others(self) -> int:
-        """How many entries of the folder are none of the images, if these lie in it directly."""
+        """How many entries of the folder are none of the files, if these lie in it directly."""
         if not self.path.is_dir() or any("/" in name for name in self.names):
             return 0
         return len(globs.visible(self.path)) - len(self.files)
 
     @property
     def folders(self) -> tuple[str, ...] | None:
-        """The subfolder of each image; None where they are not in at least two."""
+        """The subfolder of each file; None where they are not in at least two."""
         first = tuple(name.split("/")[0] for name in self.names)
         are_folders = all("/" in name for name in self.names)
         return first if are_folders and len(set(first)) > 1 else None
