@@ -12,6 +12,7 @@ from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_np
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening
 
+CLASSIC_NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 PARQUET_MAGIC = b"PAR1"
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data", ".asc")
 WHAT_IS_PACKED = {
@@ -80,7 +81,8 @@ def detect(file: InputFile) -> Format:
     if found is None:
         raise InputError(
             f"{file}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, "
-            f"parquet, h5ad, mat of version 7.3, and text tables that end in {_TABLES_LISTED}; "
+            "parquet, xlsx, h5ad, mat of version 7.3, images, WAV, and text tables that end in "
+            f"{_TABLES_LISTED}; "
             "convert it to one of them, or rename it if it is a table"
         )
     return found
@@ -104,6 +106,11 @@ def _by_first_bytes(file: InputFile) -> Format | None:
         return Format.PARQUET
     if head.startswith(matlab.OLD_MAGIC):
         return Format.OLD_MATLAB
+    if head.startswith(CLASSIC_NETCDF):
+        raise InputError(
+            f"{file}: is netCDF of a format before netCDF-4; convert it by nccopy -k nc4 {file} "
+            "new.nc"
+        )
     if sound.is_recording(head):
         raise InputError(
             f"{file}: is a recording; make rows of its spectra by gpuae convert --sound {file} "

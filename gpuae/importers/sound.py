@@ -112,7 +112,7 @@ class Spectra:
     def __init__(self, recordings: Sequence[Recording], options: SoundOptions) -> None:
         self._recordings, self._options = recordings, options
         self._ends = np.cumsum([own.count for own in recordings])
-        self._weights = np.hanning(recordings[0].window + 1)[:-1]
+        self._hann = np.hanning(recordings[0].window + 1)[:-1]
         self.shape = (int(self._ends[-1]), recordings[0].window // 2 + 1)
         self._held: tuple[int, NDArray[Any]] | None = None
 
@@ -142,7 +142,7 @@ class Spectra:
         own = self._recordings[number]
         windows = np.lib.stride_tricks.sliding_window_view(self._samples(number), own.window)
         pieces = windows[start * own.hop : (stop - 1) * own.hop + 1 : own.hop]
-        found = np.abs(np.fft.rfft(pieces * self._weights)) * (2 / self._weights.sum())
+        found = np.abs(np.fft.rfft(pieces * self._hann)) * (2 / self._hann.sum())
         found[:, 0] /= 2
         if own.window % 2 == 0:
             found[:, -1] /= 2

@@ -79,8 +79,11 @@ def test_numbers_keep_their_type_and_a_count_of_rows_is_no_index(save, layout):
 @each_layout
 def test_chosen_columns_labels_and_ids(save, layout):
     path = save(frame(target=[3, 1, 2]), **layout)
-    options = ReadOptions(columns="width,length", id_column="when", missing=True)
+    options = ReadOptions(
+        columns="width,length", id_column="when", weight_column="count", missing=True
+    )
     dataset = open_data(path, options=options)
+    assert dataset.weights.tolist() == [4, 5, 6]
     assert dataset.feature_names == ("width", "length")
     assert dataset.y.tolist() == [3, 1, 2]
     assert dataset.row_id[1].startswith("2024-05-18T00:00:00")

@@ -109,3 +109,47 @@ def test_labels_with_such_attributes_are_refused(written, tmp_path):
     labels = Path(written([1, 2], _FillValue=-1, scale_factor=0.5))
     with pytest.raises(InputError, match="attributes of netCDF"):
         open_data(str(tmp_path / "rows.npy"), LabelsFile(labels))
+
+
+def test_variables_of_the_netcdf_library_are_listed_with_their_dimensions_and_read(tmp_path):
+    netcdf = pytest.importorskip("netCDF4")
+    path = tmp_path / "weather.nc"
+    values = np.arange(24.0).reshape(2, 3, 4)
+    with netcdf.Dataset(path, "w") as file:
+        for name, size in (("time", None), ("lat", 3), ("lon", 4)):
+            file.createDimension(name, size)
+        wind = file.createVariable("deep/wind", "f4", ("time", "lat", "lon"), zlib=True)
+        wind[:] = values
+        heat = file.createVariable("heat", "i2", ("time", "lat"), fill_value=-9)
+        heat.scale_factor = 0.5
+        heat[:] = np.ma.masked_equal(values[:, :, 0], 4)
+    with pytest.raises(InputError) as caught:
+        open_data(str(path))
+    assert "give FILE::/PATH" in str(caught.value)
+    assert f"{path}::/heat (time 2, lat 3) int16" in str(caught.value)
+    x = open_data(f"{path}::/heat").x
+    np.testing.assert_array_equal(x, [[0, np.nan, 8], [12, 16, 20]])
+    np.testing.assert_array_equal(open_data(f"{path}::/deep/wind").x, values.reshape(2, 12))
+
+
+def test_variables_that_xarray_has_written_are_read(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("netCDF4")
+    path = tmp_path / "x.nc"
+    values = np.random.default_rng(0).normal(size=(5, 3))
+    xarray.Dataset({"a": (("row", "column"), values)}).to_netcdf(path, engine="netcdf4")
+    np.testing.assert_array_equal(open_data(f"{path}::/a").x, values)
+    with pytest.raises(InputError, match=r"x.nc::/a \(row 5, column 3\) float64"):
+        open_data(str(path))
+
+
+def test_netcdf_before_version_4_is_told_how_to_be_converted(tmp_path):
+    netcdf = pytest.importorskip("netCDF4")
+    path = tmp_path / "old.nc"
+    with netcdf.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("row", 3)
+        file.createVariable("a", "f4", ("row",))[:] = 1
+    with pytest.raises(
+        InputError, match=r"is netCDF of a format before netCDF-4; .* nccopy -k nc4"
+    ):
+        open_data(str(path))

@@ -5,7 +5,7 @@ What cannot be read is left out: a list to choose from needs only what can be ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from gpuae.errors import InputError
@@ -32,11 +32,17 @@ def datasets(file: File, seen: set[int]) -> Iterator[Dataset]:
     return _below(file.root, seen)
 
 
-def candidates(file: File) -> str:
-    """Return a half sentence that lists the matrices in `file` as `file.h5::/path (shape) type`."""
+def candidates(file: File, shape_of: Callable[[Dataset], str] = lambda own: str(own.shape)) -> str:
+    """Return a half sentence that lists the matrices in `file` as `file.h5::/path (shape) type`.
+
+    Parameters
+    ----------
+    shape_of
+        What is said of the shape of each.
+    """
     seen: set[int] = set()
     matrices = (
-        f"{dataset.where} {dataset.shape} {dataset.dtype}"
+        f"{dataset.where} {shape_of(dataset)} {dataset.dtype}"
         for dataset in datasets(file, seen)
         if _is_matrix(dataset)
     )

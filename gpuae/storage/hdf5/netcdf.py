@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.storage.hdf5 import reading
-from gpuae.storage.hdf5.nodes import Dataset
+from gpuae.storage.hdf5 import listing, reading
+from gpuae.storage.hdf5.nodes import Dataset, File
 from gpuae.storage.rows import row_blocks, row_types
 from gpuae.storage.rows.lazy_rows import AnyRows, rows_per_chunk_of
 from gpuae.storage.rows.views import load_if_cheap, read_rows
@@ -24,6 +24,10 @@ SCALING = ("scale_factor", "add_offset")
 ABSENT = ("_FillValue", "missing_value")
 VALID = ("valid_range", "valid_min", "valid_max")
 UNSIGNED = "_Unsigned"
+WRITTEN_BY = "_NCProperties"
+"""The attribute of the root in files that the netCDF library has written."""
+DIMENSION, OWN_DIMENSIONS = "_Netcdf4Dimid", "_Netcdf4Coordinates"
+"""The number of a dimension, and those of the dimensions of a variable, where they are kept."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,30 @@ def meant(dataset: Dataset, x: AnyRows) -> tuple[AnyRows, tuple[str, ...]]:
     count = sum(int(meaning.missing(block).sum()) for _, block in _looked_through(meaning, x))
     notes = _notes(meaning, dataset.where, count)
     return (load_if_cheap(Meant(x, meaning, dataset.where), x) if notes else x), notes
+
+
+def candidates(file: File) -> str:
+    """Return a half sentence that lists the matrices in a file, as `listing.candidates` does.
+
+    Those of netCDF have dimensions with names: `file.nc::/t (time 6, lat 4) float32`.
+    """
+    if reading.attribute(file.root, WRITTEN_BY) is None:
+        return listing.candidates(file)
+    names = {
+        reading.attribute(own, DIMENSION): own.path.rpartition("/")[2]
+        for own in listing.datasets(file, set())
+        if reading.attribute(own, "CLASS") == "DIMENSION_SCALE"
+    }
+
+    def shape_of(dataset: Dataset) -> str:
+        numbers = reading.attribute(dataset, OWN_DIMENSIONS)
+        if not isinstance(numbers, tuple) or len(numbers) != dataset.ndim:
+            return str(dataset.shape)
+        pairs = zip(numbers, dataset.shape, strict=True)
+        named = [f"{names.get(number, 'of size')} {size}" for number, size in pairs]
+        return f"({', '.join(named)})"
+
+    return listing.candidates(file, shape_of)
 
 
 def check_plain(dataset: Dataset) -> None:

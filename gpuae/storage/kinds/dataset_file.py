@@ -11,7 +11,7 @@ from gpuae.memory import data_memory
 from gpuae.storage import file_format
 from gpuae.storage.file_format import NO_ATTRIBUTES, Attribute
 from gpuae.storage.files.input_file import Input, InputFile, check_unchanged
-from gpuae.storage.hdf5 import listing, netcdf, nodes, opening, reading
+from gpuae.storage.hdf5 import netcdf, nodes, opening, reading
 from gpuae.storage.hdf5.stored_rows import StoredRows
 from gpuae.storage.kinds.features import dataset_output
 from gpuae.storage.kinds.row_metadata import fitting_image_shape, read_row_metadata
@@ -78,7 +78,7 @@ def _own_rows(file: nodes.File) -> str:
             f"{file.path}: is a gpuae compressed file; make rows of it with gpuae decompress"
         )
     what = f"is a gpuae {kind} file, not data" if kind else "is not a gpuae data set"
-    raise InputError(f"{file.path}: {what}; give FILE::/PATH: {listing.candidates(file)}")
+    raise InputError(f"{file.path}: {what}; give FILE::/PATH: {netcdf.candidates(file)}")
 
 
 def _read_rows(
