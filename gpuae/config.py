@@ -65,7 +65,7 @@ BY_LAYER = ("noise_level", "dropout", "rho", "beta", "l1", "k", "pretrain")
 
 CENTRED = ("standard", "shrunk", "pooled")
 """Scalings that move the mean of a column to 0."""
-RUN_OPTIONS = ("device", "threads", "memory")
+RUN_OPTIONS = ("device", "threads", "memory", "max_time")
 MAX_WIDTH = (1 << 31) - 1
 """What BLAS counts with."""
 SHOWN_CHARACTERS = 200
@@ -74,6 +74,7 @@ MAX_TOML_BYTES = 1 << 20
 MAX_KEY_DOTS = 200
 """In a line of TOML before any value; keys of thousands of parts would be read for minutes."""
 SIZE_PATTERN = r"^\d+(\.\d+)?[KMGT]?B?$"
+TIME_PATTERN = r"^\d{1,9}(\.\d{1,9})? ?(s|min|h)$"
 _WIDTHS = re.compile(r"\d+(\s*[,;\s]\s*\d+)*", re.ASCII)
 _DEVICE_PATTERN = r"^(auto|cpu|numpy|cuda(:\d+)?)$"
 
@@ -299,6 +300,11 @@ class Config(Settings):
         description="limit for data held in memory, such as 2GB [a quarter of what is free]",
     )
     precision: Precision = Field("float32", description="precision of matrix products on GPUs")
+    max_time: str | None = Field(
+        None,
+        pattern=TIME_PATTERN,
+        description="time that training may take, such as 90s, 10min or 2h: as many epochs as fit",
+    )
 
     @field_validator("hidden", mode="before")
     @classmethod
@@ -518,6 +524,15 @@ def _check_length(config: Config) -> None:
             raise ValueError("folds hold out rows in turn, and validation=0 none; leave one out")
 
 
+def _check_time(config: Config) -> None:
+    if config.max_time is None:
+        return
+    if not re.search("[1-9]", config.max_time):
+        raise ValueError("max_time is no time at all; give one such as 10min, or epochs=0")
+    if config.pretrains:
+        raise ValueError("max_time cannot be kept by pretrain; leave one of them out")
+
+
 def _check_numbers(config: Config) -> None:
     """Refuse numbers that are infinite, or a threshold that is 0, in the type of the weights."""
     smallest, largest = _RANGES[config.dtype]
@@ -571,6 +586,7 @@ _CHECKS = (
     _check_noise,
     _check_numbers,
     _check_length,
+    _check_time,
     _check_full_batch,
 )
 
@@ -584,6 +600,7 @@ def _unknown(name: str, settings: type[BaseModel]) -> str:
 _PATTERNS_IN_WORDS = {
     "device": "auto, cpu, cuda, cuda:N or numpy",
     "memory": "an amount such as 500MB or 2GB",
+    "max_time": "a time such as 90s, 10min or 2h",
 }
 
 

@@ -311,8 +311,13 @@ def _choose_course(choices: _Choices, facts: DataFacts) -> None:
         plain = "constant" if config.optimizer == "sgd" else "warmup_cosine"
         choices.choose("schedule", plain, f"suits {config.optimizer}")
         _choose_epochs(choices, facts)
-    share = math.ceil(choices.config.resolved("epochs") / PATIENCE_SHARE)
-    choices.choose("patience", max(1, share), "a fifth of all epochs")
+    patience = patience_for(choices.config.resolved("epochs"))
+    choices.choose("patience", patience, "a fifth of all epochs")
+
+
+def patience_for(epochs: int) -> int:
+    """Return after how many epochs without gain training stops, of so many."""
+    return max(1, math.ceil(epochs / PATIENCE_SHARE))
 
 
 def _choose_epochs(choices: _Choices, facts: DataFacts) -> None:

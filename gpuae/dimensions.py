@@ -186,6 +186,10 @@ def check_settings(config: Config) -> None:
         )
     if config.validation == 0:
         raise ConfigError("validation: sizes are compared on unseen rows; give a share above 0")
+    if config.max_time is not None:
+        raise ConfigError(
+            "max_time: is of one training; leave it out: Ctrl-C ends the search with what was found"
+        )
     if config.trim:
         raise ConfigError("trim: would leave out other rows for every size; leave it out")
 

@@ -123,6 +123,7 @@ class Autoencoder(CodingEstimator):
         tile_rows: int | None = None,
         memory: str | None = None,
         precision: str = "float32",
+        max_time: str | None = None,
     ) -> None:
         self.hidden = hidden
         self.depth = depth
@@ -168,6 +169,7 @@ class Autoencoder(CodingEstimator):
         self.tile_rows = tile_rows
         self.memory = memory
         self.precision = precision
+        self.max_time = max_time
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Self:

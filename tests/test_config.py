@@ -54,6 +54,7 @@ TABLE = {
     "tile_rows": None,
     "memory": None,
     "precision": "float32",
+    "max_time": None,
 }
 """The contract's settings and defaults; None where the data decide."""
 
@@ -189,6 +190,7 @@ OUT_OF_RANGE = [
     ("device", "tpu"),
     ("device", "cuda:x"),
     ("memory", "a lot"),
+    ("max_time", "soon"),
 ]
 
 

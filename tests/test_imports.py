@@ -17,7 +17,7 @@ MODULES = {
 
 LAYERS = [
     {"errors", "functions", "printable", "words"},
-    {"config", "defaults", "finetune_config", "machine", "memory", "presets"},
+    {"config", "defaults", "durations", "finetune_config", "machine", "memory", "presets"},
     {"backends", "kernels", "storage"},
     {"model"},
     {"training", "encoding", "outliers"},

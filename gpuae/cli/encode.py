@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,12 +18,16 @@ from gpuae.cli.base import (
     trust_options,
 )
 from gpuae.cli.columns import using_column_options
+from gpuae.cli.time_limit import stop_here, time_option
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gpuae.encoding import Sink
     from gpuae.importers import ReadOptions
     from gpuae.machine import Machine
     from gpuae.model.model import Model
+    from gpuae.training.deadline import Deadline
 
 
 @declare
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Continue where this command was interrupted, if it was.",
 )
+@time_option
 @using_column_options
 @machine_options
 @trust_options
@@ -49,6 +55,7 @@ def command(
     output: Path,
     layer: int | None,
     resume: bool,
+    max_time: float | None,
     force: bool,
     machine: Machine,
     reading: ReadOptions,
@@ -65,8 +72,12 @@ def command(
     from gpuae.encoding import encode, in_float32, layer_index
     from gpuae.storage.files.output_file import check_output
     from gpuae.storage.kinds.features import features_output
+    from gpuae.training.deadline import Deadline, TimeOver
 
+    deadline = Deadline(math.inf if max_time is None else max_time)
     check_output(output, force)
+    if deadline.limited:
+        _check_goes_on(output)
 
     def row_bytes(model: Model) -> int:
         width = model.network.layers[layer_index(model, layer)].n_out
@@ -86,12 +97,51 @@ def command(
     )
 
     def compute(sink: Sink) -> None:
-        own = in_float32(sink)
-        encode(job.model, job.x, own, layer=layer, start=out.start, note=note, machine=machine)
+        own = in_float32(_until(deadline, sink))
+        try:
+            encode(job.model, job.x, own, layer=layer, start=out.start, note=note, machine=machine)
+        except TimeOver:
+            if job.hash is not None:
+                job.hash.result()  # what is there is only kept once it is known of which data it is
+            raise
 
     try:
         write_rows(job, out, output, compute, f"{shape[0]} codes of {shape[1]} units")
+    except TimeOver:
+        raise stop_here("to go on from here, give the same command with --resume") from None
     except KeyboardInterrupt:
         if out.can_go_on:
             say("to go on from here, give the same command with --resume")
         raise
+
+
+def _check_goes_on(output: Path) -> None:
+    """Refuse a kind of file that cannot be gone on with.
+
+    Raises
+    ------
+    OutputError
+        For tables.
+    """
+    from gpuae.errors import OutputError
+    from gpuae.storage.outputs.endings import is_table
+
+    if is_table(output):
+        raise OutputError(
+            f"{output}: a table is written in one go, so --max-time would leave nothing; "
+            "write HDF5 (.h5), or leave --max-time out"
+        )
+
+
+def _until(deadline: Deadline, sink: Sink) -> Sink:
+    """Return a sink that takes a first block, and more of them until the time is over."""
+    begun = False
+
+    def taken(start: int, block: NDArray[Any]) -> None:
+        nonlocal begun
+        if begun:
+            deadline.check()
+        begun = True
+        sink(start, block)
+
+    return taken

@@ -456,7 +456,7 @@ def _lines(summary: dict[str, Any], verdict: Verdict | None) -> list[str]:
 
 
 def _kept(summary: dict[str, Any]) -> str:
-    interrupted = summary["ending"] == "interrupted"
+    interrupted = summary["ending"] in ("interrupted", "out of time")
     if summary["loss"] is not None:
         val = f", val_loss {summary['val_loss']:.6g}" if summary["val_loss"] is not None else ""
         return f"kept epoch {summary['best_epoch']}: loss {summary['loss']:.6g}{val}"

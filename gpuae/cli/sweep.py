@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from gpuae.cli.base import (
 from gpuae.cli.columns import learning_column_options
 from gpuae.cli.settings import read_settings, setting_options
 from gpuae.cli.sweep_lines import lines, told
+from gpuae.cli.time_limit import stop_here
 
 if TYPE_CHECKING:
     from gpuae.config import Config
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
     from gpuae.sweeps.folder import Folder
     from gpuae.sweeps.results import Result, Table
     from gpuae.sweeps.runs import Run
+    from gpuae.training.deadline import Deadline
 
 PICTURE = "results.png"
+GO_ON = "to go on from here, give the same command again"
 LINE_SECONDS = 10.0
 """Between two lines that say how far runs are."""
 
@@ -89,15 +93,34 @@ def command(
     Example:
       gpuae sweep rows.csv -o sweep --hidden 8,16,32 --weight-decay 0,1e-4
     """
+    deadline = _deadline(settings.pop("max_time"))
     asked = _Asked.of(settings, draws, config_path, preset)
     task = _Task.open(asked, data, output, reading)
-    table, interrupted = task.run(jobs)
+    table, stopped = task.run(jobs, deadline)
     _end(table, output, as_json=as_json)
-    if interrupted:
-        say("to go on from here, give the same command again")
+    if stopped is Stopped.INTERRUPTED:
+        say(GO_ON)
         raise KeyboardInterrupt
+    if stopped is Stopped.OUT_OF_TIME:
+        raise stop_here(GO_ON)
     if table.best is None:
         raise click.exceptions.Exit(1)
+
+
+class Stopped(Enum):
+    """What ended a sweep before all runs were made."""
+
+    NOT = "not at all"
+    INTERRUPTED = "interrupted"
+    OUT_OF_TIME = "out of time"
+
+
+def _deadline(max_time: str | None) -> Deadline:
+    """Return when the whole sweep stops; no run has a limit of its own."""
+    from gpuae.config import Config
+    from gpuae.training.deadline import Deadline
+
+    return Deadline.of(Config.parse({"max_time": max_time}, "options"))
 
 
 @dataclass(frozen=True)
@@ -211,20 +234,22 @@ class _Task:
         attributes = lineage.attributes("fit", [source], {**told, **reading.requested()})
         return cls(asked, dataset, attributes, folder)
 
-    def run(self, jobs: int | None) -> tuple[Table, bool]:
-        """Make the runs that are not done; say with their table whether they were interrupted."""
+    def run(self, jobs: int | None, deadline: Deadline) -> tuple[Table, Stopped]:
+        """Make the runs that are not done; say with their table what ended that, if anything."""
         from gpuae.storage.rows.mapped_copy import mapped_copy
 
         self.folder.make()
         with self.folder.held(), mapped_copy(self.dataset.x) as x:
             self.folder.sign()
-            results, interrupted = self._results(x, jobs)
-            table = self._table(results)
+            failed, stopped = self._results(x, jobs, deadline)
+            table = self._table(failed)
             self._write(table)
-        return table, interrupted
+        return table, stopped
 
-    def _results(self, x: Any, jobs: int | None) -> tuple[list[Result], bool]:
-        """Make runs; return what has failed, and whether they were interrupted."""
+    def _results(
+        self, x: Any, jobs: int | None, deadline: Deadline
+    ) -> tuple[list[Result], Stopped]:
+        """Make runs; return what has failed, and what ended that before all were made."""
         from gpuae.sweeps.crew import Crew
         from gpuae.sweeps.plan import checked, facts_of
         from gpuae.sweeps.results import Result
@@ -237,11 +262,20 @@ class _Task:
         say(f"{len(runs)} runs" + (f", {done} of them done already" if done else ""))
         progress = _Progress(len(todo), self._table)
         trainer, at_once = self._trainer(x, facts, todo, jobs)
-        crew = Crew(trainer, at_once, over=lambda: False, note=progress.note, look=progress.look)
+        crew = Crew(
+            trainer,
+            at_once,
+            over=lambda: deadline.left <= 0,
+            note=progress.note,
+            look=progress.look,
+        )
         for result in crew.results(todo):
             progress.tell(result)
             failed += [] if result.is_good else [result]
-        return failed, crew.interrupted
+        if crew.interrupted:
+            return failed, Stopped.INTERRUPTED
+        missing = progress.done < len(todo)
+        return failed, Stopped.OUT_OF_TIME if missing else Stopped.NOT
 
     def _trainer(self, x: Any, facts: Any, runs: Sequence[Run], jobs: int | None) -> Any:
         """Return who makes runs, and how many at once."""
@@ -305,10 +339,15 @@ class _Progress:
         Of runs to make.
     table
         Makes a table of results.
+
+    Attributes
+    ----------
+    done
+        How many runs have ended.
     """
 
     def __init__(self, total: int, table: Any) -> None:
-        self._total, self._table, self._done = total, table, 0
+        self._total, self._table, self.done = total, table, 0
         self._said = time.monotonic()
         self._notes: set[str] = set()
 
@@ -320,9 +359,9 @@ class _Progress:
 
     def tell(self, result: Result) -> None:
         """Say how a run went."""
-        self._done += 1
+        self.done += 1
         self._said = time.monotonic()
-        say(f"[{self._done}/{self._total}] {told(result, self._table([result]))}")
+        say(f"[{self.done}/{self._total}] {told(result, self._table([result]))}")
 
     def look(self, watchers: Sequence[Watcher]) -> None:
         """Say how far the runs under way are, if nothing was said for long."""
@@ -330,7 +369,7 @@ class _Progress:
             return
         self._said = time.monotonic()
         shares = [f"epoch {own.epoch}/{own.epochs}" for own in watchers]
-        say(f"{self._done} of {self._total} done; {', '.join(shares) or 'starting'}")
+        say(f"{self.done} of {self._total} done; {', '.join(shares) or 'starting'}")
 
 
 def _end(table: Table, output: Path, *, as_json: bool) -> None:

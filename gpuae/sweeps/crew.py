@@ -32,15 +32,17 @@ class Watcher(Silence):
         Whether the run has begun and not ended.
     """
 
-    def __init__(self, stop: threading.Event, note: Callable[[str], None]) -> None:
-        self._stop, self._note = stop, note
+    def __init__(
+        self, stop: threading.Event, over: Callable[[], bool], note: Callable[[str], None]
+    ) -> None:
+        self._stop, self._over, self._note = stop, over, note
         self.epoch = self.epochs = 0
         self.under_way = False
 
     @property
     def stopped(self) -> bool:
         """Whether there is nothing more to begin."""
-        return self._stop.is_set()
+        return self._stop.is_set() or self._over()
 
     def note(self, message: str) -> None:
         """Pass it on."""
@@ -97,7 +99,7 @@ class Crew:
 
     def results(self, runs: Sequence[Run]) -> Iterator[Result]:
         """Yield the result of each run that came to one."""
-        watchers = [Watcher(self._stop, self._note) for _ in runs]
+        watchers = [Watcher(self._stop, self._over, self._note) for _ in runs]
         with (
             get_ops(HOST).session(),
             ThreadPoolExecutor(self._at_once, thread_name_prefix="gpuae-run") as pool,

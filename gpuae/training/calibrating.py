@@ -30,13 +30,16 @@ from gpuae.storage.rows.mapped_copy import mapped_copy
 from gpuae.storage.rows.pages import gathered
 from gpuae.training import fitting
 from gpuae.training.batches import Order, permutation
+from gpuae.training.deadline import Deadline
 from gpuae.training.fitting import Fit, Trial
 from gpuae.training.history import Observer, Silence
 from gpuae.training.trainer import Ending
 
 FEWEST_ROWS = 2
 """To train on and hold out."""
-ENDED = (Ending.FINISHED, Ending.EARLY)
+SHORTEST = 0.001
+"""Seconds: a training without time keeps what it starts with."""
+ENDED = (Ending.FINISHED, Ending.EARLY, Ending.OUT_OF_TIME)
 
 
 def fit_calibrated(
@@ -69,7 +72,9 @@ def fit_calibrated(
     options["validation"] = validation
     if not config.trim:
         return calibrated(fitting.fit(x, config, observer=observer, **options))
-    once = config.model_copy(update={"folds": 1})  # to find the outliers is worth one training
+    deadline = Deadline.of(config)
+    once = _within(config, deadline.left / 2)
+    once = once.model_copy(update={"folds": 1})  # to find the outliers is worth one training
     first = calibrated(fitting.fit(x, once, observer=observer, **options))
     if first.result.ending not in ENDED or first.model.calibration is None:
         untrimmed = first.model.config.model_copy(update={"trim": 0.0})
@@ -80,6 +85,7 @@ def fit_calibrated(
         f"training again without the {len(left_out)} rows that are most unlike the others "
         f"(trim={config.trim:g})"
     )
+    config = _within(config, deadline.left)
     second = fitting.fit(x, config, observer=observer, **(options | {"ready": None}), kept=usual)
     held_out = left_out
     if first.trials and second.model.config.folds == 1:
@@ -101,6 +107,13 @@ def _that_count(
         with mapped_copy(validation) as rows:
             validation, others = that_count(rows, its_weights)
     return x, validation, np.concatenate([own, others])
+
+
+def _within(config: Config, seconds: float) -> Config:
+    """Return settings of a training that may take so long, if its time is limited."""
+    if config.max_time is None:
+        return config
+    return config.model_copy(update={"max_time": f"{max(seconds, SHORTEST):.3f}s"})
 
 
 def calibrated(fitted: Fit, left_out: Order | None = None) -> Fit:

@@ -58,6 +58,14 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """A run to go on with: the epochs that it was to have, and the seconds that it has taken."""
+
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Checkpoints:
     """Where checkpoints are written, how often, and whether to go on from the one that is there."""
 
@@ -91,6 +99,20 @@ class Checkpoints:
             When another one has it.
         """
         return held(self.path)
+
+    def begun(self) -> Begun | None:
+        """Return how the run to go on with was begun; None where there is none.
+
+        Raises
+        ------
+        InputError
+            When the checkpoint cannot be read.
+        """
+        if not (self.resume and self.path.is_file()):
+            return None
+        contents, state = read_checkpoint(InputFile(self.path))
+        past = sum(contents.history.get("seconds", ())) + float(state["seconds"])
+        return Begun(contents.config.resolved("epochs"), float(past))
 
     def load(self, own: Model) -> State | None:
         """Return the state to go on from; None where there is none, or none is wanted.

@@ -39,6 +39,7 @@ from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.storage.rows.pages import gathered
 from gpuae.training.batches import Order
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
+from gpuae.training.deadline import NO_END, Deadline
 from gpuae.training.folds import Fold, Validated, cross_validate, fold_rows
 from gpuae.training.held_out import MEASURED_ROWS, Unseen, held_out_facts
 from gpuae.training.history import Observer, Silence
@@ -46,9 +47,11 @@ from gpuae.training.interruption import Interrupted
 from gpuae.training.partition import partition
 from gpuae.training.preparation import Prepared, new_team, prepare
 from gpuae.training.pretraining import LAYER, Pretraining, spent, spent_in, told_by
+from gpuae.training.speed import measure
 from gpuae.training.state import State
 from gpuae.training.team import Team
 from gpuae.training.trainer import Ending, Trainer, TrainingResult
+from gpuae.training.within_time import as_begun, planned
 
 SHAPE = ("hidden", "activation", "code_activation", "output_activation", "decoder")
 """Settings by which a network has the layers that it has."""
@@ -165,6 +168,7 @@ def fit(
         encoding.check_rebuilds(initial)
         _check_same_categories(initial, categorical)
         config = _shaped_as(initial, config)
+    deadline = Deadline.of(config)
     device = resolve_device(config.device)
     watcher = observer or Silence()
     config = held_out(config, len(x), own_rows=validation is not None)
@@ -187,9 +191,6 @@ def fit(
     wrong = unfit_targets(x, prepared.config, validation_rows)
     if wrong is not None:
         raise InputError(f"held-out rows: {wrong}")
-    watcher.chosen(prepared.config, x.shape[1], len(rows), prepared.reasons)
-    for note in _notes(prepared.config, x, statistics, len(rows), sum(widths(categorical))):
-        watcher.note(note)
     job = _Job(
         ops=get_ops(device, prepared.config.precision),
         network=mirrored_autoencoder(prepared.config, x.shape[1], widths(categorical)),
@@ -200,8 +201,14 @@ def fit(
         image_shape=image_shape,
         weights=weights,
         categorical=categorical,
+        deadline=deadline,
     )
-    start = job.start(prepared, rows)
+    start = job.within_time(prepared, rows, validation_rows, checkpoints)
+    prepared = start.prepared if start else prepared
+    watcher.chosen(prepared.config, x.shape[1], len(rows), prepared.reasons)
+    for note in _notes(prepared.config, x, statistics, len(rows), sum(widths(categorical))):
+        watcher.note(note)
+    start = start or job.start(prepared, rows)
     first = job.model(start, TrainingResult())
     if ready is not None:
         ready(first)
@@ -289,6 +296,31 @@ class _Job:
     image_shape: tuple[int, ...] | None
     weights: RowWeights
     categorical: Categorical = ()
+    deadline: Deadline = NO_END
+
+    def within_time(
+        self,
+        prepared: Prepared,
+        rows: Order,
+        held_out: Order,
+        checkpoints: Checkpoints | None,
+    ) -> Start | None:
+        """Return a start with no more epochs than there is time for; None where time is free.
+
+        A run that goes on has the epochs that it was begun with.
+        """
+        if not self.deadline.limited:
+            return None
+        start = self.start(prepared, rows)  # takes its time, too
+        own = as_begun(prepared, checkpoints, self.deadline)
+        if own is None and not prepared.config.full_batch:
+            speed = measure(self.ops, self.network, prepared, self.x, rows, held_out)
+            own = planned(prepared, self.deadline, speed, len(rows), len(held_out))
+        if own is None or own is prepared:
+            return start
+        if self.initial is None and own.config.init == "pca":  # no other than with these epochs
+            return replace(start, prepared=own)
+        return self.start(own, rows)
 
     def start(self, prepared: Prepared, rows: Order) -> Start:
         """Find the weights to begin with on these rows."""
@@ -347,7 +379,8 @@ class _Job:
                 starts.append(start)
             try:
                 so_far = partial(self.model, starts[0], TrainingResult())
-                validated = cross_validate(folds, config, watcher, so_far)
+                part = self.deadline.part(len(folds) / (len(folds) + 1))
+                validated = cross_validate(folds, config, watcher, so_far, part)
             except (Interrupted, KeyboardInterrupt):
                 raise _Stopped(self._first_of(folds, starts)) from None
         pairs = zip(starts, folds, strict=True)
@@ -385,7 +418,16 @@ class _Job:
         with self.team(start, rows, validation_rows) as team:
             build = partial(self.model, start)
             result = Trainer(
-                self.ops, team, config, rows, validation_rows, watcher, build, saver, losses
+                self.ops,
+                team,
+                config,
+                rows,
+                validation_rows,
+                watcher,
+                build,
+                saver,
+                losses,
+                self.deadline,
             ).train(state)
         result.epochs_pretrained = before.epochs_pretrained
         result.seconds_pretrained = before.seconds_pretrained

@@ -21,6 +21,7 @@ from gpuae.backends.philox import Purpose
 from gpuae.config import Config
 from gpuae.model.objective import objective
 from gpuae.training.batches import Order, permutation
+from gpuae.training.deadline import NO_END, Deadline, TimeOver
 from gpuae.training.history import Observer, Silence, SoFar
 from gpuae.training.interruption import Interruption
 from gpuae.training.team import Team
@@ -93,7 +94,11 @@ class Fold:
 
 
 def cross_validate(
-    folds: Sequence[Fold], config: Config, observer: Observer, so_far: SoFar
+    folds: Sequence[Fold],
+    config: Config,
+    observer: Observer,
+    so_far: SoFar,
+    deadline: Deadline = NO_END,
 ) -> Validated:
     """Train all folds side by side until the mean loss of held-out rows has been lowest for long.
 
@@ -101,6 +106,8 @@ def cross_validate(
     ----------
     so_far
         Returns the first fold's network as it is.
+    deadline
+        When to stop, however far it is; epochs that not all folds have done count for nothing.
 
     Raises
     ------
@@ -120,10 +127,14 @@ def cross_validate(
         def pause() -> None:
             observer.between_steps(so_far)
             interruption.stop_if_asked()
+            deadline.check()
 
         for epoch in range(epochs):
-            for fold in folds:
-                fold.train(epoch, Silence(), pause)
+            try:
+                for fold in folds:
+                    fold.train(epoch, Silence(), pause)
+            except TimeOver:
+                break
             losses.append(loss())
             observer.folds_done(epoch + 1, losses[-1])
             if not math.isfinite(losses[-1]):

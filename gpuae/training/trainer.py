@@ -16,6 +16,7 @@ from gpuae.config import MAX_EPOCHS, Config
 from gpuae.model.model import Model
 from gpuae.model.objective import objective
 from gpuae.training.batches import Order, epoch_order, step_sizes
+from gpuae.training.deadline import NO_END, Deadline, TimeOver
 from gpuae.training.history import EpochRecord, History, Observer
 from gpuae.training.interruption import Interrupted, Interruption
 from gpuae.training.lbfgs import LBFGS
@@ -31,6 +32,7 @@ class Ending(Enum):
     FINISHED = "finished"
     EARLY = "stopped early"
     CONVERGED = "converged"
+    OUT_OF_TIME = "out of time"
     INTERRUPTED = "interrupted"
     DIVERGED = "diverged"
 
@@ -307,6 +309,8 @@ class Trainer:
     validated
         The validation loss of each epoch as it was found elsewhere; there are no other epochs, and
         the last one's weights are kept.
+    deadline
+        When training ends, however far it is.
     """
 
     def __init__(
@@ -320,9 +324,10 @@ class Trainer:
         build: Build,
         saver: Saver | None = None,
         validated: Sequence[float] | None = None,
+        deadline: Deadline = NO_END,
     ) -> None:
         self._ops, self._team, self._config = ops, team, config
-        self._validated = validated
+        self._validated, self._deadline = validated, deadline
         self._length = config.resolved("epochs") if validated is None else len(validated)
         self._rows, self._validation_rows = rows, validation_rows
         self._observer, self._build, self._saver = observer, build, saver
@@ -356,6 +361,8 @@ class Trainer:
         with Interruption() as interruption:
             try:
                 result.ending = self._train(interruption)
+            except TimeOver:
+                result.ending, resumable = Ending.OUT_OF_TIME, True
             except (Interrupted, KeyboardInterrupt) as interrupted:
                 result.ending = Ending.INTERRUPTED
                 resumable = isinstance(interrupted, Interrupted)
@@ -369,10 +376,15 @@ class Trainer:
         return result
 
     def _keeps_partial_epoch(self) -> bool:
-        """Whether the first epoch was interrupted and its steps are all there is."""
+        """Whether the first epoch was cut short and its steps are all there is."""
         result = self._result
-        interrupted = result.ending is Ending.INTERRUPTED and not result.history.records
-        return interrupted and not self._config.full_batch and self._weights_are_finite()
+        cut = result.ending in (Ending.INTERRUPTED, Ending.OUT_OF_TIME)
+        return (
+            cut
+            and not result.history.records
+            and not self._config.full_batch
+            and self._weights_are_finite()
+        )
 
     def _train(self, interruption: Interruption) -> Ending:
         records, best = self._result.history.records, self._best
@@ -382,6 +394,8 @@ class Trainer:
                 self._save()
             self._observer.between_steps(self._so_far)
             interruption.stop_if_asked()
+            if self._ending() is None:  # an epoch that is the last one counts, however long it took
+                self._deadline.check()
 
         pause()
         while (ending := self._ending()) is None:
