@@ -469,6 +469,8 @@ def _end_as_the_folds(result: TrainingResult, validated: Validated) -> None:
     """Let a result that went as far as the folds say how these ended."""
     if validated.diverged:
         result.ending, result.lost_epoch = Ending.DIVERGED, validated.epochs
+    elif validated.out_of_time:
+        result.ending = Ending.OUT_OF_TIME
     elif validated.stopped_early:
         result.ending = Ending.EARLY
 

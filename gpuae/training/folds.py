@@ -42,6 +42,8 @@ class Validated:
         How many epochs were tried, and how long that took.
     stopped_early
         Whether others were left because none of the last ones gained.
+    out_of_time
+        Whether others were left because there was no time for them.
     diverged
         Whether others were left because the loss of the last one was no finite number.
     """
@@ -51,6 +53,7 @@ class Validated:
     epochs: int
     seconds: float
     stopped_early: bool
+    out_of_time: bool
     diverged: bool
 
 
@@ -121,7 +124,7 @@ def cross_validate(
         return float(np.average([fold.loss() for fold in folds], weights=weights))
 
     patience, epochs = config.resolved("patience"), config.resolved("epochs")
-    losses, best, lowest = [loss()], 0, math.inf
+    losses, best, lowest, out_of_time = [loss()], 0, math.inf, False
     with Interruption() as interruption:
 
         def pause() -> None:
@@ -134,6 +137,7 @@ def cross_validate(
                 for fold in folds:
                     fold.train(epoch, Silence(), pause)
             except TimeOver:
+                out_of_time = True
                 break
             losses.append(loss())
             observer.folds_done(epoch + 1, losses[-1])
@@ -156,5 +160,6 @@ def cross_validate(
         epochs=tried,
         seconds=time.perf_counter() - began,
         stopped_early=tried < epochs,
+        out_of_time=out_of_time,
         diverged=tried > 0 and not math.isfinite(losses[-1]),
     )

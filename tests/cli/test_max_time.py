@@ -5,11 +5,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import FIT
 from refusals import refused
 
 from gpuae.cli.time_limit import NOT_DONE
 
+FIT = ("--hidden", "4,2", "--epochs", 2, "--patience", 0)
 AT_ONCE = ("--max-time", "0.000001s")
 """Over when it begins: a block of rows, or no run at all, is what is done."""
 

@@ -183,6 +183,7 @@ def test_folds_leave_time_for_the_last_fit(x, monkeypatch):
     config = Config(hidden=2, device="numpy", folds=4, epochs=50, max_time="1000s", init="glorot")
     fitted = fitting.fit(x, config, observer=Slow())
     assert fitted.result.epochs_validated == 8
+    assert fitted.result.ending is Ending.OUT_OF_TIME
     assert len(fitted.result.history.records) >= 1
 
 
