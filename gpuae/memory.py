@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 GROUP = Path("/sys/fs/cgroup")
+STATUS = Path("/proc/self/status")
 LARGEST_SHARE = 2 << 30
 """More memory for data is not asked for by default: they are read as fast from the file."""
 MOST = float(1 << 62)
@@ -28,6 +29,22 @@ def available_memory() -> int:
     import psutil
 
     return min(int(psutil.virtual_memory().available), _left_to_group())
+
+
+def resident_memory() -> int:
+    """Return the bytes that this process has in memory now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak_memory() -> int:
+    """Return the bytes that this process has had in memory at most; where unknown, what it has."""
+    try:  # what getrusage tells counts a parent's, too
+        lines = STATUS.read_text(encoding="ascii").splitlines()
+        return next(int(own.split()[1]) << 10 for own in lines if own.startswith("VmHWM:"))
+    except (OSError, ValueError, StopIteration):
+        return resident_memory()
 
 
 def _left_to_group() -> int:

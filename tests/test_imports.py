@@ -34,6 +34,7 @@ LAYERS = [
         "verdict",
         "neighbors",
         "dimensions",
+        "foretelling",
         "sweeps",
         "tables",
         "importers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ from gpuae.cli.base import (
     trust_options,
 )
 from gpuae.cli.columns import using_column_options
+from gpuae.cli.foretold import dry_run_option, tell_foretold
 from gpuae.cli.time_limit import stop_here, time_option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gpuae.cli.rows import Job
     from gpuae.encoding import Sink
     from gpuae.importers import ReadOptions
     from gpuae.machine import Machine
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     help="Continue where this command was interrupted, if it was.",
 )
 @time_option
+@dry_run_option
 @using_column_options
 @machine_options
 @trust_options
@@ -56,6 +60,7 @@ def command(
     layer: int | None,
     resume: bool,
     max_time: float | None,
+    dry_run: bool,
     force: bool,
     machine: Machine,
     reading: ReadOptions,
@@ -68,14 +73,17 @@ def command(
     Example:
       gpuae encode model.h5 rows.csv -o features.h5
     """
+    began = time.perf_counter()
     from gpuae.cli.rows import Job, note, write_rows
     from gpuae.encoding import encode, in_float32, layer_index
     from gpuae.storage.files.output_file import check_output
     from gpuae.storage.kinds.features import features_output
+    from gpuae.storage.outputs.endings import is_table
     from gpuae.training.deadline import Deadline, TimeOver
 
     deadline = Deadline(math.inf if max_time is None else max_time)
     check_output(output, force)
+    is_table(output)  # refuses what is not written
     if deadline.limited:
         _check_goes_on(output)
 
@@ -83,7 +91,11 @@ def command(
         width = model.network.layers[layer_index(model, layer)].n_out
         return 0 if resume else 4 * width
 
-    job = Job.open(model_path, data, output, reading, memory=machine.memory, row_bytes=row_bytes)
+    written = None if dry_run else output
+    job = Job.open(model_path, data, written, reading, memory=machine.memory, row_bytes=row_bytes)
+    if dry_run:
+        _foretell(job, output, layer, machine, began)
+        return
     number = layer_index(job.model, layer) + 1
     shape = (len(job.x), job.model.network.layers[number - 1].n_out)
     out = features_output(
@@ -113,6 +125,13 @@ def command(
         if out.can_go_on:
             say("to go on from here, give the same command with --resume")
         raise
+
+
+def _foretell(job: Job, output: Path, layer: int | None, machine: Machine, began: float) -> None:
+    """Say what encoding would take."""
+    from gpuae.foretelling import foretell_encode
+
+    tell_foretold(foretell_encode(job.model, job.dataset, output, layer, machine, began), output)
 
 
 def _check_goes_on(output: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import isnan
@@ -22,6 +23,7 @@ from gpuae.cli.base import (
     trust_options,
 )
 from gpuae.cli.columns import learning_column_options
+from gpuae.cli.foretold import dry_run_option, tell_foretold
 from gpuae.cli.page import NoPage, live_options, wanted_page
 from gpuae.cli.patches import image_options
 from gpuae.cli.records import Records, record_options
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuae.config import Config
+    from gpuae.foretelling import Foretold
     from gpuae.importers import ImageOptions, ReadOptions
     from gpuae.model.model import Model
     from gpuae.pictures.sample import Sample
@@ -68,6 +71,7 @@ GO_ON = "to go on from here, give the same command with --resume"
     help="How often to write it: 90s, 5min, 1h, 10epochs [default: 5min].",
 )
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint, if there is one.")
+@dry_run_option
 @live_options
 @record_options
 @learning_column_options
@@ -86,6 +90,7 @@ def command(
     checkpoint: Path | None,
     checkpoint_every: str | None,
     resume: bool,
+    dry_run: bool,
     live: bool,
     opens: bool,
     port: int | None,
@@ -107,6 +112,7 @@ def command(
     Example:
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
     """
+    began = time.perf_counter()
     from gpuae.importers import path_of
     from gpuae.storage.files.output_file import check_output
     from gpuae.storage.outputs.endings import check_hdf5_name
@@ -120,11 +126,16 @@ def command(
     config = read_settings(config_path, settings, preset, without=held_out_by_preset)
     _check_validation(config, validation_data)
     own_files = (output, checkpoint, config_path)
+    inputs = (data, validation_data, init_from, weights_path)
+    if dry_run:
+        tell_device(config)
+        task = _Task.read(config, inputs, reading, preset, own_files)
+        tell_foretold(task.foretell(began), output, as_json=as_json)
+        return
     records = Records(log, tensorboard, resume=resume)
     records.check(*own_files, path_of(data), init_from, weights_path, force=force)
     with records, wanted_page(live, port, opens=opens) as page:
         tell_device(config)
-        inputs = (data, validation_data, init_from, weights_path)
         task = _Task.read(config, inputs, reading, preset, own_files)
         result, changed = task.fit(output, checkpoints, page, records, force=force)
         summary, verdict = _summary(result, output), judge(result)
@@ -250,18 +261,33 @@ class _Task:
         return fit_calibrated(
             x,
             self.config,
-            validation=None if self.held_out is None else self.held_out.x,
             observer=observer,
-            initial=self.initial,
             checkpoints=checkpoints,
             ready=lambda model: model.rehearse(out),
-            attributes=self._provenance(),
-            feature_names=self.dataset.feature_names,
-            image_shape=self.dataset.image_shape,
-            categorical=self.dataset.categorical,
-            weights=self.weights.values,
-            validation_weights=self.held_out_weights.values,
+            **self._options(),
         )
+
+    def _options(self) -> dict[str, Any]:
+        """Return what training is given beside rows and settings."""
+        return {
+            "validation": None if self.held_out is None else self.held_out.x,
+            "initial": self.initial,
+            "attributes": self._provenance(),
+            "feature_names": self.dataset.feature_names,
+            "image_shape": self.dataset.image_shape,
+            "categorical": self.dataset.categorical,
+            "weights": self.weights.values,
+            "validation_weights": self.held_out_weights.values,
+        }
+
+    def foretell(self, began: float) -> Foretold:
+        """Say what training would take; the command began then."""
+        from gpuae.cli.rows import note
+        from gpuae.foretelling import foretell_fit
+        from gpuae.storage.rows.mapped_copy import mapped_copy
+
+        with mapped_copy(self.dataset.x) as x:
+            return foretell_fit(x, self.config, note, began, **self._options())
 
     @property
     def _files(self) -> tuple[Input | None, ...]:

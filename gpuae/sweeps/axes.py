@@ -73,7 +73,9 @@ Axis: TypeAlias = Choice | Range
 
 
 def split_settings(given: Mapping[str, str]) -> tuple[dict[str, str], tuple[Axis, ...]]:
-    """Tell settings of one value from those that are varied; both in the order given.
+    """Tell settings of one value from those that are varied, in the order that settings have.
+
+    Names of folders and draws follow from it, and never from the order of a person's options.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def split_settings(given: Mapping[str, str]) -> tuple[dict[str, str], tuple[Axis
     """
     fixed: dict[str, str] = {}
     axes: list[Axis] = []
-    for name, text in given.items():
+    for name in sorted(given, key=list(Config.model_fields).index):
+        text = given[name]
         if _RANGE.fullmatch(text):
             axes.append(_range(name, text))
         elif "," in text:
@@ -125,5 +128,3 @@ def _range(name: str, text: str) -> Range:
 def _check_varied(name: str) -> None:
     if name in NOT_VARIED:
         raise ConfigError(f"{name}: cannot be varied; give one value")
-    if name not in Config.model_fields:
-        raise ConfigError(f"{name}: is no setting")

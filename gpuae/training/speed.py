@@ -36,10 +36,14 @@ class Speed:
         Of a row in training.
     evaluated_row
         Of a row in evaluation, where neither gradient nor weights are touched.
+    measuring
+        What was spent on finding this out, without what comes before the first step as it does in
+        training: compiling, say.
     """
 
     row: float
     evaluated_row: float
+    measuring: float = 0.0
 
     def epoch(self, rows: int, held_out: int, folds: int) -> float:
         """Return the seconds of an epoch, with all networks that are trained beside one another."""
@@ -61,18 +65,38 @@ def measure(
     parameters = ops.empty((network.size,), config.dtype)
     ops.assign(parameters, (WEIGHT * draw).astype(config.dtype))
     with new_team(ops, network, prepared, x, parameters, len(rows)) as team:
-        row = _seconds_a_row(ops, team, config, rows)
-        evaluated = _seconds_an_evaluated_row(team, held_out if len(held_out) else rows)
-    return Speed(row, evaluated)
+        some = (held_out if len(held_out) else rows)[:EVALUATED_ROWS]
+        team.evaluate(some)
+        step = _first_step if config.full_batch else _first_steps
+        began = time.perf_counter()
+        row, first = step(ops, team, config, rows)
+        middle = time.perf_counter()
+        team.evaluate(some)
+        ended = time.perf_counter()
+    return Speed(row, (ended - middle) / len(some), ended - began - first)
 
 
-def _seconds_a_row(ops: Ops, team: Team, config: Config, rows: Order) -> float:
-    """Take ever more steps of an epoch at a learning rate of 0, until they have taken long."""
+def _first_step(ops: Ops, team: Team, config: Config, rows: Order) -> tuple[float, float]:
+    """Return the seconds of a row in a gradient over all rows, and how long the first one took."""
+    began = time.perf_counter()
+    team.full_gradient(rows)
+    middle = time.perf_counter()
+    team.full_gradient(rows)
+    return (time.perf_counter() - middle) / len(rows), middle - began
+
+
+def _first_steps(ops: Ops, team: Team, config: Config, rows: Order) -> tuple[float, float]:
+    """Return the seconds of a row in mini-batches, and how long the first one took.
+
+    Take ever more steps of an epoch at a learning rate of 0, until they have taken long.
+    """
     optimizer = create_optimizer(ops, len(team.parameters), config)
     sizes = step_sizes(len(rows), config.batch_size or len(rows))
     order, count, done, spent = epoch_order(rows, config.seed, 0, config.shuffle), 1, 0, 0.0
+    began = time.perf_counter()
     team.start_epoch(order, 0, 0.0)
     team.run(sizes[:1], optimizer)  # compiles, and touches all memory
+    first = time.perf_counter() - began
     team.start_epoch(order, 0, 0.0)
     place = 0
     while spent < SECONDS:
@@ -85,12 +109,4 @@ def _seconds_a_row(ops: Ops, team: Team, config: Config, rows: Order) -> float:
         team.totals(1)  # a GPU has then done all of it
         spent += time.perf_counter() - began
         place, done, count = place + len(portion), done + sum(portion), GROWTH * count
-    return spent / done
-
-
-def _seconds_an_evaluated_row(team: Team, rows: Order) -> float:
-    some = rows[:EVALUATED_ROWS]
-    team.evaluate(some)
-    began = time.perf_counter()
-    team.evaluate(some)
-    return (time.perf_counter() - began) / len(some)
+    return spent / done, first

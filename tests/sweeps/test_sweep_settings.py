@@ -26,6 +26,12 @@ def test_commas_stand_between_values_and_hyphens_between_widths():
     assert fixed == {"activation": "relu", "depth": "2"}
 
 
+def test_the_order_of_the_options_changes_nothing():
+    one = grid_of(hidden="8,4", weight_decay="0,0.5")
+    other = grid_of(weight_decay="0,0.5", hidden="8,4")
+    assert [run.name for run in one] == [run.name for run in other]
+
+
 def test_one_network_of_several_widths_is_not_varied():
     assert split_settings({"hidden": "128-32"}) == ({"hidden": "128,32"}, ())
 
