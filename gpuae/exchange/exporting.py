@@ -195,7 +195,7 @@ def _chosen(computation: Computation, names: Sequence[str] | None, path: Path) -
         if name not in computation.outputs:
             known = ", ".join(computation.outputs)
             what = "the model does not have" if name in OUTPUTS else "there is no output"
-            raise ConfigError(f"outputs: {what} {name}; it has {known}")
+            raise ConfigError(f"outputs: {what} {name or 'without a name'}; it has {known}")
     if not names:
         raise ConfigError(f"outputs: none is named; it has {', '.join(computation.outputs)}")
     return tuple(dict.fromkeys(names))

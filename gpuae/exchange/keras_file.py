@@ -16,6 +16,7 @@ from gpuae.exchange.archive import opened as opened_archive
 from gpuae.exchange.chain import Chain
 from gpuae.exchange.keras_config import Part, parts
 from gpuae.exchange.keras_layers import folded
+from gpuae.storage import file_format
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import listing, opening, reading
 from gpuae.storage.hdf5.nodes import File
@@ -71,6 +72,8 @@ def from_hdf5(file: InputFile) -> Chain:
     """
     source = str(file)
     with opening.opened(file) as hdf5:
+        if file_format.kind_of(reading.root_attributes(hdf5)):
+            raise InputError(f"{source}: is a file of gpuae's own; use it as it is")
         config = reading.attribute(hdf5.root, OF_HDF5)
         if not isinstance(config, str):
             raise InputError(

@@ -57,10 +57,13 @@ def test_what_cannot_be_imported_is_one_sentence(gpuae):
     refused(gpuae("import", DATA / "branched.keras", "-o", "m.h5"), "2 inputs")
     refused(gpuae("import", DATA / "state_dict.pt", "-o", "m.onnx", *NAMED), "m.onnx", ".h5")
     refused(gpuae("import", "no.keras", "-o", "m.h5"), "no.keras", "no such file")
+    assert gpuae("import", DATA / "nested.h5", "-o", "own.h5").code == 0
+    refused(gpuae("import", "own.h5", "-o", "m.h5"), "own.h5", "as it is")
     refused(gpuae("import", DATA / "state_dict.pt", "-o", "m.h5", *NAMED, "--k", 9), "k=9")
     assert not Path("m.h5").exists()
 
 
+@pytest.mark.long
 def test_an_imported_model_is_evaluated_drawn_and_trained_further(gpuae):
     np.save("rows.npy", np.random.default_rng(0).random((40, 6)).astype(np.float32))
     assert gpuae("import", DATA / "nested.keras", "-o", "m.h5").code == 0
