@@ -36,14 +36,18 @@ class Selection:
     """Those of them that are wanted one by one, not as part of a range or of everything."""
 
     def notes(
-        self, titles: Titles, options: ReadOptions, default: tuple[int, ...]
+        self, titles: Titles, options: ReadOptions, default: tuple[int, ...], others: int = 0
     ) -> tuple[str, ...]:
-        """Say that columns were taken by name where others were there by `default`."""
+        """Say that columns were taken by name where others were there by `default`.
+
+        So many `others` are taken by name too, as categories.
+        """
         if options.names is None or self.columns in (self.among, default):
             return ()
-        if len(self.columns) == titles.count:
+        taken = len(self.columns) + others
+        if taken == titles.count:
             return (f"the columns are taken by name, in the order of {options.names_of}",)
-        count = counted(len(self.columns), "column")
+        count = counted(taken, "column")
         return (f"of {titles.count} columns the {count} of {options.names_of} are taken by name",)
 
 

@@ -94,7 +94,8 @@ def assign(titles: Titles, options: ReadOptions, index: int | None = None) -> Ro
     own = (candidates, selection.requested, categorical, times, tuple(notes))
     roles = Roles(label, row_id, weight, *own)
     default = replace(roles, candidates=selection.among).features(index)
-    return replace(roles, notes=(*notes, *selection.notes(titles, options, default)))
+    told = selection.notes(titles, options, default, len(categorical))
+    return replace(roles, notes=(*notes, *told))
 
 
 def _categorical(titles: Titles, options: ReadOptions) -> tuple[int, ...]:

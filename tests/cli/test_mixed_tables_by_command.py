@@ -148,10 +148,36 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(gpuae, mixed, options, 
     assert not (mixed.parent / "m.h5").exists()
 
 
+@pytest.mark.long
 def test_a_report_has_the_categories(gpuae, mixed, known):
     made = gpuae("report", "m.h5", mixed, "-o", "page.html")
     assert made.code == 0, made.err
     assert "Categories in 2 columns" in Path("page.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"1": None}, "/model/categorical/1: is missing"),
+        ({"1": [b"a", b"a", b"b"]}, "column 'hue' has a category twice"),
+        (
+            {"1": [b"a", b"b"] + [b"%d" % n for n in range(9)]},
+            "take 14 columns and the rows have 9",
+        ),
+        ({"names": [b"form", b"form"]}, "two columns of categories have the same name"),
+        ({"names": [1, 2]}, "/model/categorical/names: holds no list of text"),
+    ],
+)
+def test_a_damaged_model_is_refused(gpuae, mixed, known, broken, message):
+    with h5py.File("m.h5", "r+") as file:
+        group = file["model/categorical"]
+        for name, values in broken.items():
+            del group[name]
+            if values is not None:
+                group[name] = np.array(values)
+    refused = gpuae("encode", "m.h5", mixed, "-o", "c.csv")
+    assert refused.code == 2
+    assert message in refused.err
 
 
 def test_training_goes_on_from_a_model_of_the_same_categories_only(gpuae, mixed, known):

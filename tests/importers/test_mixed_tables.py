@@ -107,6 +107,9 @@ def test_a_category_that_is_not_known_is_refused_or_counts_as_none(opened):
     with pytest.raises(InputError, match=r"row 2, column 'colour' holds 'green'.*--unknown ignore"):
         opened(text, **own)
     data = opened(text, **own, ignores_unknown=True)
+    assert data.notes == ()
+    more = opened("size,mass,colour\n1,5,red\n", **own)
+    assert more.notes == ("of 3 columns the 2 columns of m.h5 are taken by name",)
     assert data.x.tolist() == [[5, 0, 1], [6, 0, 0]]
     assert data.feature_names == ("mass", "colour=blue", "colour=red")
 
