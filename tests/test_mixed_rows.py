@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from gpuae import Autoencoder, AutoencoderClassifier, OutlierDetector, encoding, load
+from gpuae import Autoencoder, AutoencoderClassifier, OutlierDetector, encoding, load, plots
 from gpuae.errors import InputError
 from gpuae.evaluation import evaluate
 from gpuae.storage.rows.categorical import places
@@ -132,6 +132,11 @@ def test_a_classifier_takes_the_table_of_its_autoencoder(known, frame, tmp_path)
     classifier.save(tmp_path / "c.h5")
     again = load(tmp_path / "c.h5").predict_proba(frame[["c", "hue", "b", "a", "form"]])
     np.testing.assert_array_equal(again, classifier.predict_proba(frame))
+
+
+def test_pictures_take_the_table_too(known, frame):
+    figure = plots.reconstructions(known, frame, count=2)
+    assert figure.axes
 
 
 def test_every_figure_by_hand(known, frame):

@@ -369,6 +369,11 @@ def _sample(model: Any, X: Any, y: Any, most: int) -> Sample:
 def _known_columns(model: Model, X: Any) -> Any:
     """Return the columns of a table that the model was trained on, by their names."""
     columns = getattr(X, "columns", None)
+    if columns is not None and model.categorical:
+        from gpuae.tables import known_rows, titles_of
+
+        fills = model.preprocess.fill is not None
+        return known_rows(X, model, titles_of(model), missing=fills)
     if columns is None or model.feature_names is None:
         return X
     missing = [name for name in model.feature_names if name not in columns]
