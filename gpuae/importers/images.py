@@ -135,9 +135,9 @@ def _surveyed(file: NamedFiles | InputFile, wanted: ImageOptions) -> list[Pictur
 def _check_alike(file: Input, pictures: Sequence[Picture], wanted: ImageOptions) -> None:
     """Refuse images that are not rows of the same kind."""
     _check(file, pictures, _bits, "convert them to the same")
-    _check(file, pictures, _kind, "give --grey or --colour to make them the same")
+    _check(file, pictures, _kind, "give --grey or --colour to fit or convert")
     if wanted.size is None:
-        _check(file, pictures, _size, "give --size, such as --size 32x32, to make them the same")
+        _check(file, pictures, _size, "give --size, such as --size 32x32, to fit or convert")
 
 
 def _check(
