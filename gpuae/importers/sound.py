@@ -37,7 +37,11 @@ MOST_RATE = 10_000_000
 """Samples a second; more are not of sound."""
 BYTES_OF_BYTE = 9
 """Of memory that a byte of a recording takes while it is read, with 8 bits a sample."""
-_DAMAGED = (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, NameError),
+    struct.error,
+)
+"""What SciPy raises on damaged files; NameError for those without samples."""
 
 
 def is_recording(head: bytes) -> bool:

@@ -124,6 +124,8 @@ def test_what_cannot_be_rows_is_refused_in_a_sentence(save, tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:-100])
     refused(path, "cannot be read as WAV|holds fewer")
+    path.write_bytes(content.replace(b"data", b"none"))
+    refused(path, "cannot be read as WAV")
     path.write_bytes(content[:30])
     refused(path, "cannot be read as WAV")
     path.write_bytes(b"words")
