@@ -149,7 +149,7 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a file of the state, which appears complete or not at all."""
-    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    text = json.dumps(content, indent=2) + "\n"
     write_bytes(path, text.encode("utf-8", "replace"))
 
 

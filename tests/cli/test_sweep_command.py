@@ -87,6 +87,13 @@ def test_no_run_is_made_twice_and_more_values_add_runs(gpuae, trained):
     assert len(results()) == 3
 
 
+def test_settings_keep_their_order_in_the_folder(gpuae):
+    asked = ("--hidden", "1,2", "--activation", "relu", "--code-activation", "relu,identity")
+    assert gpuae(*SWEEP, *asked).code == 0
+    kept = json.loads(Path("sweep/hidden=1_code_activation=relu/result.json").read_text())
+    assert list(kept["settings"]) == ["hidden", "code_activation"]
+
+
 def test_a_run_whose_model_is_gone_is_made_again(gpuae, trained):
     assert gpuae(*SWEEP, "--hidden", "1,2").code == 0
     Path("sweep/hidden=1/model.h5").unlink()
