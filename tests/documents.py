@@ -1,7 +1,11 @@
 """The pages of README.md and docs/, their blocks of code, and what links may point to."""
 
+import io
 import re
 import shlex
+import subprocess
+import sys
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,9 +31,25 @@ def commands(block):
 
 def run_shell(block, complete=list):
     """Run commands of gpuae, each as `complete` makes it of the words after its name."""
-    for name, *words in commands(block):
+    for line in commands(block):
+        piped = line.index("|") + 1 if "|" in line else 0
+        name, *words = line[piped:]
         assert name == "gpuae"
-        assert run(complete(words)) == 0, words
+        with _standard_input(line[: max(0, piped - 1)]):
+            assert run(complete(words)) == 0, words
+
+
+@contextmanager
+def _standard_input(command):
+    """Have what a command prints on the standard input, if there is one."""
+    before = sys.stdin
+    if command:
+        printed = subprocess.run(command, capture_output=True, check=True).stdout
+        sys.stdin = io.TextIOWrapper(io.BytesIO(printed))
+    try:
+        yield
+    finally:
+        sys.stdin = before
 
 
 def target(page, path):

@@ -111,7 +111,24 @@ class PathType(click.ParamType[Path]):
 
 PATH = PathType()
 
-data_argument = click.argument("data", metavar="DATA")
+
+def _joined(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> str:
+    """Make one DATA of the names of one file or of several."""
+    if len(value) == 1:
+        return value[0]
+    from gpuae.importers import joined
+
+    return joined(value)
+
+
+def files_argument(name: str) -> Callable[[F], F]:
+    """Return an argument that takes one file or several, which the shell may have named."""
+    return click.argument(
+        name, metavar=f"{name.upper()}...", nargs=-1, required=True, callback=_joined
+    )
+
+
+data_argument = files_argument("data")
 model_argument = click.argument("model_path", metavar="MODEL", type=PATH)
 force_option = click.option("--force", is_flag=True, help="Replace an output file that exists.")
 json_option = click.option(

@@ -150,13 +150,13 @@ def _write(job: Job, out: ColumnsOutput, grid: Any, machine: Machine) -> Errors:
 def _sizes(job: Job, output: Path, out: ColumnsOutput) -> Sizes:
     from gpuae.compression.figures import Sizes
 
-    path = job.dataset.source_path
+    file = job.dataset.file
     rows, columns = job.x.shape
     return Sizes(
         rows=rows,
         columns=columns,
         code_size=out.shape[1],
-        input_file=path.stat().st_size if path is not None else None,
+        input_file=None if file is None else file.size,
         input_rows=rows * columns * job.x.dtype.itemsize,
         input_float32=rows * columns * 4,
         codes=out.stored,

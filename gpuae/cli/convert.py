@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpuae.cli.base import PATH, declare, force_option, say, tell, trust_options
+from gpuae.cli.base import PATH, declare, files_argument, force_option, say, tell, trust_options
 from gpuae.cli.columns import learning_column_options
 from gpuae.cli.patches import image_options, patch_options
 from gpuae.cli.sound import sound_options
@@ -22,7 +22,7 @@ FLAT = (1 / 80) ** 2
 
 
 @declare
-@click.argument("source")
+@files_argument("source")
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option(
     "--labels", type=PATH, metavar="FILE", help="File with one label for each row (idx, npy, csv)."

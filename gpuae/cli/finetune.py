@@ -74,7 +74,7 @@ def command(
     """
     from gpuae.cli.labels import Labels
     from gpuae.cli.rows import Job
-    from gpuae.importers import path_of
+    from gpuae.importers import files_of, path_of
     from gpuae.memory import data_memory
     from gpuae.storage.files.output_file import check_distinct, check_output
     from gpuae.storage.outputs.endings import check_hdf5_name
@@ -84,7 +84,7 @@ def command(
     config = _settings(config_path, settings)
     records = Records(log, tensorboard, resume=False)
     beside = (labels_path, weights_path, config_path)
-    records.check(output, model_path, path_of(data), *beside, force=force)
+    records.check(output, model_path, *files_of(data), *beside, force=force)
     with records, wanted_page(live, port, opens=opens) as page:
         memory = data_memory(config.memory)
         job = Job.open(model_path, data, output, reading, memory=memory)

@@ -105,15 +105,17 @@ def command(
     """Train an autoencoder on the rows of DATA.
 
     DATA is a file (HDF5, idx, npy, npz, csv, xlsx, parquet, h5ad, mat), FILE.h5::/path/inside (in
-    h5ad for example FILE.h5ad::/layers/counts), a folder of images, or the word digits. No option
-    is needed: the settings are chosen from the data, printed and stored in the model.
+    h5ad for example FILE.h5ad::/layers/counts), a folder of images, several files or 'shards/*.npy'
+    as one matrix, - for a table on standard input, or the word digits. No option is needed: the
+    settings are chosen from the data, printed and stored in the model.
 
     \b
     Example:
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
+      gpuae fit 'shards/*.npy' -o model.h5
     """
     began = time.perf_counter()
-    from gpuae.importers import path_of
+    from gpuae.importers import files_of
     from gpuae.storage.files.output_file import check_output
     from gpuae.storage.outputs.endings import check_hdf5_name
     from gpuae.verdict import judge
@@ -133,7 +135,7 @@ def command(
         tell_foretold(task.foretell(began), output, as_json=as_json)
         return
     records = Records(log, tensorboard, resume=resume)
-    records.check(*own_files, path_of(data), init_from, weights_path, force=force)
+    records.check(*own_files, *files_of(data), init_from, weights_path, force=force)
     with records, wanted_page(live, port, opens=opens) as page:
         tell_device(config)
         task = _Task.read(config, inputs, reading, preset, own_files)
@@ -177,15 +179,15 @@ class _Task:
         The files are the data, rows to hold out, a model to start from, and weights of the data's
         rows.
         """
-        from gpuae.importers import path_of
+        from gpuae.importers import files_of, path_of
         from gpuae.model.model import Model
         from gpuae.storage.files.input_file import InputFile
 
         output, checkpoint, config_path = own_files
         data, validation_data, init_from, weights_path = files
-        held_out_path = None if validation_data is None else path_of(validation_data)
+        held_out_files = () if validation_data is None else files_of(validation_data)
         weighed_by = None if weights_path is None else path_of(str(weights_path))
-        inputs = (path_of(data), init_from, held_out_path, weighed_by)
+        inputs = (*files_of(data), init_from, *held_out_files, weighed_by)
         _check_distinct(output, checkpoint, config_path, *inputs)
         started_from = InputFile(init_from) if init_from else None
         initial = Model.load(started_from) if started_from else None

@@ -223,14 +223,13 @@ def _check_output(output: Path, force: bool) -> None:
 
 def _is_same(one: str, other: str) -> bool:
     """Whether two names of data are of the same rows."""
-    from gpuae.importers import path_of, split_spec
+    from gpuae.importers import files_named
     from gpuae.storage.files.locked_file import real_path
 
-    paths = [path_of(spec) for spec in (one, other)]
-    if None in paths:
-        return one == other
-    real = [real_path(path) for path in paths if path is not None]
-    return real[0] == real[1] and split_spec(one)[1] == split_spec(other)[1]
+    named = [
+        [(real_path(path), inner) for path, inner in files_named(spec)] for spec in (one, other)
+    ]
+    return named[0] == named[1] if all(named) else one == other
 
 
 def _record(columns: dict[str, NDArray[Any]], place: Any) -> dict[str, Any]:

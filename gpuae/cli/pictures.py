@@ -175,17 +175,17 @@ def _files(kinds: tuple[str, ...], asked: Asked) -> dict[str, list[Path]]:
 
 def _check(paths: list[Path], asked: Asked) -> None:
     """Refuse files that could not be written, or would replace what they are made from."""
-    from gpuae.importers import path_of
+    from gpuae.importers import files_of
     from gpuae.plots.figure import check
     from gpuae.storage.files.output_file import check_distinct
 
     model = asked.options.get("model_path")
-    data = path_of(asked.data) if asked.data is not None else None
+    data = () if asked.data is None else files_of(asked.data)
     for number, path in enumerate(paths):
         if path in paths[:number]:
             raise click.UsageError(f"-o {path}: is given twice; give another name")
         check(path, force=asked.options["force"])
-        check_distinct(path, model, data)
+        check_distinct(path, model, *data)
 
 
 def _save(picture: Picture, kind: str, paths: list[Path], *, force: bool) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gpuae.importers import ReadOptions
     from gpuae.machine import Machine
     from gpuae.report.subject import Subject
+    from gpuae.storage.files.input_file import Input
 
 MOST_MODELS = 8
 """Side by side on a page."""
@@ -89,20 +90,30 @@ class _Task:
 
     def page(self, output: Path) -> bytes:
         """Measure, and return the page."""
+        from gpuae.importers import opened
         from gpuae.report.build import build
         from gpuae.report.page import render
 
-        jobs = [self._job(path, output) for path in self.models]
+        data = opened(self.data)
+        jobs = [self._job(path, data, output) for path in self.models]
         page = build([self._subject(job) for job in jobs], f"gpuae {version('gpuae')}")
         content = render(page)
         for job in jobs:
             job.check_unchanged()
         return content
 
-    def _job(self, model: Path, output: Path) -> Job:
+    def _job(self, model: Path, data: Input | None, output: Path) -> Job:
         from gpuae.cli.rows import Job
+        from gpuae.storage.files.input_file import InputFile
 
-        return Job.open(model, self.data, output, reading=self.reading, memory=self.machine.memory)
+        return Job.open(
+            model,
+            self.data,
+            output,
+            reading=self.reading,
+            memory=self.machine.memory,
+            files=(InputFile(model), data),
+        )
 
     def _subject(self, job: Job) -> Subject:
         from gpuae.report.subject import Subject

@@ -53,7 +53,7 @@ class Job:
         Without `reading` they are codes rather than rows. With `row_bytes` the disk must have room
         for so many bytes of output a row. `files` are both, where they have been opened already.
         """
-        from gpuae.importers import ReadOptions
+        from gpuae.importers import ReadOptions, files_of
         from gpuae.model.model import Model
         from gpuae.storage.files.background_hash import BackgroundHash
         from gpuae.storage.files.output_file import check_distinct, check_room
@@ -65,7 +65,7 @@ class Job:
         wanted = ReadOptions() if reading is None else _wanted(reading, model_path, model)
         dataset = _open_rows(data, file, wanted, model, memory)
         if output is not None:
-            check_distinct(output, model_path, dataset.source_path)
+            check_distinct(output, model_path, *files_of(data))
         for remark in dataset.notes:
             note(remark)
         _check_columns(model_path, model, dataset, codes=reading is None)
@@ -116,20 +116,20 @@ class Job:
         from gpuae.storage.provenance import lineage
 
         model = lineage.source_file("model", self.model_file, str(self.model_file))
-        data = self.data_source(None if self.hash is None else self.hash.placeholder)
+        data = self.data_source(late=True)
         sources = (model, data, *others)
         made = lineage.attributes(command, sources, {**options, **self.said})
         self.check_unchanged()
-        hashes = () if self.hash is None else (self.hash,)
+        hashes = () if self.hash is None else self.hash.all
         return LateAttributes({**computed_by(resolve_device(device)), **made, **more}, hashes)
 
-    def data_source(self, digest: str | None = None) -> lineage.SourceFile:
-        """Return the data as a source, with their hash or with what stands for it."""
+    def data_source(self, *, late: bool = False) -> lineage.SourceFile:
+        """Return the data as a source, with their hashes or, before these, what stands for them."""
         from gpuae.storage.provenance.lineage import source_file
 
-        if digest is None and self.hash is not None:
-            digest = self.hash.result()
-        return source_file("data", self.dataset.file, self.dataset.source, digest)
+        known = [] if self.hash is None else self.hash.all
+        digests = [own.placeholder if late else own.result() for own in known]
+        return source_file("data", self.dataset.file, self.dataset.source, digests)
 
     def was_trained_on(self) -> bool:
         """Whether the rows are those, by the hash of their file, that the model was made from."""

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from gpuae.errors import InputError
 from gpuae.importers import (
+    arrow_file,
     digits,
     h5ad,
     hdf5_labels,
     idx,
     images,
+    many,
     matlab,
-    named_files,
     npy,
     pandas_hdf5,
     parquet,
     patches,
+    safetensors,
     scipy_npz,
     sheet,
     sound,
+    standard_input,
     table,
+    zarr_file,
 )
 from gpuae.importers.detect import Format, detect, split_spec
+from gpuae.importers.inputs import SEPARATOR, files_named, joined, opened
 from gpuae.importers.labels import LabelsFile, WeightsFile
 from gpuae.importers.named_files import NamedFiles
 from gpuae.importers.options import AS_IT_IS, ImageOptions, PatchOptions, ReadOptions, SoundOptions
-from gpuae.importers.pillow import ENDINGS
 from gpuae.importers.roles import with_columns
 from gpuae.memory import data_memory
+from gpuae.storage.files.folder_file import FolderFile
 from gpuae.storage.files.input_file import Input, InputFile
+from gpuae.storage.files.many_files import ManyFiles, Part
 from gpuae.storage.hdf5 import opening
 from gpuae.storage.kinds.dataset_file import open_dataset
 from gpuae.storage.rows.dataset import Dataset
@@ -42,15 +49,24 @@ __all__ = [
     "ReadOptions",
     "SoundOptions",
     "WeightsFile",
+    "files_named",
     "files_of",
+    "joined",
     "open_data",
     "opened",
     "path_of",
     "split_spec",
 ]
 
-TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load}
+TABLES = {Format.TABLE: table.load, Format.PARQUET: parquet.load, Format.ARROW: arrow_file.load}
 """Formats whose columns can be other things than features."""
+ARRAYS: dict[Format, Callable[[InputFile, str | None, int], Dataset]] = {
+    Format.H5AD: h5ad.load,
+    Format.MATLAB: matlab.load,
+    Format.SAFETENSORS: safetensors.load,
+    Format.ZARR: zarr_file.load,
+}
+"""Formats that hold several arrays, some of which are read block by block."""
 
 
 def open_data(
@@ -66,10 +82,11 @@ def open_data(
     ----------
     spec
         `digits`; or a file, recognised by its content: HDF5, AnnData's .h5ad, MATLAB's .mat of
-        version 7.3, idx (gzipped or not), .npy, .npz (also SciPy's of a CSR matrix), a workbook, or
-        a table of text with a header. `file::name` chooses within HDF5, .h5ad, .mat, .npz and
-        workbooks. `./digits` is
-        a file of that name.
+        version 7.3, idx (gzipped or not), .npy, .npz (also SciPy's of a CSR matrix), safetensors,
+        parquet, Arrow, Zarr, a workbook, or a table of text with a header. `file::name` chooses
+        within files that hold several arrays or sheets. A pattern such as `shards/*.npy`, a folder
+        of data files of one kind, or several names that `joined` has joined, are one matrix. `-` is
+        a table on standard input. `./digits` is a file of that name.
     labels
         In a file of their own, one a row.
     memory
@@ -91,42 +108,30 @@ def open_data(
 
 
 def path_of(spec: str) -> Path | None:
-    """Return the file that a person calls DATA, whether it is there or not; None if in none."""
+    """Return the file that a person names alone, whether it is there or not; None if in none."""
     return None if spec == digits.NAME else split_spec(spec)[0]
 
 
-def opened(spec: str) -> Input | None:
-    """Open what a person calls DATA: a file, or images in a folder; None for built-in data.
+def files_of(spec: str, options: ReadOptions = AS_IT_IS) -> tuple[Path, ...]:
+    """Return the files that rows are read from, whether they are there or not.
 
     Raises
     ------
     InputError
-        When it is missing, empty, or not ours to read, and for folders and patterns of no images.
+        When a pattern or a folder names none.
     """
+    if options.patches is None:
+        return tuple(path for path, _ in files_named(spec))
     path = path_of(spec)
-    if path is None:
-        return None
-    found = named_files.files_of(path)
-    if found is None and path.is_dir():
-        raise InputError(
-            f"{path}: is a folder without images, whose names end in {', '.join(ENDINGS)}; give a "
-            f"file in it, or cut its images {images.CUT.format(path)}"
-        )
-    return found or InputFile(path)
-
-
-def files_of(spec: str, options: ReadOptions = AS_IT_IS) -> tuple[Path, ...]:
-    """Return the files that rows are read from: several where they are images in a folder."""
+    if options.patches is None and options.sound is None:
+        return tuple(path for path, _ in files_named(spec))
     path = path_of(spec)
     if path is None:
         return ()
     if options.patches is not None:
         return patches.image_files(path)
-    if options.sound is not None:
-        recordings = sound.opened(path)
-        return recordings.files if isinstance(recordings, NamedFiles) else (path,)
-    found = named_files.files_of(path)
-    return found.files if found else (path,)
+    recordings = sound.opened(path)
+    return recordings.files if isinstance(recordings, NamedFiles) else (path,)
 
 
 def _open(spec: str, memory: int, options: ReadOptions, file: Input | None) -> Dataset:
@@ -140,17 +145,41 @@ def _open(spec: str, memory: int, options: ReadOptions, file: Input | None) -> D
     if options.sound is not None:
         _check_of_text(spec, options)
         _check_only_sound(options)
-        rows = sound.load(split_spec(spec)[0], options.sound, memory)
+        rows = sound.load(_only(spec, "sound"), options.sound, memory)
         return with_columns(rows, options)
     if options.patches is not None:
         _check_of_text(spec, options)
-        return with_columns(patches.load(Path(spec), options.patches), options)
+        return with_columns(patches.load(_only(spec, "patches"), options.patches), options)
     file = file or opened(spec)
+    assert file is not None  # the digits are in none
+    if isinstance(file, ManyFiles):
+        return many.load(file, options, memory, _open_part)
+    return _open_part(Part(file, _inner(spec)), memory, options)
+
+
+def _only(spec: str, option: str) -> Path:
+    """Return the file, folder or pattern that is cut into rows."""
+    if SEPARATOR in spec:
+        raise InputError(f"--{option}: takes one file, or those of one folder; give one of them")
+    return Path(spec)
+
+
+def _inner(spec: str) -> str | None:
+    is_inside = SEPARATOR not in spec and spec != standard_input.NAME
+    return split_spec(spec)[1] if is_inside else None
+
+
+def _open_part(part: Part, memory: int, options: ReadOptions) -> Dataset:
+    """Open one file, or one folder that is read as a whole."""
+    file = part.file
+    if isinstance(file, InputFile):
+        return _open_file(file, part.inner, memory, options)
+    _check_of_text(str(file), options)
     if isinstance(file, NamedFiles):
-        _check_of_text(spec, options)
         return with_columns(images.load(file, options, memory), options)
-    assert isinstance(file, InputFile)  # the digits are in none
-    return _open_file(file, split_spec(spec)[1], memory, options)
+    assert isinstance(file, FolderFile)
+    _check_of_images(str(file), options)
+    return with_columns(zarr_file.load(file, part.inner, memory), options)
 
 
 def _open_file(file: InputFile, inner: str | None, memory: int, options: ReadOptions) -> Dataset:
@@ -198,10 +227,8 @@ def _open_matrix(file: InputFile, inner: str | None, found: Format, memory: int)
     if found is Format.HDF5:
         dataset = open_dataset(file, inner, memory)
         return dataset if inner is None else _with_labels_beside(dataset, file, inner)
-    if found is Format.H5AD:
-        return h5ad.load(file, inner, memory)
-    if found is Format.MATLAB:
-        return matlab.load(file, inner, memory)
+    if found in ARRAYS:
+        return ARRAYS[found](file, inner, memory)
     if found is Format.NPZ:
         return npy.load_npz(file, inner)
     return _open_single(file, inner, found, memory)
@@ -215,7 +242,7 @@ def _open_single(file: InputFile, inner: str | None, found: Format, memory: int)
         raise InputError(f"{file}: has nothing to choose from by ::{inner}; give the file alone")
     if found is Format.SPARSE_NPZ:
         return scipy_npz.load(file, memory)
-    return {Format.IDX: idx.load, Format.NPY: npy.load_npy}[found](file)
+    return idx.load(file) if found is Format.IDX else npy.load_npy(file, memory)
 
 
 def _with_labels_beside(dataset: Dataset, input_file: InputFile, inner: str) -> Dataset:

@@ -8,18 +8,34 @@ from pathlib import Path
 from typing import NoReturn
 
 from gpuae.errors import InputError
-from gpuae.importers import compressed, h5ad, idx, matlab, npy, pillow, scipy_npz, sound, workbook
+from gpuae.importers import (
+    compressed,
+    h5ad,
+    idx,
+    matlab,
+    npy,
+    pillow,
+    safetensors,
+    scipy_npz,
+    sound,
+    workbook,
+    zarr_store,
+)
 from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.files.spooled_file import SpooledFile
 from gpuae.storage.hdf5 import opening
 
 CLASSIC_NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 PARQUET_MAGIC = b"PAR1"
+ARROW_MAGICS = (b"ARROW1\0\0", b"\xff\xff\xff\xff", b"FEA1")
+"""Of files, of streams, and of Feather's first version."""
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data", ".asc")
 WHAT_IS_PACKED = {
     "xl/workbook.bin": "a binary Excel workbook",
     "content.xml": "an office document",
 }
 """By a member that tells it, of zip archives."""
+PICKLES = tuple(bytes([0x80, version]) for version in range(2, 6))
 
 
 class Format(enum.Enum):
@@ -33,12 +49,22 @@ class Format(enum.Enum):
     NPY = "npy"
     NPZ = "npz"
     SPARSE_NPZ = "sparse npz"
+    SAFETENSORS = "safetensors"
     TABLE = "table"
     PARQUET = "parquet"
+    ARROW = "Arrow"
+    ZARR = "Zarr"
     IMAGE = "an image"
     WORKBOOK = "a workbook"
 
 
+FORMAT_OF_MAGIC = {
+    npy.NPY_MAGIC: Format.NPY,
+    PARQUET_MAGIC: Format.PARQUET,
+    **dict.fromkeys(ARROW_MAGICS, Format.ARROW),
+    matlab.OLD_MAGIC: Format.OLD_MATLAB,
+}
+"""By the bytes that files begin with."""
 _FORMAT_OF_ENDING = {
     ".h5": Format.HDF5,
     ".hdf5": Format.HDF5,
@@ -51,6 +77,8 @@ _FORMAT_OF_ENDING = {
     ".parquet": Format.PARQUET,
     **dict.fromkeys(workbook.ENDINGS, Format.WORKBOOK),
     ".pq": Format.PARQUET,
+    **dict.fromkeys((".arrow", ".feather", ".arrows", ".ipc"), Format.ARROW),
+    ".safetensors": Format.SAFETENSORS,
     **dict.fromkeys(TABLE_ENDINGS, Format.TABLE),
     **dict.fromkeys(pillow.ENDINGS, Format.IMAGE),
 }
@@ -68,8 +96,21 @@ def split_spec(spec: str) -> tuple[Path, str | None]:
     return Path(path), inner
 
 
+def data_ending(name: str) -> str | None:
+    """Return the ending of a file's name that tells the kind of its data; None where none does.
+
+    Text may be anything.
+    """
+    packed = compressed.without_ending(name.lower())
+    if packed.endswith(("-ubyte", ".idx")):
+        return "idx"
+    ending = Path(packed).suffix
+    found = _FORMAT_OF_ENDING.get(ending)
+    return None if found in (None, Format.IMAGE) or ending == ".txt" else ending
+
+
 def detect(file: InputFile) -> Format:
-    """Return the format of a file.
+    """Return the format of a file; what comes through a pipe is text unless it begins otherwise.
 
     Raises
     ------
@@ -77,13 +118,14 @@ def detect(file: InputFile) -> Format:
         When the file cannot be read or is of no format that is known.
     """
     by_content = _kind_of_hdf5(file) if opening.is_hdf5(file) else _by_first_bytes(file)
-    found = by_content or _by_ending(file.path)
+    piped = Format.TABLE if isinstance(file, SpooledFile) else None
+    found = by_content or piped or _by_ending(file.path)
     if found is None:
         raise InputError(
             f"{file}: is in none of the formats that are read: HDF5, idx or idx.gz, npy, npz, "
-            "parquet, xlsx, h5ad, mat of version 7.3, images, WAV, and text tables that end in "
-            f"{_TABLES_LISTED}; "
-            "convert it to one of them, or rename it if it is a table"
+            "safetensors, parquet, Arrow, Zarr, xlsx, h5ad, mat of version 7.3, images, WAV, and "
+            f"text tables that end in {_TABLES_LISTED}; convert it to one of them, or rename it if "
+            "it is a table"
         )
     return found
 
@@ -96,35 +138,44 @@ def _kind_of_hdf5(file: InputFile) -> Format:
 
 def _by_first_bytes(file: InputFile) -> Format | None:
     head = file.head
-    if head.startswith(npy.NPY_MAGIC):
-        return Format.NPY
     if head.startswith(npy.ZIP_MAGICS):
         return _kind_of_archive(file)
-    if head.startswith(workbook.OLE_MAGIC):
+    if pillow.is_image(head):
+        return Format.IMAGE
+    if safetensors.is_safetensors(file):
+        return Format.SAFETENSORS
+    _refuse_others(file)
+    known = (found for magic, found in FORMAT_OF_MAGIC.items() if head.startswith(magic))
+    return next(known, Format.IDX if idx.is_idx(head) else None)
+
+
+def _refuse_others(file: InputFile) -> None:
+    """Refuse what is known not to be read, with what helps."""
+    if file.head.startswith(workbook.OLE_MAGIC):
         workbook.refuse_old(file)
-    if head.startswith(PARQUET_MAGIC):
-        return Format.PARQUET
-    if head.startswith(matlab.OLD_MAGIC):
-        return Format.OLD_MATLAB
-    if head.startswith(CLASSIC_NETCDF):
+    if file.head.startswith(CLASSIC_NETCDF):
         raise InputError(
             f"{file}: is netCDF of a format before netCDF-4; convert it by nccopy -k nc4 {file} "
             "new.nc"
         )
-    if sound.is_recording(head):
+    if sound.is_recording(file.head):
         raise InputError(
             f"{file}: is a recording; make rows of its spectra by gpuae convert --sound {file} "
             "spectra.h5"
         )
-    if pillow.is_image(head):
-        return Format.IMAGE
-    return Format.IDX if idx.is_idx(head) else None
+    if file.head.startswith(PICKLES):
+        raise InputError(
+            f"{file}: is a pickle of Python's, which could run any program and is never opened; "
+            "save its array by np.save or as safetensors"
+        )
 
 
 def _kind_of_archive(file: InputFile) -> Format:
-    """Return what a zip archive is: a workbook, or arrays of NumPy's; others are refused."""
+    """Return what a zip archive holds: a workbook, or arrays; others are refused."""
     with npy.numpy_errors(str(file)), zipfile.ZipFile(file.stream()) as archive:
         members = archive.namelist()
+    if zarr_store.is_packed(members):
+        return Format.ZARR
     what = next((WHAT_IS_PACKED[name] for name in WHAT_IS_PACKED if name in members), None)
     if what:
         raise InputError(f"{file}: is {what}; {workbook.SAVE_SHEET}")

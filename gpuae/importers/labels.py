@@ -16,6 +16,12 @@ from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import opening
 from gpuae.storage.rows import row_types
 
+NOT_OF_LABELS = (
+    *(Format.NPZ, Format.SPARSE_NPZ, Format.SAFETENSORS),
+    *(Format.PARQUET, Format.ARROW, Format.ZARR, Format.IMAGE),
+)
+"""Formats that labels are not read from."""
+
 
 class LabelsFile:
     """Labels in a file of their own, one a row.
@@ -41,7 +47,7 @@ class LabelsFile:
         path, self._inner = split_spec(str(spec))
         self.file = InputFile(path)
         self._format = detect(self.file)
-        if self._format in (Format.NPZ, Format.SPARSE_NPZ, Format.PARQUET, Format.IMAGE):
+        if self._format in NOT_OF_LABELS:
             form = self._format.value
             raise InputError(f"{path}: {self.what}s are not read from {form}; save them as npy")
         if self._format is Format.OLD_MATLAB:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.importers import npy
+from gpuae.importers import named_arrays
 from gpuae.importers.roles import LABEL_NAMES, named_as_labels
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.hdf5 import guard, nodes, opening, reading
@@ -122,7 +122,7 @@ def _choose(file: nodes.File) -> str:
     """Return the only matrix, or the one with a name that is preferred."""
     found = _variables(file)
     matrices = [name for name, shape in found.items() if min(shape) > 1]
-    preferred = [name for name in npy.PREFERRED_NAMES if name in found]
+    preferred = [name for name in named_arrays.PREFERRED_NAMES if name in found]
     if len(preferred) == 1 or len(matrices) == 1:
         return (preferred or matrices)[0]
     raise InputError(f"{file.path}: give FILE::NAME to say which matrix; {_listed(file)}")

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -21,18 +20,19 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.importers.roles import is_label_name, named_as_labels
+from gpuae.importers import named_arrays
+from gpuae.memory import data_memory
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.limits import check_memory
-from gpuae.storage.rows import lost_pages, row_types
+from gpuae.storage.rows import casts, lost_pages, row_types
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
-from gpuae.words import listed
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-PREFERRED_NAMES = ("x", "X", "data")
+BFLOAT16 = b"'descr': '<V2'"
+"""How ml_dtypes, and so JAX, writes the type; NumPy itself writes values of two bytes as '|V2'."""
 HEADER_BYTES = 1 << 16
 """Of an array: larger than any header of numbers, and NumPy would read gigabytes of one."""
 
@@ -70,32 +70,47 @@ def numpy_errors(source: str) -> Iterator[None]:
         raise InputError(f"{source}: cannot be read ({reason}); {advice}") from None
 
 
-def load_npy(file: InputFile) -> Dataset:
+def load_npy(file: InputFile, memory: int | None = None) -> Dataset:
     """Return the rows in a .npy file, read in place where their type and order allow it.
+
+    Parameters
+    ----------
+    memory
+        Rows of another type than is kept are in memory if they take no more bytes, and else changed
+        as they are read; None for as many as suit this machine.
 
     Raises
     ------
     InputError
         When it cannot be read or holds no rows of numbers.
     """
-    x, image_shape = row_types.as_rows(read_array(file), str(file))
-    return Dataset(x, str(file), metadata=RowMetadata(image_shape=image_shape), file=file)
+    header, values = _mapped(file)
+    most = data_memory(None) if memory is None else memory
+    x, image_shape = casts.as_rows(values, str(file), most, bfloat16=header.is_bfloat16)
+    metadata = RowMetadata(image_shape=image_shape)
+    return Dataset(x, str(file), metadata=metadata, file=file, notes=header.notes)
 
 
 def read_array(file: InputFile) -> NDArray[Any]:
     """Return the array in a .npy file, of any shape and of any type but objects."""
+    header, values = _mapped(file)
+    return casts.from_bfloat16(values) if header.is_bfloat16 else values
+
+
+def _mapped(file: InputFile) -> tuple[Header, NDArray[Any]]:
+    """Return an array as it is stored, and what it is like."""
     with numpy_errors(str(file)):
         header = read_header(file.stream())
         if header.nbytes > file.size:
             raise ValueError(f"it declares {header.nbytes} bytes, more than it holds")
         if math.prod(header.shape) == 0:
-            return np.empty(header.shape, header.dtype)  # nothing to map
+            return header, np.empty(header.shape, header.dtype)  # nothing to map
         mapped: NDArray[Any] = np.memmap(
             cast("Any", file.stream()), header.dtype, "r", header.size, header.shape, header.order
         )
     if not mapped.flags.c_contiguous:
         check_memory(mapped.nbytes, str(file), "save it in C order, which is read in place")
-    return lost_pages.watch(mapped, str(file))
+    return header, lost_pages.watch(mapped, str(file))
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,14 @@ class Header:
     order: Literal["C", "F"]
     size: int
     """Of the header itself: the values begin behind it."""
+    is_bfloat16: bool = False
+    """Whether the values, integers of 16 bits, are numbers of that type."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided about the type, in a sentence."""
+        told = "its values of two bytes are taken as bfloat16, as ml_dtypes and JAX write them"
+        return (told,) if self.is_bfloat16 else ()
 
     @property
     def nbytes(self) -> int:
@@ -116,7 +139,8 @@ class Header:
 
 def read_header(file: Any) -> Header:
     """Read what an array is like without reading its values."""
-    head = io.BytesIO(file.read(HEADER_BYTES))
+    start = file.read(HEADER_BYTES)
+    head = io.BytesIO(start)
     version = npy_format.read_magic(head)
     if version == (1, 0):
         shape, by_columns, dtype = npy_format.read_array_header_1_0(head)
@@ -130,7 +154,10 @@ def read_header(file: Any) -> Header:
         raise ValueError(f"its shape is {shape}")
     if not dtype.itemsize:
         raise ValueError("its values have no size")
-    return Header(shape, dtype, "F" if by_columns else "C", head.tell())
+    order: Literal["C", "F"] = "F" if by_columns else "C"
+    if dtype == "V2" and BFLOAT16 in start[: head.tell()]:
+        return Header(shape, np.dtype("<u2"), order, head.tell(), is_bfloat16=True)
+    return Header(shape, dtype, order, head.tell())
 
 
 def load_npz(file: InputFile, name: str | None = None) -> Dataset:
@@ -148,34 +175,17 @@ def load_npz(file: InputFile, name: str | None = None) -> Dataset:
     """
     with numpy_errors(str(file)), zipfile.ZipFile(file.stream()) as archive:
         headers = _headers_of_numbers(archive, name)
-    chosen = _choose(file.path, headers, name)
+    chosen = named_arrays.chosen(file.path, headers, name)
     source = f"{file}::{chosen}"
     with numpy_errors(source), zipfile.ZipFile(file.stream()) as archive:
         values = read_member(archive, f"{chosen}.npy", headers[chosen], source)
-        label = _label_name(headers, chosen, len(values) if values.ndim else 0)
+        label = named_arrays.label_name(headers, chosen, len(values) if values.ndim else 0)
         y = read_member(archive, f"{label}.npy", headers[label], source) if label else None
     x, image_shape = row_types.as_rows(values, source)
     metadata = RowMetadata(y=None if y is None else y.reshape(-1), image_shape=image_shape)
     notes = (f"the array {label!r} is taken as the labels y",) if label else ()
+    notes = (*headers[chosen].notes, *notes)
     return Dataset(x, source, metadata=metadata, file=file, notes=notes)
-
-
-def _label_name(headers: dict[str, Header], chosen: str, rows: int) -> str | None:
-    """Return the name of an array that looks like one label a row."""
-    others = [name for name, own in headers.items() if name != chosen and _are_labels(own, rows)]
-    return next(iter(named_as_labels(others)), None)
-
-
-def _are_labels(header: Header, rows: int) -> bool:
-    """Whether an array holds a number, or a text, for each row."""
-    if header.dtype.kind not in "US" and not row_types.is_stored(header.dtype):
-        return False
-    return _is_vector(header.shape, rows)
-
-
-def _is_vector(shape: tuple[int, ...], size: int) -> bool:
-    """Whether an array of that shape holds `size` values in a row or a column."""
-    return len(shape) in (1, 2) and max(shape) == math.prod(shape) == size
 
 
 def read_headers(archive: zipfile.ZipFile) -> dict[str, Header]:
@@ -217,32 +227,6 @@ def _header(archive: zipfile.ZipFile, name: str) -> Header:
         return read_header(file)
 
 
-def _choose(path: Path, headers: dict[str, Header], name: str | None) -> str:
-    if name is not None:
-        if name.strip("/") in headers:
-            return name.strip("/")
-        raise InputError(f"{path}: holds no array {name!r}; {_listed(headers)}")
-    matrices = [key for key, header in headers.items() if _is_matrix(key, header)]
-    preferred = [key for key in PREFERRED_NAMES if key in matrices]
-    if len(matrices) == 1 or len(preferred) == 1:
-        return (preferred or matrices)[0]
-    raise InputError(f"{path}: give FILE::NAME to say which array; {_listed(headers)}")
-
-
-def _is_matrix(name: str, header: Header) -> bool:
-    """Whether an array may be rows: one of a single column named as labels are holds labels."""
-    shape = header.shape
-    labels = is_label_name(name) and _is_vector(shape, math.prod(shape))
-    return len(shape) >= 2 and not labels
-
-
-def _listed(headers: dict[str, Header]) -> str:
-    if not headers:
-        return "there are no arrays in it"
-    items = [f"{name} {header.shape} {header.dtype}" for name, header in headers.items()]
-    return f"the arrays in it are {listed(items, 20, more='and more')}"
-
-
 def read_member(archive: zipfile.ZipFile, member: str, header: Header, source: str) -> NDArray[Any]:
     """Read one array, after checking that its size is one that the archive can hold."""
     info = archive.getinfo(member)
@@ -258,4 +242,4 @@ def read_member(archive: zipfile.ZipFile, member: str, header: Header, source: s
     check_memory(declared, source, "save it with np.save as npy, which is read in place")
     with archive.open(member) as file:
         loaded: NDArray[Any] = npy_format.read_array(file, allow_pickle=False)
-    return loaded
+    return casts.from_bfloat16(loaded.view("<u2")) if header.is_bfloat16 else loaded

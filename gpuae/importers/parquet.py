@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpuae.errors import InputError
 from gpuae.importers.categories import categories
+from gpuae.importers.column_file import ColumnFile, number_type
 from gpuae.importers.columns import Titles
 from gpuae.importers.counters import counter_notes
 from gpuae.importers.joined_rows import TableColumns
 from gpuae.importers.options import AS_IT_IS, ReadOptions
-from gpuae.importers.parquet_file import number_type, open_parquet
+from gpuae.importers.parquet_file import ParquetColumns
 from gpuae.importers.parquet_labels import labels, texts
 from gpuae.importers.parquet_rows import matrix
 from gpuae.importers.parquet_times import seconds_of
 from gpuae.importers.roles import Roles, assign
 from gpuae.memory import data_memory
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.outputs.arrow import check_installed
+from gpuae.storage.outputs.arrow import arrow_errors, check_installed
 from gpuae.storage.rows.categorical import member_names
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
@@ -27,7 +27,6 @@ from gpuae.words import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 
 @dataclass(frozen=True)
@@ -55,69 +54,68 @@ def load(file: InputFile, options: ReadOptions = AS_IT_IS, memory: int | None = 
         Where pyarrow is missing; for damaged files, columns that are not there or hold no numbers,
         or values that are missing (unless they may be).
     """
-    path = file.path
-    check_installed(path, InputError)
+    check_installed(file.path, InputError)
+    return load_columns(ParquetColumns(file), options, memory)
+
+
+def load_columns(columns: ColumnFile, options: ReadOptions, memory: int | None) -> Dataset:
+    """Return the numeric columns of a file as rows, as `load` says."""
+    path = columns.file.path
     most = data_memory(None) if memory is None else memory
-    with open_parquet(file) as opened:
-        titles, types = _columns(path, opened)
-        roles = assign(titles, options)
-        features = _features(titles, types, roles)
-        names = tuple(titles.names[column] for column in features)
-        rows = opened.metadata.num_rows
-    table = _table(file, titles, types, roles, features, rows, options, most)
+    titles = _titles(columns)
+    roles = assign(titles, options)
+    features = _features(titles, columns.types, roles)
+    names = tuple(titles.names[column] for column in features)
+    table = _table(columns, roles, features, options, most)
     x = table.joined(most)
     counters = counter_notes(x, names, [column in roles.requested for column in features])
     return Dataset(
         x,
         str(path),
         metadata=RowMetadata(
-            y=labels(file, titles.names, types, roles.label),
+            y=labels(columns, roles.label),
             feature_names=(*names, *member_names(table.categorical)),
-            row_id=labels(file, titles.names, types, roles.row_id),
+            row_id=labels(columns, roles.row_id),
             categorical=table.categorical,
         ),
-        file=file,
-        notes=(*roles.notes, *_left_out(titles, roles, features), *counters),
-        weights=labels(file, titles.names, types, roles.weight),
+        file=columns.file,
+        notes=(*columns.notes, *roles.notes, *_left_out(titles, roles, features), *counters),
+        weights=labels(columns, roles.weight),
     )
 
 
 def _table(
-    file: InputFile,
-    titles: NamedTitles,
-    types: list[pa.DataType],
+    columns: ColumnFile,
     roles: Roles,
     features: tuple[int, ...],
-    rows: int,
     options: ReadOptions,
     memory: int,
 ) -> TableColumns:
     """Read the columns of numbers, of times and of categories."""
-    numbers = [titles.names[column] for column in features if column not in roles.times]
+    numbers = [columns.names[column] for column in features if column not in roles.times]
     x = None
     if numbers:
-        with open_parquet(file, columns=len(numbers)) as opened:
-            x = matrix(opened, file, numbers, options, memory)
+        with arrow_errors(str(columns.file), columns.what):
+            x = matrix(columns, numbers, options, memory)
     times = {
-        place: seconds_of(file, titles.names[column], types[column], options)
+        place: seconds_of(columns, column, options)
         for place, column in enumerate(features)
         if column in roles.times
     }
-    source = str(file.path)
+    source = str(columns.file)
     codes = []
     for column in roles.categorical:
-        words = texts(file, titles.names, types, column).tolist()
-        codes.append(categories(words, titles.names[column], source, options))
-    return TableColumns(source, rows, x, times, codes)
+        words = texts(columns, column).tolist()
+        codes.append(categories(words, columns.names[column], source, options))
+    return TableColumns(source, columns.rows, x, times, codes)
 
 
-def _columns(path: Path, file: pq.ParquetFile) -> tuple[NamedTitles, list[pa.DataType]]:
-    """Return names and types of all columns."""
-    fields = list(file.schema_arrow)
-    names = tuple(field.name for field in fields)
+def _titles(columns: ColumnFile) -> NamedTitles:
+    """Return the names of all columns."""
+    path, names = columns.file.path, columns.names
     if len(set(names)) < len(names):
         raise InputError(f"{path}: some of its columns have the same name; rename them")
-    return NamedTitles(str(path), len(names), names), [field.type for field in fields]
+    return NamedTitles(str(path), len(names), names)
 
 
 def _features(titles: NamedTitles, types: list[pa.DataType], roles: Roles) -> tuple[int, ...]:

@@ -1,17 +1,14 @@
-"""A parquet file opened by pyarrow, and which of its columns hold numbers."""
+"""A parquet file opened by pyarrow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.outputs.arrow import arrow_errors
-from gpuae.storage.rows import row_types
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,12 +45,58 @@ def open_parquet(
         yield opened
 
 
-def number_type(kind: pa.DataType) -> np.dtype[Any] | None:
-    """Return in which type the numbers of a column are kept; None where it holds none."""
-    from pyarrow import types
+class ParquetColumns:
+    """A `ColumnFile` of parquet.
 
-    if types.is_decimal(kind):
-        return np.dtype(np.float64)
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
-        return row_types.stored_type(np.dtype(kind.to_pandas_dtype()), str(kind))
-    return None
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+
+    what = "parquet"
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, file: InputFile) -> None:
+        self.file = file
+        with open_parquet(file) as opened:
+            fields = list(opened.schema_arrow)
+            self.rows = opened.metadata.num_rows
+        self.names = tuple(field.name for field in fields)
+        self.types = [field.type for field in fields]
+
+    def lacking(self, names: Sequence[str]) -> set[str]:
+        """Return the columns that may lack values, as far as what describes the file says."""
+        with open_parquet(self.file, columns=len(names)) as opened:
+            return _lacking(opened, list(names))
+
+    def batches(self, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield some columns, so many rows at a time or fewer."""
+        with open_parquet(self.file, columns=len(names)) as opened:
+            yield from opened.iter_batches(batch_size=rows, columns=list(names))
+
+    def column(self, name: str, *, text: bool) -> pa.ChunkedArray:
+        """Return one column, of texts as numbers into a list of the different ones."""
+        with open_parquet(self.file, (name,) if text else ()) as opened:
+            return opened.read(columns=[name]).column(name)
+
+
+def _lacking(file: pq.ParquetFile, names: list[str]) -> set[str]:
+    """Return the columns that may lack values, as far as what describes the file says.
+
+    A row of each row group is read first: that raises what is wrong with its description, where
+    looking at the description alone would end the process (pyarrow 26 was examined).
+    """
+    found = set()
+    for group in range(file.num_row_groups):
+        next(file.iter_batches(batch_size=1, row_groups=[group], columns=names), None)
+        chunks = file.metadata.row_group(group)
+        for number in range(chunks.num_columns):
+            if file.schema.column(number).path not in names:
+                continue
+            chunk = chunks.column(number)
+            known = chunk.statistics is not None and chunk.statistics.has_null_count
+            if not known or chunk.statistics.null_count:
+                found.add(chunk.path_in_schema)
+    required = {field.name for field in file.schema_arrow if not field.nullable}
+    return found - required

@@ -1,4 +1,4 @@
-"""Labels and row ids out of a column of a parquet file."""
+"""Labels and row ids out of a column of parquet or Arrow."""
 
 from __future__ import annotations
 
@@ -9,46 +9,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
-from gpuae.importers.parquet_file import open_parquet
+from gpuae.importers.column_file import ColumnFile
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.outputs.arrow import arrow_errors
 from gpuae.storage.rows import row_types
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def labels(
-    file: InputFile, names: tuple[str, ...], types: list[pa.DataType], number: int | None
-) -> NDArray[Any] | None:
+def labels(columns: ColumnFile, number: int | None) -> NDArray[Any] | None:
     """Return the labels or row ids in a column: numbers where they survive as such, or text."""
     from pyarrow import types as kinds
 
     if number is None:
         return None
-    name, kind = names[number], types[number]
+    file, name, kind = columns.file, columns.names[number], columns.types[number]
     _check_readable(file, name, kind)
     text = kinds.is_string(kind) or kinds.is_large_string(kind)
-    with open_parquet(file, (name,) if text else ()) as opened:
-        limits.check_memory(8 * opened.metadata.num_rows, str(file))
-        column = opened.read(columns=[name]).column(name)
+    with arrow_errors(str(file), columns.what):
+        limits.check_memory(8 * columns.rows, str(file))
+        column = columns.column(name, text=text)
         if _survives_as_number(kind, column.null_count):
             return np.array(row_types.as_stored(np.asarray(column.to_numpy()), f"{file}: {name}"))
         return _text(file.path, name, column)
 
 
-def texts(
-    file: InputFile, names: tuple[str, ...], types: list[pa.DataType], number: int
-) -> NDArray[Any]:
+def texts(columns: ColumnFile, number: int) -> NDArray[Any]:
     """Return a column as text (n,), empty where a value is missing."""
     from pyarrow import types as kinds
 
-    name, kind = names[number], types[number]
+    file, name, kind = columns.file, columns.names[number], columns.types[number]
     _check_readable(file, name, kind)
     text = kinds.is_string(kind) or kinds.is_large_string(kind)
-    with open_parquet(file, (name,) if text else ()) as opened:
-        limits.check_memory(8 * opened.metadata.num_rows, str(file))
-        return _text(file.path, name, opened.read(columns=[name]).column(name))
+    with arrow_errors(str(file), columns.what):
+        limits.check_memory(8 * columns.rows, str(file))
+        return _text(file.path, name, columns.column(name, text=text))
 
 
 def _check_readable(file: InputFile, name: str, kind: pa.DataType) -> None:

@@ -1,4 +1,4 @@
-"""The numeric columns of a parquet file as rows, of which only a part is in memory while read."""
+"""The numeric columns of parquet or Arrow as rows, of which only a part is in memory while read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.importers.column_file import ColumnFile, number_type
 from gpuae.importers.options import ReadOptions
-from gpuae.importers.parquet_file import number_type
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.rows import row_types
@@ -20,25 +20,25 @@ from gpuae.storage.rows.pages import release_pages
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 BLOCK_BYTES = 8 << 20
 
 
 def matrix(
-    opened: pq.ParquetFile, file: InputFile, names: list[str], options: ReadOptions, memory: int
+    columns: ColumnFile, names: list[str], options: ReadOptions, memory: int
 ) -> NDArray[Any]:
     """Return some columns as (n, d), some rows in memory at a time beside them.
 
     They are in memory if they take no more bytes than that, and else in a file without a name.
     """
-    shape = opened.metadata.num_rows, len(names)
-    dtype = _common_type(opened, names)
+    file = columns.file
+    shape = columns.rows, len(names)
+    dtype = _common_type(columns, names)
     _check_declared(file, shape, dtype)
     missing = _Missing(file.path)
     with scratch(shape, dtype.name, memory) as x:
         start = 0
-        for table in _tables(opened, names, dtype):
+        for table in _tables(columns, names, dtype):
             if start + len(table) > len(x):
                 break
             _fill_rows(file.path, x[start : start + len(table)], table, missing, start)
@@ -51,12 +51,12 @@ def matrix(
     return x
 
 
-def _common_type(opened: pq.ParquetFile, names: list[str]) -> np.dtype[Any]:
+def _common_type(columns: ColumnFile, names: list[str]) -> np.dtype[Any]:
     """Return the type that holds some columns, and NaN where they may lack values."""
-    lacking = _lacking(opened, names)
+    lacking = columns.lacking(names)
     kinds = []
     for name in names:
-        kind = number_type(opened.schema_arrow.field(name).type)
+        kind = number_type(columns.types[columns.names.index(name)])
         assert kind is not None
         small = kind.kind != "f" and kind.itemsize <= 2
         filled = np.float32 if small else np.float64
@@ -75,12 +75,12 @@ def _check_declared(file: InputFile, shape: tuple[int, int], dtype: np.dtype[Any
         )
 
 
-def _tables(opened: pq.ParquetFile, names: list[str], dtype: np.dtype[Any]) -> Iterator[pa.Table]:
+def _tables(columns: ColumnFile, names: list[str], dtype: np.dtype[Any]) -> Iterator[pa.Table]:
     """Yield some columns, some rows at a time."""
     import pyarrow
 
     rows = max(1, BLOCK_BYTES // (len(names) * dtype.itemsize))
-    for batch in opened.iter_batches(batch_size=rows, columns=names):
+    for batch in columns.batches(names, rows):
         yield pyarrow.Table.from_batches([batch]).select(names)
 
 
@@ -92,27 +92,6 @@ def _fill_rows(
         column = table.column(name)
         missing.count(column, name, start)
         _fill(path, name, out[:, place], column)
-
-
-def _lacking(file: pq.ParquetFile, names: list[str]) -> set[str]:
-    """Return the columns that may lack values, as far as what describes the file says.
-
-    A row of each row group is read first: that raises what is wrong with its description, where
-    looking at the description alone would end the process (pyarrow 26 was examined).
-    """
-    found = set()
-    for group in range(file.num_row_groups):
-        next(file.iter_batches(batch_size=1, row_groups=[group], columns=names), None)
-        chunks = file.metadata.row_group(group)
-        for number in range(chunks.num_columns):
-            if file.schema.column(number).path not in names:
-                continue
-            chunk = chunks.column(number)
-            known = chunk.statistics is not None and chunk.statistics.has_null_count
-            if not known or chunk.statistics.null_count:
-                found.add(chunk.path_in_schema)
-    required = {field.name for field in file.schema_arrow if not field.nullable}
-    return found - required
 
 
 def _fill(path: Path, name: str, out: NDArray[Any], column: pa.ChunkedArray) -> None:

@@ -1,4 +1,4 @@
-"""Dates and times out of a column of a parquet file, in seconds since the beginning of 1970."""
+"""Dates and times out of a column of parquet or Arrow, in seconds since the beginning of 1970."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.importers.column_file import ColumnFile
 from gpuae.importers.options import ReadOptions
-from gpuae.importers.parquet_file import open_parquet
 from gpuae.importers.parquet_labels import texts
 from gpuae.importers.times import check_there, seconds
 from gpuae.storage.files import limits
-from gpuae.storage.files.input_file import InputFile
+from gpuae.storage.outputs.arrow import arrow_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 UNITS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def seconds_of(
-    file: InputFile, name: str, kind: pa.DataType, options: ReadOptions
-) -> NDArray[np.float64]:
+def seconds_of(columns: ColumnFile, number: int, options: ReadOptions) -> NDArray[np.float64]:
     """Return timestamps, dates or times in text as seconds (n,), NaN where values are missing.
 
     Raises
@@ -33,15 +31,16 @@ def seconds_of(
     """
     from pyarrow import types
 
+    file, name, kind = columns.file, columns.names[number], columns.types[number]
     if types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind):
-        return seconds(texts(file, (name,), [kind], 0).tolist(), name, str(file.path), options)
+        return seconds(texts(columns, number).tolist(), name, str(file.path), options)
     if not (types.is_timestamp(kind) or types.is_date(kind)):
         raise InputError(
             f"{file}: the column {name!r} holds {kind}, not dates or times; leave it out of --times"
         )
-    with open_parquet(file) as opened:
-        limits.check_memory(16 * opened.metadata.num_rows, str(file))
-        column = opened.read(columns=[name]).column(name)
+    with arrow_errors(str(file), columns.what):
+        limits.check_memory(16 * columns.rows, str(file))
+        column = columns.column(name, text=False)
     values = _since_1970(column)
     check_there(values, name, str(file.path), options)
     return values

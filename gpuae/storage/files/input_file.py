@@ -74,9 +74,9 @@ class OpenFile:
 class _Handle:
     """An open descriptor, which is closed with this."""
 
-    def __init__(self, path: Path) -> None:
-        self.descriptor = _opened(path)
-        weakref.finalize(self, os.close, self.descriptor)
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
 
 
 class InputFile(OpenFile):
@@ -86,6 +86,8 @@ class InputFile(OpenFile):
     ----------
     path
         Of a plain file.
+    descriptor
+        Of the file, where it is open already; it belongs to this then.
 
     Raises
     ------
@@ -93,8 +95,8 @@ class InputFile(OpenFile):
         When it is missing, a folder, empty, no plain file, or not ours to read.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, _Handle(path))
+    def __init__(self, path: Path, descriptor: int | None = None) -> None:
+        super().__init__(path, _Handle(_opened(path) if descriptor is None else descriptor))
         self._sha256: str | None = None
         self._made: dict[Callable[[OpenFile], Any], Any] = {}
         if self.size == 0:

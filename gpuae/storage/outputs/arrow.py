@@ -1,4 +1,4 @@
-"""pyarrow, an optional package that only parquet files need."""
+"""pyarrow, an optional package that only parquet and Arrow files need."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from gpuae.errors import GpuaeError, InputError
 EXTRA = "pip install 'gpuae[parquet]'"
 
 
-def check_installed(path: Path, kind: type[GpuaeError]) -> None:
-    """Refuse a parquet file where pyarrow is missing, with an error of this kind."""
+def check_installed(path: Path, kind: type[GpuaeError], what: str = "parquet") -> None:
+    """Refuse a file of a format where pyarrow is missing, with an error of this kind."""
     if find_spec("pyarrow") is None:
-        raise kind(f"{path}: parquet needs the package pyarrow; install it: {EXTRA}")
+        raise kind(f"{path}: {what} needs the package pyarrow; install it: {EXTRA}")
 
 
 @contextmanager
-def arrow_errors(source: str) -> Iterator[None]:
+def arrow_errors(source: str, what: str = "parquet") -> Iterator[None]:
     """Turn what pyarrow raises on bad files into an InputError."""
     import pyarrow
 
@@ -29,4 +29,4 @@ def arrow_errors(source: str) -> Iterator[None]:
         if isinstance(error, InputError):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{source}: cannot be read as parquet ({reason}); make it again") from None
+        raise InputError(f"{source}: cannot be read as {what} ({reason}); make it again") from None

@@ -18,11 +18,14 @@ from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.file_format import Attribute
 from gpuae.storage.files.input_file import Input, InputFile
+from gpuae.storage.files.many_files import ManyFiles
 from gpuae.storage.hdf5 import opening, reading
 
 OWN_ATTRIBUTES = ("kind", "created_by", "seed", "device", "gpu")
 """Root attributes of a file that the record of a file made from it repeats."""
 SHOWN_DIGITS = 12
+SHOWN_PARTS, MOST_PARTS = 8, 256
+"""Of several files that are used as one: those that a person is shown, and those that are kept."""
 DEEPEST = 32
 """Levels of sources that are kept: readers of JSON limit how deep it may nest."""
 LONGEST_OPTION = 1000
@@ -44,8 +47,11 @@ class SourceFile(BaseModel):
     """Of the whole file; None for built-in data, and for a file that changed while it was used."""
     made: Record | None = None
     """What made it; of gpuae's own files only."""
+    parts: tuple[SourceFile, ...] = ()
+    """The files that were used as one, in that order; `sha256` is that of their list."""
     cut: bool = False
-    """Whether what made it was left out, since the record was too long or too deep."""
+    """Whether what made it, or some of its parts, were left out, since the record was too long or
+    too deep."""
 
     def lines(self, depth: int) -> Iterator[str]:
         """Yield it and what made it, for a person."""
@@ -53,8 +59,17 @@ class SourceFile(BaseModel):
         digest = f"{self.sha256[:SHOWN_DIGITS]}…" if self.sha256 else "built in"
         made = f": {self.made.heading()}" if self.made else ""
         yield f"{'  ' * depth}{self.role} {name} ({digest}){made}"
+        for part in self.parts[:SHOWN_PARTS]:
+            yield from part.lines(depth + 1)
+        if len(self.parts) > SHOWN_PARTS:
+            yield f"{'  ' * (depth + 1)}…"
         if self.made:
             yield from self.made.source_lines(depth + 1)
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """Its parts, or itself where it has none."""
+        return self.parts or (self,)
 
 
 class Record(BaseModel):
@@ -97,11 +112,15 @@ class Record(BaseModel):
     def to_json(self) -> str:
         """Return it as JSON that an attribute can hold, without the deepest levels if need be."""
         for depth in range(DEEPEST, 0, -1):
-            content = self._cut_below(depth).model_dump(mode="json", exclude_defaults=True)
-            text = json.dumps(content, sort_keys=True)
+            content = self._cut_below(depth)
+            text = content._json()
             if len(text) < file_format.ATTRIBUTE_BYTES:
-                break
-        return text
+                return text
+        whole = tuple(_without_parts(source) for source in content.sources)
+        return content.model_copy(update={"sources": whole})._json()
+
+    def _json(self) -> str:
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
 
     def _cut_below(self, depth: int) -> Self:
         """Return it with `depth` levels of sources, at least one."""
@@ -129,6 +148,10 @@ def _cut(source: SourceFile, depth: int) -> SourceFile:
     return source.model_copy(update={"made": source.made._cut_below(depth)})
 
 
+def _without_parts(source: SourceFile) -> SourceFile:
+    return source.model_copy(update={"parts": (), "cut": True}) if source.parts else source
+
+
 def _object(text: object) -> dict[str, Any]:
     value = from_json(str(text).encode())
     if not isinstance(value, dict):
@@ -136,10 +159,8 @@ def _object(text: object) -> dict[str, Any]:
     return value
 
 
-def source_file(
-    role: str, file: Input | None, spec: str, known_hash: str | None = None
-) -> SourceFile:
-    """Return a file as the source of another one, with what made it.
+def source_file(role: str, file: Input | None, spec: str, known: Sequence[str] = ()) -> SourceFile:
+    """Return a file as the source of another one, with what made it, or several as one source.
 
     Parameters
     ----------
@@ -147,8 +168,9 @@ def source_file(
         None for built-in data.
     spec
         What messages call it: the path, and `::inner` where something in it was chosen.
-    known_hash
-        Its SHA-256, or what stands for it; None: it is computed.
+    known
+        Its SHA-256, and those of several files after that of their list, or what stands for them;
+        without any they are computed.
 
     Raises
     ------
@@ -161,8 +183,22 @@ def source_file(
     inner = spec.removeprefix(str(file.path)).removeprefix("::")
     inside = inner if spec.startswith(f"{file.path}::") else None
     made = made_by(file) if isinstance(file, InputFile) else None
-    digest = known_hash or file.sha256
-    return SourceFile(role=role, name=name, inner=inside, sha256=digest, made=made)
+    digest = known[0] if known else file.sha256
+    parts = _parts(role, file, known[1:]) if isinstance(file, ManyFiles) else ()
+    cut = isinstance(file, ManyFiles) and len(file.parts) > len(parts)
+    return SourceFile(
+        role=role, name=name, inner=inside, sha256=digest, made=made, parts=parts, cut=cut
+    )
+
+
+def _parts(role: str, files: ManyFiles, known: Sequence[str]) -> tuple[SourceFile, ...]:
+    """Return the files that are used as one, or as many of them as an attribute has room for."""
+    kept = files.parts[:MOST_PARTS]
+    digests: list[Sequence[str]] = [(own,) for own in known[:MOST_PARTS]] or [()] * len(kept)
+    return tuple(
+        source_file(role, part.file, part.spec, own)
+        for part, own in zip(kept, digests, strict=True)
+    )
 
 
 def made_by(file: InputFile) -> Record | None:
@@ -211,7 +247,8 @@ def _shortened(value: Attribute) -> Attribute:
 def unhashed(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
     """Return root attributes without the hashes of the sources, which have changed meanwhile."""
     made = Record.model_validate_json(str(attributes[file_format.PROVENANCE_JSON]))
-    sources = tuple(source.model_copy(update={"sha256": None}) for source in made.sources)
+    gone = {"sha256": None, "parts": ()}
+    sources = tuple(source.model_copy(update=gone) for source in made.sources)
     hashes = file_format.HASH_OF_ROLE.values()
     kept = {name: value for name, value in attributes.items() if name not in hashes}
     return {

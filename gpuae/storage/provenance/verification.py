@@ -115,14 +115,16 @@ def _among(verdict: Verdict, all_of_them: Sequence[Verdict], hashes: dict[Path, 
 
 def _is_made_from(verdict: Verdict, sha256: str) -> bool:
     """Whether a file says that one with this hash is among its sources."""
-    return any(source.sha256 == sha256 for source in verdict.record.sources)
+    return any(
+        own.sha256 == sha256 for source in verdict.record.sources for own in (source, *source.parts)
+    )
 
 
 def _contradictions(
     verdict: Verdict, others: Sequence[Verdict], hashes: dict[Path, str]
 ) -> Iterator[str]:
     """Yield which sources are not the files that they seem to be."""
-    for source in verdict.record.sources:
+    for source in (own for given in verdict.record.sources for own in given.files):
         if source.sha256 is None or source.sha256 in hashes.values():
             continue
         for other in others:
