@@ -45,9 +45,10 @@ OF_FILE = {
     " or threshold",
     "forward.cu": "bias_activation or elementwise or every_activation or row_errors or threshold"
     " or copied",
-    "backward.cu": "output_ or kl_ or hidden_delta or every_loss or put_off",
+    "backward.cu": "output_ or kl_ or hidden_delta or every_loss or put_off or with_weights",
     "softmax.cu": "softmax",
-    "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes or put_off",
+    "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes or put_off"
+    " or with_weights",
     "sparse.cu": "test_sparse or topk",
     "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby or put_off",
     "clock.cuh": "clock or adam or optimizer or put_off",
@@ -56,7 +57,7 @@ OF_FILE = {
     " or poisson",
     "philox.cuh": "noise or masks or normals or dropout or corrupt",
     "device.cuh": "bias_activation or elementwise or output_ or hidden_delta or vector or unscale"
-    " or optimizer or clock or masks or topk or kl_ or place_of or put_off",
+    " or optimizer or clock or masks or topk or kl_ or place_of or put_off or with_weights",
 }
 """The tests of the kernels in a file."""
 TELLING = ("17x33", "5x8", "5001", "33-70-170-9", "700-20")
