@@ -184,12 +184,13 @@ def table_model(gpuae):
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_table_through_a_pipe_is_the_table(gpuae, table_model, piped, pack):
-    piped(pack(TABLE))
+    content = pack(TABLE)
+    piped(content)
     done = gpuae("fit", "-", "-o", "piped.h5", *FIT)
     assert done.code == 0, done.err
     for one, other in zip(weights("piped.h5"), weights("model.h5"), strict=True):
         np.testing.assert_array_equal(one, other)
-    digest = sha256(pack(TABLE)).hexdigest()
+    digest = sha256(content).hexdigest()
     assert sources("piped.h5") == [{"role": "data", "name": "standard input", "sha256": digest}]
 
 
