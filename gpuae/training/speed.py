@@ -39,18 +39,22 @@ class Speed:
     measuring
         What was spent on finding this out, without what comes before the first step as it does in
         training: compiling, say.
+    start
+        Of each epoch, before its first step: its rows are put into an order.
     """
 
     row: float
     evaluated_row: float
     measuring: float = 0.0
+    start: float = 0.0
 
     def epoch(self, rows: int, held_out: int, folds: int) -> float:
         """Return the seconds of an epoch, with all networks that are trained beside one another."""
         if folds > 1:
             trained = (folds - 1) * rows + rows  # each fold without its part, then all rows
-            return trained * self.row + rows * self.evaluated_row
-        return rows * self.row + held_out * self.evaluated_row
+            passed = trained * self.row + rows * self.evaluated_row
+            return passed + (folds + 1) * self.start
+        return self.start + rows * self.row + held_out * self.evaluated_row
 
 
 def measure(
@@ -72,8 +76,11 @@ def measure(
         row, first = step(ops, team, config, rows)
         middle = time.perf_counter()
         team.evaluate(some)
+        evaluated = time.perf_counter()
+        team.start_epoch(epoch_order(rows, config.seed, 1, config.shuffle), 1, 0.0)
         ended = time.perf_counter()
-    return Speed(row, (ended - middle) / len(some), ended - began - first)
+    evaluation = (evaluated - middle) / len(some)
+    return Speed(row, evaluation, ended - began - first, ended - evaluated)
 
 
 def _first_step(ops: Ops, team: Team, config: Config, rows: Order) -> tuple[float, float]:
