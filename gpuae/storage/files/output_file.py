@@ -45,6 +45,8 @@ def check_output(path: Path, force: bool) -> None:
 
 
 def _check_target(path: Path, target: Path, *, force: bool) -> None:
+    with suppress(FileNotFoundError, NotADirectoryError, ValueError):
+        target.lstat()  # Python 3.14 no longer raises for names that are too long in what follows
     if target.is_dir():
         raise OutputError(f"{path}: is a folder; add a file name")
     if target.is_symlink():
