@@ -18,15 +18,16 @@ from sklearn.utils.validation import (
 )
 
 from gpuae import classification, encoding
+from gpuae.array_kinds import as_host, in_kind_of
+from gpuae.callbacks import tasks_of, with_callbacks
 from gpuae.errors import ConfigError
 from gpuae.estimator import Autoencoder
 from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.labels import as_classes
 from gpuae.model.model import Model
 from gpuae.model.statistics import RowWeights
-from gpuae.model_estimator import ROW_TYPES, CodingEstimator, told_of, warn
+from gpuae.model_estimator import AS_THEY_ARE, CodingEstimator, told_of, warn
 from gpuae.storage.provenance import lineage
-from gpuae.storage.rows.row_blocks import check_finite
 from gpuae.training.classifying import SHOWN, finetune
 from gpuae.training.trainer import Ending
 
@@ -54,7 +55,7 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         Fraction of the rows of each class to hold out, by which a stage stops early.
     patience
         Epochs without gain before it does; 0: never.
-    seed, device, threads, memory
+    seed, device, threads, memory, random_state
         As of `Autoencoder`.
 
     Attributes
@@ -105,6 +106,7 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         device: str = "auto",
         threads: int | None = None,
         memory: str | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.autoencoder = autoencoder
         self.prefit = prefit
@@ -125,7 +127,9 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         self.device = device
         self.threads = threads
         self.memory = memory
+        self.random_state = random_state
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from rows and their labels.
 
@@ -156,25 +160,27 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
             For weights that cannot be used, and labels that are missing or all of one class.
         """
         rows, labels = self._labelled_rows(X, y)
-        check_classification_targets(labels)
-        check_finite(rows, "X", missing=self._allows_missing())
         weights = self._row_weights(sample_weight, len(rows))
         config = self._config(np.unique(labels))
         self.autoencoder_ = self._fitted_autoencoder(X, weights)
+        self.classes_ = np.unique(labels if weights is None else labels[weights > 0])
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        tasks = tasks_of(self, _attributes, X=X, y=y, metadata=metadata)
         fitted = finetune(
             self.autoencoder_.model_,
             rows,
             labels,
             config,
             source="y",
+            observer=tasks,
             attributes=lineage.attributes("AutoencoderClassifier.fit", (), told_of(weights)),
             weights=weights,
         )
         self._set_model(fitted.model)
-        self.classes_ = np.unique(labels if weights is None else labels[weights > 0])
         self.validation_accuracy_ = fitted.accuracy
+        tasks.end(fitted.model)
         fitted.raise_if_diverged()
-        if fitted.ending is Ending.INTERRUPTED:
+        if fitted.ending is Ending.INTERRUPTED and not tasks.stopped:
             warn("interrupted: the best weights so far were kept", ConvergenceWarning)
         return self
 
@@ -196,10 +202,10 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         ValueError
             For rows of other columns than it was fitted on, or missing or infinite values.
         """
-        likeliest = self.predict_proba(X).argmax(axis=1)
+        likeliest = self.predict_proba(as_host(X)).argmax(axis=1)
         return np.asarray(self.classes_[likeliest])
 
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+    def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class.
 
         Parameters
@@ -210,7 +216,8 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         Returns
         -------
         ndarray of shape (n, n_classes)
-            In the order of `classes_`; a row adds up to 1.
+            In the order of `classes_`; a row adds up to 1. For an array of another library it is
+            one of its kind.
 
         Raises
         ------
@@ -218,7 +225,8 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
             For rows of other columns than it was fitted on, or missing or infinite values.
         """
         rows = self._known_rows(X)
-        return classification.probabilities(self.model_, rows, note=warn, machine=self._machine)
+        own = classification.probabilities(self.model_, rows, note=warn, machine=self._machine)
+        return in_kind_of(X, own)
 
     @classmethod
     def _of(cls, model: Model) -> Self:
@@ -239,19 +247,19 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         """Return rows (n, d) and labels (n,) to learn from, and remember their columns."""
         known = self.autoencoder
         if not (self.prefit and known is not None and known.knows_categories):
-            rows, labels = validate_data(
-                self, X, y, dtype=ROW_TYPES, order="C", ensure_all_finite=False
-            )
+            given, labels = validate_data(self, as_host(X), as_host(y), **AS_THEY_ARE)
+            check_classification_targets(labels)
+            rows = self._checked(given, missing=self._allows_missing(), to_train=True)
             return rows, labels
         rows, labels = known._known_rows(X), column_or_1d(y)
+        check_classification_targets(labels)
         check_consistent_length(rows, labels)
         self._take_titles(known._titles, named=hasattr(known, "feature_names_in_"))
         return rows, labels
 
     def _set_model(self, model: Model) -> None:
-        self.model_ = model
-        self.history_ = dict(model.history)
-        self.n_iter_ = len(model.history.get("epoch", ()))
+        for name, value in _attributes(model).items():
+            setattr(self, name, value)
 
     def _fitted_autoencoder(self, X: Any, weights: RowWeights) -> Autoencoder:
         """Return the autoencoder to begin with, fitted.
@@ -273,13 +281,23 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
             raise KeyboardInterrupt
         return first
 
+    def _trains_on_sparse(self) -> bool:
+        return False
+
     def _allows_missing(self) -> bool:
         return getattr(self.autoencoder, "missing", "refuse") == "mean"
 
     def _config(self, classes: NDArray[Any]) -> FinetuneConfig:
         own = {name: getattr(self, name) for name in FinetuneConfig.model_fields}
         own["class_weight"] = _named(self.class_weight, classes)
+        own["seed"] = self._drawn_seed()
         return FinetuneConfig.parse(own, source="AutoencoderClassifier")
+
+
+def _attributes(model: Model) -> dict[str, Any]:
+    """Return what an estimator keeps of a model, by its names."""
+    history = dict(model.history)
+    return {"model_": model, "history_": history, "n_iter_": len(history.get("epoch", ()))}
 
 
 def _named(

@@ -15,8 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from gpuae import encoding, outliers
+from gpuae.array_kinds import as_host, in_kind_of
+from gpuae.backends import resolve_device
+from gpuae.callbacks import tasks_of, with_callbacks
 from gpuae.config import Config
-from gpuae.errors import InputError
+from gpuae.errors import ConfigError, InputError
 from gpuae.model.model import Model
 from gpuae.model.stack import stack as stacked
 from gpuae.model_estimator import CodingEstimator, told_of, warn
@@ -24,7 +27,7 @@ from gpuae.presets import Preset
 from gpuae.progress import Progress
 from gpuae.storage.provenance import lineage
 from gpuae.training.calibrating import fit_calibrated
-from gpuae.training.fitting import Fit
+from gpuae.training.fitting import SHAPE, SUITED, Fit
 from gpuae.training.history import Silence, Together
 from gpuae.training.partial import PartialFit
 from gpuae.training.trainer import Ending
@@ -35,8 +38,17 @@ from gpuae.words import counted
 class Autoencoder(CodingEstimator):
     """An autoencoder that learns a code for the rows of a matrix.
 
-    Every parameter is a setting of the table in docs/settings.md, with the same name and default;
-    None leaves a setting to the data.
+    Every parameter but the last two is a setting of the table in docs/settings.md, with the same
+    name and default; None leaves a setting to the data.
+
+    Parameters
+    ----------
+    random_state
+        scikit-learn's name for `seed`, which it overrides: an integer, or a RandomState, which
+        gives each fit another seed.
+    warm_start
+        Whether `fit` begins with the weights of the fit before. Scaling, learning rate and
+        optimizer begin anew.
 
     Attributes
     ----------
@@ -124,6 +136,8 @@ class Autoencoder(CodingEstimator):
         memory: str | None = None,
         precision: str = "float32",
         max_time: str | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
     ) -> None:
         self.hidden = hidden
         self.depth = depth
@@ -170,6 +184,8 @@ class Autoencoder(CodingEstimator):
         self.memory = memory
         self.precision = precision
         self.max_time = max_time
+        self.random_state = random_state
+        self.warm_start = warm_start
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Self:
@@ -198,6 +214,7 @@ class Autoencoder(CodingEstimator):
         estimator._preset = name
         return estimator
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -216,7 +233,7 @@ class Autoencoder(CodingEstimator):
         Parameters
         ----------
         X
-            Rows (n, d): numbers, as an array or a table.
+            Rows (n, d): numbers, as an array, a table or a sparse matrix.
         y
             Not used; scikit-learn's pipelines pass it.
         sample_weight
@@ -247,17 +264,22 @@ class Autoencoder(CodingEstimator):
             For rows or weights that cannot be used, or rows that make no images of this shape.
         """
         self._partial: PartialFit | None = None
+        config = self._config(self._drawn_seed())
         mixed = None if categorical is None else self._mixed_rows(X, categorical)
         rows = self._new_rows(X) if mixed is None else mixed.x
         weights = self._row_weights(sample_weight, len(rows))
         shape = _shape_of_images(image_shape, rows.shape[1])
         made = lineage.attributes("Autoencoder.fit", (), self._told() | told_of(weights))
+        config, initial = self._start(config)
         listener, shown = _Listener(), Progress() if verbose else None
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        tasks = tasks_of(self, _attributes, X=X, y=y, metadata=metadata)
         names = self._names() if mixed is None else mixed.feature_names
         fitted = fit_calibrated(
             rows,
-            self._config(),
-            observer=Together(listener, shown) if shown else listener,
+            config,
+            observer=Together(*(own for own in (listener, shown, tasks) if own is not None)),
+            initial=initial,
             attributes=made,
             feature_names=names,
             image_shape=shape,
@@ -265,7 +287,7 @@ class Autoencoder(CodingEstimator):
             categorical=() if mixed is None else mixed.categorical,
         )
         self._rows_seen = len(fitted.x)
-        self.interrupted_ = fitted.result.ending is Ending.INTERRUPTED
+        self.interrupted_ = fitted.interrupted and not tasks.stopped
         self._set_model(fitted.model)
         self.n_iter_ = fitted.result.epochs
         self.loss_ = fitted.result.kept_loss
@@ -274,6 +296,7 @@ class Autoencoder(CodingEstimator):
         self._judge(fitted)
         if shown:
             shown.end(str(self.verdict_ or f"trained for {counted(self.n_iter_, 'epoch')}"))
+        tasks.end(fitted.model)
         fitted.raise_if_diverged()
         if self.interrupted_:
             message = f"interrupted: the weights of epoch {fitted.result.best_epoch} were kept"
@@ -309,12 +332,13 @@ class Autoencoder(CodingEstimator):
             For rows or weights that cannot be used.
         """
         fitted: Model | None = getattr(self, "model_", None)
-        rows = self._new_rows(X) if fitted is None else self._known_rows(X)
+        rows = self._new_rows(X) if fitted is None else self._known_rows(X, to_train=True)
         weights = self._row_weights(sample_weight, len(rows), alike=True)
         training: PartialFit | None = getattr(self, "_partial", None)
         if training is None:
             seen = getattr(self, "_rows_seen", 0)
-            training = PartialFit(rows, self._config(), fitted, seen, weights)
+            config = self._config(self._drawn_seed())
+            training = PartialFit(rows, config, fitted, seen, weights)
             self.n_iter_ = 0
         training.feed(rows, weights)
         self._partial = training
@@ -328,7 +352,7 @@ class Autoencoder(CodingEstimator):
         self.n_iter_ += 1
         return self
 
-    def inverse_transform(self, X: Any) -> NDArray[Any]:
+    def inverse_transform(self, X: Any) -> Any:
         """Return the rows that codes stand for, in the data's own units.
 
         Of a table with categories it is an array of objects, which has the likeliest ones.
@@ -341,7 +365,7 @@ class Autoencoder(CodingEstimator):
         Returns
         -------
         ndarray of shape (n, d)
-            The reconstruction.
+            The reconstruction; for an array of another library one of its kind.
 
         Raises
         ------
@@ -349,11 +373,11 @@ class Autoencoder(CodingEstimator):
             For codes of another width.
         """
         check_is_fitted(self, "model_")
-        codes = check_array(X, dtype=(np.float64, np.float32))
+        codes = check_array(as_host(X), dtype=(np.float64, np.float32))
         out = np.empty((len(codes), self.model_.network.columns), self.model_.row_type)
         encoding.decode(self.model_, codes, encoding.into(out), machine=self._machine)
         if not self.model_.categorical:
-            return out
+            return in_kind_of(X, out)
         from gpuae.tables import table_of
 
         return table_of(out, self.model_, self._titles)
@@ -427,8 +451,38 @@ class Autoencoder(CodingEstimator):
         """
         return float(self.score_samples(X).mean())
 
-    def _config(self) -> Config:
-        return Config.parse(self.get_params(), source="Autoencoder")
+    def _config(self, seed: int | None = None) -> Config:
+        settings = {name: getattr(self, name) for name in Config.model_fields}
+        if seed is not None:
+            settings["seed"] = seed
+        return Config.parse(settings, source="Autoencoder")
+
+    def _start(self, config: Config) -> tuple[Config, Model | None]:
+        """Return the settings of a fit, and the model to go on from if there is to be one."""
+        fitted: Model | None = getattr(self, "model_", None) if self.warm_start else None
+        if fitted is None:
+            return config, None
+        known = fitted.config
+        # a width alone is that of the code, and `depth` has said what is before it
+        if config.hidden not in (None, known.hidden, known.hidden and known.hidden[-1:]):
+            raise ConfigError(
+                f"warm_start: the model has hidden={known.hidden} and this fit would have "
+                f"{config.hidden}; give the same, or warm_start=False"
+            )
+        left_open = [name for name in SHAPE + SUITED if getattr(self, name) is None]
+        own = {name: getattr(known, name) for name in ("hidden", *left_open)} | {"depth": None}
+        config = Config.parse(config.model_dump() | own, source="Autoencoder")
+        if fitted.categorical or fitted.network.columns != self.n_features_in_:
+            raise ConfigError(
+                f"warm_start: the model has {fitted.network.columns} columns and X has "
+                f"{self.n_features_in_}; give rows of the same, without categories, or "
+                "warm_start=False"
+            )
+        return config, fitted
+
+    def _trains_on_sparse(self) -> bool:
+        config = self._config()
+        return not (config.full_batch or resolve_device(config.device).is_gpu)
 
     def _told(self) -> dict[str, str]:
         """Return what decides the result beside the settings: the name of a preset."""
@@ -465,9 +519,13 @@ class Autoencoder(CodingEstimator):
             warn(f"the model {self.verdict_}: {self.verdict_.advice}")
 
     def _set_model(self, model: Model) -> None:
-        self.model_ = model
-        self.config_ = model.config
-        self.history_ = dict(model.history)
+        for name, value in _attributes(model).items():
+            setattr(self, name, value)
+
+
+def _attributes(model: Model) -> dict[str, Any]:
+    """Return what an estimator keeps of a model, by its names."""
+    return {"model_": model, "config_": model.config, "history_": dict(model.history)}
 
 
 class _Listener(Silence):

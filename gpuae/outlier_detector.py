@@ -13,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from gpuae import encoding, outliers
+from gpuae.backends import resolve_device
+from gpuae.callbacks import tasks_of, with_callbacks
 from gpuae.config import Config
 from gpuae.model.calibration import Calibration, as_often_as_they_count
 from gpuae.model.model import Model
@@ -20,6 +22,7 @@ from gpuae.model.statistics import RowWeights
 from gpuae.model_estimator import ModelEstimator, told_of, warn
 from gpuae.presets import Preset
 from gpuae.storage.provenance import lineage
+from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.training.calibrating import fit_calibrated
 
 PRESET = "outliers"
@@ -46,6 +49,8 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         As of `Autoencoder`.
     settings
         Any others of the table in docs/settings.md, by their names.
+    random_state
+        As of `Autoencoder`.
 
     Attributes
     ----------
@@ -83,6 +88,7 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         device: str = "auto",
         threads: int | None = None,
         settings: Mapping[str, Any] | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.hidden = hidden
         self.contamination = contamination
@@ -92,7 +98,9 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         self.device = device
         self.threads = threads
         self.settings = settings
+        self.random_state = random_state
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -127,14 +135,17 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         DivergedError
             When the loss stops being finite.
         """
-        config = self._config()
+        config = self._config(self._drawn_seed())
         mixed = None if categorical is None else self._mixed_rows(X, categorical)
         rows = self._new_rows(X) if mixed is None else mixed.x
         weights = self._row_weights(sample_weight, len(rows))
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        tasks = tasks_of(self, None, X=X, y=y, metadata=metadata)
         told = {"preset": PRESET} | told_of(weights)
         fitted = fit_calibrated(
             rows,
             config,
+            observer=tasks,
             attributes=lineage.attributes("OutlierDetector.fit", (), told),
             feature_names=self._names() if mixed is None else mixed.feature_names,
             categorical=() if mixed is None else mixed.categorical,
@@ -142,7 +153,8 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         )
         fitted.raise_if_diverged()
         self._set_model(fitted.model, rows, weights)
-        if fitted.interrupted:
+        tasks.end(self.model_)
+        if fitted.interrupted and not tasks.stopped:
             warn("interrupted: rows are judged by what was learnt so far", ConvergenceWarning)
         return self
 
@@ -262,12 +274,14 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         )
         return out
 
-    def _config(self) -> Config:
+    def _config(self, seed: int | None = None) -> Config:
         own = self.get_params(deep=False)
         others = own.pop("settings") or {}
+        if own.pop("random_state") is not None:
+            others = {**others, "seed": self.seed if seed is None else seed}
         return Preset.named(PRESET).config({"dtype": "float64", **own, **others})
 
-    def _set_model(self, model: Model, rows: NDArray[Any], weights: RowWeights) -> None:
+    def _set_model(self, model: Model, rows: AnyRows, weights: RowWeights) -> None:
         self.model_ = model
         self.decision_scores_ = self._scores(rows)
         scores = as_often_as_they_count(self.decision_scores_, weights)
@@ -280,6 +294,13 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
     def _calibration(self) -> Calibration:
         check_is_fitted(self, "model_")
         return outliers.calibration_of(self.model_)
+
+    def _trains_on_sparse(self) -> bool:
+        config = self._config()
+        return not (config.full_batch or resolve_device(config.device).is_gpu)
+
+    def _data_memory(self) -> str | None:
+        return (self.settings or {}).get("memory")
 
     def _allows_missing(self) -> bool:
         return (self.settings or {}).get("missing") == "mean"

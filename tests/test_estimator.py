@@ -37,10 +37,14 @@ def fitted(x):
     return Autoencoder(**QUICK).fit(x)
 
 
-DRAWN_ONCE = {
-    "check_sample_weight_equivalence_on_dense_data": "steps of some rows draw each of them once, "
-    "however much it weighs; tests/test_sample_weight.py has steps of all rows"
-}
+DRAWN_ONCE = dict.fromkeys(
+    (
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_sample_weight_equivalence_on_sparse_data",
+    ),
+    "steps of some rows draw each of them once, however much it weighs; "
+    "tests/test_sample_weight.py has steps of all rows",
+)
 
 
 @parametrize_with_checks(
@@ -56,7 +60,9 @@ def test_scikit_learn_finds_nothing_to_complain_about(estimator, check):
 
 
 def test_the_parameters_are_the_settings_with_their_defaults():
-    parameters = inspect.signature(Autoencoder).parameters
+    parameters = dict(inspect.signature(Autoencoder).parameters)
+    assert parameters.pop("random_state").default is None  # scikit-learn's, and no settings
+    assert parameters.pop("warm_start").default is False
     defaults = {name: own.default for name, own in parameters.items()}
     assert defaults == {name: own.default for name, own in Config.model_fields.items()}
     assert list(parameters) == list(Config.model_fields)

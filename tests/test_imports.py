@@ -22,6 +22,8 @@ LAYERS = [
     {"model"},
     {"training", "encoding", "outliers"},
     {
+        "array_kinds",
+        "callbacks",
         "estimator",
         "exchange",
         "model_estimator",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.model.statistics import RowWeights, Vector
+from gpuae.storage.rows.sparse_rows import SparseRows
 from gpuae.storage.rows.views import ChosenRows, as_array
 
 
@@ -85,4 +86,6 @@ def that_count(x: NDArray[Any], weights: Vector) -> tuple[NDArray[Any], Vector]:
     rows = np.flatnonzero(weights)
     if len(rows) == len(x):
         return x, weights
+    if isinstance(x, SparseRows):
+        return x.only(rows), weights[rows]
     return as_array(ChosenRows(x, rows), x), weights[rows]

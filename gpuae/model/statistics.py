@@ -13,6 +13,7 @@ from gpuae.errors import InputError
 from gpuae.storage.rows import row_blocks
 from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.storage.rows.pages import release_pages
+from gpuae.storage.rows.sparse_rows import SparseRows
 
 BLOCK_BYTES = 1 << 23
 """Size of a block of rows in float64."""
@@ -96,17 +97,18 @@ def share_one_range(statistics: ColumnStatistics) -> bool:
 
 
 def blocks(x: AnyRows, rows: NDArray[np.int64] | None = None) -> Iterator[NDArray[Any]]:
-    """Yield the rows of x (n, d) in blocks, in their own dtype; of an array also chosen ones."""
+    """Yield the rows of x (n, d) in blocks, in their own dtype; of what is in memory also some."""
     step = max(1, BLOCK_BYTES // (8 * x.shape[1]))
     if rows is None:
         for _, large in row_blocks.blocks(x):
             yield from (large[start : start + step] for start in range(0, len(large), step))
         return
-    if not isinstance(x, np.ndarray):
-        raise TypeError("rows can be chosen from an array only")
+    if not isinstance(x, np.ndarray | SparseRows):
+        raise TypeError("rows can be chosen from rows in memory or a map only")
     for start in range(0, len(rows), step):
         yield x[rows[start : start + step]]
-        release_pages(x)
+        if isinstance(x, np.ndarray):
+            release_pages(x)
 
 
 def weighted_blocks(

@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gpuae.backends.ops import Array, Program
 from gpuae.storage.rows.pages import release_pages
@@ -15,7 +14,7 @@ from gpuae.training.batches import WINDOW_ROWS, Order
 SLOTS = 2
 """One is worked on while the next is read; a step may need both."""
 SLOT_BYTES = 64 << 20
-SPARE = 4
+SPARE = 0.25
 """A slot has room for a quarter more rows than are asked for."""
 GAP_BYTES = 1 << 15
 """It is cheaper to read so much that is not needed than to begin anew after it."""
@@ -38,6 +37,8 @@ class MappedLoader:
         Rows of the longest step.
     memory
         Bytes that may be in memory, about.
+    spare
+        Share of rows more than are asked for that a slot has room for.
 
     Attributes
     ----------
@@ -47,11 +48,11 @@ class MappedLoader:
         Where in it the row at each position of the order is, (n,).
     """
 
-    def __init__(self, x: NDArray[Any], batch: int, memory: int) -> None:
+    def __init__(self, x: Any, batch: int, memory: int, *, spare: float = SPARE) -> None:
         row_bytes = max(1, x.shape[1] * x.itemsize)
         slot_bytes = min(SLOT_BYTES, memory // (2 * SLOTS))
         self._slot_rows = max(batch, min(WINDOW_ROWS, slot_bytes // row_bytes))
-        self._room = self._slot_rows + self._slot_rows // SPARE
+        self._room = self._slot_rows + int(self._slot_rows * spare)
         self._x, self._gap = x, GAP_BYTES // row_bytes
         self.source: Array = np.empty((SLOTS * self._room, x.shape[1]), x.dtype)
         self._places = np.zeros(len(x), np.int64)

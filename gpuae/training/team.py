@@ -175,6 +175,8 @@ class Team:
         self._contexts.enter_context(self._ops.session())
         self._contexts.enter_context(self._pool)
         self._contexts.enter_context(self._loader)
+        if self._evaluation_loader is not self._loader:
+            self._contexts.enter_context(self._evaluation_loader)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -28,11 +28,20 @@ READERS = 1
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use, by its affinity and its container's quota."""
+    """Return how many cores this process may use, by its affinity and its container's quota.
+
+    No more than NUMBA_NUM_THREADS, by which joblib shares the cores among its processes.
+    """
     cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
-    return max(1, math.ceil(min(cores, _quota())))
+    return max(1, math.ceil(min(cores, _quota(), _asked_for())))
+
+
+def _asked_for() -> float:
+    """Return the threads that the environment allows."""
+    asked = os.environ.get("NUMBA_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() else math.inf
 
 
 def _quota() -> float:
