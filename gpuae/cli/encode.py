@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from gpuae.cli.base import (
     trust_options,
 )
 from gpuae.cli.columns import using_column_options
-from gpuae.cli.foretold import dry_run_option, tell_foretold
+from gpuae.cli.foretold import dry_run_option, process_began, tell_foretold
 from gpuae.cli.time_limit import stop_here, time_option
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def command(
     Example:
       gpuae encode model.h5 rows.csv -o features.h5
     """
-    began = time.perf_counter()
+    began = process_began()
     from gpuae.cli.rows import Job, note, write_rows
     from gpuae.encoding import encode, in_float32, layer_index
     from gpuae.storage.files.output_file import check_output
@@ -129,9 +128,11 @@ def command(
 
 def _foretell(job: Job, output: Path, layer: int | None, machine: Machine, began: float) -> None:
     """Say what encoding would take."""
-    from gpuae.foretelling import foretell_encode
+    from gpuae.foretelling import CodesTask, foretell_encode
 
-    tell_foretold(foretell_encode(job.model, job.dataset, output, layer, machine, began), output)
+    attributes = job.attributes("encode", machine.device)  # the data are hashed for them
+    task = CodesTask(job.model, job.dataset, output, layer, machine, attributes)
+    tell_foretold(foretell_encode(task, began), output)
 
 
 def _check_goes_on(output: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import isnan
@@ -23,7 +22,7 @@ from gpuae.cli.base import (
     trust_options,
 )
 from gpuae.cli.columns import learning_column_options
-from gpuae.cli.foretold import dry_run_option, tell_foretold
+from gpuae.cli.foretold import dry_run_option, process_began, tell_foretold
 from gpuae.cli.page import NoPage, live_options, wanted_page
 from gpuae.cli.patches import image_options
 from gpuae.cli.records import Records, record_options
@@ -114,7 +113,7 @@ def command(
       gpuae fit rows.csv -o model.h5 --hidden 64,16 --activation relu --epochs 30
       gpuae fit 'shards/*.npy' -o model.h5
     """
-    began = time.perf_counter()
+    began = process_began()
     from gpuae.importers import files_of
     from gpuae.storage.files.output_file import check_output
     from gpuae.storage.outputs.endings import check_hdf5_name

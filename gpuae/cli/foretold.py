@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Only say about how long it would take, and how much memory."
 )
+
+
+def process_began() -> float:
+    """Return when this process began, by `time.perf_counter`.
+
+    Until now it has loaded libraries, which one thread does.
+    """
+    return time.perf_counter() - time.process_time()
 
 
 def tell_foretold(own: Foretold, output: Path, *, as_json: bool = False) -> None:
