@@ -28,7 +28,7 @@ from pydantic_core import ErrorDetails
 from gpuae.errors import ConfigError
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.functions.code_rules import CODE_RULES, CodeRule
-from gpuae.functions.losses import ANY_TARGETS, LOSSES
+from gpuae.functions.losses import ANY_TARGETS, COUNTS, LOSSES
 
 if TYPE_CHECKING:
     Activation: TypeAlias = str
@@ -39,7 +39,9 @@ else:
 Decoder: TypeAlias = Literal["untied", "transpose", "tied"]
 Init: TypeAlias = Literal["pca", "glorot", "he", "distance"]
 Noise: TypeAlias = Literal["none", "gaussian", "clipped_gaussian", "masking", "salt_pepper"]
-Scale: TypeAlias = Literal["none", "unit", "standard", "shrunk", "pooled", "minmax", "sigma"]
+Scale: TypeAlias = Literal[
+    "none", "unit", "standard", "shrunk", "pooled", "minmax", "sigma", "log1p"
+]
 Whiten: TypeAlias = Literal["none", "pca", "zca"]
 Missing: TypeAlias = Literal["refuse", "mean"]
 Optimizer: TypeAlias = Literal["adam", "sgd", "lbfgs"]
@@ -63,7 +65,7 @@ Epochs: TypeAlias = Annotated[int, Field(ge=0, le=MAX_EPOCHS)]
 BY_LAYER = ("noise_level", "dropout", "rho", "beta", "l1", "k", "pretrain")
 """Settings that may be a list of numbers, one for each layer of the encoder."""
 
-CENTRED = ("standard", "shrunk", "pooled")
+CENTRED = ("standard", "shrunk", "pooled", "log1p")
 """Scalings that move the mean of a column to 0."""
 RUN_OPTIONS = ("device", "threads", "memory", "max_time")
 MAX_WIDTH = (1 << 31) - 1
@@ -223,7 +225,8 @@ class Config(Settings):
         0.0, description="rate on hidden activations, in training only"
     )
     scale: Scale | None = Field(
-        None, description="scaling of the columns [standard; pooled or shrunk for pixels]"
+        None,
+        description="scaling of the columns [standard; pooled or shrunk for pixels]; log1p: counts",
     )
     whiten: Whiten = Field("none", description="after scaling")
     whiten_epsilon: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -351,6 +354,11 @@ class Config(Settings):
         return self.optimizer == "lbfgs"
 
     @property
+    def rebuilds_counts(self) -> bool:
+        """Whether the outputs are counts, while the inputs are their logarithms."""
+        return self.scale == "log1p" and LOSSES[self.loss].targets is COUNTS
+
+    @property
     def code_size(self) -> int:
         """Width of the code; of a resolved configuration only."""
         return self.resolved_hidden[-1]
@@ -451,10 +459,20 @@ def _check_loss(config: Config) -> None:
             f"{output}: {loss.reason}"
         )
     centred = config.scale if config.scale in CENTRED else None
+    if config.rebuilds_counts and config.whiten == "none":
+        return
     if targets is not ANY_TARGETS and (centred or config.whiten != "none"):
         raise ValueError(
             f"loss={loss.name} needs targets {targets.words}, which scale={centred or CENTRED[0]} "
             f"and whiten do not give; {targets.remedy} without whitening"
+        )
+
+
+def _check_counts(config: Config) -> None:
+    if config.scale == "log1p" and config.missing != "refuse":
+        raise ValueError(
+            "scale=log1p divides a row by its total, which a row with missing values has not; "
+            "leave missing out, or take another scale"
         )
 
 
@@ -579,6 +597,7 @@ def _check_full_batch(config: Config) -> None:
 _CHECKS = (
     _check_activations,
     _check_loss,
+    _check_counts,
     _check_shape,
     _check_layers,
     _check_sparsity,

@@ -244,6 +244,11 @@ def _choose_values(choices: _Choices, facts: DataFacts) -> None:
     elif facts.one_range:
         choices.choose("scale", "shrunk", "columns of one range, which may be pixels or a table")
     choices.choose("scale", "standard", "columns of their own units")
+    if choices.config.scale == "log1p" and facts.lowest < 0:
+        raise ConfigError(
+            "scale: log1p takes counts, of 0 or more, and the data span "
+            f"[{facts.lowest:g}, {facts.highest:g}]; give counts, or another scale"
+        )
     _choose_output(choices, facts)
 
 
@@ -264,6 +269,8 @@ def _choose_output(choices: _Choices, facts: DataFacts) -> None:
 
 def _span_of_targets(config: Config, facts: DataFacts) -> tuple[float, float]:
     """Return bounds of what the network is to make, in preprocessed units."""
+    if config.rebuilds_counts:
+        return 0.0, math.inf
     if config.whiten != "none" or config.scale in CENTRED:
         return -math.inf, math.inf
     if config.scale == "none":

@@ -21,6 +21,7 @@ from gpuae.machine import ANY, Machine
 from gpuae.memory import data_memory
 from gpuae.model.calibration import Judged
 from gpuae.model.classifier import Classification
+from gpuae.model.counts import check_counts
 from gpuae.model.feed import Feed, Restore
 from gpuae.model.missing import filled
 from gpuae.model.model import Model
@@ -65,7 +66,15 @@ class InferenceBuffers:
         self._feed = Feed.create(self.ops, nothing, model.preprocess, config, noisy=False)
 
     def load(self, rows: NDArray[Any]) -> Tile:
-        """Bring raw rows (m, d) into the tile, preprocessed."""
+        """Bring raw rows (m, d) into the tile, preprocessed.
+
+        Raises
+        ------
+        InputError
+            Where they should be counts and are not.
+        """
+        if self._feed.logs is not None:
+            check_counts(rows, self.model.feature_names)
         tile = self.tile.rows_between(0, len(rows))
         feed = replace(self._feed, source=self.ops.asarray(rows))
         feed.load(tile, Rows(self._order, self._clock, 0, len(rows)))
@@ -81,13 +90,28 @@ class InferenceBuffers:
         """Bring raw rows (m, d) through the network; return x̂, preprocessed, beside the tile."""
         tile = self.encode(rows)
         self.propagation.decode(tile, None)
-        return tile, self.propagation.reconstruct(tile)
+        return tile, self.reconstruct(tile)
 
-    def restore(self, tile: Tile, output: Array) -> NDArray[Any]:
-        """Return outputs in the data's own units."""
+    def reconstruct(self, tile: Tile) -> Array:
+        """Finish what `decode` left and return x̂ (m, d), preprocessed, or probabilities."""
+        self.propagation.reconstruct(tile)
+        return self.preprocessed(tile)
+
+    def preprocessed(self, tile: Tile) -> Array:
+        """Return finished outputs as rows are preprocessed: where they are counts, logarithms."""
+        output = tile.activations[-1]
+        if tile.counts is not None and self._feed.logs is not None:
+            self.ops.log1p(output, self._feed.logs.center, output)
+        return output
+
+    def restore(self, tile: Tile, output: Array, rows: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return preprocessed outputs in the data's own units.
+
+        Counts have the totals of `rows` (m, d); without them the one that all rows are brought to.
+        """
         restored = self.restored[: tile.rows]
         self._restore.apply(output, tile.scaled, restored)
-        return self.ops.to_host(restored)
+        return self.model.preprocess.restored(self.ops.to_host(restored), rows)
 
 
 Work: TypeAlias = Callable[[InferenceBuffers, int, NDArray[Any]], None]
@@ -203,7 +227,10 @@ def decode(
     *,
     machine: Machine = ANY,
 ) -> None:
-    """Hand the reconstruction, in the data's own units, of each row of codes (n, k) to the sink."""
+    """Hand the reconstruction, in the data's own units, of each row of codes (n, k) to the sink.
+
+    Counts have the median total of the training rows, because a code says nothing of a row's own.
+    """
     check_rebuilds(model)
     code_size = model.network.code_size
     if codes.shape[1] != code_size:
@@ -214,7 +241,7 @@ def decode(
         code = tile.outputs[model.network.code]
         buffers.ops.assign(code, rows.astype(code.dtype))
         buffers.propagation.decode(tile, None)
-        _hand_over(sink, start, buffers.restore(tile, buffers.propagation.reconstruct(tile)))
+        _hand_over(sink, start, buffers.restore(tile, buffers.reconstruct(tile)))
 
     for_each_block(model, codes, work, machine)
 
@@ -226,11 +253,14 @@ def reconstruct(
     *,
     machine: Machine = ANY,
 ) -> None:
-    """Hand x̂, in the data's own units, of each row of x (n, d) to the sink."""
+    """Hand x̂, in the data's own units, of each row of x (n, d) to the sink.
+
+    Counts have the total of their row.
+    """
     check_rebuilds(model)
 
     def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
-        _hand_over(sink, start, buffers.restore(*buffers.rebuild(rows)))
+        _hand_over(sink, start, buffers.restore(*buffers.rebuild(rows), rows))
 
     _for_each_row(model, x, work, machine=machine)
 
@@ -379,10 +409,9 @@ def row_errors(
     check_rebuilds(model)
 
     def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
-        tile = buffers.encode(rows)
-        buffers.propagation.decode(tile, None)
+        tile, output = buffers.rebuild(rows)
         errors = buffers.errors[: len(rows)]
-        buffers.ops.row_errors(buffers.propagation.reconstruct(tile), tile.clean, errors)
+        buffers.ops.row_errors(output, tile.clean, errors)
         take(start, rows, buffers.ops.to_host(errors))
 
     _for_each_row(model, x, work, machine=machine)

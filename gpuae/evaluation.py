@@ -250,9 +250,10 @@ def _measure_block(
     buffers.propagation.add_loss(tile, buffers.sums)
     sums.loss[block] = ops.to_host(buffers.sums.loss)[0]
     numbers = buffers.model.numbers
-    error = buffers.restore(tile, tile.activations[-1]).astype(np.float64) - rows
+    made = buffers.preprocessed(tile)
+    error = buffers.restore(tile, made, rows).astype(np.float64) - rows
     sums.squares[block] = _squared_norm(error[:, :numbers], weights)
-    ops.row_errors(tile.activations[-1], tile.clean, buffers.errors[: len(rows)])
+    ops.row_errors(made, tile.clean, buffers.errors[: len(rows)])
     errors = np.array(ops.to_host(buffers.errors[: len(rows)]))
     sums.preprocessed_squares[block] = weighted_sum(errors, weights) * rows.shape[1]
     if buffers.model.categorical:
@@ -284,7 +285,9 @@ def _measure_spread(
         prepared = preprocess.forward(block)
         if pca is not None:
             rebuilt = pca.project(prepared)
-            own_error += _squared_norm((preprocess.backward(rebuilt) - block)[:, :numbers], own)
+            own_error += _squared_norm(
+                (preprocess.backward(rebuilt, block) - block)[:, :numbers], own
+            )
             preprocessed_error += _squared_norm((rebuilt - prepared)[:, :numbers], own)
             for place in places(x.shape[1], model.network.categories):
                 pca_right += right_cells(rebuilt[:, place], prepared[:, place], own)
@@ -345,10 +348,24 @@ def _mean_loss(
     if not loss.share_of:
         return None
     parameter, numbers, total = loss.parameter_of(model.config), slice(0, model.numbers), 0.0
+    if model.preprocess.total is not None:
+        mean = _mean_target(x, model, weights)
     sizes = model.network.categories
     for block, own in _small_blocks(x, weights):
-        prepared = model.preprocess.forward(block)[:, numbers]
+        prepared = _targets(model, block)[:, numbers]
         of_rows = None if own is None else own[:, None]
         total += loss.between(mean[:, numbers], prepared, parameter, of_rows)
     total += sum(entropy_of(members[place]) for place in places(len(members), sizes))
     return total / total_weight(len(x), weights)
+
+
+def _targets(model: Model, rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Return what the network is to make of rows (m, d): preprocessed rows, or counts."""
+    own = model.preprocess
+    return own.restored(own.measured(rows)) if model.config.rebuilds_counts else own.forward(rows)
+
+
+def _mean_target(x: AnyRows, model: Model, weights: RowWeights) -> NDArray[np.float64]:
+    """Return the mean (1, d) of what the network is to make of the rows of x (n, d)."""
+    parts = (weighted_sum(_targets(model, block), own) for block, own in _small_blocks(x, weights))
+    return np.asarray(sum(parts))[None] / total_weight(len(x), weights)

@@ -26,7 +26,8 @@ def maximal_inputs(model: Model, count: int | None = None) -> Floats:
     """Return what excites each unit of the first layer most, in the data's own units.
 
     Of all preprocessed inputs of length 1 that is w/‖w‖, w the unit's weights. It is brought back
-    through the whitening and the scaling, as a difference from their mean.
+    through the whitening and the scaling, as a difference from their mean; of counts (scale=log1p),
+    as a difference of logarithms.
 
     Source: A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011, section 4.
 
@@ -46,7 +47,7 @@ def maximal_inputs(model: Model, count: int | None = None) -> Floats:
     longest = np.linalg.norm(weight, axis=0)
     inputs = (weight / np.where(longest > 0, longest, 1.0)).T
     preprocess = model.preprocess
-    return preprocess.backward(inputs) - preprocess.backward(np.zeros_like(inputs[:1]))
+    return preprocess.unscaled(inputs) - preprocess.unscaled(np.zeros_like(inputs[:1]))
 
 
 def locality(weights: NDArray[Any], *, colour: bool = False) -> Floats:

@@ -314,7 +314,7 @@ def _remedies(course: Course) -> Iterator[str]:
         yield f"a smaller batch_size (now {batch})"
     if rows is not None and config.code_size >= rows:
         yield f"a code of fewer units than the {rows} training rows, or more rows"
-    if config.scale != "standard" and LOSSES[config.loss].targets is ANY_TARGETS:
+    if config.scale not in ("standard", "log1p") and LOSSES[config.loss].targets is ANY_TARGETS:
         yield "scale=standard"
     if "sigmoid" in of_each(config.activation) and not config.code_rule.bounded:
         yield "activation=tanh"

@@ -154,6 +154,25 @@ KERNELS = {
             ),
         ),
         Kernel(
+            "normalize_rows",
+            "counts.cu",
+            ("Real",),
+            REALS,
+            ("Real* x (rows, columns)", "double total", *_BATCH),
+        ),
+        Kernel(
+            "log1p_less",
+            "counts.cu",
+            ("Real",),
+            REALS,
+            (
+                "const Real* x (rows, columns)",
+                "const Real* center (columns)",
+                "Real* out (rows, columns)",
+                *_BATCH,
+            ),
+        ),
+        Kernel(
             "bias_activation",
             "forward.cu",
             ("Real", "F"),

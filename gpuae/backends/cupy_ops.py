@@ -181,6 +181,12 @@ class CupyOps:
             noisy=noisy,
         )
 
+    def normalize_rows(self, x: Array, total: float) -> None:
+        self._by_row("normalize_rows", x, {"Real": x.dtype.name}, x=x, total=total)
+
+    def log1p(self, x: Array, center: Array, out: Array) -> None:
+        self._batch("log1p_less", x, {"Real": x.dtype.name}, x=x, center=center, out=out)
+
     def unscale(self, x: Array, scaling: Scaling, out: Array) -> None:
         types = {"Real": x.dtype.name, "Number": out.dtype.name}
         center, factor = scaling.center, scaling.factor

@@ -23,13 +23,24 @@ from gpuae.functions.elementary import (
     exp,
     expm1,
     log,
+    log1p,
     log1p_unit,
     normal_cdf,
     sin_turn,
     tanh,
 )
 
-__all__ = ["cos_turn", "exp", "expm1", "log", "log1p_unit", "normal_cdf", "sin_turn", "tanh"]
+__all__ = [
+    "cos_turn",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log1p_unit",
+    "normal_cdf",
+    "sin_turn",
+    "tanh",
+]
 
 _OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract"}}
 _INLINED: Any = {**_OPTIONS, "forceinline": True}
@@ -190,6 +201,19 @@ def _log1p_unit(x: Any) -> Any:
         p = ((_f(1 / 15) * z + _f(1 / 13)) * z + _f(1 / 11)) * z + _f(1 / 9)
         p = (((p * z + _f(1 / 7)) * z + _f(1 / 5)) * z + _f(1 / 3)) * z
         return _f(2) * (s + s * p)
+
+    return single if _single(x) else double
+
+
+@overload(log1p, jit_options=_OPTIONS)
+def _log1p(x: Any) -> Any:
+    def double(x: Any) -> Any:
+        return math.log1p(x)
+
+    def single(x: Any) -> Any:
+        # what 1 + x rounds off is put back by the slope of the logarithm there
+        above = _f(1) + x
+        return log(above) + (x - (above - _f(1))) / above
 
     return single if _single(x) else double
 

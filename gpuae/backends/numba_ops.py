@@ -138,6 +138,12 @@ class NumbaOps(NumpyOps):
             noisy,
         )
 
+    def normalize_rows(self, x: Matrix, total: float) -> None:
+        self._run(numba_rows.normalize_rows, x, float(total))
+
+    def log1p(self, x: Matrix, center: Matrix, out: Matrix) -> None:
+        self._run(numba_rows.log1p_less, x, center, out)
+
     def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
         self._run(numba_rows.unscale, x, scaling.center, scaling.factor, out)
 

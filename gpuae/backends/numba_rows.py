@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from gpuae.backends.numba_compile import elementwise, kernel
-from gpuae.backends.numba_math import cos_turn, log, sin_turn
+from gpuae.backends.numba_math import cos_turn, log, log1p, sin_turn
 from gpuae.backends.ops import EPOCH, ROW_BASE, START
 from gpuae.backends.philox import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1
 
@@ -202,6 +202,26 @@ def gather(order: Any, counters: Any, first: int, source: Any, scaling: Any, out
         ask_for_row(source, order, place + AHEAD)
         row = order[place]
         scale_row(source[row], center, factor, low, high, out[i])
+
+
+@kernel
+def normalize_rows(x: Any, total: float) -> None:
+    """Bring the sum of each row to `total`, but for rows whose sum is 0."""
+    for i in range(x.shape[0]):
+        size = 0.0
+        for j in range(x.shape[1]):
+            size += np.float64(x[i, j])
+        factor = x.dtype.type(1.0 if size == 0.0 else total / size)
+        for j in range(x.shape[1]):
+            x[i, j] *= factor
+
+
+@kernel
+def log1p_less(x: Any, center: Any, out: Any) -> None:
+    """Write ln(1 + x) − center."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = log1p(x[i, j]) - center[j]
 
 
 @kernel

@@ -106,6 +106,13 @@ class NumpyOps:
         self.gather(rows, source, scaling, out)
         self.corrupt(rows, out, noise, noisy)
 
+    def normalize_rows(self, x: Matrix, total: float) -> None:
+        sums = x.sum(axis=1, dtype=np.float64, keepdims=True)
+        x *= (total / np.where(sums == 0, total, sums)).astype(x.dtype)
+
+    def log1p(self, x: Matrix, center: Matrix, out: Matrix) -> None:
+        out[...] = np.log1p(x) - center
+
     def unscale(self, x: Matrix, scaling: Scaling, out: Matrix) -> None:
         out[...] = x / scaling.factor + scaling.center
 

@@ -223,6 +223,14 @@ class Ops(Protocol):
         """Do both at once: clean rows into out, noisy ones into `noisy`."""
         ...
 
+    def normalize_rows(self, x: Array, total: float) -> None:
+        """Bring the sum of each row of x (m, n) to `total`; a row whose sum is 0 stays as it is."""
+        ...
+
+    def log1p(self, x: Array, center: Array, out: Array) -> None:
+        """Write ln(1 + x) − center of x (m, n), none of it below 0, into out; it may be x."""
+        ...
+
     def unscale(self, x: Array, scaling: Scaling, out: Array) -> None:
         """Invert the scaling (not its clipping): out = x / factor + center."""
         ...

@@ -70,9 +70,14 @@ class Sample:
         Raises
         ------
         InputError
-            For a classifier, whose codes no rows can be made of.
+            For models from whose codes alone no rows can be made: classifiers, and of counts.
         """
         check_rebuilds(model)
+        if model.preprocess.total is not None:
+            raise InputError(
+                "compress: a code says nothing of a row's total, by which this model divides "
+                "counts (scale=log1p); train a model with another scale"
+            )
         code_size = model.network.code_size
         wanted = min(MOST_SAMPLED, max(FEWEST_SAMPLED, SAMPLE_VALUES // code_size))
         rows = _spread(filled(x, model.preprocess.fill), wanted)

@@ -144,6 +144,11 @@ def _fitted(estimator: Any) -> Model:
 
 
 def _task(model: Model, path: Path, outputs: Sequence[str] | None, input_type: str | None) -> Task:
+    if model.preprocess.total is not None:
+        raise ConfigError(
+            f"{path}: takes no model of counts (scale=log1p), which divides each row by its total; "
+            "train it with scale=standard on logarithms that you computed"
+        )
     computation = Computation.of(model)
     return Task(
         path,

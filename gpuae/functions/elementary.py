@@ -33,6 +33,11 @@ def log1p_unit(x: float) -> float:
     return math.log1p(x)
 
 
+def log1p(x: float) -> float:
+    """Return ln(1 + x) for x ≥ 0."""
+    return math.log1p(x)
+
+
 def normal_cdf(x: float) -> float:
     """Return the normal distribution's Φ(x); in float32 it keeps its value beyond ±12.5."""
     return 0.5 * math.erfc(-math.sqrt(0.5) * x)

@@ -25,9 +25,16 @@ class Targets:
     @classmethod
     def create(cls, ops: Ops, targets: NDArray[Any], config: Config) -> Targets:
         """Bring targets (n, outputs), of any real type, to the device."""
-        columns, number = targets.shape[1], np.result_type(targets.dtype, config.dtype)
-        zeros, ones = (ops.asarray(own(columns, number)) for own in (np.zeros, np.ones))
-        return cls(ops.asarray(targets), Scaling(zeros, ones, -math.inf, math.inf))
+        number = np.result_type(targets.dtype, config.dtype)
+        return cls(ops.asarray(targets), _as_it_is(ops, targets.shape[1], number))
+
+
+@dataclass(frozen=True)
+class Logs:
+    """How rows of counts become logarithms: their common total, and what is subtracted, (d,)."""
+
+    total: float
+    center: Array
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Feed:
     """Where rows have targets of their own."""
     row_weights: Targets | None = None
     """How much each row counts, (n, 1), where that is not the same."""
+    logs: Logs | None = None
+    """Of rows of counts, which `scaling` then leaves as they are."""
 
     @classmethod
     def create(
@@ -76,22 +85,28 @@ class Feed:
             ends = preprocess.ends() if clipped else (preprocess.low, preprocess.high)
             level, (low, high) = config.of_layer("noise_level", 0), map(vector, ends)
             noise = Corruption(config.noise, level, config.seed, low, high)
+        logs, scaling = None, None
+        if preprocess.total is not None:
+            logs = Logs(preprocess.total, vector(preprocess.centers()[0]))
+            number = np.result_type(source.dtype, config.dtype)
+            scaling = _as_it_is(ops, source.shape[1], number)
         return cls(
             ops=ops,
             source=ops.asarray(source),
-            scaling=_scaling(ops, preprocess, _number(preprocess, source.dtype, config)),
+            scaling=scaling or _scaling(ops, preprocess, _number(preprocess, source.dtype, config)),
             whiten=vector(whitening.forward) if whitening else None,
             shift=vector(-preprocess.centers()[1]) if whitening else None,
             noise=noise,
             targets=beside(targets),
             row_weights=beside(row_weights),
+            logs=logs,
         )
 
     def load(self, tile: Tile, rows: Rows) -> None:
         """Fill the tile's clean and noisy rows, their targets and their weights."""
         self._load_beside(self.targets, tile.target, rows)
         self._load_beside(self.row_weights, tile.row_weights, rows)
-        if self.whiten is None and self.noise is not None:
+        if self.whiten is None and self.noise is not None and self.logs is None:
             self.ops.gather_corrupt(
                 rows, self.source, self.scaling, self.noise, tile.clean, tile.noisy
             )
@@ -107,16 +122,26 @@ class Feed:
 
     def _load_clean(self, tile: Tile, rows: Rows) -> None:
         if self.whiten is None:
-            self.ops.gather(rows, self.source, self.scaling, tile.clean)
+            self._load_scaled(tile.clean, tile.counts, rows)
             return
-        self.ops.gather(rows, self.source, self.scaling, tile.scaled)
+        self._load_scaled(tile.scaled, tile.counts, rows)
         self.ops.bias_activation(tile.scaled, self.shift, "identity")
         self.ops.gemm(tile.scaled, self.whiten, tile.clean)
+
+    def _load_scaled(self, out: Array, counts: Array | None, rows: Rows) -> None:
+        """Load scaled rows into out (m, d); of logarithms, also what they are of, where wanted."""
+        if self.logs is None:
+            self.ops.gather(rows, self.source, self.scaling, out)
+            return
+        own = out if counts is None else counts
+        self.ops.gather(rows, self.source, self.scaling, own)
+        self.ops.normalize_rows(own, self.logs.total)
+        self.ops.log1p(own, self.logs.center, out)
 
 
 @dataclass(frozen=True)
 class Restore:
-    """Inverts the preprocessing of outputs."""
+    """Inverts the preprocessing of outputs; but logarithms of counts stay logarithms."""
 
     ops: Ops
     scaling: Scaling
@@ -145,6 +170,11 @@ class Restore:
             self.ops.bias_activation(scratch, self.shift, "identity")
             scaled = scratch
         self.ops.unscale(scaled, self.scaling, out)
+
+
+def _as_it_is(ops: Ops, columns: int, number: np.dtype[Any]) -> Scaling:
+    zeros, ones = (ops.asarray(own(columns, number)) for own in (np.zeros, np.ones))
+    return Scaling(zeros, ones, -math.inf, math.inf)
 
 
 def _number(preprocess: Preprocess, source: np.dtype[Any], config: Config) -> np.dtype[Any]:

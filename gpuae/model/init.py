@@ -23,6 +23,7 @@ def initial_parameters(
     config: Config,
     image_shape: tuple[int, ...] | None = None,
     pca: PrincipalAxes | None = None,
+    center: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the flat vector (network.size,) that training starts from; biases are zero.
 
@@ -38,6 +39,8 @@ def initial_parameters(
         Height and width where the columns are pixels; used by init=distance.
     pca
         Axes of the preprocessed training rows; needed by init=pca.
+    center
+        What was subtracted from logarithms of counts, (d,), for outputs that are counts.
     """
     flat = np.zeros(network.size)
     views = network.views(flat)
@@ -47,7 +50,7 @@ def initial_parameters(
     if config.init == "pca":
         if pca is None:
             raise RuntimeError("init=pca needs the principal axes of the rows")
-        pca_start(network, config, pca, flat)
+        pca_start(network, config, pca, flat, center if config.rebuilds_counts else None)
     elif config.decoder == "transpose":
         for layer, mirrored in zip(network.encoder, reversed(network.decoder), strict=True):
             views[mirrored.number - 1].weight[...] = views[layer.number - 1].weight.T

@@ -15,6 +15,7 @@ decomposition", 1988; P. Baldi, K. Hornik, "Neural networks and principal compon
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,8 +63,17 @@ class Scores:
         return replace(self, read=self.read[:, :count], deviations=self.deviations[:count])
 
 
-def pca_start(network: Network, config: Config, pca: PrincipalAxes, flat: Vector) -> None:
+def pca_start(
+    network: Network,
+    config: Config,
+    pca: PrincipalAxes,
+    flat: Vector,
+    center: Vector | None = None,
+) -> None:
     """Turn flat (network.size,), which holds random weights, into the start that is PCA.
+
+    `center` (d,) is what was subtracted from the rows, where they are logarithms and the outputs
+    are counts.
 
     A decoder that shares the encoder's weights, or starts with them, is PCA's where the activations
     are undone by that (relu, identity), and near it otherwise.
@@ -79,25 +89,40 @@ def pca_start(network: Network, config: Config, pca: PrincipalAxes, flat: Vector
         scores = _carry(layer, own, scores, network.code_size, mirrored)
         encoded.append(scores)
     if mirrored:
-        _mirror(network, views, encoded, pca)
+        _mirror(network, views, encoded, _inverse(network, pca, network.code_size, center)[0])
         return
     for layer, own in zip(network.decoder[:-1], views[network.depth :], strict=False):
         scores = _carry(layer, own, scores, network.code_size, mirrored)
     count = len(scores.deviations)
-    start, slope = _inverse(network, pca, count)
+    start, slope = _inverse(network, pca, count, center)
     views[-1].weight[...] = scores.read @ (unit * pca.axes[:, :count].T) / slope
     views[-1].bias[:] = start - scores.middle @ views[-1].weight
 
 
-def _inverse(network: Network, pca: PrincipalAxes, count: int) -> tuple[Vector, Vector]:
+def _inverse(
+    network: Network, pca: PrincipalAxes, count: int, center: Vector | None
+) -> tuple[Vector, Vector]:
     """Return what the output layer is given for a mean row, and its slope there."""
     deviation = np.sqrt(pca.axes[:, :count] ** 2 @ pca.variances[:count])
-    start, slope = map(
-        np.array, ACTIVATIONS[network.layers[-1].activation].inverse(pca.mean, deviation)
-    )
+    inverse = ACTIVATIONS[network.layers[-1].activation].inverse
+    if center is not None:
+        return _of_counts(inverse, pca.mean + center, deviation)
+    start, slope = map(np.array, inverse(pca.mean, deviation))
     own = slice(network.numbers, None)
     start[own], slope[own] = _of_probabilities(pca.mean[own], deviation[own])
     return start, slope
+
+
+def _of_counts(
+    inverse: Callable[[Vector, Vector], tuple[Vector, Vector]], logs: Vector, deviation: Vector
+) -> tuple[Vector, Vector]:
+    """Return the same for counts x whose ln(1 + x) have these means, for their deviations.
+
+    These move x by 1 + x times as much.
+    """
+    counts = np.expm1(logs + deviation**2 / 2)
+    start, slope = inverse(counts, (1 + counts) * deviation)
+    return start, slope / (1 + counts)
 
 
 def _of_probabilities(mean: Vector, deviation: Vector) -> tuple[Vector, Vector]:
@@ -137,9 +162,12 @@ def _carry(layer: Layer, own: Parameters, scores: Scores, needed: int, mirrored:
 
 
 def _mirror(
-    network: Network, views: tuple[Parameters, ...], encoded: list[Scores], pca: PrincipalAxes
+    network: Network, views: tuple[Parameters, ...], encoded: list[Scores], start: Vector
 ) -> None:
-    """Give the decoder the encoder's weights, turned, and biases by which a mean row stays one."""
+    """Give the decoder the encoder's weights, turned, and biases by which a mean row stays one.
+
+    `start` (d,) is what the output layer is given for it.
+    """
     middle = encoded[-1].middle
     for layer, twin in zip(network.decoder, reversed(network.encoder), strict=True):
         own, weight = views[layer.number - 1], views[twin.number - 1].weight.T
@@ -150,7 +178,6 @@ def _mirror(
             own.bias[:] = before.shift - middle @ weight
             middle = before.middle
         else:
-            start, _ = _inverse(network, pca, network.code_size)
             own.bias[:] = start - middle @ weight
 
 

@@ -1,5 +1,7 @@
 """Scaling and whitening: learnt from the training rows, kept in the model, inverted on output.
 
+Of counts (scale=log1p) x are the logarithms of `gpuae.model.counts`.
+
 scaled = clip((x − center)·factor, clip_low, clip_high), then, where data are whitened,
 preprocessed = (scaled − whiten_mean)·whiten, and back scaled = preprocessed·unwhiten + whiten_mean.
 """
@@ -7,7 +9,8 @@ preprocessed = (scaled − whiten_mean)·whiten, and back scaled = preprocessed�
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +18,12 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError
+from gpuae.model.counts import counts_of_logs, logs_of_counts, median_total
 from gpuae.model.statistics import (
     ColumnStatistics,
     RowWeights,
     Vector,
+    column_statistics,
     total_weight,
     weighted_blocks,
     weighted_sum,
@@ -59,6 +64,8 @@ class Preprocess:
         Lowest and highest preprocessed training value of each column, (d,).
     fill
         What missing values of each column become before all else, (d,); None: they are refused.
+    total
+        Of rows of counts: what their totals are brought to before their logarithms are taken.
     """
 
     center: Vector
@@ -69,10 +76,11 @@ class Preprocess:
     high: Vector
     whitening: Whitening | None = None
     fill: Vector | None = None
+    total: float | None = None
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """Return all numbers under the names they have in a model file."""
-        optional = ("whitening", "fill")
+        optional = ("whitening", "fill", "total")
         plain = (field.name for field in fields(self) if field.name not in optional)
         stored = {name: np.asarray(getattr(self, name), np.float64) for name in plain}
         if self.whitening is not None:
@@ -81,6 +89,8 @@ class Preprocess:
             stored["unwhiten"] = self.whitening.back
         if self.fill is not None:
             stored["fill"] = self.fill
+        if self.total is not None:
+            stored["total"] = np.asarray(self.total, np.float64)
         return stored
 
     @classmethod
@@ -98,11 +108,16 @@ class Preprocess:
             high=stored["high"],
             whitening=whitening,
             fill=stored.get("fill"),
+            total=float(stored["total"]) if "total" in stored else None,
         )
+
+    def measured(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Return rows (m, d) as they are scaled, in float64: the logarithms, of counts."""
+        return x.astype(np.float64) if self.total is None else logs_of_counts(x, self.total)
 
     def scaled(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Scale rows (m, d), without whitening, in float64."""
-        shifted = (x.astype(np.float64) - self.center) * self.factor
+        shifted = (self.measured(x) - self.center) * self.factor
         return np.clip(shifted, self.clip_low, self.clip_high)
 
     def centers(self) -> tuple[Vector, Vector]:
@@ -151,17 +166,48 @@ class Preprocess:
 
     def forward(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Preprocess rows (m, d) without missing values, in float64."""
-        scaled = self.scaled(x)
+        return self._whitened(self.scaled(x))
+
+    def _whitened(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.whitening is None:
             return scaled
         return np.asarray((scaled - self.whitening.mean) @ self.whitening.forward)
 
-    def backward(self, preprocessed: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Invert `forward` but for the clipping."""
+    def backward(
+        self, preprocessed: NDArray[np.float64], rows: NDArray[Any] | None = None
+    ) -> NDArray[np.float64]:
+        """Invert `forward` but for the clipping.
+
+        Counts have the totals of `rows` (m, d); without them `total`.
+        """
+        return self.restored(self.unscaled(preprocessed), rows)
+
+    def unscaled(self, preprocessed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return rows (m, d) as they were `measured`."""
         scaled = preprocessed
         if self.whitening is not None:
             scaled = preprocessed @ self.whitening.back + self.whitening.mean
         return scaled / self.factor + self.center
+
+    def restored(
+        self, measured: NDArray[np.float64], rows: NDArray[Any] | None = None
+    ) -> NDArray[np.float64]:
+        """Invert `measured`, for rows whose totals are those of `rows`, as in `backward`."""
+        return measured if self.total is None else counts_of_logs(measured, self.total, rows)
+
+    def logs_from(
+        self, other: Preprocess, preprocessed: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return logarithms of counts (m, d) that were preprocessed by another one as by this one.
+
+        Those below 0, which counts have not, are moved as 0 is.
+        """
+        if self.total is None or other.total is None:
+            raise ValueError("logarithms of counts are of scale=log1p")
+        logs = other.unscaled(preprocessed)
+        counts = np.expm1(np.maximum(logs, 0.0))
+        scaled = logs + np.log1p(counts * (self.total / other.total)) - np.log1p(counts)
+        return self._whitened(scaled - self.center)
 
 
 def fit_preprocess(
@@ -177,19 +223,26 @@ def fit_preprocess(
     The rows, of which these are the statistics, count by their weights (n,), if they have any. The
     last columns, as many as `categories` says, are of categories and taken as they are.
     """
+    total, dtype = None, x.dtype
+    if config.scale == "log1p":
+        total, dtype = median_total(x, rows, weights), np.dtype(np.float64)
+        logs = partial(logs_of_counts, total=total)
+        statistics = column_statistics(x, rows, weights, logs)
     center, factor = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if numbers := x.shape[1] - categories:
-        learnt = _SCALES[config.scale or "none"](statistics.first(numbers), x.dtype)
+        learnt = _SCALES[config.scale or "none"](statistics.first(numbers), dtype)
         center[:numbers], factor[:numbers] = learnt
     clip = (SIGMA_LOW, SIGMA_HIGH) if config.scale == "sigma" else (-np.inf, np.inf)
-    scaling = Preprocess(center, factor, *clip, low=statistics.lowest, high=statistics.highest)
-    ends = scaling.scaled(np.stack([statistics.lowest, statistics.highest]))
+    scaling = Preprocess(
+        center, factor, *clip, low=statistics.lowest, high=statistics.highest, total=total
+    )
+    ends = replace(scaling, total=None).scaled(np.stack([statistics.lowest, statistics.highest]))
     whitening = None
     if config.whiten != "none":
-        constant = statistics.constant(x.dtype)
+        constant = statistics.constant(dtype)
         whitening = _fit_whitening(scaling, x, rows, constant, config, weights)
         ends = _whitened_ends(scaling, whitening, x, rows)
-    return Preprocess(center, factor, *clip, low=ends[0], high=ends[1], whitening=whitening)
+    return replace(scaling, low=ends[0], high=ends[1], whitening=whitening)
 
 
 def _scale_none(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
@@ -230,6 +283,11 @@ def _variance(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> Vector:
     return np.where(statistics.constant(dtype), 0.0, statistics.variance)
 
 
+def _scale_log1p(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    """Centre each column of logarithms."""
+    return statistics.mean, np.ones(len(statistics.mean))
+
+
 def _scale_minmax(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     spread = np.where(statistics.constant(dtype), 0.0, statistics.highest - statistics.lowest)
     return statistics.lowest, _inverse(spread, dtype)
@@ -260,6 +318,7 @@ _SCALES: dict[str, Callable[[ColumnStatistics, np.dtype[Any]], tuple[Vector, Vec
     "pooled": _scale_pooled,
     "minmax": _scale_minmax,
     "sigma": _scale_sigma,
+    "log1p": _scale_log1p,
 }
 
 

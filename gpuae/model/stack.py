@@ -79,6 +79,11 @@ def _check_fits(lower: Model, upper: Model, place: int) -> None:
             f"{above} cuts its inputs off (scale={upper.config.scale}), which no layer does; train "
             "it with scale=none or scale=standard"
         )
+    if upper.preprocess.total is not None:
+        raise InputError(
+            f"{above} takes logarithms of counts (scale=log1p), which no layer does; train it with "
+            "scale=none or scale=standard"
+        )
     output = upper.network.layers[-1].activation
     if not _is_plain(upper.preprocess) and output != "identity":
         raise InputError(

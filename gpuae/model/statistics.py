@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -153,9 +153,14 @@ def weighted_variance(matrix: NDArray[np.float64], weights: RowWeights) -> float
 
 
 def column_statistics(
-    x: AnyRows, rows: NDArray[np.int64] | None = None, weights: RowWeights = None
+    x: AnyRows,
+    rows: NDArray[np.int64] | None = None,
+    weights: RowWeights = None,
+    made: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
 ) -> ColumnStatistics:
     """Summarise the rows of x (n, d), or of an array the chosen ones, each by its weight.
+
+    Or what `made` makes of blocks of them.
 
     Means and squared deviations of blocks are merged pairwise: T. Chan, G. Golub, R. LeVeque,
     "Algorithms for computing the sample variance", 1983. The first row is subtracted before, so
@@ -167,7 +172,7 @@ def column_statistics(
         Where values are so large that their variance is no number.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        statistics = _merged(x, rows, weights)
+        statistics = _merged(x, rows, weights, made)
     if np.isnan(statistics.lowest).any():
         raise InputError("the data hold NaN; replace or remove it first")
     if not np.isfinite(statistics.variance).all():
@@ -185,13 +190,18 @@ def mean_variance(statistics: ColumnStatistics, dtype: np.dtype[Any]) -> float:
     return float(np.where(constant, 0.0, statistics.variance).mean())
 
 
-def _merged(x: AnyRows, rows: NDArray[np.int64] | None, weights: RowWeights) -> ColumnStatistics:
+def _merged(
+    x: AnyRows,
+    rows: NDArray[np.int64] | None,
+    weights: RowWeights,
+    made: Callable[[NDArray[Any]], NDArray[Any]] | None,
+) -> ColumnStatistics:
     columns = x.shape[1]
     origin = np.zeros(columns)
     count, mean, squares = 0.0, np.zeros(columns), np.zeros(columns)
     lowest, highest = np.full(columns, np.inf), np.full(columns, -np.inf)
     for own, own_weights in weighted_blocks(x, rows, weights):
-        block = own.astype(np.float64)
+        block = (own if made is None else made(own)).astype(np.float64)
         lowest = np.minimum(lowest, block.min(axis=0))
         highest = np.maximum(highest, block.max(axis=0))
         if not count:

@@ -48,6 +48,9 @@ class Tile:
         Rows as they are and the network's input, (m, d); the same buffer when there is no noise.
     target
         What the output should be, (m, outputs): clean, unless rows have targets of their own.
+    counts
+        Counts in one total, (m, d), where the output is such and the input their logarithms; the
+        same buffer as the target.
     activations
         f of each layer before any mask; of the last layer first the products, then x̂ or the delta.
     preactivations
@@ -79,6 +82,7 @@ class Tile:
     row_weights: Array | None = None
     part: Array | None = None
     target_part: Array | None = None
+    counts: Array | None = None
 
     @classmethod
     def allocate(
@@ -101,6 +105,8 @@ class Tile:
             return ops.empty((rows, columns), config.dtype)
 
         clean = matrix(network.columns)
+        rebuilds_counts = config.rebuilds_counts and not network.classifies
+        counts = matrix(network.columns) if rebuilds_counts else None
         activations = tuple(matrix(layer.n_out) for layer in network.layers)
         hidden = network.layers[:-1]
         widest = max(network.numbers, *network.categories) if network.categories else 0
@@ -114,7 +120,7 @@ class Tile:
             scaled=matrix(network.columns) if config.whiten != "none" else None,
             clean=clean,
             noisy=matrix(network.columns) if training and config.noise != "none" else clean,
-            target=matrix(network.outputs) if targets else clean,
+            target=matrix(network.outputs) if targets else clean if counts is None else counts,
             activations=activations,
             preactivations=tuple(
                 matrix(layer.n_out) if training and keeps_preactivation(layer) else None
@@ -136,6 +142,7 @@ class Tile:
             row_weights=matrix(1) if row_weights else None,
             part=matrix(widest) if widest else None,
             target_part=matrix(widest) if widest else None,
+            counts=counts,
         )
 
     @property

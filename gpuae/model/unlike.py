@@ -45,7 +45,7 @@ class Unlike:
 
     model: Model
     limits: tuple[Vector, Vector] | None
-    """Of each column in the data's own units, (d,)."""
+    """Of each column in the data's own units, (d,), or of counts their logarithms."""
     step: int
     """Of the rows every so many are held against the range."""
     looked_at: int = 0
@@ -68,6 +68,7 @@ class Unlike:
         if self.limits is None or not len(own):
             return
         lowest, highest = self.limits
+        own = self.model.preprocess.measured(own)
         beyond = (own < lowest) | (own > highest)
         with self._lock:
             self.looked_at += len(own)

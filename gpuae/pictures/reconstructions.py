@@ -110,13 +110,13 @@ def rebuild(model: Model, sample: Sample, *, noisy: bool, device: str) -> Rebuil
         clock = Clock(ops.zeros((4,), "int64"), ops.zeros((1,), "float64"))
         places = ops.asarray(np.arange(len(rows)))
         feed.load(tile, Rows(ops.asarray(sample.numbers), clock, 0, len(rows), places))
-        given = buffers.restore(tile, tile.noisy).copy() if noisy else None
+        given = buffers.restore(tile, tile.noisy, rows).copy() if noisy else None
         buffers.propagation.encode(tile, None, None)
         buffers.propagation.decode(tile, None)
-        output = buffers.propagation.reconstruct(tile)
+        output = buffers.reconstruct(tile)
         clean, wanted = ops.to_host(tile.clean), (output, tile.noisy)
         errors = [_distances(ops.to_host(own), clean) for own in wanted]
-        made = buffers.restore(tile, output).copy()
+        made = buffers.restore(tile, output, rows).copy()
     if not (np.isfinite(made).all() and np.isfinite(errors).all()):
         raise InputError(
             "a reconstruction is no finite number: the rows are too large for the model; give rows "

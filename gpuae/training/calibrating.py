@@ -23,6 +23,7 @@ from gpuae.model.calibration import (
     units,
 )
 from gpuae.model.model import Model
+from gpuae.model.preprocess import Preprocess
 from gpuae.model.row_weights import chosen, that_count
 from gpuae.model.statistics import RowWeights
 from gpuae.storage.rows.lazy_rows import AnyRows
@@ -214,18 +215,25 @@ def _rebuilt(fitted: Fit, left_out: Order) -> _Rebuilt:
         numbers = _sample(trial.rows, count, model.config.seed)
         own = np.empty((len(numbers), x.shape[1]))
         if len(numbers):
-            encoding.reconstruct(
-                trial.model,
-                gathered(x, numbers),
-                encoding.into(own),
-                machine=Machine.of(model.config),
-            )
+            _rebuild(trial.model, gathered(x, numbers), model.preprocess, own)
         parts.append((numbers, own))
     numbers = np.concatenate([numbers for numbers, _ in parts])
     rebuilt = np.concatenate([own for _, own in parts])
-    return _Rebuilt(
-        numbers, model.preprocess.forward(gathered(x, numbers)), model.preprocess.forward(rebuilt)
-    )
+    return _Rebuilt(numbers, model.preprocess.forward(gathered(x, numbers)), rebuilt)
+
+
+def _rebuild(model: Model, x: NDArray[Any], units: Preprocess, out: NDArray[np.float64]) -> None:
+    """Write what a model makes of rows (m, d), preprocessed as `units` says, into out (m, d)."""
+    machine, sink = Machine.of(model.config), encoding.into(out)
+    if units.total is None:
+        encoding.reconstruct(model, x, sink, machine=machine)
+        out[...] = units.forward(out)
+        return
+
+    def take(start: int, _: object, __: object, rebuilt: NDArray[Any]) -> None:
+        sink(start, units.logs_from(model.preprocess, rebuilt.astype(np.float64)))
+
+    encoding.compare(model, x, take, machine=machine)
 
 
 def _neighbours(model: Model, x: NDArray[Any], known: Order, held: _Rebuilt) -> Neighbours:

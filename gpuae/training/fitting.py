@@ -490,7 +490,9 @@ def _starting_point(
     own = (prepared.preprocess, config, network)
     axes = learn_axes(x, rows, *own, to_start=from_axes, weights=weights)
     if initial is None:
-        return initial_parameters(network, config, image_shape, axes).astype(config.dtype), axes
+        center = prepared.preprocess.center
+        first = initial_parameters(network, config, image_shape, axes, center)
+        return first.astype(config.dtype), axes
     if initial.network.layers != network.layers:
         raise ConfigError(
             f"init_from: that model is {_shape(initial.network)} and this one would be "

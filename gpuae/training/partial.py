@@ -105,7 +105,7 @@ class PartialFit:
             x, rows = filled_once(first, preprocess.fill), np.arange(len(first))
             own = (preprocess, config, self._network)
             axes = learn_axes(x, rows, *own, to_start=True, weights=weights)
-        return initial_parameters(self._network, config, pca=axes)
+        return initial_parameters(self._network, config, pca=axes, center=preprocess.center)
 
     def feed(self, x: NDArray[Any], weights: RowWeights = None) -> None:
         """Train on the rows of x (m, d), once each, in their order.

@@ -86,6 +86,7 @@ def _check_suits_categories(config: Config) -> None:
         f"loss: {config.loss} compares whole rows": not LOSSES[config.loss].is_by_column,
         f"whiten: {config.whiten} mixes all columns": config.whiten != "none",
         f"scale: {config.scale} cuts all columns off": config.scale == "sigma",
+        f"scale: {config.scale} divides rows by their totals": config.scale == "log1p",
         "pretrain: trains layers alone, by one loss for all columns": config.pretrains,
     }
     for reason, applies in unsuitable.items():

@@ -88,6 +88,19 @@ def test_unscale(assert_agree, shape, dtype):
     )
 
 
+@each_type
+@each_shape
+def test_totals_and_logarithms_of_counts(assert_agree, shape, dtype):
+    counts = np.random.default_rng(4).poisson(3.0, shape).astype(dtype)
+    counts[1::3] = 0
+
+    def call(ops, x, center, logs):
+        ops.normalize_rows(x, 17.5)
+        ops.log1p(x, center, logs)
+
+    assert_agree(call, x=counts, center=normal(shape[1], dtype), logs=np.zeros(shape, dtype))
+
+
 @pairwise(shape=SHAPES, dtype=TYPES, kind=["masking", "salt_pepper"])
 def test_masks_of_noise_are_equal_bit_for_bit(fast_ops, rows_at, shape, dtype, kind):
     from gpuae.backends.numpy_ops import NumpyOps

@@ -44,6 +44,12 @@ CASES = {
     "expm1": (both_signs(bit_patterns(1e-30, 87.0)), np.expm1, 2.5e-7, 0.0),
     "log": (bit_patterns(TINY, np.finfo(np.float32).max), np.log, 2.5e-7, 1e-7),
     "tanh": (both_signs(bit_patterns(1e-30, 20.0)), np.tanh, 2.5e-7, 0.0),
+    "log1p": (
+        np.concatenate([UNIT, bit_patterns(1.0, np.finfo(np.float32).max / 2)]),
+        np.log1p,
+        2.5e-7,
+        0.0,
+    ),
     "log1p_unit": (UNIT, np.log1p, 2.5e-7, 0.0),
     "normal_cdf": (both_signs(bit_patterns(1e-30, 12.5)), special.ndtr, 6e-7, 6e-8),
     "sin_turn": (np.linspace(0, 1, 1 << 21), special.sindg, 0.0, 4e-7),
@@ -93,7 +99,7 @@ def test_tanh_is_zero_at_zero_and_odd():
     np.testing.assert_array_equal(run(x), -run(-x))
 
 
-@pytest.mark.parametrize("name", ["exp", "expm1", "tanh", "log1p_unit", "normal_cdf"])
+@pytest.mark.parametrize("name", ["exp", "expm1", "tanh", "log1p", "log1p_unit", "normal_cdf"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_nan_stays_nan(name, dtype):
     assert np.isnan(compiled(getattr(numba_math, name), dtype)(np.array([np.nan]))).all()

@@ -157,6 +157,19 @@ def test_unscale_inverts_the_scaling_without_its_clipping(ops):
     assert out.tolist() == [[10, -1.5], [16, -3]]
 
 
+def test_counts_are_brought_to_one_total_and_rows_of_zeros_stay(ops):
+    counts = array([1.0, 3.0], [0.0, 0.0], [0.5, 0.0])
+    ops.normalize_rows(counts, 8.0)
+    assert counts.tolist() == [[2, 6], [0, 0], [8, 0]]
+
+
+def test_logarithms_of_counts_are_exact_beside_1_and_may_replace_them(ops):
+    counts = array([1e-12, 1.0], [0.0, 1e30])
+    ops.log1p(counts, array(0.0, 2.0), counts)
+    expected = [[1e-12, np.log(2) - 2], [0, 30 * np.log(10) - 2]]
+    np.testing.assert_allclose(counts, expected, rtol=1e-6)
+
+
 # Noise
 
 ROWS, COLUMNS = 600, 331

@@ -47,6 +47,7 @@ OF_FILE = {
     " or copied",
     "backward.cu": "output_ or kl_ or hidden_delta or every_loss or put_off or with_weights",
     "softmax.cu": "softmax",
+    "counts.cu": "counts",
     "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes or put_off"
     " or with_weights",
     "sparse.cu": "test_sparse or topk",

@@ -23,6 +23,7 @@ RANGE = ("low", "high")
 SCALING = ("center", "factor", *UNBOUNDED, *RANGE)
 WHITENING = ("whiten_mean", "whiten", "unwhiten")
 FILLING = ("fill",)
+COUNTING = ("total",)
 PRINCIPAL = ("mean", "axes", "variances")
 SCORES = ("scores", "held_out")
 NEIGHBOURS = ("rows", "rebuilt", "variance", "residual_variance")
@@ -205,6 +206,8 @@ def _value_problems(contents: ModelContents) -> Iterator[str]:
         unusable = np.isnan(values) if path in _MAY_BE_INFINITE else ~np.isfinite(values)
         if unusable.any() and not path.startswith("/train/history/"):
             yield f"{path} holds NaN or infinite values"
+    if not contents.preprocess.get("total", np.ones(())) > 0:
+        yield "/preprocess/total is not above 0"
     yield from _calibration_value_problems(contents.calibration)
 
 
@@ -215,6 +218,7 @@ def _column_problems(contents: ModelContents, columns: int) -> Iterator[str]:
         (SCALING, True, ""),
         (WHITENING, config.whiten != "none", "whiten"),
         (FILLING, config.missing == "mean", "missing=mean"),
+        (COUNTING, config.scale == "log1p", "scale=log1p"),
     )
     for names, wanted, setting in parts:
         for name in names:
@@ -260,7 +264,7 @@ def _calibration_value_problems(calibration: Mapping[str, NDArray[Any]]) -> Iter
 
 def preprocess_shape(name: str, columns: int) -> tuple[int, ...] | None:
     """Return the shape that /preprocess/`name` must have; None for names that are not known."""
-    if name in UNBOUNDED:
+    if name in UNBOUNDED or name in COUNTING:
         return ()
     if name in ("center", "factor", "low", "high", "whiten_mean", "fill"):
         return (columns,)

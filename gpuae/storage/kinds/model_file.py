@@ -24,6 +24,7 @@ from gpuae.storage.kinds.categorical_columns import read_categorical, write_cate
 from gpuae.storage.kinds.model_contents import (
     CALIBRATION,
     CLASSES,
+    COUNTING,
     FILLING,
     PRINCIPAL,
     SCALING,
@@ -183,7 +184,9 @@ def _read_parts(
         encoder=_read_layers(file, "/model/encoder", config, read) if whole else (),
         decoder=_read_layers(file, "/model/decoder", config, read) if head is None else (),
         classifier=None if head is None else _read_classifier(file, head, read),
-        preprocess=_read_arrays(file, "/preprocess", read, SCALING + WHITENING + FILLING),
+        preprocess=_read_arrays(
+            file, "/preprocess", read, SCALING + WHITENING + FILLING + COUNTING
+        ),
         history=_read_arrays(file, "/train/history", read),
         pca=_read_optional_arrays(file, "/pca", read, PRINCIPAL),
         calibration=_read_optional_arrays(file, "/calibration", read, CALIBRATION),
