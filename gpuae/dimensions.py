@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from gpuae.config import Config
 from gpuae.errors import ConfigError
+from gpuae.steps import Step, step
 from gpuae.training.fitting import fit
 from gpuae.training.history import Silence
 from gpuae.training.unseen import Unseen, unseen_errors
@@ -245,7 +246,9 @@ class _Search:
     def _try(self, size: int) -> Size:
         began = time.perf_counter()
         config = self._config.model_copy(update={"hidden": (size,)})
-        fitted = fit(self._x, config, observer=self._observer(), image_shape=self._image_shape)
+        with step(0, "rows") as told:
+            observer = _Watching(told, None if self.sizes else self._note)
+            fitted = fit(self._x, config, observer=observer, image_shape=self._image_shape)
         if fitted.interrupted:
             raise KeyboardInterrupt
         fitted.raise_if_diverged()
@@ -260,20 +263,27 @@ class _Search:
         self.sizes.append(Size(size, unseen.explained(errors), pca, seconds))
         return self.sizes[-1]
 
-    def _observer(self) -> Silence:
-        """Return who hears remarks on the data, which are the same for every size."""
-        return Silence() if self._note is None or self.sizes else _Remarks(self._note)
 
+class _Watching(Silence):
+    """Passes on how far a training is and, of the first size, remarks: they are of all sizes."""
 
-class _Remarks(Silence):
-    """Passes remarks on."""
-
-    def __init__(self, note: Callable[[str], None]) -> None:
-        self._tell = note
+    def __init__(self, told: Step, note: Callable[[str], None] | None) -> None:
+        self._told, self._note = told, note
+        self._rows = 0
 
     def note(self, message: str) -> None:
-        """Do so."""
-        self._tell(message)
+        """Pass it on."""
+        if self._note is not None:
+            self._note(message)
+
+    def training_starts(self, config: Config, columns: int, rows: int) -> None:
+        """Count the rows of all epochs."""
+        self._rows = rows
+        self._told.total = rows * config.resolved("epochs")
+
+    def rows_done(self, epoch: int, rows: int) -> None:
+        """Pass it on."""
+        self._told.reach((epoch - 1) * self._rows + rows)
 
 
 def grid(largest: int) -> Iterator[int]:

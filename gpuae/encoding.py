@@ -28,6 +28,7 @@ from gpuae.model.model import Model
 from gpuae.model.propagation import Propagation, Sums
 from gpuae.model.tile import Tile
 from gpuae.model.unlike import Unlike
+from gpuae.steps import Step, step
 from gpuae.storage.rows import row_blocks
 from gpuae.storage.rows.lazy_rows import AnyRows
 from gpuae.storage.rows.pages import is_large
@@ -146,12 +147,15 @@ def for_each_block(
 
     def share(offset: int, rows: NDArray[Any], index: int) -> None:
         for first in range(index * block_rows, len(rows), size * block_rows):
-            work(buffers[index], offset + first, rows[first : first + block_rows])
+            block = rows[first : first + block_rows]
+            work(buffers[index], offset + first, block)
+            told.advance(len(block))
             if pool.stopping:
                 return
 
     most = data_memory(None) if machine.memory is None else machine.memory
-    with buffers[0].ops.session(), pool:
+    told: Step
+    with buffers[0].ops.session(), pool, step(len(x), "rows", start) as told:
         for offset, rows in _stretches(x, start - start % block_rows, most):
             pool.run(partial(share, offset, rows))
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.steps import step
 
 Metric: TypeAlias = Literal["euclidean", "cosine"]
 BLOCK_ROWS = 4096
@@ -72,16 +73,18 @@ def nearest(
     search = NearestNeighbors(metric=metric).fit(codes)
     numbers = np.empty((len(asked), count), np.int64)
     distances = np.empty((len(asked), count))
-    for start in range(0, len(asked), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        far, near = search.kneighbors(asked[part], count + (own is not None))
-        if own is not None:
-            far, near = _without(own[part], far, near)
-        if metric == "euclidean":  # what was found by products is off by rounding
-            far = np.linalg.norm(codes[near] - asked[part][:, None], axis=2)
-        order = np.lexsort((near, far))
-        numbers[part] = np.take_along_axis(near, order, axis=1)
-        distances[part] = np.take_along_axis(far, order, axis=1)
+    with step(len(asked), "rows") as told:
+        for start in range(0, len(asked), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            far, near = search.kneighbors(asked[part], count + (own is not None))
+            if own is not None:
+                far, near = _without(own[part], far, near)
+            if metric == "euclidean":  # what was found by products is off by rounding
+                far = np.linalg.norm(codes[near] - asked[part][:, None], axis=2)
+            order = np.lexsort((near, far))
+            numbers[part] = np.take_along_axis(near, order, axis=1)
+            distances[part] = np.take_along_axis(far, order, axis=1)
+            told.reach(start + len(near))
     return Neighbors(numbers, distances)
 
 

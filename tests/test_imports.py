@@ -16,7 +16,7 @@ MODULES = {
 }
 
 LAYERS = [
-    {"errors", "functions", "printable", "words"},
+    {"errors", "functions", "printable", "steps", "words"},
     {"config", "defaults", "durations", "finetune_config", "machine", "memory", "presets"},
     {"backends", "kernels", "storage"},
     {"model"},

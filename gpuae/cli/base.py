@@ -36,6 +36,13 @@ class Command(click.Command):
             )
         )
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, showing on a terminal how far it is."""
+        from gpuae.cli.status_line import status_line
+
+        with status_line(str(self.name)):
+            return super().invoke(ctx)
+
 
 @contextmanager
 def own_defects(ctx: click.Context) -> Iterator[None]:

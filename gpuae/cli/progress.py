@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from gpuae.cli.base import say
+from gpuae.cli.status_line import can_change_lines, hidden
 from gpuae.config import Config
 from gpuae.progress import Meter
+from gpuae.steps import step
 from gpuae.training.history import EpochRecord, Observer, Together
 
 LINE_SECONDS = 5.0
@@ -18,7 +19,7 @@ LINE_SECONDS = 5.0
 @contextmanager
 def watching(*others: Observer) -> Iterator[Observer]:
     """Yield the observer that suits where standard error goes, together with others."""
-    if not sys.stderr.isatty():
+    if not can_change_lines():
         yield Together(Lines(), *others)
         return
     with Bar() as bar:
@@ -89,6 +90,7 @@ class Bar(Said):
             TextColumn("{task.fields[speed]}"),
             console=Console(stderr=True, highlight=False),
         )
+        self._shown = ExitStack()
         fields = {"stage": "", "epoch": 0, "epochs": 0, "losses": "starting", "speed": ""}
         self._task = self._progress.add_task("", total=1.0, **fields)  # type: ignore[arg-type]
 
@@ -97,11 +99,13 @@ class Bar(Said):
 
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
+        self._shown.close()
 
     def training_starts(self, config: Config, columns: int, rows: int) -> None:
         """Show the bar below what is said."""
         super().training_starts(config, columns, rows)
         self._draw(0)
+        self._shown.enter_context(hidden())
         self._progress.start()
 
     def rows_done(self, epoch: int, rows: int) -> None:
@@ -131,9 +135,9 @@ def counting(rows: int, start: int = 0) -> Iterator[Callable[[int], None]]:
     """Yield a function to be told of rows that are done, which shows how far the work is."""
     if start:
         say(f"going on at row {start:,} of {rows:,}")
-    if sys.stderr.isatty():
-        with _rows_bar(rows, start) as advance:
-            yield advance
+    if can_change_lines():
+        with step(rows, "rows", start) as told:
+            yield told.advance
         return
     done, printed = start, time.perf_counter()
 
@@ -145,17 +149,6 @@ def counting(rows: int, start: int = 0) -> Iterator[Callable[[int], None]]:
             say(f"{done:,} of {rows:,} rows  {done / rows:.0%}")
 
     yield advance_lines
-
-
-@contextmanager
-def _rows_bar(rows: int, start: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True, highlight=False)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("rows", total=rows, completed=start)
-        yield lambda count: progress.advance(task, count)
 
 
 SAID = ("hidden", "activation", "code_activation", "init", "scale", "batch_size", "epochs")

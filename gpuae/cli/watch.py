@@ -44,11 +44,12 @@ def command(
     """
     from gpuae.cli.page import page
     from gpuae.cli.progress import describe
+    from gpuae.cli.status_line import hidden
     from gpuae.live.followed import Followed
     from gpuae.live.run import Run, Subject
 
     _check_folder(checkpoint)
-    with page(port, opens=opens) as shown:
+    with hidden(), page(port, opens=opens) as shown:
         run = Run(Subject(str(checkpoint), data or "", buttons=False), describe)
         followed = Followed(checkpoint, run)
         model = followed.look()

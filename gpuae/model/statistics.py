@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae import steps
 from gpuae.errors import InputError
 from gpuae.storage.rows import row_blocks
 from gpuae.storage.rows.lazy_rows import AnyRows
@@ -105,10 +106,12 @@ def blocks(x: AnyRows, rows: NDArray[np.int64] | None = None) -> Iterator[NDArra
         return
     if not isinstance(x, np.ndarray | SparseRows):
         raise TypeError("rows can be chosen from rows in memory or a map only")
-    for start in range(0, len(rows), step):
-        yield x[rows[start : start + step]]
-        if isinstance(x, np.ndarray):
-            release_pages(x)
+    with steps.step(len(rows), "rows") as told:
+        for start in range(0, len(rows), step):
+            yield x[rows[start : start + step]]
+            told.advance(len(rows[start : start + step]))
+            if isinstance(x, np.ndarray):
+                release_pages(x)
 
 
 def weighted_blocks(

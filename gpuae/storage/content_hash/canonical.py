@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae import steps
 from gpuae.errors import InputError
 from gpuae.storage import file_format
 from gpuae.storage.hdf5.boxes import Boxes, read_box
@@ -63,8 +64,10 @@ def dataset_blocks(dataset: Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
         return
     step = _block_rows(dataset)
     boxes = Boxes(dataset)
-    for start in range(0, len(dataset), step):
-        yield start, boxes[start : start + step]
+    with steps.step(len(dataset), "rows") as told:
+        for start in range(0, len(dataset), step):
+            yield start, boxes[start : start + step]
+            told.reach(start + step)
 
 
 def _block_rows(dataset: Dataset) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from gpuae.errors import InputError
+from gpuae.steps import step
 from gpuae.storage.files import system
 
 Version: TypeAlias = tuple[int, ...]
@@ -116,10 +117,12 @@ class InputFile(OpenFile):
         """Yield the content in order, some megabytes at a time; its hash is known afterwards."""
         digest = hashlib.sha256()
         start = 0
-        while block := self.read(start, BLOCK_BYTES):
-            digest.update(block)
-            start += len(block)
-            yield block
+        with step(self.size, "bytes") as told:
+            while block := self.read(start, BLOCK_BYTES):
+                digest.update(block)
+                start += len(block)
+                yield block
+                told.reach(start)
         self._sha256 = self._sha256 or digest.hexdigest()
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuae.errors import InputError
+from gpuae.steps import step
 from gpuae.storage.rows import lost_pages
 from gpuae.storage.rows.lazy_rows import AnyRows, LazyRows, rows_per_chunk_of
 from gpuae.storage.rows.pages import release_free_memory, release_pages
@@ -32,9 +33,13 @@ def blocks(
     """
     rows = block_rows(x, multiple, made_bytes)
     if isinstance(x, np.ndarray):
-        yield from _mapped_blocks(x, start, rows)
+        own = _mapped_blocks(x, start, rows)
     else:
-        yield from _blocks_ahead(x, start, rows)
+        own = _blocks_ahead(x, start, rows)
+    with step(len(x), "rows", start) as told:
+        for first, block in own:
+            yield first, block
+            told.reach(first + len(block))
 
 
 def block_rows(x: AnyRows, multiple: int = 1, made_bytes: int = 0) -> int:
