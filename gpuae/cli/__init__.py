@@ -11,9 +11,11 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from gpuae.cli import streams
 from gpuae.cli.base import own_defects
+from gpuae.cli.help_text import Context
 from gpuae.printable import printable
 
 COMMANDS = {
@@ -43,6 +45,7 @@ COMMANDS = {
     "gradcheck": "Check the gradient of a configuration numerically.",
     "doctor": "Show what this machine computes with, and why.",
     "bench": "Time training on CPU and GPU, compared with its lower bound.",
+    "completion": "Let the Tab key complete commands, options and values.",
     "demo": "Train, encode and evaluate once, on handwritten digits.",
 }
 """Each command's module of the same name in this package, and its one-line help."""
@@ -52,6 +55,8 @@ MODULES = {"import": "import_model"}
 
 class LazyGroup(click.Group):
     """Knows the commands by name and imports one when it is called."""
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of a first day's work."""
@@ -64,6 +69,16 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"gpuae.cli.{MODULES.get(name, name)}").command
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names of commands without importing them, and options."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [
+            CompletionItem(name, help=text)
+            for name, text in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -73,6 +88,8 @@ class LazyGroup(click.Group):
         name = args[0]
         if name == "--help":
             self.parse_args(ctx, args)  # prints it and ends
+        if name not in COMMANDS and ctx.resilient_parsing:  # the Tab key, which says nothing
+            return None, None, args
         if name not in COMMANDS:
             close = get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean {close[0]}?" if close else "gpuae --help lists all commands"

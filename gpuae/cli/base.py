@@ -13,7 +13,10 @@ from traceback import walk_tb
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from gpuae.cli.completions import MODELS, files
+from gpuae.cli.help_text import Context
 from gpuae.errors import GpuaeError, InputError
 from gpuae.printable import printable
 
@@ -22,6 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class Command(click.Command):
     """A command with --debug."""
+
+    context_class = Context
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -115,14 +120,21 @@ class PathType(click.ParamType[Path]):
         """Make it a Path."""
         return Path(value)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer models where a model is meant, else all files."""
+        endings = MODELS if (param.metavar or "").startswith("MODEL") else ()
+        return files(*endings)(ctx, param, incomplete)
+
 
 PATH = PathType()
 
 
 def _joined(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> str:
     """Make one DATA of the names of one file or of several."""
-    if len(value) == 1:
-        return value[0]
+    if ctx.resilient_parsing or len(value) == 1:
+        return " ".join(value)
     from gpuae.importers import joined
 
     return joined(value)
@@ -131,7 +143,12 @@ def _joined(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ..
 def files_argument(name: str) -> Callable[[F], F]:
     """Return an argument that takes one file or several, which the shell may have named."""
     return click.argument(
-        name, metavar=f"{name.upper()}...", nargs=-1, required=True, callback=_joined
+        name,
+        metavar=f"{name.upper()}...",
+        nargs=-1,
+        required=True,
+        callback=_joined,
+        shell_complete=files(),
     )
 
 

@@ -15,6 +15,7 @@ from gpuae.cli.base import (
     output_options,
     trust_options,
 )
+from gpuae.cli.completions import files
 
 if TYPE_CHECKING:
     from gpuae.cli.rows import Job
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @declare
 @model_argument
-@click.argument("features", metavar="FEATURES")
+@click.argument("features", metavar="FEATURES", shell_complete=files())
 @output_options("the rows")
 @machine_options
 @trust_options

@@ -8,9 +8,12 @@ from difflib import get_close_matches
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from gpuae.cli.base import PATH, Command, force_option, machine_options, trust_options
 from gpuae.cli.columns import using_column_options
+from gpuae.cli.completions import beginning, files
+from gpuae.cli.help_text import Context
 
 Option = Callable[[Any], Any]
 
@@ -146,6 +149,8 @@ def _owners(option: str) -> str:
 class Plots(click.Group):
     """Has a command for each kind of picture, for lists of them, and for all."""
 
+    context_class = Context
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the kinds."""
         return [*KINDS, ALL]
@@ -159,11 +164,19 @@ class Plots(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find what is to be drawn, or say what may have been meant."""
         for name in args[0].split(",") if args[0] != ALL else ():
+            if name not in KINDS and ctx.resilient_parsing:  # the Tab key, which says nothing
+                return None, None, args
             if name not in KINDS:
                 close = get_close_matches(name, KINDS, n=1)
                 hint = f"did you mean {close[0]}?" if close else f"kinds are {', '.join(KINDS)}"
                 raise click.UsageError(f"No such kind of picture {name[:80]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete kinds, of several the last one."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return beginning(self.list_commands(ctx), incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the kinds without making their commands."""
@@ -236,12 +249,12 @@ def _arguments(kinds: tuple[str, ...]) -> list[Option]:
     given = {KINDS[kind].arguments for kind in kinds}
     model = click.argument("model_path", metavar="MODEL", type=PATH)
     if given == {"DATA"}:
-        return [click.argument("data", metavar="DATA")]
+        return [click.argument("data", metavar="DATA", shell_complete=files())]
     if given == {"MODEL"}:
         return [model]
     needed = "MODEL DATA" in given and kinds != _kinds(ALL)
     metavar = "DATA" if needed else "[DATA]"
-    return [model, click.argument("data", metavar=metavar, required=needed)]
+    return [model, click.argument("data", metavar=metavar, required=needed, shell_complete=files())]
 
 
 def _help(name: str, kinds: tuple[str, ...]) -> str:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gpuae.cli.base import declare, json_option, print_json, print_table
+from gpuae.cli.completions import presets
 
 if TYPE_CHECKING:
     from gpuae.presets import Preset
 
 
 @declare
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=presets)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
     """List the presets that `fit --preset` knows, or print the settings of preset NAME as TOML.
@@ -31,11 +32,11 @@ def command(name: str | None, as_json: bool) -> None:
         else:
             click.echo(preset.text, nl=False)
         return
-    presets = [Preset.named(known) for known in preset_names()]
+    known = [Preset.named(own) for own in preset_names()]
     if as_json:
-        print_json([_plain(preset) for preset in presets])
+        print_json([_plain(preset) for preset in known])
     else:
-        print_table("presets", [(preset.name, preset.purpose) for preset in presets])
+        print_table("presets", [(preset.name, preset.purpose) for preset in known])
 
 
 def _plain(preset: Preset) -> dict[str, object]:

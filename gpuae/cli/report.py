@@ -12,6 +12,7 @@ import click
 
 from gpuae.cli.base import declare, machine_options, output_options, tell, trust_options
 from gpuae.cli.columns import using_column_options
+from gpuae.cli.completions import files
 from gpuae.cli.labels import labels_option
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MOST_MODELS = 8
 
 
 @declare
-@click.argument("names", metavar="MODEL... DATA", nargs=-1, required=True)
+@click.argument("names", metavar="MODEL... DATA", nargs=-1, required=True, shell_complete=files())
 @output_options("the page (.html)")
 @labels_option
 @using_column_options

@@ -10,6 +10,7 @@ import click
 from pydantic.fields import FieldInfo
 
 from gpuae.cli.base import PATH
+from gpuae.cli.completions import choices, presets
 from gpuae.config import BY_LAYER, Config, Settings, read_toml
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,6 +24,7 @@ def setting_options(function: F) -> F:
     return click.option(
         "--preset",
         metavar="NAME",
+        shell_complete=presets,
         help="Preset of settings to start from; `gpuae presets` lists them.",
     )(options_of(Config)(function))
 
@@ -38,6 +40,7 @@ def options_of(settings: type[Settings]) -> Callable[[F], F]:
                 metavar=_metavar(name, field),
                 help=_help(field),
                 default=None,
+                shell_complete=choices(_choices(field.annotation)),
             )(function)
         return click.option(
             "--config", "config_path", type=PATH, metavar="FILE", help="TOML file of settings."

@@ -10,6 +10,7 @@ import click
 
 from gpuae.cli.base import PATH, declare, say, trust_options
 from gpuae.cli.columns import using_column_options
+from gpuae.cli.completions import files
 from gpuae.cli.page import open_option, port_option
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ LOOK_SECONDS = 1.0
 
 @declare
 @click.argument("checkpoint", type=PATH, metavar="CHECKPOINT")
-@click.argument("data", metavar="[DATA]", required=False)
+@click.argument("data", metavar="[DATA]", required=False, shell_complete=files())
 @open_option
 @port_option
 @using_column_options
