@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 
 from gpuae.cli.completions import MODELS, files
 from gpuae.cli.help_text import Context
+from gpuae.cli.tables import print_table as print_table
 from gpuae.errors import GpuaeError, InputError
 from gpuae.printable import printable
 
@@ -258,17 +259,3 @@ def print_json(value: Any) -> None:
     """Print a result for a program."""
     json.dump(value, sys.stdout, indent=2, default=str)
     sys.stdout.write("\n")
-
-
-def print_table(title: str, rows: list[tuple[str, str]]) -> None:
-    """Print names and values in two columns."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(printable(title)), title_justify="left", show_header=False, box=None)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(Text(printable(name)), Text(printable(value)))
-    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
