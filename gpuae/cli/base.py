@@ -17,7 +17,6 @@ from click.shell_completion import CompletionItem
 
 from gpuae.cli.completions import MODELS, files
 from gpuae.cli.help_text import Context
-from gpuae.cli.tables import print_table as print_table
 from gpuae.errors import GpuaeError, InputError
 from gpuae.printable import printable
 

@@ -16,7 +16,6 @@ from gpuae.cli.base import (
     model_argument,
     output_options,
     print_json,
-    print_table,
     trust_options,
 )
 from gpuae.cli.columns import using_column_options

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpuae.cli.base import print_json, print_table, say
+from gpuae.cli.base import print_json, say
+from gpuae.cli.tables import print_table
 from gpuae.printable import printable
 
 if TYPE_CHECKING:

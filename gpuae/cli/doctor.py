@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gpuae.cli.base import declare, json_option, print_json, print_table
+from gpuae.cli.base import declare, json_option, print_json
+from gpuae.cli.tables import print_table
 
 
 @declare

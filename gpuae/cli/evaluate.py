@@ -16,7 +16,6 @@ from gpuae.cli.base import (
     machine_options,
     model_argument,
     print_json,
-    print_table,
     trust_options,
 )
 from gpuae.cli.columns import using_column_options

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from gpuae.cli.base import declare, json_option, print_json, print_table
+from gpuae.cli.base import declare, json_option, print_json
 from gpuae.cli.settings import read_settings, setting_options
+from gpuae.cli.tables import print_table
 
 
 @declare

@@ -13,7 +13,6 @@ from gpuae.cli.base import (
     declare,
     json_option,
     print_json,
-    print_table,
     trust_options,
 )
 from gpuae.printable import printable

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpuae.cli.base import declare, json_option, print_json, print_table
+from gpuae.cli.base import declare, json_option, print_json
 from gpuae.cli.completions import presets
+from gpuae.cli.tables import print_table
 
 if TYPE_CHECKING:
     from gpuae.presets import Preset
