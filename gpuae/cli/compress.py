@@ -19,6 +19,7 @@ from gpuae.cli.base import (
     trust_options,
 )
 from gpuae.cli.columns import using_column_options
+from gpuae.cli.tables import print_table
 
 if TYPE_CHECKING:
     from gpuae.cli.rows import Job

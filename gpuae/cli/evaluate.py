@@ -20,6 +20,7 @@ from gpuae.cli.base import (
 )
 from gpuae.cli.columns import using_column_options
 from gpuae.cli.labels import labels_option
+from gpuae.cli.tables import print_table
 from gpuae.cli.weights import Weights, weight_options
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from gpuae.cli.base import (
     print_json,
     trust_options,
 )
+from gpuae.cli.tables import print_table
 from gpuae.printable import printable
 
 if TYPE_CHECKING:
