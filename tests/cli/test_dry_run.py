@@ -116,3 +116,15 @@ def test_time_and_memory_are_foretold_about(shape, low_rank):
     own = json.loads(out)
     assert own["seconds"] == pytest.approx(seconds, rel=0.5)
     assert own["memory"] == pytest.approx(memory, rel=0.35)
+
+
+@pytest.mark.alone
+@pytest.mark.long
+@pytest.mark.parametrize("more", [("--folds", 4), ("--trim", 0.02)])
+def test_the_time_of_a_short_fit_is_foretold_with_all_that_is_no_step(low_rank, more):
+    np.save("rows.npy", low_rank(3000, 30).astype(np.float32))
+    words = ("fit", "rows.npy", "--hidden", 4, "--epochs", 5, "--patience", 0, "--threads", 1)
+    measured(*words, *more, "-o", "compiled.h5")
+    _, _, out = measured(*words, *more, "-o", "own.h5", "--dry-run", "--json")
+    seconds, _, _ = measured(*words, *more, "-o", "own.h5")
+    assert json.loads(out)["seconds"] == pytest.approx(seconds, rel=0.25)
