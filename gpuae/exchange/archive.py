@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from gpuae.errors import InputError
-from gpuae.storage.files import limits
+from gpuae.storage.files import limits, zipped
 
 ADVICE = "copy it or save it again"
 
@@ -57,7 +57,7 @@ class Archive:
                 f"{info.compress_size}, over {allowed.inflation} times less; {limits.ADVICE}"
             )
         limits.check_memory(info.file_size, self.source, "give a smaller model")
-        return self._archive.read(name)
+        return zipped.content_of(self._archive, name)
 
 
 @contextmanager

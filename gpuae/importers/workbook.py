@@ -11,14 +11,14 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import islice
 from typing import IO, Any, NoReturn
 from xml.parsers import expat
 
 from gpuae.errors import InputError
-from gpuae.storage.files import limits
+from gpuae.storage.files import limits, zipped
 from gpuae.storage.files.input_file import InputFile
 from gpuae.words import listed
 
@@ -185,13 +185,17 @@ def _check_archive(file: InputFile) -> None:
     with zipfile.ZipFile(file.stream()) as archive:
         check_size(file, sum(member.file_size for member in archive.infolist()))
         for member in archive.infolist():
-            if member.filename.endswith((".xml", ".rels")):
-                with archive.open(member) as content:
-                    _check_prolog(file, content)
+            zipped.check_packing(member)
+            with archive.open(member) as content:
+                _check_prolog(file, content)
 
 
 def _check_prolog(file: InputFile, content: IO[bytes]) -> None:
-    """Refuse XML that begins with a declaration of types or entities."""
+    """Refuse XML that begins with a declaration of types or entities.
+
+    Any member can be a sheet, whatever its name: pictures end the look at once, for they are no
+    XML. What is XML and damaged is refused when it is read.
+    """
     parser = expat.ParserCreate()
     begun = False
 
@@ -206,5 +210,6 @@ def _check_prolog(file: InputFile, content: IO[bytes]) -> None:
         begun = True
 
     parser.StartDoctypeDeclHandler, parser.StartElementHandler = refuse, begin
-    while not begun and (block := content.read(4096)):
-        parser.Parse(block)
+    with suppress(expat.ExpatError):
+        while not begun and (block := content.read(4096)):
+            parser.Parse(block)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from gpuae.errors import InputError
 from gpuae.importers.npy import numpy_errors
-from gpuae.storage.files import limits
+from gpuae.storage.files import limits, zipped
 from gpuae.storage.files.folder_file import FolderFile
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.files.spooled_file import SpooledFile
@@ -48,6 +48,8 @@ class ZipArchive:
         self.path, self._file = file.path, file
         with numpy_errors(str(file)), zipfile.ZipFile(file.stream()) as archive:
             infos = archive.infolist()
+            for info in infos:
+                zipped.check_packing(info)
         self.sizes = {info.filename: info.file_size for info in infos if not info.is_dir()}
         declared, allowed = sum(self.sizes.values()), limits.current()
         if declared > max(allowed.free_bytes, allowed.inflation * file.size):
@@ -62,7 +64,7 @@ class ZipArchive:
     def read(self, name: str) -> bytes:
         """Return all of one member, which is small."""
         with numpy_errors(str(self)), zipfile.ZipFile(self._file.stream()) as archive:
-            return archive.read(name)
+            return zipped.content_of(archive, name)
 
 
 Store: TypeAlias = FolderFile | ZipArchive

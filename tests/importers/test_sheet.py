@@ -215,3 +215,25 @@ def test_without_openpyxl_one_sentence_says_what_to_install(save, monkeypatch):
     path = save(S=FLOWERS)
     monkeypatch.setattr(workbook, "find_spec", lambda name: None)
     refused(path, re.escape("install it: pip install 'gpuae[excel]'"))
+
+
+def test_a_sheet_of_another_name_may_not_declare_entities_either(save):
+    path = save(S=FLOWERS)
+    cell(path, b"<worksheet", b'<!DOCTYPE a [<!ENTITY b "ha">]><worksheet')
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            elsewhere = content.replace(b"sheet1.xml", b"sheet1.bin")
+            archive.writestr(name.replace("sheet1.xml", "sheet1.bin"), elsewhere)
+    refused(path, "holds XML that declares types or entities of its own")
+
+
+def test_a_workbook_that_is_packed_as_none_is_refused(save):
+    path = save(S=FLOWERS)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    refused(path, "packed neither by deflate")
