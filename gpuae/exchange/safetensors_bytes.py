@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from gpuae.errors import InputError
 from gpuae.exchange.value_types import OF_SAFETENSORS, WRITTEN
+from gpuae.storage.rows import row_types
 
 LENGTH_BYTES, ALIGNMENT = 8, 8
 MOST_HEADER_BYTES = 16 << 20
+WIDENED = 2
+"""Times as many bytes as are stored are in memory, for values of 16 bits in float32."""
 METADATA = "__metadata__"
 ADVICE = "copy it or save it again"
 
@@ -51,11 +54,15 @@ def unpacked(content: bytes, source: str) -> dict[str, NDArray[Any]]:
         For whatever is not as the format has it.
     """
     header, values = _parts(content, source)
-    return {
-        name: _array(entry, values, f"{source}::{name}")
-        for name, entry in header.items()
-        if name != METADATA
-    }
+    arrays: dict[str, NDArray[Any]] = {}
+    left = WIDENED * len(values)
+    for name, entry in header.items():
+        if name != METADATA:
+            arrays[name] = _array(entry, values, f"{source}::{name}")
+            left -= arrays[name].nbytes
+            if left < 0:
+                raise InputError(f"{source}: has arrays that share their values; {ADVICE}")
+    return arrays
 
 
 def metadata(content: bytes, source: str) -> dict[str, str]:
@@ -103,6 +110,8 @@ def _array(entry: Any, values: memoryview, where: str) -> NDArray[Any]:
         raise InputError(f"{where}: has {error} where a known type is needed; {ADVICE}") from None
     except (TypeError, ValueError):
         raise InputError(f"{where}: is not described as safetensors do; {ADVICE}") from None
+    if not row_types.is_possible(shape):
+        raise InputError(f"{where}: declares a shape that no array has; {ADVICE}")
     size = math.prod(shape) * kind.stored.itemsize
     if not first <= last <= len(values) or last - first != size:
         raise InputError(f"{where}: its values do not lie in the file; {ADVICE}")

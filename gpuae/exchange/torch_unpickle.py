@@ -16,6 +16,7 @@ from typing import Any
 
 from gpuae.errors import InputError
 from gpuae.exchange.value_types import OF_TORCH, ValueType
+from gpuae.storage.rows import row_types
 
 MOST_VALUES = 1_000_000
 """Opcodes of a pickle."""
@@ -59,7 +60,7 @@ def _tensor(*arguments: Any) -> Tensor:
     storage, offset, shape, strides = arguments[:4]
     counts = (offset, *shape, *strides)
     right = all(type(own) is int and own >= 0 for own in counts) and len(shape) == len(strides)
-    if not isinstance(storage, Storage) or not right:
+    if not isinstance(storage, Storage) or not right or not row_types.is_possible(shape):
         raise ValueError("a tensor of no storage or shape")
     return Tensor(storage, offset, tuple(shape), tuple(strides))
 

@@ -33,6 +33,8 @@ KIND = "pandas_type"
 FIXED, TABLE = "frame", "frame_table"
 RECORDS = "table"
 """The dataset of the rows in a group of the second kind."""
+MOST_LEVELS = 20
+"""Of the name of a column."""
 MOST_BLOCKS = 1000
 """Of a frame, one for each type of column."""
 
@@ -174,8 +176,20 @@ def _table(group: nodes.Group) -> tuple[list[Column], Column | None]:
 def _order(axes: list[Any] | None) -> list[str]:
     """Return the names of the columns in what pandas says of its axes; none where it says none."""
     pair = axes[0] if axes else None
-    told = isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], list)
-    return [str(name) for name in pair[1]] if told and pair else []
+    names = pair[1] if isinstance(pair, list) and len(pair) == 2 else None
+    return (_as_names(names) or []) if isinstance(names, list) else []
+
+
+def _as_names(labels: list[Any]) -> list[str] | None:
+    """Return labels as names; None where some are lists of lists, of which the text may be endless.
+
+    A label of several levels is a list.
+    """
+    levels = [own for own in labels if isinstance(own, list)]
+    deep = any(isinstance(part, list) for own in levels for part in own)
+    if deep or any(len(own) > MOST_LEVELS for own in levels):
+        return None
+    return [str(own) for own in labels]
 
 
 def _fields(records: nodes.Dataset, group: nodes.Group | None = None) -> Iterator[Column]:
@@ -205,13 +219,14 @@ def _fields(records: nodes.Dataset, group: nodes.Group | None = None) -> Iterato
 def _titles(records: nodes.Dataset, field: str, group: nodes.Group | None, count: int) -> list[str]:
     """Return the names of the columns in a field."""
     if group is not None and field.startswith("values_block_"):
-        found = _unpickled(records, f"{field}_kind")
+        labels = _unpickled(records, f"{field}_kind")
+        found = None if labels is None else _as_names(labels)
         if found is None or len(found) != count:
             raise InputError(
                 f"{records.where}: keeps the names of its columns in a pickle of more than names, "
                 "which is not read; write it with data_columns=True"
             )
-        return [str(name) for name in found]
+        return found
     return [field] if count == 1 else [f"{field}_{place}" for place in range(count)]
 
 

@@ -20,7 +20,7 @@ from gpuae.errors import InputError
 from gpuae.importers import named_arrays
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
-from gpuae.storage.rows import casts, lost_pages
+from gpuae.storage.rows import casts, lost_pages, row_types
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
 
@@ -35,6 +35,8 @@ TYPES = {
     BFLOAT16: "<u2",
 }
 """NumPy's names of the types that are read."""
+SHOWN = 100
+"""Characters of a shape that is refused."""
 METADATA = "__metadata__"
 """Texts that describe the file, beside the arrays."""
 
@@ -151,9 +153,11 @@ def _tensor(file: InputFile, name: str, own: object, first: int) -> Tensor:
     kind, shape, places = (said.get(key) for key in ("dtype", "shape", "data_offsets"))
     if not (isinstance(kind, str) and _are_lengths(shape) and _are_lengths(places, 2)):
         _refuse(file, f"describes {name!r} without its type, shape and place")
+    size = places[1] - places[0]
+    is_possible = row_types.is_possible(shape)
     tensor = Tensor(kind, tuple(shape), first + places[0], first + places[1])
-    if kind in TYPES and math.prod(shape) * tensor.dtype.itemsize != places[1] - places[0]:
-        _refuse(file, f"gives {name!r} {places[1] - places[0]} bytes for {kind} of shape {shape}")
+    if not is_possible or (kind in TYPES and math.prod(shape) * tensor.dtype.itemsize != size):
+        _refuse(file, f"gives {name!r} {size} bytes for {kind} of shape {str(shape)[:SHOWN]}")
     return tensor
 
 

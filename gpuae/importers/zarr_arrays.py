@@ -17,6 +17,7 @@ import numpy as np
 from gpuae.errors import InputError
 from gpuae.importers.zarr_store import Store, description, joined, paths
 from gpuae.storage.files import limits
+from gpuae.storage.rows import row_types
 
 CODECS = frozenset(
     {"bytes", "transpose", "blosc", "gzip", "zstd", "crc32c", "sharding_indexed", "vlen-utf8"}
@@ -83,7 +84,7 @@ def _declared(store: Store, path: str) -> Declared | None:
         return None
     try:
         return _of_version_2(path, older) if older else _of_version_3(path, newer)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise InputError(
             f"{store}::{path}: is not described as an array of Zarr's; make it again"
         ) from None
@@ -122,6 +123,8 @@ def _codecs(codecs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _lengths(values: object) -> tuple[int, ...]:
     if not isinstance(values, list) or not all(type(v) is int and v >= 0 for v in values):
         raise ValueError("no lengths")
+    if not row_types.is_possible(values):
+        raise ValueError("lengths that no array has")
     return tuple(values)
 
 

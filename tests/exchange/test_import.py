@@ -4,7 +4,9 @@ import io
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
@@ -151,7 +153,11 @@ def test_a_whole_module_is_refused_by_what_it_would_call():
 
 
 NESTED = b"\x80\x02)" + b"2\x86" * 60  # pairs of pairs: hashing or printing them has no end
+MANY_AXES = b"(" + b"M\xff\xff" * 100_000 + b"t"  # their product takes minutes
+STORED = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" + b"0X\3\0\0\0cpuK\x04tQ"
+REBUILT = b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORED + b"K\0" + 2 * MANY_AXES + b"\x89}tR"
 HOSTILE = {
+    "endless shape": b"\x80\x02}X\1\0\0\0w" + REBUILT + b"s.",
     "endless keys": b"\x80\x02}" + NESTED[2:] + b"K\x01s.",
     "pickle of a list": pickle.dumps([1, 2]),
     "no end": pickle.dumps({"a": 1})[:-1],
@@ -195,6 +201,47 @@ def test_what_is_small_and_unpacks_to_much_is_refused():
     assert Path(name).stat().st_size < 1 << 20
     with pytest.raises(InputError, match="times less; give --trust-size"):
         import_model(name, **RELU)
+
+
+def test_a_member_that_unpacks_to_more_than_it_declares_is_not_unpacked_so_far():
+    small, large = b"N." * 500, b"N." * 500 + bytes(50_000_000)
+    whole = bytearray(Path(archive_of(large)).read_bytes())
+    for mark, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        found = whole.find(mark)
+        whole[found + place - 8 : found + place - 4] = zlib.crc32(small).to_bytes(4, "little")
+        whole[found + place : found + place + 4] = len(small).to_bytes(4, "little")
+    Path("m.pt").write_bytes(whole)
+    tracemalloc.start()
+    refused_by_import("holds no state dict")
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_a_way_of_packing_that_unpacks_without_end_is_refused():
+    with zipfile.ZipFile("m.pt", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("m/data.pkl", bytes(1000))
+    refused_by_import("packed neither by deflate")
+
+
+def refused_by_import(words):
+    with pytest.raises(InputError, match=words):
+        import_model("m.pt", **RELU)
+
+
+def test_safetensors_that_share_their_values_are_refused():
+    whole = safetensors({"a": np.ones(50), "b": np.ones(50), "c": np.ones(50)}, {})
+    for places in (b"[400,800]", b"[800,1200]"):
+        whole = whole.replace(places, b"[0,400]".ljust(len(places)))
+    whole = whole[:-800]
+    with pytest.raises(InputError, match="share their values"):
+        unpacked(whole, "m")
+
+
+@pytest.mark.parametrize("shape", ["[0,4611686018427387904]", f"[{'1,' * 70}0]"])
+def test_a_shape_that_no_array_has_is_refused(shape):
+    header = f'{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":[0,0]}}}}'.encode()
+    with pytest.raises(InputError, match="declares a shape that no array has"):
+        unpacked(len(header).to_bytes(8, "little") + header, "m")
 
 
 @pytest.mark.long

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers import ReadOptions, open_data
+from gpuae.importers import ReadOptions, open_data, pandas_hdf5
 from gpuae.importers.pickled_list import unpickled_list
 
 pd = pytest.importorskip("pandas")
@@ -191,6 +191,15 @@ def _tuples(value):
     if isinstance(value, list) and value[:1] == [1]:
         return (1, ["a", ("b", 2)])
     return value
+
+
+@pytest.mark.parametrize("levels", [60, 3000])
+def test_names_of_which_the_text_has_no_end_are_no_names(levels):
+    nested = ["a"]
+    for _ in range(levels):
+        nested = [nested, nested]
+    assert pandas_hdf5._as_names(nested) is None
+    assert pandas_hdf5._as_names(["a", 2, ["b", 3]]) == ["a", "2", "['b', 3]"]
 
 
 class Harmful:

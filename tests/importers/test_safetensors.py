@@ -101,6 +101,8 @@ LIES = {
     "left over": ({"x": array(shape=(1, 1), places=(0, 4))}, "where its arrays end at"),
     "negative": ({"x": array(shape=(-1, -2))}, "without its type, shape and place"),
     "overflow": ({"x": array(shape=(2**62, 4))}, "gives 'x' 8 bytes"),
+    "nothing of too much": ({"x": array(shape=(0, 2**62), places=(0, 0))}, "gives 'x' 0 bytes"),
+    "many axes": ({"x": array(shape=(2, *(1,) * 70))}, "gives 'x' 8 bytes"),
     "truth": ({"x": array(shape=(True, 2))}, "without its type"),
     "no places": ({"x": {"dtype": "F32", "shape": (1, 2)}}, "without its type"),
     "no object": ({"x": 3}, "without its type"),

@@ -154,6 +154,7 @@ REFUSED = {
         "cannot be read as Zarr",
     ),
     "a shape": ({"shape": [-1, 6]}, "is not described as an array"),
+    "many axes": ({"shape": [1] * 70}, "is not described as an array"),
     "a type": ({"data_type": "complex64"}, "holds records where numbers"),
     "one axis": ({"shape": [240]}, "has chunks of 2 dimensions"),
     "units": ({"attributes": {"scale_factor": 0.1}}, "has scale_factor 0.1, which says"),

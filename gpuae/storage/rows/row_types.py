@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from gpuae.errors import InputError
 STORED_TYPES = frozenset(
     [f"{kind}int{bits}" for kind in ("u", "") for bits in (8, 16, 32, 64)] + ["float32", "float64"]
 )
+LARGEST_VALUE = 8
+"""Bytes of a number."""
+MOST_DIMENSIONS = 64
+"""Of an array of NumPy's."""
 _REPLACED_TYPES = {"bool": "float32", "float16": "float32"}
 
 
@@ -20,6 +25,16 @@ def is_stored(dtype: np.dtype[Any]) -> bool:
     """Whether values of `dtype` are numbers that are kept, in this type or in another."""
     name = dtype.newbyteorder("=").name
     return _REPLACED_TYPES.get(name, name) in STORED_TYPES
+
+
+def is_possible(shape: Sequence[int]) -> bool:
+    """Whether an array of NumPy's, of values of any type, can have a shape that a file declares.
+
+    One of 0 values counts as if it had 1 along each axis where it has none, as it does for NumPy.
+    """
+    if len(shape) > MOST_DIMENSIONS:
+        return False
+    return math.prod(max(1, length) for length in shape) * LARGEST_VALUE < 1 << 63
 
 
 def stored_type(dtype: np.dtype[Any], source: str) -> np.dtype[Any]:
