@@ -101,6 +101,7 @@ def dataset_of(
     InputError
         For columns that are not there or hold no numbers.
     """
+    _check_rows(source, columns if index is None else [*columns, index])
     names = tuple(column.name for column in columns)
     titles = Titles(source, len(names), names)
     roles = assign(titles, options)
@@ -122,6 +123,13 @@ def dataset_of(
     )
     weights = _values(source, columns, roles.weight)
     return Dataset(x, source, metadata, file=file, notes=tuple(notes), weights=weights)
+
+
+def _check_rows(source: str, columns: Sequence[Column]) -> None:
+    """Refuse columns that are not equally long."""
+    rows = {column.part.shape[0] for column in columns if column.part is not None}
+    if len(rows) > 1:
+        raise InputError(f"{source}: has columns of {sorted(rows)} rows; write it again")
 
 
 def _table(
@@ -201,9 +209,6 @@ def _left_out(
 def _matrix(source: str, columns: Sequence[Column], memory: int) -> NDArray[Any]:
     """Return some columns as (n, d), some rows in memory at a time beside them."""
     parts = list(dict.fromkeys(column.part for column in columns if column.part is not None))
-    rows = {part.shape[0] for part in parts}
-    if len(rows) > 1:
-        raise InputError(f"{source}: has columns of {sorted(rows)} rows; write it again")
     shape = parts[0].shape[0], len(columns)
     row_types.check_row_shape(shape, source)
     dtype = np.result_type(*(column.dtype for column in columns))

@@ -215,3 +215,12 @@ def test_a_pickle_that_would_do_anything_is_not_followed(protocol, capsys):
     for end in range(len(content)):
         assert unpickled_list(content[:end]) is None
     assert capsys.readouterr().out == ""
+
+
+def test_columns_of_different_lengths_are_refused(save):
+    path = save(frame(), format="fixed")
+    with h5py.File(path, "r+") as file:
+        del file["df/block0_values"]
+        file["df/block0_values"] = np.ones((4, file["df/block0_items"].shape[0]))
+    chosen = {"columns": "length,width", "label_column": "count"}
+    refused(path, r"has columns of \[3, 4\] rows; write it again", **chosen)
