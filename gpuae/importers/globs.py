@@ -47,8 +47,13 @@ def visible(folder: Path) -> list[Path]:
     try:
         found = list(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror}); ask its owner") from None
+        raise unreadable(folder, error) from None
     return in_natural_order(path for path in found if not path.name.startswith("."))
+
+
+def unreadable(folder: Path | str, error: OSError) -> InputError:
+    """Return the error of a folder that the system does not let this user look into."""
+    return InputError(f"{folder}: cannot be read ({error.strerror}); ask its owner")
 
 
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from gpuae.errors import InputError
 from gpuae.importers.named_files import NamedFiles
 from gpuae.importers.options import CHANNELS, ImageOptions, ReadOptions
 from gpuae.importers.picture import Picture
-from gpuae.importers.pillow import SETTINGS, check_installed
+from gpuae.importers.pillow import SETTINGS, check_installed, opened
 from gpuae.storage.files.input_file import Input, InputFile
 from gpuae.storage.rows import row_blocks
 from gpuae.storage.rows.dataset import Dataset
@@ -53,11 +54,22 @@ class Images:
         pictures = self._pictures[rows]
         block = np.empty((len(pictures), self.shape[1]), self.dtype)
 
-        def read(place: int) -> None:
-            block[place] = pictures[place].pixels(self._size).reshape(-1)
+        def read(run: range) -> None:
+            with opened(pictures[run.start].path) as image:
+                for place in run:
+                    block[place] = pictures[place].pixels_in(image, self._size).reshape(-1)
 
-        _on_threads(read, range(len(pictures)))
+        _on_threads(read, _runs(pictures))
         return block
+
+
+def _runs(pictures: Sequence[Picture]) -> Iterator[range]:
+    """Yield the places of images that are read from a file at once: some pages for each thread."""
+    for _, own in groupby(range(len(pictures)), lambda place: pictures[place].path):
+        places = list(own)
+        step = -(-len(places) // MOST_THREADS)
+        for start in range(places[0], places[-1] + 1, step):
+            yield range(start, min(start + step, places[-1] + 1))
 
 
 def _on_threads(do: Callable[[Given], Made], items: Iterable[Given]) -> list[Made]:

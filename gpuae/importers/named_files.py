@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from gpuae.errors import InputError
 from gpuae.importers import globs
 from gpuae.importers.pillow import ENDINGS
 from gpuae.storage.files.input_file import sha256, version_at
+from gpuae.storage.files.many_files import digest_of_list
 
 MOST_FILES = 10_000_000
 """That are looked at in subfolders; who has more has to choose."""
@@ -58,13 +59,18 @@ def files_in(folder: Path, endings: Collection[str]) -> list[Path]:
 
 def _below(folder: Path, endings: Collection[str]) -> Iterable[Path]:
     looked_at = 0
-    for own, folders, names in os.walk(folder):
+    for own, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         looked_at += len(names)
         if looked_at > MOST_FILES:
             raise InputError(f"{folder}: holds over {MOST_FILES} files; give a folder in it")
         paths = (Path(own, name) for name in names if not name.startswith("."))
         yield from (path for path in paths if has_ending(path, endings))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """Refuse a subfolder that cannot be read, whose files would be missing without a word."""
+    raise globs.unreadable(error.filename, error)
 
 
 class NamedFiles:
@@ -105,10 +111,8 @@ class NamedFiles:
     @property
     def sha256(self) -> str:
         """Of their list as `sha256sum` writes it, a line each, in the order of the rows."""
-        listed = hashlib.sha256()
-        for own, name in zip(self.files, self.names, strict=True):
-            listed.update(f"{sha256(own)}  {name}\n".encode("utf-8", "surrogateescape"))
-        return listed.hexdigest()
+        named = zip(self.files, self.names, strict=True)
+        return digest_of_list((sha256(own), name) for own, name in named)
 
     @property
     def changed(self) -> Path | None:

@@ -122,17 +122,24 @@ class Picture:
         InputError
             When the file is damaged or cut short.
         """
+        with opened(self.path) as image:
+            return self.pixels_in(image, size)
+
+    def pixels_in(self, image: Image, size: tuple[int, int] | None) -> NDArray[Any]:
+        """Return what `pixels` does, of its file when that is open already.
+
+        To find a page Pillow passes all pages before it, once for each time that a file is opened.
+        """
         from PIL import ImageOps
 
         height, width = size or (self.height, self.width)
         scaled = (height, width) != (self.height, self.width)
-        with opened(self.path) as image:
-            if self.page:
-                image.seek(self.page)
-            if scaled:
-                self._read_coarsely(image, max(height, width))
-            upright = self._converted(ImageOps.exif_transpose(image))
-            values = np.asarray(_scaled(upright, height, width) if scaled else upright)
+        if self.page != image.tell():
+            image.seek(self.page)
+        if scaled:
+            self._read_coarsely(image, max(height, width))
+        upright = self._converted(ImageOps.exif_transpose(image))
+        values = np.asarray(_scaled(upright, height, width) if scaled else upright)
         if values.min() < 0 or values.max() > np.iinfo(self.dtype).max:
             raise InputError(
                 f"{self.path}: has values outside of 16 bits; save it as an array (.npy) instead"

@@ -2,12 +2,15 @@
 
 import os
 from hashlib import sha256
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from gpuae.errors import InputError
-from gpuae.importers import ImageOptions, LabelsFile, ReadOptions, open_data
+from gpuae.importers import ImageOptions, LabelsFile, ReadOptions, open_data, pillow
+from gpuae.importers import images as importer
 from gpuae.importers.named_files import NamedFiles
 
 Image = pytest.importorskip("PIL.Image")
@@ -234,3 +237,29 @@ def test_the_hash_of_images_is_that_of_their_list_and_changes_are_noticed(save, 
     assert files.changed is None
     os.utime(paths[1], (1, 1))
     assert files.changed == paths[1]
+
+
+def test_a_tiff_of_many_pages_is_opened_few_times_to_read_them(save, monkeypatch):
+    pages = np.random.default_rng(0).integers(0, 256, (100, 2, 3), np.uint8)
+    first, *others = map(Image.fromarray, pages)
+    path = save(first, "stack.tif", save_all=True, append_images=others)
+    found = open_data(str(path), memory=0).x
+    opened = Mock(side_effect=pillow.opened)
+    monkeypatch.setattr(importer, "opened", opened)
+    np.testing.assert_array_equal(found[0:100], pages.reshape(100, 6))
+    assert opened.call_count <= importer.MOST_THREADS
+    np.testing.assert_array_equal(found[37:39], pages[37:39].reshape(2, 6))
+
+
+def test_a_subfolder_that_cannot_be_read_is_named_and_not_left_out(save, photos, monkeypatch):
+    for name in ("x/a.png", "y/b.png"):
+        save(GREY, f"photos/{name}")
+    scan = os.scandir
+
+    def refuse(folder):
+        if Path(folder).name == "y":
+            raise PermissionError(13, "Permission denied", folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    refused(photos, "y: cannot be read .Permission denied.; ask its owner")
