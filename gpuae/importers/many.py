@@ -43,6 +43,7 @@ def load(files: ManyFiles, options: ReadOptions, memory: int, open_part: OpenPar
     parts = _opened(files, options, memory, open_part)
     shared = _shared(parts, options)
     if shared != options:
+        parts.clear()  # or their rows would be in memory twice
         parts = _opened(files, shared, memory, open_part)
     rows = ConcatenatedRows([part.x for part in parts], [part.source for part in parts])
     told = dict.fromkeys(note for part in parts for note in part.notes)

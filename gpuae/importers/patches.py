@@ -19,6 +19,7 @@ from gpuae.importers.pillow import ENDINGS, check_installed
 from gpuae.importers.places import BYTES_A_DRAW, Drawn, Layout, Places, Tiles
 from gpuae.storage.files.input_file import InputFile, check_plain
 from gpuae.storage.files.limits import check_memory
+from gpuae.storage.rows.concatenated import by_part
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
 
@@ -50,14 +51,9 @@ class Patches:
         """
         start, stop, _ = rows.indices(len(self))
         block = np.empty((max(0, stop - start), *self._size, self._channels), self.dtype)
-        ends = self._layout.ends
-        row = start
-        while row < stop:
-            image = int(np.searchsorted(ends, row, side="right"))
-            until = min(stop, int(ends[image]))
+        for image, row, until in by_part(self._layout.ends, start, stop):
             places = self._layout.places(image, row, until)
             block[row - start : until - start] = self._cut(image, places)
-            row = until
         return block.reshape(len(block), -1)
 
     def _cut(self, image: int, places: Places) -> NDArray[Any]:

@@ -27,6 +27,7 @@ from gpuae.importers.options import SoundOptions
 from gpuae.storage.files import limits
 from gpuae.storage.files.input_file import InputFile
 from gpuae.storage.rows import row_blocks
+from gpuae.storage.rows.concatenated import by_part
 from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
 
@@ -133,13 +134,9 @@ class Spectra:
         """
         start, stop, _ = rows.indices(len(self))
         block = np.empty((max(0, stop - start), self.shape[1]), self.dtype)
-        row = start
-        while row < stop:
-            number = int(np.searchsorted(self._ends, row, side="right"))
-            until = min(stop, int(self._ends[number]))
+        for number, row, until in by_part(self._ends, start, stop):
             first = int(self._ends[number - 1]) if number else 0
             block[row - start : until - start] = self._spectra(number, row - first, until - first)
-            row = until
         return block
 
     def _spectra(self, number: int, start: int, stop: int) -> NDArray[Any]:

@@ -106,8 +106,7 @@ class Trainer:
                 return None
             self.rows.check_unchanged()
             fitted.model.write(out)
-        relative = str(Path(run.name) / MODEL)
-        result = Result.of(run, fitted, judge(fitted), relative, _reason(fitted))
+        result = Result.of(run, fitted, judge(fitted), f"{run.name}/{MODEL}", _reason(fitted))
         self.folder.finish(run, result)
         return result
 

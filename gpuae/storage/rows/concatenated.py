@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,20 @@ from gpuae.errors import InputError
 from gpuae.storage.rows import row_types
 from gpuae.storage.rows.lazy_rows import AnyRows, rows_per_chunk_of
 from gpuae.storage.rows.views import read_rows
+
+
+def by_part(ends: NDArray[np.int64], start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the stretches of the rows start … stop − 1 that lie in one part each.
+
+    Each with the number of the part, its first row, and the row after its last one; `ends` are
+    the rows after the last ones of all parts.
+    """
+    row = start
+    while row < stop:
+        number = int(np.searchsorted(ends, row, side="right"))
+        until = min(stop, int(ends[number]))
+        yield number, row, until
+        row = until
 
 
 class ConcatenatedRows:
@@ -44,12 +58,8 @@ class ConcatenatedRows:
         """Read rows of one part, or of several that follow one another."""
         start, stop, _ = rows.indices(len(self))
         block = np.empty((max(0, stop - start), self.shape[1]), self.dtype)
-        row = start
-        while row < stop:
-            number = int(np.searchsorted(self._ends, row, side="right"))
-            until = min(stop, int(self._ends[number]))
+        for number, row, until in by_part(self._ends, start, stop):
             block[row - start : until - start] = self._read(number, row, until)
-            row = until
         return block
 
     def _read(self, number: int, start: int, stop: int) -> NDArray[Any]:
