@@ -303,7 +303,7 @@ def _remedies(course: Course) -> Iterator[str]:
     """Yield what to change, the likeliest first."""
     config, rows = course.config, course.rows
     if config.epochs and not course.epochs and config.learning_rate is not None:
-        yield f"a lower learning_rate (now {config.learning_rate:g}), if training diverged,"
+        yield f"a lower learning_rate (now {config.learning_rate:g}) if training diverged"
     elif config.learning_rate is not None and config.learning_rate > FAST:
         yield f"a lower learning_rate (now {config.learning_rate:g})"
     if course.improving:
@@ -313,7 +313,8 @@ def _remedies(course: Course) -> Iterator[str]:
     if rows is not None and batch > SMALL_BATCH and rows < FEW_STEPS * batch:
         yield f"a smaller batch_size (now {batch})"
     if rows is not None and config.code_size >= rows:
-        yield f"a code of fewer units than the {rows} training rows, or more rows"
+        yield f"a code of fewer units than the {rows} training rows"
+        yield "more rows"
     if config.scale not in ("standard", "log1p") and LOSSES[config.loss].targets is ANY_TARGETS:
         yield "scale=standard"
     if "sigmoid" in of_each(config.activation) and not config.code_rule.bounded:

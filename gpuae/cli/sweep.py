@@ -25,6 +25,7 @@ from gpuae.cli.settings import read_settings, setting_options
 from gpuae.cli.sweep_lines import lines
 from gpuae.cli.sweep_task import Asked, Stopped, Task
 from gpuae.cli.time_limit import stop_here
+from gpuae.cli.weights import weight_options
 
 if TYPE_CHECKING:
     from gpuae.config import Config
@@ -63,10 +64,12 @@ GO_ON = "to go on from here, give the same command again"
 @dry_run_option
 @setting_options
 @learning_column_options
+@weight_options
 @json_option
 @trust_options
 def command(
     data: str,
+    weights_path: Path | None,
     output: Path,
     draws: int | None,
     jobs: int | None,
@@ -90,7 +93,7 @@ def command(
     """
     deadline = _deadline(settings.pop("max_time"))
     asked = _asked(settings, draws, config_path, preset)
-    task = Task.open(asked, data, output, reading)
+    task = Task.open(asked, data, output, reading, weights_path)
     if dry_run:
         task.foretell(jobs)
         return

@@ -30,7 +30,8 @@ def tell_runs(x: Any, runs: Sequence[Run], crew: Crew, options: dict[str, Any]) 
     if not found:
         tell("nothing is left to do")
         return
-    seconds = sum(own.seconds for own in found) / len(found) * len(runs) / crew.at_once
+    together = sum(own.seconds for own in found) / len(found) * len(runs) / crew.at_once
+    seconds = max(together, *(own.seconds for own in found))
     output = sum(own.output for own in found) / len(found) * len(runs)
     memory = max(own.memory for own in found) * crew.at_once
     tell(

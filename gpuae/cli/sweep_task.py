@@ -13,6 +13,7 @@ import click
 
 from gpuae.cli.base import say, tell
 from gpuae.cli.sweep_lines import told
+from gpuae.cli.weights import Weights
 
 if TYPE_CHECKING:
     from gpuae.config import Config
@@ -66,14 +67,23 @@ class Task:
 
     asked: Asked
     dataset: Dataset
+    weights: Weights
     attributes: dict[str, str | int | float]
     folder: Folder
 
     @classmethod
-    def open(cls, asked: Asked, data: str, output: Path, reading: ReadOptions) -> Task:
+    def open(
+        cls,
+        asked: Asked,
+        data: str,
+        output: Path,
+        reading: ReadOptions,
+        weights_path: Path | None,
+    ) -> Task:
         """Open the rows, and check that the folder is of this sweep."""
         from gpuae.backends import resolve_device
         from gpuae.cli.fit import open_rows, tell_device
+        from gpuae.storage.files.input_file import check_unchanged
         from gpuae.storage.provenance import lineage
         from gpuae.sweeps.folder import Folder
 
@@ -85,19 +95,24 @@ class Task:
             wide=any(config.dtype == "float64" for config in configs),
         )
         dataset = open_rows(data, reading, asked.first)
+        weights = Weights.of(dataset, weights_path)
         source = lineage.source_file("data", dataset.file, dataset.source)
         told = {"preset": asked.preset} if asked.preset else {}
+        told |= weights.told | reading.requested()
+        sources = [source, *weights.sources]
+        check_unchanged(weights.file)
         identity = {
             "data": source.sha256 or source.name,
             "options": {"inside": source.inner, **reading.requested()},
             "device": resolve_device(asked.first.device).name,
             "varied": list(asked.varied),
             "settings": asked.fixed,
+            **weights.told,
         }
         folder = Folder(output, identity)
         folder.check()
-        attributes = lineage.attributes("fit", [source], {**told, **reading.requested()})
-        return cls(asked, dataset, attributes, folder)
+        attributes = lineage.attributes("fit", sources, told)
+        return cls(asked, dataset, weights, attributes, folder)
 
     def foretell(self, jobs: int | None) -> None:
         """Say which runs would be made, and about what they would take."""
@@ -113,6 +128,7 @@ class Task:
                 "feature_names": own.feature_names,
                 "image_shape": own.image_shape,
                 "categorical": own.categorical,
+                "weights": self.weights.values,
             }
             tell_runs(x, todo, crew, about)
         for run in runs:
@@ -123,7 +139,7 @@ class Task:
         """Return what settings depend on, and all runs with what is wrong with some."""
         from gpuae.sweeps.plan import checked, facts_of
 
-        facts = facts_of(x, pixels=self.dataset.image_shape is not None)
+        facts = facts_of(x, self.weights.values, pixels=self.dataset.image_shape is not None)
         return facts, [checked(run, facts) for run in self.asked.runs]
 
     def _todo(self, runs: Sequence[Run]) -> list[Run]:
@@ -193,7 +209,7 @@ class Task:
 
         own = self.dataset
         about = (self.attributes, own.feature_names, own.image_shape, own.file, own.categorical)
-        rows = Rows(x, *about)
+        rows = Rows(x, *about, self.weights.values)
         debug = bool(click.get_current_context().meta.get("gpuae.debug"))
         return Trainer(rows, self.folder, crew.threads, debug)
 

@@ -169,7 +169,7 @@ def _differences(there: Any, here: Any) -> Iterator[str]:
     if not isinstance(there, dict):
         yield f"{STATE} is not what a sweep writes"
         return
-    for name in ("data", "options", "device", "varied"):
+    for name in ("data", "options", "device", "varied", "weights_sha256"):
         if there.get(name) != here.get(name):
             yield f"its {name} ({_short(there.get(name))}) is not {_short(here.get(name))}"
     fixed = there.get("settings")

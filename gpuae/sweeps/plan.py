@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+from numpy.typing import NDArray
 
 from gpuae.backends import Device
 from gpuae.config import Config
@@ -11,8 +14,8 @@ from gpuae.defaults import DataFacts, held_out, resolve
 from gpuae.errors import ConfigError
 from gpuae.memory import available_memory
 from gpuae.model.autoencoder import mirrored_autoencoder
-from gpuae.model.statistics import column_statistics, share_one_range
-from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.model.row_weights import that_count
+from gpuae.model.statistics import RowWeights, column_statistics, share_one_range
 from gpuae.sweeps.runs import Run
 from gpuae.training.batches import MANY_WEIGHTS, choose_lanes, choose_tile_rows
 from gpuae.training.footprint import bytes_needed
@@ -22,11 +25,13 @@ MEMORY_SHARE = 2
 """Runs beside one another may take this part of the memory that is left: a half."""
 
 
-def facts_of(x: AnyRows, *, pixels: bool) -> DataFacts:
-    """Return what settings depend on in rows (n, d), all of which count.
+def facts_of(x: NDArray[Any], weights: RowWeights = None, *, pixels: bool) -> DataFacts:
+    """Return what settings depend on in rows (n, d), of which those of weight 0 do not count.
 
     `pixels` says that the columns are those of images.
     """
+    if weights is not None:
+        x, _ = that_count(x, weights)
     statistics = column_statistics(x)
     return DataFacts(
         rows=len(x),

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpuae.errors import DivergedError, GpuaeError, InputError
+from gpuae.model.statistics import RowWeights
 from gpuae.storage.files.input_file import Input, first_changed
 from gpuae.storage.outputs.small_output import SmallOutput
 from gpuae.storage.rows.categorical import Categorical
@@ -37,6 +38,8 @@ class Rows:
         What models say about their making.
     file
         What rows are read from while runs are made; None where that is no file.
+    weights
+        How much each row counts (n,); None where all count the same.
     """
 
     x: NDArray[Any]
@@ -45,6 +48,7 @@ class Rows:
     image_shape: tuple[int, ...] | None = None
     file: Input | None = None
     categorical: Categorical = ()
+    weights: RowWeights = None
 
     def check_unchanged(self) -> None:
         """Refuse rows that have changed while a model was trained on them.
@@ -129,6 +133,7 @@ class Trainer:
                 feature_names=self.rows.feature_names,
                 image_shape=self.rows.image_shape,
                 categorical=self.rows.categorical,
+                weights=self.rows.weights,
             )
 
 

@@ -78,6 +78,47 @@ def test_a_run_is_the_same_bit_for_bit_as_a_fit_however_many_there_are_at_once(g
         assert one.config == other.config
 
 
+@pytest.mark.parametrize("weighed", [("rows.npy", "--weights", "w.npy"), "column"])
+def test_weights_of_rows_count_in_every_run_as_they_do_in_a_fit(gpuae, weighed):
+    weights = np.arange(120) % 4
+    np.save("w.npy", weights)
+    table = np.column_stack([np.load("rows.npy"), weights])
+    np.savetxt("rows.csv", table, delimiter=",", header="a,b,c,d,e,f,w", comments="")
+    given = ("rows.csv", "--weight-column", "w") if weighed == "column" else weighed
+    assert gpuae("fit", *given, "-o", "fit.h5", *SWEEP[4:], "--hidden", 2).code == 0
+    assert gpuae("sweep", *given, "-o", "sweep", *SWEEP[4:], "--hidden", "1,2").code == 0
+    one, other = Model.load(Path("fit.h5")), Model.load(Path("sweep/hidden=2/model.h5"))
+    assert one.parameters.tobytes() == other.parameters.tobytes()
+    assert all("weights_sha256" in str(model.attributes) for model in (one, other))
+    assert gpuae("verify", "sweep/hidden=2/model.h5", given[0]).code == 0
+
+
+def test_a_folder_of_other_weights_is_refused(gpuae):
+    np.save("w.npy", np.arange(1, 121))
+    assert gpuae(*SWEEP, "--hidden", "1,2").code == 0
+    outcome = gpuae(*SWEEP, "--hidden", "1,2", "--weights", "w.npy")
+    refused(outcome, "is of another sweep: its weights_sha256")
+    np.save("short.npy", np.ones(5))
+    outcome = gpuae(*SWEEP, "--hidden", "1,2", "--weights", "short.npy")
+    refused(outcome, "has 5 weights for 120 rows")
+
+
+def test_all_runs_take_no_less_time_than_the_longest_of_them(monkeypatch, capsys):
+    from gpuae.cli import sweep_foretold
+    from gpuae.config import Config
+    from gpuae.foretelling import Foretold
+    from gpuae.sweeps.plan import Crew
+    from gpuae.sweeps.runs import Run
+
+    seconds = iter([30.0, 2.0])
+    monkeypatch.setattr(
+        sweep_foretold, "_foretold", lambda *_: Foretold(next(seconds), 1 << 20, 1 << 10)
+    )
+    runs = [Run({"hidden": str(own)}, Config(hidden=(own,))) for own in (1, 2)]
+    sweep_foretold.tell_runs(None, runs, Crew(2, 1), {})
+    assert "2 runs would take about 30 s" in capsys.readouterr().out
+
+
 def test_no_run_is_made_twice_and_more_values_add_runs(gpuae, trained):
     assert gpuae(*SWEEP, "--hidden", "1,2").code == 0
     assert gpuae(*SWEEP, "--hidden", "1,2").code == 0
