@@ -120,9 +120,6 @@ def files_of(spec: str, options: ReadOptions = AS_IT_IS) -> tuple[Path, ...]:
     InputError
         When a pattern or a folder names none.
     """
-    if options.patches is None:
-        return tuple(path for path, _ in files_named(spec))
-    path = path_of(spec)
     if options.patches is None and options.sound is None:
         return tuple(path for path, _ in files_named(spec))
     path = path_of(spec)

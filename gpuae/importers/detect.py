@@ -159,10 +159,7 @@ def _refuse_others(file: InputFile) -> None:
             "new.nc"
         )
     if sound.is_recording(file.head):
-        raise InputError(
-            f"{file}: is a recording; make rows of its spectra by gpuae convert --sound {file} "
-            "spectra.h5"
-        )
+        raise InputError(f"{file}: is a recording; {sound.CUT.format(file)}")
     if file.head.startswith(PICKLES):
         raise InputError(
             f"{file}: is a pickle of Python's, which could run any program and is never opened; "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpuae.errors import InputError
-from gpuae.importers import digits, globs, named_files, standard_input, zarr_store
+from gpuae.importers import digits, globs, named_files, sound, standard_input, zarr_store
 from gpuae.importers.detect import data_ending, split_spec
 from gpuae.importers.images import CUT
 from gpuae.importers.named_files import NamedFiles, has_ending
@@ -117,6 +117,8 @@ def _in_folder(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: is a folder without files, it is empty; give another one")
     kinds = {None if own.is_dir() else data_ending(own.name) for own in found}
     if len(kinds) != 1 or None in kinds:
+        if all(has_ending(own, sound.ENDINGS) for own in found):
+            raise InputError(f"{folder}: holds recordings; {sound.CUT.format(folder)}")
         raise InputError(
             f"{folder}: is a folder without images and not of data files of one kind; give a file "
             f"in it, or cut its images {CUT.format(folder)}, or name several files by a pattern "

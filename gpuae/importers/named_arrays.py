@@ -15,6 +15,8 @@ from gpuae.storage.rows import row_types
 from gpuae.words import listed
 
 PREFERRED_NAMES = ("x", "X", "data")
+ROOT = "/"
+"""Names the only array of a store that has none."""
 
 
 class Described(Protocol):
@@ -86,5 +88,5 @@ def _is_matrix(name: str, array: Described) -> bool:
 def _listed(arrays: Mapping[str, Described]) -> str:
     if not arrays:
         return "there are no arrays in it"
-    items = [f"{name} {array.shape} {array.dtype}" for name, array in arrays.items()]
+    items = [f"{name or ROOT} {array.shape} {array.dtype}" for name, array in arrays.items()]
     return f"the arrays in it are {listed(items, 20, more='and more')}"

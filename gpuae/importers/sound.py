@@ -32,6 +32,7 @@ from gpuae.storage.rows.dataset import Dataset
 from gpuae.storage.rows.metadata import RowMetadata
 
 ENDINGS = (".wav", ".wave")
+CUT = "make rows of its spectra by gpuae convert --sound {} spectra.h5"
 FLOOR = 1e-5
 """Of amplitudes, below which levels do not fall: −100 dB, as little as 16 bits can tell."""
 MOST_RATE = 10_000_000

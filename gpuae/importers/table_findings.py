@@ -136,9 +136,10 @@ class Findings:
                 for column, (line, cell) in list(self.words.items())[: SHOWN + 1]
             )
             which = f"{len(self.words)} columns hold text: {listed([*examples])}"
+        learnt = "" if self.options.names_of else "--categorical, --times, "
         advice = (
-            "correct it, choose other columns by --columns, or say what it is by --label-column, "
-            "--id-column or, if it stands for a missing value, --na-values"
+            "correct what is wrong, choose other columns by --columns, or say what text means by "
+            f"{learnt}--label-column, --id-column or, of missing values, --na-values"
         )
         if any(looks_like_decimal_comma(cell) for _, cell in self.words.values()):
             advice = "if its comma is decimal, give --decimal ,"

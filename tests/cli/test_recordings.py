@@ -28,6 +28,16 @@ def test_a_recording_becomes_spectra_that_can_be_trained_on(gpuae, recording):
     assert fit.code == 0, fit.err
 
 
+def test_a_folder_of_recordings_becomes_spectra_and_says_so_where_rows_are_meant(gpuae, recording):
+    Path("a folder").mkdir()
+    for name in ("1.wav", "2.wav"):
+        Path("a folder", name).write_bytes(Path("a.wav").read_bytes())
+    refused(gpuae("fit", "a folder", "-o", "m.h5"), "gpuae convert --sound a folder spectra.h5")
+    done = gpuae("convert", "a folder", "s.h5", "--sound")
+    assert done.code == 0, done.err
+    assert done.out.startswith("wrote 96 rows of 101 float32 columns")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -348,6 +348,7 @@ def test_all_columns_of_text_are_told_at_once(written):
     assert "2 columns hold text: 'name' (line 2: 'Ada'), 'town' (line 2: 'Ulm')" in str(
         caught.value
     )
+    assert "say what text means by --categorical, --times" in str(caught.value)
 
 
 # Headers
