@@ -15,8 +15,8 @@ from gpuae.storage.rows import row_types
 from gpuae.words import listed
 
 PREFERRED_NAMES = ("x", "X", "data")
-ROOT = "/"
-"""Names the only array of a store that has none."""
+ROOT = "the root"
+"""What messages call the array that a whole store is, and which needs no name."""
 
 
 class Described(Protocol):
