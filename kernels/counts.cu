@@ -19,7 +19,8 @@ __global__ void normalize_rows(Real* x, double total, Index rows, Index columns)
         for (int distance = LANES / 2; distance > 0; distance /= 2) {
             sum += __shfl_xor_sync(EVERYONE, sum, distance);
         }
-        const Real factor = sum == 0.0 ? Real(1) : Real(total / sum);
+        if (sum == 0.0) continue;  // all lanes alike
+        const Real factor = Real(total / sum);
         for (Index column = lane(); column < columns; column += LANES) row[column] *= factor;
     }
 }

@@ -11,11 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.statistics import RowWeights, Vector, weighted_blocks
 from gpuae.storage.rows.lazy_rows import AnyRows
 
 Matrix = NDArray[np.float64]
+
+LOOKED_AT = 256
+"""Rows, evenly spread, that are looked at to see whether the values are counts."""
+MOSTLY = 0.5
+"""More of the values than this are 0 where counts are many and small."""
+FEW_ROWS, FEW_COLUMNS = 20, 20
+"""Fewer do not show it."""
 
 
 def totals_of(x: NDArray[Any]) -> Matrix:
@@ -76,4 +84,23 @@ def check_counts(x: NDArray[Any], names: tuple[str, ...] | None = None) -> None:
     raise InputError(
         f"column {which} has the value {float(x[:, column].min()):g}, and the model takes counts, "
         "of 0 or more (scale=log1p); give counts that nothing was subtracted from"
+    )
+
+
+def counts_note(config: Config, x: NDArray[Any], rows: NDArray[np.int64]) -> str | None:
+    """Say that the chosen rows of x (n, d) look like counts, where they are scaled by columns.
+
+    They do where values are whole numbers, most of them 0, some above 1, and totals differ.
+    """
+    if config.scale != "standard" or len(rows) < FEW_ROWS or x.shape[1] < FEW_COLUMNS:
+        return None
+    some = x[rows[:: max(1, len(rows) // LOOKED_AT)]]
+    whole = some.dtype.kind in "iu" or not np.mod(some, 1).any()
+    if not whole or some.min() < 0 or some.max() <= 1 or (some == 0).mean() <= MOSTLY:
+        return None
+    if not np.ptp(totals_of(some)):
+        return None
+    return (
+        "the values look like counts, most of them 0: scale=log1p, which divides each row by its "
+        "total and takes logarithms, tells kinds of rows apart that scaling by columns hides"
     )

@@ -18,6 +18,7 @@ from gpuae.config import Config
 from gpuae.defaults import PIXEL_BYTES, held_out
 from gpuae.errors import ConfigError, DivergedError, InputError
 from gpuae.model.autoencoder import mirrored_autoencoder
+from gpuae.model.counts import counts_note
 from gpuae.model.init import initial_parameters
 from gpuae.model.missing import filled_once, learn_fill
 from gpuae.model.model import Model
@@ -208,6 +209,9 @@ def fit(
     watcher.chosen(prepared.config, x.shape[1], len(rows), prepared.reasons)
     for note in _notes(prepared.config, x, statistics, len(rows), sum(widths(categorical))):
         watcher.note(note)
+    free = "scale" in prepared.reasons and not categorical
+    if free and (advice := counts_note(prepared.config, x, rows)):
+        watcher.note(advice)
     start = start or job.start(prepared, rows)
     first = job.model(start, TrainingResult())
     if ready is not None:

@@ -11,7 +11,13 @@ from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError
 from gpuae.evaluation import evaluate
 from gpuae.model.autoencoder import mirrored_autoencoder
-from gpuae.model.counts import check_counts, counts_of_logs, logs_of_counts, median_total
+from gpuae.model.counts import (
+    check_counts,
+    counts_note,
+    counts_of_logs,
+    logs_of_counts,
+    median_total,
+)
 from gpuae.model.feed import Feed
 from gpuae.model.model import Model
 from gpuae.model.preprocess import fit_preprocess
@@ -20,6 +26,7 @@ from gpuae.model.tile import Tile
 from gpuae.storage.kinds.model_contents import first_problem
 from gpuae.training.fitting import fit
 from gpuae.training.gradcheck import check_gradient
+from gpuae.training.history import Silence
 
 FAST = {"scale": "log1p", "hidden": 3, "epochs": 4, "folds": 1, "validation": 0.2, "threads": 1}
 
@@ -199,3 +206,35 @@ def test_values_below_0_are_refused_wherever_rows_come_from():
             call(wrong)
     with pytest.raises(InputError, match="column 'GATA1' has the value -1"):
         check_counts(np.array([[0.0, -1.0]]), ("CD3E", "GATA1"))
+
+
+def test_rows_that_look_like_counts_come_with_a_note():
+    random = np.random.default_rng(0)
+    sparse = random.poisson(random.lognormal(-1, 1, (60, 1)) * np.full(30, 0.7))
+    rows = np.arange(60)
+
+    def says(x, **settings):
+        return counts_note(Config.parse({"scale": "standard", **settings}), x, rows)
+
+    assert "scale=log1p" in says(sparse)
+    assert "scale=log1p" in says(sparse.astype(np.float32))
+    assert says(sparse, scale="pooled") is None
+    assert says(sparse + 0.5) is None
+    assert says(-sparse) is None
+    assert says(sparse + 1) is None
+    assert says((sparse > 0).astype(int)) is None
+
+
+def test_the_note_comes_only_where_nobody_chose_the_scale():
+    sparse = np.random.default_rng(1).poisson(0.4, (60, 30)).astype(np.uint16)
+    sparse[:, 0] *= 50  # columns of ranges of their own
+    for chosen in ({}, {"scale": "standard"}):
+        said = []
+        listener = Silence()
+        listener.note = said.append
+        fit(
+            sparse,
+            Config.parse({"hidden": 2, "epochs": 1, "folds": 1, **chosen}),
+            observer=listener,
+        )
+        assert any("scale=log1p" in own for own in said) is not bool(chosen)
