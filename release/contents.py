@@ -21,6 +21,8 @@ ADDED = {
     "top_level.txt",
 }
 """What a wheel has beside the package."""
+SHARED = {"man/gpuae.1": "data/share/man/man1/gpuae.1"}
+"""Where files of the commit are that an installation puts beside Python's packages."""
 OF_THE_BUILD = ("PKG-INFO", "setup.cfg", "gpuae.egg-info")
 """What setuptools adds to a source distribution."""
 OF_THE_CHECKOUT = (".gitignore", ".github")
@@ -42,6 +44,8 @@ def wheel_problems(wheel: Path, source: set[str]) -> list[str]:
         for top, _, rest in (name.partition("/") for name in source)
         if top in PACKAGES
     }
+    beside = f"{own.removesuffix('.dist-info')}.data"
+    wanted |= {f"{beside}/{place}" for name, place in SHARED.items() if name in source}
     with ZipFile(wheel) as archive:
         found = set(archive.namelist())
     problems = _differences(wheel.name, found, wanted | {f"{own}/{name}" for name in ADDED})

@@ -51,6 +51,14 @@ COMMANDS = {
 """Each command's module of the same name in this package, and its one-line help."""
 MODULES = {"import": "import_model"}
 """Modules of commands that Python keeps the name of for itself."""
+EXIT_CODES = {
+    0: "success",
+    1: "the run failed, or what was checked is not as it should be",
+    2: "wrong usage or input",
+    3: "the time of --max-time was over; the same command goes on",
+    130: "interrupted by Ctrl-C, SIGTERM or SIGHUP",
+}
+"""What the code means that a command ends with."""
 
 
 class LazyGroup(click.Group):
@@ -105,6 +113,8 @@ class LazyGroup(click.Group):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

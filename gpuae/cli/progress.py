@@ -14,6 +14,8 @@ from gpuae.steps import step
 from gpuae.training.history import EpochRecord, Observer, Together
 
 LINE_SECONDS = 5.0
+WIDE = 72
+"""From so many columns on there is room for a bar and for the speed."""
 
 
 @contextmanager
@@ -83,13 +85,15 @@ class Bar(Said):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self._progress = Progress(
+        console = Console(stderr=True, highlight=False)
+        columns = (
             TextColumn("{task.fields[stage]}epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(),
             TextColumn("{task.fields[losses]}"),
             TextColumn("{task.fields[speed]}"),
-            console=Console(stderr=True, highlight=False),
         )
+        shown = columns if console.width >= WIDE else columns[::2]
+        self._progress = Progress(*shown, console=console)
         self._shown = ExitStack()
         fields = {"stage": "", "epoch": 0, "epochs": 0, "losses": "starting", "speed": ""}
         self._task = self._progress.add_task("", total=1.0, **fields)  # type: ignore[arg-type]
