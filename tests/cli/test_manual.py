@@ -23,7 +23,9 @@ def test_the_page_is_as_the_commands_are_now():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_and_its_options_are_there(command):
     own = root.get_command(click.Context(root), command)
-    named = {name for option in own.params if isinstance(option, click.Option) for name in option.opts}
+    named = {
+        name for option in own.params if isinstance(option, click.Option) for name in option.opts
+    }
     section = manual().partition(f".SS gpuae {command}\n")[2].partition(".SS ")[0]
     found = section.replace("\\", "")
     assert named
