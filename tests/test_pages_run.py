@@ -88,6 +88,18 @@ def write_workbook(folder):
         for row in [[f"pixel {number}" for number in range(64)], *ROWS.tolist()]:
             sheet.append(row)
     book.save(folder / "sensors.xlsx")
+    customers = openpyxl.Workbook()
+    customers.active.append(["age", "spent", "city", "plan", "since"])
+    for n in range(40):
+        since = f"2025-03-{n % 28 + 1:02}"
+        customers.active.append([20 + n, 7.5 * n % 50, "abc"[n % 3], "xy"[n % 2], since])
+    customers.save(folder / "customers.xlsx")
+
+
+def write_counts(folder):
+    counts = np.random.default_rng(0).poisson(0.4, (60, 30))
+    names = ",".join(f"gene {number}" for number in range(30))
+    np.savetxt(folder / "counts.csv", counts, "%d", ",", header=names, comments="")
 
 
 def write_records(folder):
@@ -117,7 +129,7 @@ def write_models(folder):
 
 WRITERS = (
     *(write_tables, write_houses, write_many, write_idx, write_matlab, write_photographs),
-    *(write_workbook, write_records, write_sound, write_models),
+    *(write_workbook, write_counts, write_records, write_sound, write_models),
 )
 
 

@@ -15,11 +15,13 @@ from gpuae.config import Config
 from gpuae.errors import InputError
 from gpuae.model.statistics import RowWeights, Vector, weighted_blocks
 from gpuae.storage.rows.lazy_rows import AnyRows
+from gpuae.storage.rows.pages import gathered
 
 Matrix = NDArray[np.float64]
 
-LOOKED_AT = 256
-"""Rows, evenly spread, that are looked at to see whether the values are counts."""
+PLACES, IN_A_ROW = 8, 32
+"""So many rows in so many places are looked at to see whether the values are counts: around each
+place a system brings a part of a mapped file into memory."""
 MOSTLY = 0.5
 """More of the values than this are 0 where counts are many and small."""
 FEW_ROWS, FEW_COLUMNS = 20, 20
@@ -94,7 +96,7 @@ def counts_note(config: Config, x: NDArray[Any], rows: NDArray[np.int64]) -> str
     """
     if config.scale != "standard" or len(rows) < FEW_ROWS or x.shape[1] < FEW_COLUMNS:
         return None
-    some = x[rows[:: max(1, len(rows) // LOOKED_AT)]]
+    some = gathered(x, _looked_at(rows))
     whole = some.dtype.kind in "iu" or not np.mod(some, 1).any()
     if not whole or some.min() < 0 or some.max() <= 1 or (some == 0).mean() <= MOSTLY:
         return None
@@ -104,3 +106,9 @@ def counts_note(config: Config, x: NDArray[Any], rows: NDArray[np.int64]) -> str
         "the values look like counts, most of them 0: scale=log1p, which divides each row by its "
         "total and takes logarithms, tells kinds of rows apart that scaling by columns hides"
     )
+
+
+def _looked_at(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return some of the rows, in places that are evenly spread."""
+    step = max(IN_A_ROW, len(rows) // PLACES)
+    return np.concatenate([rows[at : at + IN_A_ROW] for at in range(0, len(rows), step)])
