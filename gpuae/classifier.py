@@ -26,10 +26,15 @@ from gpuae.finetune_config import FinetuneConfig
 from gpuae.model.labels import as_classes
 from gpuae.model.model import Model
 from gpuae.model.statistics import RowWeights
-from gpuae.model_estimator import AS_THEY_ARE, CodingEstimator, told_of, warn
+from gpuae.model_estimator import AS_THEY_ARE, CodingEstimator, naming_text, told_of, warn
 from gpuae.storage.provenance import lineage
 from gpuae.training.classifying import SHOWN, finetune
 from gpuae.training.trainer import Ending
+
+FIT_BEFORE = (
+    'fit an Autoencoder with categorical="auto" and give it with prefit=True, or leave it out'
+)
+"""What to do about a column of text: the estimator that knows categories comes first."""
 
 
 class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[misc]
@@ -247,7 +252,8 @@ class AutoencoderClassifier(ClassifierMixin, CodingEstimator):  # type: ignore[m
         """Return rows (n, d) and labels (n,) to learn from, and remember their columns."""
         known = self.autoencoder
         if not (self.prefit and known is not None and known.knows_categories):
-            given, labels = validate_data(self, as_host(X), as_host(y), **AS_THEY_ARE)
+            with naming_text(X, FIT_BEFORE):
+                given, labels = validate_data(self, as_host(X), as_host(y), **AS_THEY_ARE)
             check_classification_targets(labels)
             rows = self._checked(given, missing=self._allows_missing(), to_train=True)
             return rows, labels

@@ -22,7 +22,7 @@ from gpuae.config import Config
 from gpuae.errors import ConfigError, InputError
 from gpuae.model.model import Model
 from gpuae.model.stack import stack as stacked
-from gpuae.model_estimator import CodingEstimator, told_of, warn
+from gpuae.model_estimator import NAME_CATEGORIES, CodingEstimator, told_of, warn
 from gpuae.presets import Preset
 from gpuae.progress import Progress
 from gpuae.storage.provenance import lineage
@@ -266,7 +266,7 @@ class Autoencoder(CodingEstimator):
         self._partial: PartialFit | None = None
         config = self._config(self._drawn_seed())
         mixed = None if categorical is None else self._mixed_rows(X, categorical)
-        rows = self._new_rows(X) if mixed is None else mixed.x
+        rows = self._new_rows(X, NAME_CATEGORIES) if mixed is None else mixed.x
         weights = self._row_weights(sample_weight, len(rows))
         shape = _shape_of_images(image_shape, rows.shape[1])
         made = lineage.attributes("Autoencoder.fit", (), self._told() | told_of(weights))
@@ -332,7 +332,10 @@ class Autoencoder(CodingEstimator):
             For rows or weights that cannot be used.
         """
         fitted: Model | None = getattr(self, "model_", None)
-        rows = self._new_rows(X) if fitted is None else self._known_rows(X, to_train=True)
+        if fitted is None:
+            rows = self._new_rows(X, "partial_fit takes numbers alone; leave it out")
+        else:
+            rows = self._known_rows(X, to_train=True)
         weights = self._row_weights(sample_weight, len(rows), alike=True)
         training: PartialFit | None = getattr(self, "_partial", None)
         if training is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ ROW_TYPES = (
     *(np.uint8, np.uint16, np.uint32, np.uint64, np.int8, np.int16, np.int32, np.int64),
 )
 """Types that rows may keep; any other numbers become the first."""
+NAME_CATEGORIES = 'give fit categorical="auto", or leave it out'
+"""What to do about a column of text where `fit` takes categories."""
 AS_THEY_ARE = {
     "accept_sparse": "csr",
     "dtype": ROW_TYPES,
@@ -50,6 +53,19 @@ LARGEST_DRAW = np.iinfo(np.int32).max
 """As scikit-learn draws seeds."""
 BETWEEN = ("gpuae", "sklearn", "joblib")
 """Packages whose code may lie between a method and the line that a warning is about."""
+
+
+@contextmanager
+def naming_text(X: Any, remedy: str) -> Iterator[None]:
+    """Say which column of a DataFrame holds text, where that is why its rows are refused."""
+    try:
+        yield
+    except ValueError:
+        if hasattr(X, "columns"):
+            from gpuae.tables import refuse_text
+
+            refuse_text(X, remedy)
+        raise
 
 
 class ModelEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -89,9 +105,21 @@ class ModelEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Whether the settings let values be missing."""
         raise NotImplementedError
 
-    def _new_rows(self, X: Any) -> Any:
-        """Return the rows (n, d) to learn from, and remember their columns."""
-        given = validate_data(self, as_host(X), **AS_THEY_ARE)
+    def _new_rows(self, X: Any, remedy: str) -> Any:
+        """Return the rows (n, d) to learn from, and remember their columns.
+
+        Parameters
+        ----------
+        remedy
+            What to do about a DataFrame's column of text.
+
+        Raises
+        ------
+        InputError
+            For such a column, by its name, and for values that cannot be used.
+        """
+        with naming_text(X, remedy):
+            given = validate_data(self, as_host(X), **AS_THEY_ARE)
         return self._checked(given, missing=self._allows_missing(), to_train=True)
 
     def _checked(self, given: Any, *, missing: bool, to_train: bool) -> Any:

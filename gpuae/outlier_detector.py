@@ -19,7 +19,7 @@ from gpuae.config import Config
 from gpuae.model.calibration import Calibration, as_often_as_they_count
 from gpuae.model.model import Model
 from gpuae.model.statistics import RowWeights
-from gpuae.model_estimator import ModelEstimator, told_of, warn
+from gpuae.model_estimator import NAME_CATEGORIES, ModelEstimator, told_of, warn
 from gpuae.presets import Preset
 from gpuae.storage.provenance import lineage
 from gpuae.storage.rows.lazy_rows import AnyRows
@@ -137,7 +137,7 @@ class OutlierDetector(OutlierMixin, ModelEstimator):  # type: ignore[misc]
         """
         config = self._config(self._drawn_seed())
         mixed = None if categorical is None else self._mixed_rows(X, categorical)
-        rows = self._new_rows(X) if mixed is None else mixed.x
+        rows = self._new_rows(X, NAME_CATEGORIES) if mixed is None else mixed.x
         weights = self._row_weights(sample_weight, len(rows))
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         tasks = tasks_of(self, None, X=X, y=y, metadata=metadata)

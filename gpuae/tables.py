@@ -127,6 +127,24 @@ def learn_rows(X: Any, categorical: str | Sequence[str | int], *, missing: bool)
     return MixedRows(found.joined(data_memory(None)), titles, named, found.categorical)
 
 
+def refuse_text(X: Any, remedy: str) -> None:
+    """Refuse a DataFrame that has a column of text, where all are taken for numbers.
+
+    Parameters
+    ----------
+    remedy
+        What to do about it.
+
+    Raises
+    ------
+    InputError
+        For the first such column.
+    """
+    table = Table.of(X)
+    for n, column in enumerate(table.columns):
+        _numbers(column, table.title(n), remedy)
+
+
 def known_rows(X: Any, model: Model, titles: Sequence[str], *, missing: bool) -> NDArray[Any]:
     """Make rows (n, d) of a table as a model knows them.
 
@@ -211,7 +229,7 @@ def _joined(
         categories(list(_cells(table.columns[n])), table.title(n), "X", options) for n in chosen
     ]
     columns = [
-        _numbers(column, table.title(n))
+        _numbers(column, table.title(n), "name it in categorical=, or leave it out")
         for n, column in enumerate(table.columns)
         if n not in chosen
     ]
@@ -229,7 +247,7 @@ def _is_missing(value: Any) -> bool:
     return value is None or str(value) in ("<NA>", "NaT", "nan")
 
 
-def _numbers(column: Any, title: str) -> NDArray[Any]:
+def _numbers(column: Any, title: str, remedy: str) -> NDArray[Any]:
     """Return a column as numbers; times as seconds since the beginning of 1970."""
     values = np.asarray(column)
     if values.dtype.kind == "M":
@@ -240,6 +258,4 @@ def _numbers(column: Any, title: str) -> NDArray[Any]:
     try:
         return np.array([np.nan if _is_missing(v) else float(v) for v in values.tolist()])
     except (TypeError, ValueError):
-        raise InputError(
-            f"X: the column {title!r} holds no numbers; name it in categorical=, or leave it out"
-        ) from None
+        raise InputError(f"X: the column {title!r} holds no numbers; {remedy}") from None

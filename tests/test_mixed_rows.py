@@ -103,6 +103,23 @@ def test_columns_that_are_not_there_are_refused(frame, categorical, message):
         Autoencoder(**FAST).fit(frame, categorical=categorical)
 
 
+@pytest.mark.parametrize(
+    ("learn", "remedy"),
+    [
+        (lambda frame: Autoencoder(**FAST).fit(frame), 'give fit categorical="auto"'),
+        (lambda frame: OutlierDetector(**FAST).fit(frame), 'give fit categorical="auto"'),
+        (lambda frame: Autoencoder(**FAST).partial_fit(frame), "takes numbers alone"),
+        (
+            lambda frame: AutoencoderClassifier(Autoencoder(**FAST)).fit(frame, frame["form"]),
+            "give it with prefit=True",
+        ),
+    ],
+)
+def test_text_that_nobody_spoke_of_is_named_with_what_to_do(frame, learn, remedy):
+    with pytest.raises(InputError, match=f"the column '(hue|form)' holds no numbers; .*{remedy}"):
+        learn(frame)
+
+
 def test_what_training_has_not_seen_is_refused(known, frame):
     with pytest.raises(InputError, match="row 1, column 'hue' holds 'pink'"):
         known.transform(frame.assign(hue="pink"))

@@ -10,7 +10,7 @@ import gpuae
 from gpuae import progress
 from gpuae.progress import Progress, State, duration
 
-SETTINGS = {"hidden": 2, "epochs": 3, "validation": 0.2}
+SETTINGS = {"hidden": 2, "epochs": 3, "validation": 0.2, "patience": 0}
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def search(
     data: str, most: int | None, config: Config, reading: ReadOptions, tell: Any
 ) -> Dimensions | None:
     """Open the rows and try codes, telling how each does."""
-    from gpuae.cli.fit import open_rows, tell_device
+    from gpuae.cli.learning_rows import open_rows, tell_device
     from gpuae.cli.rows import note
     from gpuae.dimensions import check_settings, find_dimensions
     from gpuae.errors import InputError

@@ -82,7 +82,7 @@ class Task:
     ) -> Task:
         """Open the rows, and check that the folder is of this sweep."""
         from gpuae.backends import resolve_device
-        from gpuae.cli.fit import open_rows, tell_device
+        from gpuae.cli.learning_rows import open_rows, tell_device
         from gpuae.storage.files.input_file import check_unchanged
         from gpuae.storage.provenance import lineage
         from gpuae.sweeps.folder import Folder

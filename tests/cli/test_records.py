@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gpuae.cli.fit import _Task
+from gpuae.cli.fit_task import Task
 
 FIT = ("fit", "rows.npy", "-o", "m.h5", "--hidden", 3, "--epochs", 2, "--patience", 2)
 
@@ -51,7 +51,7 @@ def test_the_log_of_a_run_that_was_interrupted_or_failed_says_so(gpuae, tmp_path
         def ended(*_, error=error):
             raise error
 
-        monkeypatch.setattr(_Task, "_fitted", ended)
+        monkeypatch.setattr(Task, "_fitted", ended)
         assert gpuae(*FIT, "--log", f"{ending}.jsonl").code != 0
         assert lines(tmp_path / f"{ending}.jsonl")[-1]["ending"] == ending
 
