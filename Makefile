@@ -7,7 +7,8 @@ READY_DEV := .venv/ready-dev
 READY_BENCH := .venv/ready-bench
 READY_RELEASE := .venv/ready-release
 # A few tests at once; those that send signals or measure time (marked `alone`) run by themselves.
-SIDE_BY_SIDE := $(BIN)/pytest --numprocesses auto --dist worksteal
+# Threads of products that have ended wait asleep: other tests have the cores meanwhile.
+SIDE_BY_SIDE := OPENBLAS_THREAD_TIMEOUT=4 $(BIN)/pytest --numprocesses auto --dist worksteal
 
 # Hundreds of tests run the command in a process of its own, which would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE

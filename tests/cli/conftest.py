@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,15 +34,39 @@ def gpuae(capsys, tmp_path, monkeypatch):
     return call
 
 
+@pytest.fixture(scope="session")
+def made_folders() -> dict[str, Path]:
+    """The folders in which something was made that several tests begin with, by its name."""
+    return {}
+
+
+@pytest.fixture
+def once(made_folders, gpuae, tmp_path, tmp_path_factory):
+    """A function that makes files by commands, once for all tests, and copies them to this one."""
+
+    def copied(name, make):
+        if name not in made_folders:
+            made_folders[name] = tmp_path_factory.mktemp(name)
+            with contextlib.chdir(made_folders[name]):
+                make(gpuae)
+        shutil.copytree(made_folders[name], tmp_path, dirs_exist_ok=True)
+
+    return copied
+
+
 @pytest.fixture
 def rows() -> np.ndarray:
     return np.random.default_rng(0).random((40, 6)).astype(np.float32)
 
 
 @pytest.fixture
-def model(gpuae, tmp_path, rows):
+def model(once, tmp_path, rows):
     """A model of 6 columns and a code of 2, beside its data."""
-    np.save(tmp_path / "rows.npy", rows)
-    made = gpuae("fit", "rows.npy", "-o", "model.h5", *FIT)
-    assert made.code == 0, made.err
+
+    def make(gpuae):
+        np.save("rows.npy", rows)
+        made = gpuae("fit", "rows.npy", "-o", "model.h5", *FIT)
+        assert made.code == 0, made.err
+
+    once("model", make)
     return tmp_path / "model.h5"

@@ -15,9 +15,7 @@ from gpuae.model.model import Model
 FEW = ("--head-epochs", 20, "--epochs", 20)
 
 
-@pytest.fixture
-def classifier(gpuae):
-    """A classifier c.h5 of model.h5 and of iris.csv, whose labels are names."""
+def make_classifier(gpuae):
     iris = load_iris()
     lines = ["a,b,c,d,label"]
     for row, kind in zip(iris.data, iris.target, strict=True):
@@ -29,7 +27,13 @@ def classifier(gpuae):
     made = gpuae("finetune", "model.h5", "iris.csv", "-o", "c.h5", *FEW)
     assert made.code == 0, made.err
     assert "right about" in made.out
-    return iris
+
+
+@pytest.fixture
+def classifier(once):
+    """A classifier c.h5 of model.h5 and of iris.csv, whose labels are names."""
+    once("classifier", make_classifier)
+    return load_iris()
 
 
 TUNED = ("finetune", "model.h5", "iris.csv", "-o", "t.h5", *FEW)

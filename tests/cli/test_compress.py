@@ -25,10 +25,14 @@ def images():
 
 
 @pytest.fixture
-def fitted(gpuae, images):
+def fitted(once, images):
     """A model of the images, beside them: rows of 12 columns."""
-    np.save("rows.npy", images)
-    assert gpuae("fit", "rows.npy", "-o", "model.h5", *FIT).code == 0
+
+    def make(gpuae):
+        np.save("rows.npy", images)
+        assert gpuae("fit", "rows.npy", "-o", "model.h5", *FIT).code == 0
+
+    once("model-of-images", make)
 
 
 def rows_in(path):

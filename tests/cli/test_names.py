@@ -30,6 +30,10 @@ def columns_of(values=VALUES):
 @pytest.fixture
 def spectra(gpuae):
     """A table with ids, labels and a comment among its numbers."""
+    return make_spectra()
+
+
+def make_spectra():
     ids = {"sample": [f"s{i}" for i in range(30)]}
     others = {"species": ["u", "v"] * 15, "comment": ["none"] * 30}
     return table("spectra.csv", ids | columns_of() | others)
@@ -39,9 +43,12 @@ CHOSEN = ("--columns", "a:c", "--id-column", "sample", "--label-column", "specie
 
 
 @pytest.fixture
-def model(gpuae, spectra):
-    done = gpuae("fit", spectra, "-o", "m.h5", *FIT, *CHOSEN)
-    assert done.code == 0, done.err
+def model(once):
+    def make(gpuae):
+        done = gpuae("fit", make_spectra(), "-o", "m.h5", *FIT, *CHOSEN)
+        assert done.code == 0, done.err
+
+    once("model-of-spectra", make)
     return "m.h5"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -22,11 +23,16 @@ MADE = {
 
 
 @pytest.fixture
-def made(gpuae, model, tmp_path):
+def made(once, model, tmp_path):
     """The outputs of all commands, in the working folder."""
-    np.save(tmp_path / "labels.npy", np.arange(40))
-    for command in MADE.values():
-        assert gpuae(*command).code == 0
+
+    def make(gpuae):
+        shutil.copytree(tmp_path, ".", dirs_exist_ok=True)
+        np.save("labels.npy", np.arange(40))
+        for command in MADE.values():
+            assert gpuae(*command).code == 0
+
+    once("outputs-of-all-commands", make)
     return tmp_path
 
 
