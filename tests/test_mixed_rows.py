@@ -107,7 +107,7 @@ def test_columns_that_are_not_there_are_refused(frame, categorical, message):
     ("learn", "remedy"),
     [
         (lambda frame: Autoencoder(**FAST).fit(frame), 'give fit categorical="auto"'),
-        (lambda frame: OutlierDetector(**FAST).fit(frame), 'give fit categorical="auto"'),
+        (lambda frame: OutlierDetector().fit(frame), 'give fit categorical="auto"'),
         (lambda frame: Autoencoder(**FAST).partial_fit(frame), "takes numbers alone"),
         (
             lambda frame: AutoencoderClassifier(Autoencoder(**FAST)).fit(frame, frame["form"]),

@@ -41,7 +41,7 @@ COMMANDS = {
     "import": "Make a model of one that Keras or PyTorch saved.",
     "export": "Write a model for other programs: ONNX, PyTorch, safetensors or npz.",
     "verify": "Check that files are intact, or that two have the same content.",
-    "convert": "Turn idx, npy, npz, csv, h5ad, mat or HDF5 into a gpuae data set.",
+    "convert": "Turn tables, arrays, images or recordings into a gpuae data set.",
     "gradcheck": "Check the gradient of a configuration numerically.",
     "doctor": "Show what this machine computes with, and why.",
     "bench": "Time training on CPU and GPU, compared with its lower bound.",

@@ -60,7 +60,7 @@ def command(
     images: ImageOptions | None,
     sound: SoundOptions | None,
 ) -> None:
-    """Turn SOURCE (csv, parquet, npy, npz, idx, h5ad, mat, HDF5, images) into a gpuae data set.
+    """Turn SOURCE, a table, arrays, images or recordings, into a gpuae data set.
 
     Numbers keep their type. Arrays of three or more dimensions are flattened into rows, and sparse
     matrices (CSR: h5ad, SciPy's npz) are made dense. If OUT ends in .csv, .tsv or .parquet, it is

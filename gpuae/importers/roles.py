@@ -227,17 +227,17 @@ def with_columns(dataset: Dataset, options: ReadOptions) -> Dataset:
     InputError
         For columns that are not there, and for ids, labels or weights of what has none by name.
     """
-    for option, name in (
-        ("--id-column", options.id_column),
-        ("--label-column", options.label_column),
-        ("--categorical", options.categorical),
-        ("--times", options.times),
-        ("--weight-column", options.weight_column),
+    for option, name, remedy in (
+        ("--id-column", options.id_column, "leave it out"),
+        ("--label-column", options.label_column, "leave it out"),
+        ("--categorical", options.categorical, "leave it out"),
+        ("--times", options.times, "leave it out"),
+        ("--weight-column", options.weight_column, "give a file of weights by --weights"),
     ):
         if name is not None:
             raise InputError(
                 f"{dataset.source}: {option} {name}: only tables, csv or parquet, have columns "
-                "that are not features; leave it out"
+                f"that are not features; {remedy}"
             )
     if dataset.categorical or options.known:
         return with_categories(dataset, options)

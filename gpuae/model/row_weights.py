@@ -12,6 +12,7 @@ from gpuae.errors import InputError
 from gpuae.model.statistics import RowWeights, Vector
 from gpuae.storage.rows.sparse_rows import SparseRows
 from gpuae.storage.rows.views import ChosenRows, as_array
+from gpuae.words import counted
 
 
 def checked_weights(values: Any, rows: int, source: str) -> Vector:
@@ -39,7 +40,10 @@ def checked_weights(values: Any, rows: int, source: str) -> Vector:
     if given.ndim != 1:
         raise InputError(f"{source}: has shape {given.shape}; give one number for each row")
     if len(given) != rows:
-        raise InputError(f"{source}: has {len(given)} weights for {rows} rows; give one a row")
+        raise InputError(
+            f"{source}: has {counted(len(given), 'weight')} for {counted(rows, 'row')}; give one "
+            "a row"
+        )
     weights = given.astype(np.float64)
     for row in np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))[:1]:
         raise InputError(

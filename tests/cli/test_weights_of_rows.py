@@ -194,7 +194,7 @@ def test_what_is_no_weight_is_refused(gpuae, table, kind, command):
         (("with.csv", "--weight-column", "label"), "the weight of row 1 is 'down'; give a number"),
         (("with.csv", "--weight-column", "w", "--weights", "w.npy"), "give one"),
         (("w.npy", "--weight-column", "w"), "1 dimension"),
-        (("rows.npy", "--weight-column", "w"), "only tables, csv or parquet"),
+        (("rows.npy", "--weight-column", "w"), "give a file of weights by --weights"),
         (("rows.csv", "--weights", "with.csv"), "has 6 columns; name the one of weights `weight`"),
         (("rows.csv", "--weights", "none.npy"), "no such file"),
         (("rows.csv", "--weights", "any.h5"), "give FILE::NAME to say which array"),
