@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -68,5 +69,5 @@ def model(once, tmp_path, rows):
         made = gpuae("fit", "rows.npy", "-o", "model.h5", *FIT)
         assert made.code == 0, made.err
 
-    once("model", make)
+    once(f"model-of-{sha256(rows).hexdigest()[:8]}", make)
     return tmp_path / "model.h5"
