@@ -30,7 +30,8 @@ check: $(READY_DEV)
 	$(BIN)/pytest -m "not long and alone"
 
 long: $(READY_DEV)
-	$(SIDE_BY_SIDE) -m long
+	$(SIDE_BY_SIDE) -m "long and not alone"
+	$(BIN)/pytest -m "long and alone"
 
 bench: $(READY_BENCH)
 	$(BIN)/python -m bench.run --save

@@ -239,7 +239,7 @@ def test_training_takes_about_the_time_it_is_given(low_rank):
     import time
 
     x = low_rank(20_000, 100).astype(np.float32)
-    config = Config(hidden=(64, 8), folds=1, epochs=10_000, max_time="6s")
+    config = Config(hidden=(64, 8), folds=1, epochs=10_000, patience=0, max_time="6s")
     fitting.fit(x, config.model_copy(update={"max_time": "1s"}))  # compiles
     began = time.perf_counter()
     fitted = fitting.fit(x, config)
