@@ -19,7 +19,7 @@
 // One pass over memory: the output is never written when its delta is wanted, and the bias gradient
 // is summed while the delta is in registers.
 #include "device.cuh"
-#include "losses.cuh"
+#include "deltas.cuh"
 
 template <typename Real, typename Loss>
 __global__ void output_loss(
@@ -64,15 +64,10 @@ __global__ void output_delta(
             const Index at = row * columns + tile.column;
             Quad<Real> quad = load(z + at, tile.left, whole);
             const Quad<Real> x = load(target + at, tile.left, whole);
-            const Real weight = weight_of(row_weights, row), own_factor = factor * weight;
-            Real terms = 0;
-            for (int j = 0; j < QUAD; ++j) {
-                const auto outcome = Loss::of(quad.at[j] + shift.at[j], x.at[j], parameter);
-                quad.at[j] = outcome.error * own_factor;
-                sums.at[j] += quad.at[j];
-                if (j < tile.left) terms += outcome.term;
-            }
-            loss += double(terms) * double(weight);
+            const Real weight = weight_of(row_weights, row);
+            loss += output_delta_of<Loss>(
+                quad, shift, x, weight, factor, parameter, tile.left, sums
+            );
             store(quad, z + at, tile.left, whole);
         }
         store_column_sums(sums, tile, column_sums, columns);
@@ -138,38 +133,21 @@ __global__ void row_delta(
     }
 }
 
-template <typename Real>
-__device__ inline Real sign_of(Real a) {
-    return a > Real(0) ? Real(1) : a < Real(0) ? Real(-1) : a;  // keeps 0 and NaN
-}
-
 template <typename Real, typename F>
 __global__ void hidden_delta(
     Real* delta, const Real* z, const Real* a, const Real* mask, const Real* slope,
     const Real* row_weights, Real l1, Index strip, Real* column_sums, Index rows, Index columns
 ) {
-    const bool whole = in_quads(columns, delta, z, a, mask), whole_slope = in_quads(columns, slope);
+    const Hidden<Real> hidden(delta, z, a, mask, slope, row_weights, l1, columns);
     for (Index i = blockIdx.x; i < tiles_of(rows, columns, strip); i += gridDim.x) {
         const Tile tile = tile_of(i, rows, columns, strip);
-        Quad<Real> penalty = {}, sums = {};
-        if (slope && tile.left) penalty = load(slope + tile.column, tile.left, whole_slope);
+        const Quad<Real> penalty = hidden.penalty(tile.column, tile.left);
+        Quad<Real> sums = {};
         for (Index row = tile.first_row; row < tile.end_row && tile.left; row += WARPS) {
             const Index at = row * columns + tile.column;
-            Quad<Real> quad = load(delta + at, tile.left, whole);
-            const Quad<Real> shifted = load(z + at, tile.left, whole);
-            const Quad<Real> active = load(a + at, tile.left, whole);
-            const Real weight = weight_of(row_weights, row), size = weight * l1;
-            Quad<Real> kept;
-            if (mask) kept = load(mask + at, tile.left, whole);
-            for (int j = 0; j < QUAD; ++j) {
-                Real value = quad.at[j];
-                if (mask) value *= kept.at[j];
-                value += weight * penalty.at[j];
-                if (l1 != Real(0)) value += size * sign_of(active.at[j]);
-                quad.at[j] = value * F::slope(shifted.at[j], active.at[j]);
-                sums.at[j] += quad.at[j];
-            }
-            store(quad, delta + at, tile.left, whole);
+            Quad<Real> quad = load(delta + at, tile.left, hidden.whole);
+            hidden.template finish<F>(quad, row, tile.column, tile.left, penalty, sums);
+            store(quad, delta + at, tile.left, hidden.whole);
         }
         store_column_sums(sums, tile, column_sums, columns);
     }

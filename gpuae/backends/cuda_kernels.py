@@ -18,6 +18,8 @@ TURNED = 32
 """Units of a tile that is written transposed."""
 
 REALS = (("float",), ("double",))
+SHAPES = ("Wide", "Narrow")
+"""C++ names of the tiles of small products."""
 NOISES = {
     "gaussian": "Gaussian",
     "clipped_gaussian": "ClippedGaussian",
@@ -64,6 +66,7 @@ _GATHERS = (
 )
 _COLUMN_BYTES = 8 * TILE_COLUMNS * 8
 _BLOCK_SUM_BYTES = 8 * 8
+_PRODUCT_BYTES = 4 * 32 * 64 * 4
 _COUNT_BYTES = 8 * 256 * 4
 _ENTRIES = ("Index rows", "Index k")
 _BATCH = ("Index rows", "Index columns")
@@ -85,6 +88,16 @@ _DROPOUT = (
     "Real kept",
 )
 
+_PRODUCT = (
+    "const float* a (rows, inner)",
+    "bool a_transposed",
+    "const float* b (inner, columns)",
+    "bool b_transposed",
+    "Index splits",
+    "float*? partials (*)",
+    "unsigned*? arrivals (*)",
+)
+_PRODUCT_SIZES = ("Index rows", "Index inner", "Index columns")
 _MOVING = ("Real decay", "Index decayed", "double*? squares (*)", "Index tile", "Index count")
 
 KERNELS = {
@@ -482,6 +495,66 @@ KERNELS = {
                 *_BATCH,
             ),
             shared=_COLUMN_BYTES,
+        ),
+        Kernel(
+            "product",
+            "products.cu",
+            ("Shape",),
+            tuple((shape,) for shape in SHAPES),
+            (*_PRODUCT, "float* out (rows, columns)", "bool add_to_out", *_PRODUCT_SIZES),
+            shared=_PRODUCT_BYTES,
+        ),
+        Kernel(
+            "product_activation",
+            "products.cu",
+            ("Shape", "F"),
+            tuple(product(SHAPES, _F)),
+            (
+                *_PRODUCT,
+                "const float* bias (columns)",
+                "float*? preactivation (rows, columns)",
+                "float* z (rows, columns)",
+                *_PRODUCT_SIZES,
+            ),
+            shared=_PRODUCT_BYTES,
+        ),
+        Kernel(
+            "product_output_delta",
+            "products.cu",
+            ("Shape", "Loss"),
+            tuple(product(SHAPES, _LOSSES)),
+            (
+                *_PRODUCT,
+                "const float* bias (columns)",
+                "const float* target (rows, columns)",
+                "const float*? row_weights (rows)",
+                "float factor",
+                "float parameter",
+                "double* losses (*)",
+                "float* column_sums (*)",
+                "float* z (rows, columns)",
+                *_PRODUCT_SIZES,
+            ),
+            shared=_PRODUCT_BYTES,
+        ),
+        Kernel(
+            "product_hidden_delta",
+            "products.cu",
+            ("Shape", "F"),
+            tuple(product(SHAPES, _F)),
+            (
+                *_PRODUCT,
+                "const float* z (rows, columns)",
+                "const float* activations (rows, columns)",
+                "const float*? mask (rows, columns)",
+                "const float*? slope (columns)",
+                "const float*? row_weights (rows)",
+                "float l1",
+                "float* column_sums (*)",
+                "float* delta (rows, columns)",
+                *_PRODUCT_SIZES,
+            ),
+            shared=_PRODUCT_BYTES,
         ),
         Kernel(
             "kl_slope",

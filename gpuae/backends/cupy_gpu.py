@@ -53,6 +53,7 @@ class CupyGpu:
 
     def __init__(self, index: int, *, tf32: bool) -> None:
         self.name = f"cuda:{index}"
+        self.multiplies_small = not tf32
         self._device = cupy.cuda.Device(index)
         self._functions: dict[str, Any] = {}
         self._lock = RLock()

@@ -36,6 +36,7 @@ from gpuae.backends.cuda_kernels import (
     TURNED,
     loss_type,
 )
+from gpuae.backends.cuda_products import Product, small_product
 from gpuae.backends.gpu import Call, Gpu
 from gpuae.backends.ops import Array, Clock, Corruption, Ops, Program, Recorder, Ring, Rows, Scaling
 from gpuae.config import Activation, Loss
@@ -51,6 +52,8 @@ MOST_MOVED_TILES = 1024
 """Of an optimizer's step: no more partial sums of squares."""
 MOST_IN_ONE_BLOCK = 1 << 14
 """Partial sums of the code that `kl_slope`, which is one block, adds up itself."""
+ARRIVALS = "arrivals"
+"""Scratch for counters of blocks that share a tile of a product."""
 CORRECTIONS = "corrections"
 """Scratch for what `advance` leaves for Adam's next step."""
 
@@ -128,7 +131,13 @@ class CupyOps:
             if not accumulate:
                 self.fill(out, 0.0)
             return
-        self._submit(self.gpu.product(a, b, out, transpose_a, transpose_b, accumulate))
+        own = None
+        if self.gpu.multiplies_small:
+            own = small_product(a, b, out, transpose_a, transpose_b)
+        if own is not None:
+            self._multiply(own, accumulate)
+        else:
+            self._submit(self.gpu.product(a, b, out, transpose_a, transpose_b, accumulate))
 
     # From rows to batches
 
@@ -197,8 +206,12 @@ class CupyOps:
     def bias_activation(
         self, z: Array, bias: Array, activation: Activation, preactivation: Array | None = None
     ) -> None:
-        types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct}
-        self._batch("bias_activation", z, types, z=z, bias=bias, preactivation=preactivation)
+        given = {"z": z, "bias": bias, "preactivation": preactivation}
+        types = {"F": ACTIVATIONS[activation].struct}
+        if own := self._unfinished_product(z):
+            self._launch_product("product_activation", own, types, **given)
+        else:
+            self._batch("bias_activation", z, {"Real": z.dtype.name, **types}, **given)
 
     def bias_activation_dropout(
         self,
@@ -323,20 +336,29 @@ class CupyOps:
         parameter: float = 0.0,
         row_weights: Array | None = None,
     ) -> None:
-        given, columns = {"z": z, "bias": bias, "target": target}, self._partials(z, z.dtype.name)
+        given = {"z": z, "bias": bias, "target": target}
         weighted = given | {"row_weights": row_weights}
-        out: dict[str, Any] = {"strip": strip_rows(len(z)), "column_sums": columns}
-        out["factor"] = LOSSES[loss].delta_factor(z.shape[1]) / rows_of_step
+        factor = LOSSES[loss].delta_factor(z.shape[1]) / rows_of_step
         if LOSSES[loss].compiled_row is not None:
             own = (weighted, activation, loss, parameter)
             losses, slopes = self._row_losses(*own, finished=False)
-            types = {"Real": z.dtype.name, "F": ACTIVATIONS[activation].struct}
-            self._tiles("row_delta", z, types, **given, **slopes, **out)
+            types = {"F": ACTIVATIONS[activation].struct}
+            columns = self._with_column_sums(
+                "row_delta", z, types, **given, **slopes, factor=factor
+            )
         else:
-            losses = self._losses(z)
-            types = {"Real": z.dtype.name, "Loss": loss_type(loss, activation)}
-            out |= {"parameter": parameter, "losses": losses}
-            self._tiles("output_delta", z, types, **weighted, **out)
+            types = {"Loss": loss_type(loss, activation)}
+            weighted |= {"parameter": parameter, "factor": factor}
+            if product := self._unfinished_product(z):
+                losses = self._scratch_of("losses", "float64", product.tiles)
+                columns = self._product_sums(
+                    "product_output_delta", product, types, **weighted, losses=losses
+                )
+            else:
+                losses = self._losses(z)
+                columns = self._with_column_sums(
+                    "output_delta", z, types, **weighted, losses=losses
+                )
         self._finish(
             columns=columns,
             out=bias_gradient,
@@ -433,21 +455,20 @@ class CupyOps:
         preactivation: Array | None = None,
         row_weights: Array | None = None,
     ) -> None:
-        columns = self._partials(delta, delta.dtype.name)
-        self._tiles(
-            "hidden_delta",
-            delta,
-            {"Real": delta.dtype.name, "F": ACTIVATIONS[activation].struct},
-            delta=delta,
-            z=a if preactivation is None else preactivation,
-            a=a,
-            mask=mask,
-            slope=slope,
-            row_weights=row_weights,
-            l1=l1,
-            strip=strip_rows(len(delta)),
-            column_sums=columns,
-        )
+        types = {"F": ACTIVATIONS[activation].struct}
+        given: dict[str, Any] = {
+            "delta": delta,
+            "z": a if preactivation is None else preactivation,
+            "mask": mask,
+            "slope": slope,
+            "row_weights": row_weights,
+            "l1": l1,
+        }
+        if product := self._unfinished_product(delta):
+            own = given | {"activations": a}
+            columns = self._product_sums("product_hidden_delta", product, types, **own)
+        else:
+            columns = self._with_column_sums("hidden_delta", delta, types, **given, a=a)
         self._finish(columns=columns, out=bias_gradient, add_to_out=accumulate)
 
     # A code of which k of h units are active
@@ -690,6 +711,56 @@ class CupyOps:
                 name, tile_count(rows, columns), types, **arguments, rows=rows, columns=columns
             )
 
+    def _with_column_sums(
+        self, name: str, matrix: Array, types: dict[str, str], **arguments: Any
+    ) -> Array:
+        """Launch a block for every tile of a matrix (m, n); return partial column sums."""
+        columns = self._partials(matrix, matrix.dtype.name)
+        types = {"Real": matrix.dtype.name, **types}
+        strip = strip_rows(len(matrix))
+        self._tiles(name, matrix, types, **arguments, strip=strip, column_sums=columns)
+        return columns
+
+    def _product_sums(
+        self, name: str, product: Product, types: dict[str, str], **arguments: Any
+    ) -> Array:
+        """Launch a product whose kernel sums its columns; return partial sums."""
+        size = product.strips, product.out.shape[1]
+        columns = self._scratch_of("columns", "float32", size[0] * size[1]).reshape(size)
+        self._launch_product(name, product, types, **arguments, column_sums=columns)
+        return columns
+
+    def _multiply(self, product: Product, accumulate: bool) -> None:
+        """Launch a small product."""
+        self._launch_product("product", product, {}, out=product.out, add_to_out=accumulate)
+
+    def _launch_product(
+        self, name: str, product: Product, types: dict[str, str], **arguments: Any
+    ) -> None:
+        partials = arrivals = None
+        if product.splits > 1:
+            partials = self._scratch_of("products", "float32", product.partials)
+            arrivals = self._arrivals(product.tiles)
+        self._launch(
+            name,
+            product.tiles * product.splits,
+            {"Shape": product.shape, **types},
+            **product.arguments(),
+            partials=partials,
+            arrivals=arrivals,
+            **arguments,
+        )
+
+    def _arrivals(self, tiles: int) -> Array:
+        """Return a counter for each tile; all are 0, as a product leaves them."""
+        if ARRIVALS not in self._scratch or len(self._scratch[ARRIVALS]) < tiles:
+            self._scratch[ARRIVALS] = self.zeros((tiles,), "uint32")
+        return self._scratch[ARRIVALS][:tiles]
+
+    def _unfinished_product(self, out: Array) -> Product | None:
+        """Return the product that would be written to out, which is then the caller's, if any."""
+        return None
+
     def _sum(
         self,
         term: str,
@@ -865,13 +936,15 @@ class QueueRecorder(CupyOps):
     """Records calls, of which the device makes a program.
 
     Small works are put off until what they write is used, or the program ends; zeros that the first
-    of them overwrites are not written at all.
+    of them overwrites are not written at all. A small product is put off until the next call, which
+    may be one that a kernel does together with it.
     """
 
     def __init__(self, gpu: Gpu) -> None:
         super().__init__(gpu)
         self._calls: list[Call] = []
         self._works: list[Work] = []
+        self._product: Product | None = None
         self._zeros: list[Array] = []
         self._taken: Counter[str] = Counter()
 
@@ -892,15 +965,42 @@ class QueueRecorder(CupyOps):
 
     def fill(self, array: Array, value: float) -> None:
         if value == 0 and array.size:
+            self._do_product()
             self._about_to_use(array)
             self._zeros.append(array)
         else:
             super().fill(array, value)
 
     def _submit(self, call: Call) -> None:
+        self._do_product()
         self._calls.append(call)
 
+    def _multiply(self, product: Product, accumulate: bool) -> None:
+        if accumulate:
+            super()._multiply(product, accumulate)
+        else:
+            self._do_product()
+            self._product = product
+
+    def _unfinished_product(self, out: Array) -> Product | None:
+        product = self._product
+        if product is None or not _same(self.gpu, product.out, out):
+            return None
+        self._product = None
+        return product
+
+    def _do_product(self) -> None:
+        """Record the product that was put off, before anything else is."""
+        product, self._product = self._product, None
+        if product is not None:
+            super()._multiply(product, accumulate=False)
+
+    def _arrivals(self, tiles: int) -> Array:
+        """Return counters that no other product of the program uses."""
+        return self.zeros((tiles,), "uint32")
+
     def _do(self, work: Work) -> None:
+        self._do_product()
         zeros = self._zeros_of(work.writes)
         if zeros is not None and isinstance(work, Columns) and work.add_to_out:
             self._forget(zeros)
@@ -925,6 +1025,7 @@ class QueueRecorder(CupyOps):
 
     def _catch_up(self) -> None:
         """Record all that was put off."""
+        self._do_product()
         for zeros in list(self._zeros):
             self._write_zeros(zeros)
         self._do_works()

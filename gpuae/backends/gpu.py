@@ -24,6 +24,8 @@ class Gpu(Protocol):
     name: str
     blocks: int
     """How many blocks of a kernel are launched at most."""
+    multiplies_small: bool
+    """Whether our own kernels make small products, in full float32."""
 
     def session(self) -> AbstractContextManager[object]:
         """Return a context in which to use the device."""

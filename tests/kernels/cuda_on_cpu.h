@@ -369,6 +369,20 @@ inline unsigned atomicAdd(unsigned* to, unsigned value) {
     return __atomic_fetch_add(to, value, __ATOMIC_RELAXED);
 }
 
+// Count up to a value and from there to 0.
+inline unsigned atomicInc(unsigned* to, unsigned most) {
+    const unsigned before = __atomic_load_n(to, __ATOMIC_RELAXED);
+    __atomic_store_n(to, before >= most ? 0 : before + 1, __ATOMIC_RELAXED);
+    return before;
+}
+
+inline void __threadfence() {}
+
+template <typename T>
+T __ldcg(const T* from) {
+    return *from;
+}
+
 inline unsigned atomicOr(unsigned* to, unsigned value) {
     return __atomic_fetch_or(to, value, __ATOMIC_RELAXED);
 }

@@ -144,6 +144,7 @@ class HostGpu:
     """Runs kernels with so many blocks at most, in an order of threads: 0, 1, or shuffled by it."""
 
     name = "cuda on the CPU"
+    multiplies_small = True
 
     def __init__(self, libraries, *, blocks=3, order=0):
         self.libraries = libraries
