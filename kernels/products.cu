@@ -264,8 +264,9 @@ __global__ void product(
         Piece<Shape> piece;
         if (!multiply_tile(left, right, item, splits, partials, arrivals, piece)) continue;
         const Index still = piece.left(columns);
-        for (int i = 0; i < Piece<Shape>::OWN && still; ++i) {
-            if (piece.row(i) >= rows) continue;
+#pragma unroll  // what is indexed stays in registers
+        for (int i = 0; i < Piece<Shape>::OWN; ++i) {
+            if (!still || piece.row(i) >= rows) continue;
             float* to = out + piece.row(i) * columns + piece.column();
             if (add_to_out) {
                 const Quad<float> before = load(to, still, whole);
@@ -289,8 +290,9 @@ __global__ void product_activation(
         if (!multiply_tile(left, right, item, splits, partials, arrivals, piece)) continue;
         const Index still = piece.left(columns);
         const Quad<float> shift = load(bias + piece.column(), still, whole_bias && still);
-        for (int i = 0; i < Piece<Shape>::OWN && still; ++i) {
-            if (piece.row(i) >= rows) continue;
+#pragma unroll  // what is indexed stays in registers
+        for (int i = 0; i < Piece<Shape>::OWN; ++i) {
+            if (!still || piece.row(i) >= rows) continue;
             const Index at = piece.row(i) * columns + piece.column();
             Quad<float>& quad = piece.quads[i];
             for (int j = 0; j < QUAD; ++j) quad.at[j] += shift.at[j];
@@ -317,8 +319,9 @@ __global__ void product_output_delta(
         const Quad<float> shift = load(bias + piece.column(), still, whole_bias && still);
         Quad<float> sums = {};
         double loss = 0.0;
-        for (int i = 0; i < Piece<Shape>::OWN && still; ++i) {
-            if (piece.row(i) >= rows) continue;
+#pragma unroll  // what is indexed stays in registers
+        for (int i = 0; i < Piece<Shape>::OWN; ++i) {
+            if (!still || piece.row(i) >= rows) continue;
             const Index at = piece.row(i) * columns + piece.column();
             loss += output_delta_of<Loss>(
                 piece.quads[i], shift, load(target + at, still, whole),
@@ -347,9 +350,10 @@ __global__ void product_hidden_delta(
         const Index still = piece.left(columns), column = piece.column();
         const Quad<float> penalty = hidden.penalty(column, still);
         Quad<float> sums = {};
-        for (int i = 0; i < Piece<Shape>::OWN && still; ++i) {
+#pragma unroll  // what is indexed stays in registers
+        for (int i = 0; i < Piece<Shape>::OWN; ++i) {
             const Index row = piece.row(i);
-            if (row >= rows) continue;
+            if (!still || row >= rows) continue;
             hidden.template finish<F>(piece.quads[i], row, column, still, penalty, sums);
             store(piece.quads[i], delta + row * columns + column, still, hidden.whole);
         }

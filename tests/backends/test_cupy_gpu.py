@@ -113,20 +113,20 @@ def test_a_kernel_that_does_not_compile_is_said(cupy, monkeypatch):
 
 def test_a_failure_of_cublas_is_said(cupy, monkeypatch):
     ops = get_ops(Device("cuda:0", ""))
-    monkeypatch.setattr(cupy.Cublas, "cublasSgemm_v2", lambda *_: 14)
-    a = ops.empty((2, 2), "float32")
-    with pytest.raises(DeviceError, match="cublasSgemm_v2 returned status 14"):
-        ops.gemm(a, a, ops.empty((2, 2), "float32"))
+    monkeypatch.setattr(cupy.Cublas, "cublasDgemm_v2", lambda *_: 14)
+    a = ops.empty((2, 2), "float64")
+    with pytest.raises(DeviceError, match="cublasDgemm_v2 returned status 14"):
+        ops.gemm(a, a, ops.empty((2, 2), "float64"))
 
 
 def test_what_fails_during_capture_ends_the_capture(cupy, monkeypatch):
     ops = get_ops(Device("cuda:0", ""))
     (recorder,) = ops.recorders(1, lambda: None)
-    a, out = ops.asarray(np.ones((2, 2), np.float32)), ops.empty((2, 2), "float32")
+    a, out = ops.asarray(np.ones((2, 2), np.float64)), ops.empty((2, 2), "float64")
     recorder.ops.fill(out, 1.0)
     recorder.ops.gemm(a, a, out)
     calls = iter([0, 14])
-    monkeypatch.setattr(cupy.Cublas, "cublasSgemm_v2", lambda *_: next(calls))
+    monkeypatch.setattr(cupy.Cublas, "cublasDgemm_v2", lambda *_: next(calls))
     with pytest.raises(DeviceError, match="status 14"):
         recorder.take()
     ops.fill(out, 5.0)
@@ -228,7 +228,7 @@ def test_the_model_of_the_gpu_and_the_version_of_cublas_are_told(cupy):
 def test_the_tests_of_unaligned_memory_leave_products_out(cupy):
     """cuBLAS promises no equal bits there."""
     ops = OnGpu(get_ops(Device("cuda:0", "")), shift=1)
-    a, out = np.ones((4, 4), np.float32), np.zeros((4, 4), np.float32)
+    a, out = np.ones((4, 4)), np.zeros((4, 4))
     ops.gemm(a, a, out)
     ((*_, of_a, _, of_out),) = cupy.Cublas.loaded
     assert of_a % 16 == of_out % 16 == 0
