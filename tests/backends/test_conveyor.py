@@ -15,6 +15,8 @@ from gpuae.training.fitting import fit
 
 BLOCK = 32
 GPU = Machine("cuda")
+late = pytest.mark.parametrize("cupy", ["late"], indirect=True)
+"""Where the order of the streams changes nothing."""
 EAGER = {"late": (), "main first": (0,), "copies first": (1,), "results first": (2,)}
 FUNCTIONS = {"encode": 3, "reconstruct": 7, "score": None}
 
@@ -28,13 +30,6 @@ def cupy(request, monkeypatch, kernel_libraries):
     monkeypatch.setattr(encoding, "GPU_BLOCK_ROWS", BLOCK)
     yield fake_cupy
     sys.modules.pop("gpuae.backends.cupy_gpu", None)
-
-
-@pytest.fixture
-def late(monkeypatch, request):
-    """Leaves the streams late: what is asked does not depend on it."""
-    if request.node.callspec.params.get("cupy") != "late":
-        pytest.skip("one order of the streams shows it")
 
 
 def model_of(x, **settings):
@@ -98,7 +93,8 @@ def test_rows_of_every_type_pass_wherever_they_are(cupy, low_rank, dtype, pinned
         np.testing.assert_array_equal(run("encode", model, columns), expected)
 
 
-def test_pinned_rows_are_copied_from_where_they_are(cupy, low_rank, late):
+@late
+def test_pinned_rows_are_copied_from_where_they_are(cupy, low_rank):
     x = low_rank(4 * BLOCK, 7).astype(np.float32)
     model = model_of(x)
     pinned = cupy.Pinned.empty(x.shape, x.dtype)
@@ -112,7 +108,8 @@ def test_pinned_rows_are_copied_from_where_they_are(cupy, low_rank, late):
     assert (BLOCK, 7) not in sizes[1]
 
 
-def test_a_block_is_one_launch(cupy, low_rank, late):
+@late
+def test_a_block_is_one_launch(cupy, low_rank):
     x = low_rank(9 * BLOCK + 1, 7).astype(np.float32)
     model = model_of(x)
     cupy.Graph.launched.clear()
@@ -158,7 +155,8 @@ def test_what_a_sink_raises_ends_the_work_and_leaves_nothing_behind(cupy, low_ra
     np.testing.assert_array_equal(run("encode", model, x), one_by_one("encode", model, x))
 
 
-def test_ctrl_c_between_blocks_ends_the_work_after_the_block(cupy, low_rank, late):
+@late
+def test_ctrl_c_between_blocks_ends_the_work_after_the_block(cupy, low_rank):
     x = low_rank(8 * BLOCK, 7).astype(np.float32)
     model = model_of(x)
     arrived = []
@@ -207,7 +205,8 @@ def test_rows_that_are_read_in_parts_have_the_same_bits(cupy, low_rank, monkeypa
         np.testing.assert_array_equal(run("encode", model, Lazy(x)), expected)
 
 
-def test_counts_below_0_are_refused_after_the_blocks_before_them(cupy, low_rank, late):
+@late
+def test_counts_below_0_are_refused_after_the_blocks_before_them(cupy, low_rank):
     x = np.abs(low_rank(5 * BLOCK, 7)).astype(np.float32)
     model = model_of(x, scale="log1p")
     x[3 * BLOCK, 2] = -1
@@ -217,7 +216,8 @@ def test_counts_below_0_are_refused_after_the_blocks_before_them(cupy, low_rank,
     assert arrived == [0, BLOCK, 2 * BLOCK]
 
 
-def test_rows_unlike_those_of_training_are_remarked(cupy, low_rank, late):
+@late
+def test_rows_unlike_those_of_training_are_remarked(cupy, low_rank):
     x = low_rank(5 * BLOCK, 7).astype(np.float32)
     said = []
     run("encode", model_of(x), x + 1000, note=said.append)
