@@ -91,6 +91,8 @@ def checks(device: str) -> Iterator[Check]:
     yield Check("smoke", "quick", 120, quick, keeps=True)
     kernels = (*PYTHON, "bench/gpu_kernels.py", *own, "--json")
     yield Check("bench", "kernels", 90, kernels, keeps=True)
+    encode = (*PYTHON, "bench/gpu_encode.py", *own, "--json")
+    yield Check("bench", "encode", 60, encode, keeps=True)
     for case in CASES:
         run = (*GPUAE, "bench", "--case", case, *own, "--peers", "--rounds", "5", "--seconds", "8")
         yield Check("bench", case, 200, (*run, *BENCH), keeps=True)

@@ -7,15 +7,17 @@ there are; a row's result does not depend on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends import get_ops, resolve_device
-from gpuae.backends.ops import Array, Clock, Ops, Rows
+from gpuae.backends import Device, get_ops, resolve_device
+from gpuae.backends.ops import Array, Clock, DeviceOps, Ops, Rows
+from gpuae.conveyor import SLOTS, Conveyor, block_rows
 from gpuae.errors import InputError
 from gpuae.machine import ANY, Machine
 from gpuae.memory import data_memory
@@ -53,18 +55,40 @@ class InferenceBuffers:
         config, network = model.config, model.network
         self.ops = ops
         self.model = model
-        self.tile = Tile.allocate(self.ops, network, config, block_rows, training=False)
+        self._allocate(block_rows)
         views = network.views(self.ops.asarray(model.parameters))
         self.propagation = Propagation(self.ops, network, config, views)
-        self.sums = Sums.allocate(self.ops, network)
-        self.errors = self.ops.empty((block_rows,), "float64")
-        # float64, because the data's own units may have a large offset
-        self.restored = self.ops.empty((block_rows, network.columns), "float64")
         self._restore = Restore.create(self.ops, model.preprocess, config)
         self._clock = Clock(self.ops.zeros((4,), "int64"), self.ops.zeros((1,), "float64"))
         self._order = self.ops.asarray(np.arange(block_rows))
         nothing = np.empty((0, network.columns), dtype)
         self._feed = Feed.create(self.ops, nothing, model.preprocess, config, noisy=False)
+
+    def _allocate(self, block_rows: int) -> None:
+        """Allocate what is written, for up to so many rows."""
+        config, network = self.model.config, self.model.network
+        self.tile = Tile.allocate(self.ops, network, config, block_rows, training=False)
+        self.sums = Sums.allocate(self.ops, network)
+        self.errors = self.ops.empty((block_rows,), "float64")
+        # float64, because the data's own units may have a large offset
+        self.restored = self.ops.empty((block_rows, network.columns), "float64")
+
+    def beside(self) -> InferenceBuffers:
+        """Return buffers for as many other rows, which share what is only read."""
+        others = copy(self)
+        others._allocate(self.tile.rows)
+        return others
+
+    def check(self, rows: NDArray[Any]) -> None:
+        """Refuse raw rows (m, d) that the model cannot take.
+
+        Raises
+        ------
+        InputError
+            Where they should be counts and are not.
+        """
+        if self._feed.logs is not None:
+            check_counts(rows, self.model.feature_names)
 
     def load(self, rows: NDArray[Any]) -> Tile:
         """Bring raw rows (m, d) into the tile, preprocessed.
@@ -74,11 +98,15 @@ class InferenceBuffers:
         InputError
             Where they should be counts and are not.
         """
-        if self._feed.logs is not None:
-            check_counts(rows, self.model.feature_names)
-        tile = self.tile.rows_between(0, len(rows))
-        feed = replace(self._feed, source=self.ops.asarray(rows))
-        feed.load(tile, Rows(self._order, self._clock, 0, len(rows)))
+        self.check(rows)
+        return self.load_from(self.ops.asarray(rows))
+
+    def load_from(self, source: Array) -> Tile:
+        """Bring raw rows (m, d) that are on the device into the tile, preprocessed."""
+        rows = len(source)
+        tile = self.tile.rows_between(0, rows)
+        feed = replace(self._feed, source=source)
+        feed.load(tile, Rows(self._order, self._clock, 0, rows))
         return tile
 
     def encode(self, rows: NDArray[Any]) -> Tile:
@@ -87,11 +115,11 @@ class InferenceBuffers:
         self.propagation.encode(tile, None, None)
         return tile
 
-    def rebuild(self, rows: NDArray[Any]) -> tuple[Tile, Array]:
-        """Bring raw rows (m, d) through the network; return x̂, preprocessed, beside the tile."""
-        tile = self.encode(rows)
+    def rebuild(self, tile: Tile) -> Array:
+        """Bring loaded rows through the network and return x̂ (m, d), preprocessed."""
+        self.propagation.encode(tile, None, None)
         self.propagation.decode(tile, None)
-        return tile, self.reconstruct(tile)
+        return self.reconstruct(tile)
 
     def reconstruct(self, tile: Tile) -> Array:
         """Finish what `decode` left and return x̂ (m, d), preprocessed, or probabilities."""
@@ -110,13 +138,22 @@ class InferenceBuffers:
 
         Counts have the totals of `rows` (m, d); without them the one that all rows are brought to.
         """
+        return self.model.preprocess.restored(self.ops.to_host(self.unscale(tile, output)), rows)
+
+    def unscale(self, tile: Tile, output: Array) -> Array:
+        """Return preprocessed outputs (m, d) before the scaling; but logarithms of counts stay."""
         restored = self.restored[: tile.rows]
         self._restore.apply(output, tile.scaled, restored)
-        return self.model.preprocess.restored(self.ops.to_host(restored), rows)
+        return restored
 
 
 Work: TypeAlias = Callable[[InferenceBuffers, int, NDArray[Any]], None]
 """Is given the number of a block's first row and its rows."""
+Compute: TypeAlias = Callable[[InferenceBuffers, Tile], tuple[Array, ...]]
+"""Computes results, each (m, …), of rows that were loaded; only by operations, which a GPU records
+once and carries out for each block. Returns where it leaves them."""
+Take: TypeAlias = Callable[..., None]
+"""Is given the number of a block's first row, its rows as they are, and each result on the host."""
 
 
 def for_each_block(
@@ -153,44 +190,112 @@ def for_each_block(
             if pool.stopping:
                 return
 
-    most = data_memory(None) if machine.memory is None else machine.memory
     told: Step
     with buffers[0].ops.session(), pool, step(len(x), "rows", start) as told:
-        for offset, rows in _stretches(x, start - start % block_rows, most):
+        for offset, rows in _stretches(x, start - start % block_rows, machine, GPU_BLOCK_ROWS):
             pool.run(partial(share, offset, rows))
 
 
-def _stretches(x: AnyRows, start: int, memory: int) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield rows in order as (first row, rows), all at once where they are in memory."""
+def _stretches(
+    x: AnyRows, start: int, machine: Machine, multiple: int
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield rows from `start` on as (first row, rows), all at once where they are in memory.
+
+    Else they are a multiple of so many rows each time, but for the last ones.
+    """
+    memory = data_memory(None) if machine.memory is None else machine.memory
     if isinstance(x, np.ndarray) and not is_large(x, memory):
         yield start, np.asarray(x)[start:]  # parts of a memmap take longer to make
     else:
-        yield from row_blocks.blocks(x, multiple=GPU_BLOCK_ROWS, start=start)
+        yield from row_blocks.blocks(x, multiple=multiple, start=start)
+
+
+def _through_gpu(
+    model: Model,
+    x: AnyRows,
+    compute: Compute,
+    take: Take,
+    device: Device,
+    machine: Machine,
+    start: int,
+) -> None:
+    """Hand the results of all blocks of rows of x (n, d) to `take`, in order.
+
+    Rows are brought and results are fetched beside the work on other blocks.
+    """
+    rows_at_once = gpu_block_rows(model, x.dtype)
+    held = max(1, min(rows_at_once, len(x)))
+    slots = max(1, min(SLOTS, -(-len(x) // held)))
+    ops = cast(DeviceOps, get_ops(device))
+    (recorder,) = ops.recorders(1, lambda: None)
+    one = InferenceBuffers(model, recorder.ops, x.dtype, held)
+    buffers = [one, *(one.beside() for _ in range(slots - 1))]
+
+    def work(place: int, source: Array) -> tuple[Array, ...]:
+        return compute(buffers[place], buffers[place].load_from(source))
+
+    conveyor = Conveyor(ops, recorder, work, (held, x.shape[1]), x.dtype, slots)
+
+    def share(offset: int, rows: NDArray[Any], _: int) -> None:
+        for first, block, results in conveyor.outcomes(rows):
+            one.check(block)
+            take(offset + first, block, *results)
+            told.advance(len(block))
+            if pool.stopping:
+                return
+
+    told: Step
+    pool = ThreadPool(1)
+    with ops.session(), pool, step(len(x), "rows", start) as told:
+        for offset, rows in _stretches(x, start - start % rows_at_once, machine, rows_at_once):
+            pool.run(partial(share, offset, rows))
+
+
+def gpu_block_rows(model: Model, dtype: np.dtype[Any]) -> int:
+    """Return how many rows of this type pass through a GPU at once."""
+    own, network = np.dtype(model.config.dtype).itemsize, model.network
+    widest = max(layer.n_out for layer in network.layers)
+    return block_rows(max(network.columns * max(own, dtype.itemsize), widest * own))
 
 
 def _for_each_row(
     model: Model,
     x: AnyRows,
-    work: Work,
+    compute: Compute,
+    take: Take,
     note: Note | None = None,
     *,
     machine: Machine,
     start: int = 0,
 ) -> None:
-    """Call `work` for all rows of x (n, d), with missing values filled, where the columns fit.
+    """Compute results of all rows of x (n, d), missing values filled, and hand them to `take`.
 
     `note` is told, in a sentence, where the rows are unlike those that the model was trained on.
+
+    Raises
+    ------
+    InputError
+        Where the columns do not fit.
     """
     check_columns(model, x.shape[1])
     x = filled(x, model.preprocess.fill)
     unlike = Unlike.of(model, len(x))
 
-    def watched(buffers: InferenceBuffers, first: int, rows: NDArray[Any]) -> None:
-        work(buffers, first, rows)
+    def watched(first: int, rows: NDArray[Any], *results: NDArray[Any]) -> None:
+        take(first, rows, *results)
         unlike.look_at(first, rows)
 
-    watching = work if note is None else watched
-    for_each_block(model, x, watching, machine, start=start)
+    watching = take if note is None else watched
+
+    def work(buffers: InferenceBuffers, first: int, rows: NDArray[Any]) -> None:
+        results = compute(buffers, buffers.load(rows))
+        watching(first, rows, *map(buffers.ops.to_host, results))
+
+    device = resolve_device(machine.device)
+    if device.is_gpu:
+        _through_gpu(model, x, compute, watching, device, machine, start)
+    else:
+        for_each_block(model, x, work, machine, start=start)
     unlike.tell(note)
 
 
@@ -217,11 +322,14 @@ def encode(
     """
     index = layer_index(model, layer)
 
-    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
-        tile = buffers.encode(rows)
-        _hand_over(sink, start, buffers.ops.to_host(tile.outputs[index]))
+    def compute(buffers: InferenceBuffers, tile: Tile) -> tuple[Array, ...]:
+        buffers.propagation.encode(tile, None, None)
+        return (tile.outputs[index],)
 
-    _for_each_row(model, x, work, note, start=start, machine=machine)
+    def take(first: int, _: NDArray[Any], codes: NDArray[Any]) -> None:
+        _hand_over(sink, first, codes)
+
+    _for_each_row(model, x, compute, take, note, start=start, machine=machine)
 
 
 def decode(
@@ -263,10 +371,13 @@ def reconstruct(
     """
     check_rebuilds(model)
 
-    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
-        _hand_over(sink, start, buffers.restore(*buffers.rebuild(rows), rows))
+    def compute(buffers: InferenceBuffers, tile: Tile) -> tuple[Array, ...]:
+        return (buffers.unscale(tile, buffers.rebuild(tile)),)
 
-    _for_each_row(model, x, work, machine=machine)
+    def take(first: int, rows: NDArray[Any], rebuilt: NDArray[Any]) -> None:
+        _hand_over(sink, first, model.preprocess.restored(rebuilt, rows))
+
+    _for_each_row(model, x, compute, take, machine=machine)
 
 
 def classify(
@@ -291,11 +402,13 @@ def classify(
     """
     check_classifies(model)
 
-    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
-        _, probabilities = buffers.rebuild(rows)
-        _hand_over(sink, start, buffers.ops.to_host(probabilities))
+    def compute(buffers: InferenceBuffers, tile: Tile) -> tuple[Array, ...]:
+        return (buffers.rebuild(tile),)
 
-    _for_each_row(model, x, work, note, machine=machine)
+    def take(first: int, _: NDArray[Any], probabilities: NDArray[Any]) -> None:
+        _hand_over(sink, first, probabilities)
+
+    _for_each_row(model, x, compute, take, note, machine=machine)
 
 
 def compare(
@@ -308,11 +421,10 @@ def compare(
     """Hand rows of x (n, d) as they are, preprocessed, and rebuilt in those units to `take`."""
     check_rebuilds(model)
 
-    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
-        tile, rebuilt = buffers.rebuild(rows)
-        take(start, rows, buffers.ops.to_host(tile.clean), buffers.ops.to_host(rebuilt))
+    def compute(buffers: InferenceBuffers, tile: Tile) -> tuple[Array, ...]:
+        return tile.clean, buffers.rebuild(tile)
 
-    _for_each_row(model, x, work, machine=machine)
+    _for_each_row(model, x, compute, take, machine=machine)
 
 
 def judge(
@@ -412,13 +524,12 @@ def row_errors(
     """
     check_rebuilds(model)
 
-    def work(buffers: InferenceBuffers, start: int, rows: NDArray[Any]) -> None:
-        tile, output = buffers.rebuild(rows)
-        errors = buffers.errors[: len(rows)]
-        buffers.ops.row_errors(output, tile.clean, errors)
-        take(start, rows, buffers.ops.to_host(errors))
+    def compute(buffers: InferenceBuffers, tile: Tile) -> tuple[Array, ...]:
+        errors = buffers.errors[: tile.rows]
+        buffers.ops.row_errors(buffers.rebuild(tile), tile.clean, errors)
+        return (errors,)
 
-    _for_each_row(model, x, work, machine=machine)
+    _for_each_row(model, x, compute, take, machine=machine)
 
 
 def _hand_over(sink: Sink, start: int, block: NDArray[Any]) -> None:

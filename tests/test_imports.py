@@ -20,7 +20,7 @@ LAYERS = [
     {"config", "defaults", "durations", "finetune_config", "machine", "memory", "presets"},
     {"backends", "kernels", "storage"},
     {"model"},
-    {"training", "encoding", "outliers"},
+    {"training", "conveyor", "encoding", "outliers"},
     {
         "array_kinds",
         "callbacks",

@@ -21,7 +21,7 @@ from gpuae.backends.cublas import version as version_of_cublas
 from gpuae.backends.cuda_kernel import Kernel, checked_arguments, known_to_kernels
 from gpuae.backends.cuda_module import OPTIONS, unit
 from gpuae.backends.gpu import Call
-from gpuae.backends.ops import Array, Program
+from gpuae.backends.ops import Array, Fetched, Program
 from gpuae.backends.python_program import PythonProgram
 from gpuae.errors import DeviceError
 
@@ -34,6 +34,8 @@ FEWEST_REPEATS, MOST_REPEATS = 16, 64
 the device then waits for the host once in dozens of steps, and capturing takes milliseconds."""
 POOL_ALIGNMENT = 512
 """CuPy's memory begins at multiples of so many bytes."""
+PINNED = 1
+"""What CUDA calls such memory of the host (cudaMemoryTypeHost)."""
 
 
 @cache
@@ -61,6 +63,7 @@ class CupyGpu:
             with self._device:
                 self.stream = cupy.cuda.Stream(non_blocking=True)
                 self._copies = cupy.cuda.Stream(non_blocking=True)
+                self._results = cupy.cuda.Stream(non_blocking=True)
         except cupy.cuda.runtime.CUDARuntimeError as error:
             raise DeviceError(f"device={self.name} does not start: {error}") from error
         count = cupy.cuda.runtime.cudaDevAttrMultiProcessorCount
@@ -80,6 +83,7 @@ class CupyGpu:
             with self._active():
                 self._copies.synchronize()
                 self.stream.synchronize()
+                self._results.synchronize()
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
         """Allocate."""
@@ -123,6 +127,22 @@ class CupyGpu:
         with self._active():
             host: NDArray[Any] = array.get(stream=self.stream)
         return host
+
+    def fetch(self, array: Array) -> Fetched:
+        """Begin to copy an array to pinned memory, on a stream of its own."""
+        with self._active():
+            host: NDArray[Any] = cupyx.empty_pinned(array.shape, array.dtype)
+            done, come = (cupy.cuda.Event(disable_timing=True) for _ in range(2))
+            done.record(self.stream)
+            self._results.wait_event(done)
+            array.get(stream=self._results, out=host, blocking=False)
+            come.record(self._results)
+
+        def fetched() -> NDArray[Any]:
+            come.synchronize()
+            return host
+
+        return fetched
 
     def address(self, array: Array) -> int:
         """Return where an array begins."""
@@ -269,7 +289,7 @@ class _Graph:
 
 
 class CopiedAhead:
-    """A `Ring`: rows gathered into pinned memory and copied on a second stream.
+    """A `Ring`: rows in pinned memory, or brought there, and copied on a second stream.
 
     Slot s of the order lies in place s % slots. A copy into it waits on the device for the release
     of slot s − slots; work on it waits on the device for the copy; only pinned memory that is still
@@ -281,17 +301,23 @@ class CopiedAhead:
         self._gpu, self._x, self.slot_rows, self._slots = gpu, x, slot_rows, slots
         self.rows = gpu.empty((slots * slot_rows, x.shape[1]), dtype.name)
         with gpu._active():
-            shape = (slot_rows, x.shape[1])
-            self._pinned = [cupyx.empty_pinned(shape, dtype) for _ in range(slots)]
             self._copied = [cupy.cuda.Event(disable_timing=True) for _ in range(slots)]
             self._released = [cupy.cuda.Event(disable_timing=True) for _ in range(slots)]
-        self._order: NDArray[Any] = np.zeros(0, np.int64)
-        self._next = 0
+        self._order: NDArray[Any] | range = range(0)
+        self._next, self._as_it_is = 0, False
 
-    def start(self, order: NDArray[Any], slot: int = 0) -> None:
+    def start(
+        self, order: NDArray[Any] | range, slot: int = 0, source: NDArray[Any] | None = None
+    ) -> None:
         """Begin with this slot of an order."""
         self._order, self._next = order, slot
+        self._x = self._x if source is None else source
         with self._gpu._active():
+            self._as_it_is = (
+                isinstance(order, range)
+                and self._x.dtype == self.rows.dtype
+                and _is_pinned(self._x)
+            )
             for event in self._released:
                 event.record(self._gpu.stream)
 
@@ -315,16 +341,40 @@ class CopiedAhead:
     def _send(self, slot: int) -> None:
         place, copies = slot % self._slots, self._gpu._copies
         numbers = self._order[slot * self.slot_rows : (slot + 1) * self.slot_rows]
+        rows = self._in_pinned_memory(numbers, place)
+        copies.wait_event(self._released[place])
+        first = place * self.slot_rows
+        self.rows[first : first + len(rows)].set(rows, stream=copies)
+        self._copied[place].record(copies)
+
+    def _in_pinned_memory(self, numbers: NDArray[Any] | range, place: int) -> NDArray[Any]:
+        """Return rows where they are, or bring them to the pinned memory of a place."""
+        following = slice(numbers.start, numbers.stop) if isinstance(numbers, range) else None
+        if following and self._as_it_is:
+            return self._x[following]
         self._copied[place].synchronize()
         pinned = self._pinned[place][: len(numbers)]
-        if pinned.dtype == self._x.dtype:
+        if following:
+            pinned[...] = self._x[following]
+        elif pinned.dtype == self._x.dtype:
             np.take(self._x, numbers, axis=0, out=pinned, mode="clip")  # "raise" would copy twice
         else:
             pinned[...] = self._x[numbers]
-        copies.wait_event(self._released[place])
-        first = place * self.slot_rows
-        self.rows[first : first + len(numbers)].set(pinned, stream=copies)
-        self._copied[place].record(copies)
+        return pinned
+
+    @cached_property
+    def _pinned(self) -> list[NDArray[Any]]:
+        shape = (self.slot_rows, self.rows.shape[1])
+        return [cupyx.empty_pinned(shape, self.rows.dtype) for _ in range(self._slots)]
+
+
+def _is_pinned(host: NDArray[Any]) -> bool:
+    """Whether a device can read all of an array by itself, whoever pinned its memory."""
+    if not (host.size and host.flags.c_contiguous):
+        return False
+    first = host.ctypes.data
+    attributes = cupy.cuda.runtime.pointerGetAttributes
+    return all(attributes(own).type == PINNED for own in (first, first + host.nbytes - 1))
 
 
 def _cuda_major() -> int:

@@ -38,7 +38,18 @@ from gpuae.backends.cuda_kernels import (
 )
 from gpuae.backends.cuda_products import Product, small_product
 from gpuae.backends.gpu import Call, Gpu
-from gpuae.backends.ops import Array, Clock, Corruption, Ops, Program, Recorder, Ring, Rows, Scaling
+from gpuae.backends.ops import (
+    Array,
+    Clock,
+    Corruption,
+    Fetched,
+    Ops,
+    Program,
+    Recorder,
+    Ring,
+    Rows,
+    Scaling,
+)
 from gpuae.config import Activation, Loss
 from gpuae.functions.activations import ACTIVATIONS
 from gpuae.functions.losses import LOSSES
@@ -673,6 +684,9 @@ class CupyOps:
 
     def ring(self, x: NDArray[Any], slot_rows: int, slots: int) -> Ring:
         return self.gpu.ring(x, slot_rows, slots)
+
+    def fetch(self, array: Array) -> Fetched:
+        return self.gpu.fetch(array)
 
     # Launches
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 from numpy.typing import NDArray
 
 from gpuae.backends.cuda_kernel import Kernel
-from gpuae.backends.ops import Array, Program, Ring
+from gpuae.backends.ops import Array, Fetched, Program, Ring
 
 Call: TypeAlias = Callable[[], None]
 """Work whose arguments are settled; calling it hands the work to the device's queue."""
@@ -45,6 +45,10 @@ class Gpu(Protocol):
 
     def read(self, array: Array) -> NDArray[Any]:
         """Wait for all work and copy an array to the host."""
+        ...
+
+    def fetch(self, array: Array) -> Fetched:
+        """Begin to copy an array to the host, beside what is queued from now on."""
         ...
 
     def address(self, array: Array) -> int:

@@ -111,6 +111,11 @@ def sparse_pays(k: int, units: int) -> bool:
     return k <= SPARSE_SHARE * units
 
 
+Fetched: TypeAlias = Callable[[], NDArray[Any]]
+"""Waits for an array that is on its way to the host, and returns it: the caller's own. It must be
+kept until then, or until the session has ended."""
+
+
 class Program(Protocol):
     """Operations that were recorded, ready to be carried out again and again."""
 
@@ -540,8 +545,15 @@ class Ring(Protocol):
     rows: Array
     slot_rows: int
 
-    def start(self, order: NDArray[Any], slot: int = 0) -> None:
-        """Begin with this slot of an order (of numbers in the matrix); forget what was there."""
+    def start(
+        self, order: NDArray[Any] | range, slot: int = 0, source: NDArray[Any] | None = None
+    ) -> None:
+        """Begin with this slot of an order (of numbers in the matrix); forget what was there.
+
+        A range, of rows that follow each other, is copied straight from where they are, if that is
+        pinned memory. `source` is another matrix of the same width and type to take rows from now
+        on; the caller leaves it as it is until what was queued is done.
+        """
         ...
 
     def acquire(self, slot: int) -> None:
@@ -571,4 +583,11 @@ class DeviceOps(Ops, Protocol):
 
     def ring(self, x: NDArray[Any], slot_rows: int, slots: int) -> Ring:
         """Prepare to bring rows of a host matrix in, ahead of the work on them."""
+        ...
+
+    def fetch(self, array: Array) -> Fetched:
+        """Begin to copy an array to the host, once what is queued so far is done.
+
+        What is queued from now on runs beside it and must not write there before it has come.
+        """
         ...

@@ -17,7 +17,7 @@ from gpuae.machine import Machine
 from gpuae.training import gpu_team, loader
 from gpuae.training.fitting import fit
 
-MAIN, COPIES = 0, 1
+MAIN, COPIES, RESULTS = 0, 1, 2
 SETTINGS = {"hidden": (6, 3), "batch_size": 32, "epochs": 3, "device": "cuda"}
 KINDS = [
     {"sparsity": "kl", "beta": 0.5, "weight_decay": 1e-3},
@@ -26,7 +26,12 @@ KINDS = [
 ]
 
 
-EAGER = {"late": (), "main first": (MAIN,), "copies first": (COPIES,)}
+EAGER = {
+    "late": (),
+    "main first": (MAIN,),
+    "copies first": (COPIES,),
+    "results first": (RESULTS,),
+}
 
 
 @pytest.fixture(params=list(EAGER))

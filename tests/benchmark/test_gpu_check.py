@@ -7,9 +7,10 @@ import tarfile
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from bench import gpu_check, gpu_kit
+from bench import gpu_check, gpu_encode, gpu_kit
 from bench.gpu_check import Check
 
 PYTHON = (sys.executable, "-c")
@@ -71,3 +72,15 @@ def test_an_unknown_name_is_refused():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no such thing: nothing; give machine, packages" in done.stderr
+
+
+def test_encoding_is_timed_on_a_cpu_too(monkeypatch, low_rank):
+    x = np.abs(90 * low_rank(60, 40)).astype(np.uint8)
+    monkeypatch.setattr(gpu_encode, "images", lambda rows: x[:rows])
+    monkeypatch.setattr(gpu_encode, "SETTINGS", {**gpu_encode.SETTINGS, "hidden": (8, 4)})
+    found = gpu_encode.measure("numpy", 50)
+    assert (found["rows"], found["bytes"]) == (50, {"rows": 2000, "codes": 800})
+    assert found["copies"] is None
+    assert list(found["encode"]) == ["pageable"]
+    assert found["encode"]["pageable"]["seconds"] > 0
+    json.dumps(found)

@@ -173,7 +173,7 @@ class Array(np.ndarray):
         assert host.flags.c_contiguous
         assert (host.shape, host.dtype) == (self.shape, self.dtype)
         pageable = weakref.ref(host)  # nobody keeps a copy
-        pinned = host if isinstance(host, Pinned) else None
+        pinned = host if Pinned.has(host.ctypes.data) else None
 
         def work():
             source = pageable() if pinned is None else pinned
@@ -182,14 +182,39 @@ class Array(np.ndarray):
 
         stream.put(work)
 
-    def get(self, stream):
+    def get(self, stream, out=None, blocking=True):
         Stream.refuse_capture()
-        stream.run()
-        return self.view(np.ndarray).copy()
+        if out is None:
+            stream.run()
+            return self.view(np.ndarray).copy()
+        assert not blocking
+        assert Pinned.has(out.ctypes.data), "CUDA would wait for pageable memory"
+        assert (out.shape, out.dtype) == (self.shape, self.dtype)
+        out[...] = 7  # whoever does not wait sees it
+        kept = weakref.ref(out)
+
+        def work():
+            assert kept() is not None, "memory was freed that had still to be written"
+            np.copyto(kept(), self.view(np.ndarray))
+
+        stream.put(work)
+        return out
 
 
-class Pinned(np.ndarray):
-    """Memory of the host that is read when the copy is made."""
+class Pinned:
+    """Memory of the host that is read and written when the copy is made; none is used again."""
+
+    all = []
+
+    @staticmethod
+    def empty(shape, dtype):
+        Stream.refuse_capture()
+        Pinned.all.append(np.empty(shape, dtype))
+        return Pinned.all[-1][...]
+
+    @staticmethod
+    def has(address):
+        return any(0 <= address - own.ctypes.data < own.nbytes for own in Pinned.all)
 
 
 def empty(shape, dtype):
@@ -331,13 +356,14 @@ def install(monkeypatch, libraries, eager=(), index=0):
     """Put these into the place of CuPy and cuBLAS, for device number `index`."""
     Stream.eager, Stream.all, Stream.current = eager, [], []
     Device.current, Device.wanted, Array.room, Array.pool = [], index, 1 << 40, []
-    Graph.launched, Cublas.loaded = [], set()
+    Graph.launched, Cublas.loaded, Pinned.all = [], set(), []
     runtime = SimpleNamespace(
         CUDARuntimeError=CUDARuntimeError,
         cudaDevAttrMultiProcessorCount=16,
         deviceGetAttribute=lambda attribute, index: {16: 1}[attribute],
         getDeviceProperties=lambda index: {"name": b"NVIDIA %d" % index},
         memGetInfo=lambda: (Array.room, Array.room),
+        pointerGetAttributes=lambda address: SimpleNamespace(type=int(Pinned.has(address))),
         runtimeGetVersion=lambda: 13000,
     )
     compiler = ModuleType("cupy.cuda.compiler")
@@ -349,7 +375,7 @@ def install(monkeypatch, libraries, eager=(), index=0):
     cupy.cuda, cupy.empty, cupy.ndarray = cuda, empty, Array
     cupy.RawModule = module_of(libraries)
     cupy.get_default_memory_pool = lambda: SimpleNamespace(free_bytes=lambda: 0)
-    cupyx.empty_pinned = lambda shape, dtype: np.empty(shape, dtype).view(Pinned)
+    cupyx.empty_pinned = Pinned.empty
     modules = {"cupy": cupy, "cupy.cuda": cuda, "cupy.cuda.compiler": compiler, "cupyx": cupyx}
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gpuae.backends import cuda_module
-from gpuae.backends.cuda_kernel import checked_arguments
+from gpuae.backends.cuda_kernel import checked_arguments, known_to_kernels
 from gpuae.backends.cuda_kernels import KERNELS
 from gpuae.backends.python_program import PythonProgram
 
@@ -170,6 +170,9 @@ class HostGpu:
     def read(self, array):
         return array.copy()
 
+    def fetch(self, array):
+        return array.copy
+
     def address(self, array):
         return array.ctypes.data
 
@@ -216,11 +219,12 @@ class HostRing:
 
     def __init__(self, x, slot_rows, slots):
         self.x, self.slot_rows, self.slots = x, slot_rows, slots
-        self.rows = np.zeros((slots * slot_rows, x.shape[1]), x.dtype)
+        self.rows = np.zeros((slots * slot_rows, x.shape[1]), known_to_kernels(x[:0]).dtype)
         self.order, self.held = np.zeros(0, np.int64), {}
 
-    def start(self, order, slot=0):
-        self.order, self.held = order, {}
+    def start(self, order, slot=0, source=None):
+        self.order, self.held = np.asarray(order, np.int64), {}
+        self.x = self.x if source is None else source
 
     def acquire(self, slot):
         place = slot % self.slots
