@@ -1,5 +1,7 @@
 """Fits on a device and on the CPU end at the same losses, and a model encodes alike on both.
 
+On a GPU, fits with rounded factors (tf32, bf16) end near the loss of float32 too.
+
     python bench/gpu_fits.py [--device cuda]
 
 On MNIST if GPUAE_DATA names a folder that has it, else on images that are made up. The exit code is
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from gpuae.backends import resolve_device
 from gpuae.benchmark.cases import CASES
 from gpuae.config import Config
 from gpuae.encoding import encode, into
@@ -40,6 +43,8 @@ KINDS: dict[str, dict[str, Any]] = {
 CLASSES = 10
 LOSSES_APART, CODES_APART = 1e-3, 1e-5
 """Losses after three epochs may differ by so much: each step rounds in another order."""
+ROUNDED_APART = 1e-2
+"""The same of a fit with rounded factors and one with float32."""
 
 
 def images() -> np.ndarray:
@@ -94,16 +99,28 @@ def agree(what: str, apart: float, most: float) -> bool:
     return good
 
 
+def rounded_end_near(x: np.ndarray, settings: dict[str, Any], device: str, wanted: float) -> bool:
+    """Fit with each rounding of factors; return whether losses are near the one of float32."""
+    good = True
+    for precision in ("tf32", "bf16"):
+        model = fitted(x, settings | {"precision": precision}, device)
+        loss = float(model.history["loss"][-1])
+        what = f"{precision}, loss {loss:.6f} and of float32 {wanted:.6f}"
+        good &= agree(what, abs(loss - wanted) / abs(wanted), ROUNDED_APART)
+    return good
+
+
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", default="cuda")
     device = parser.parse_args().device
-    x, good = images(), True
+    x, good, losses = images(), True, {}
     print(f"{len(x)} rows")
     for name, settings in KINDS.items():
         there, here = (fitted(x, settings, own) for own in (device, "cpu"))
         ours, cpu = (float(own.history["loss"][-1]) for own in (there, here))
+        losses[name] = ours
         good &= agree(name, abs(ours - cpu) / abs(cpu), LOSSES_APART)
         if name == "deep":
             ours, cpu = (codes(there, x, own) for own in (device, "cpu"))
@@ -111,6 +128,8 @@ def main() -> None:
             good &= agree("codes", apart, CODES_APART)
             ours, cpu = (classified(there, x, own) for own in (device, "cpu"))
             good &= agree("classifier", abs(ours - cpu) / abs(cpu), LOSSES_APART)
+    if resolve_device(device).is_gpu:
+        good &= rounded_end_near(x, KINDS["deep"], device, losses["deep"])
     sys.exit(0 if good else 1)
 
 

@@ -20,13 +20,17 @@ from typing import Any
 
 import numpy as np
 
-from gpuae.backends import computed_by, get_ops, resolve_device
+from gpuae.backends import Device, computed_by, get_ops, resolve_device
 from gpuae.backends.ops import Array, Ops, Program, Recorder
 from gpuae.benchmark.cases import CASES
 from gpuae.benchmark.contenders import Job, ours, products
 
 LIMITS = {"float32": 1e-6, "float64": 1e-13}
 """Relative errors that a product may have."""
+ROUNDED = {"tf32": 1e-3, "bf16": 1e-2}
+"""The same of float32 products whose factors are rounded."""
+SEEN = 1e-5
+"""With an error below this no factors were rounded."""
 STEPS = 20
 """Of a profile."""
 
@@ -34,8 +38,9 @@ STEPS = 20
 class Probe:
     """Checks on one device."""
 
-    def __init__(self, ops: Ops) -> None:
-        self.ops = ops
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.ops = get_ops(device)
         self.random = np.random.default_rng(0)
 
     def recorder(self) -> Recorder:
@@ -60,20 +65,28 @@ class Probe:
         return f"{time.perf_counter() - began:.2f} s"
 
     def products_are_right(self) -> str:
-        """Make products of each kind, beside float64."""
-        worst = dict.fromkeys(LIMITS, 0.0)
-        for dtype, *flags in product(LIMITS, (False, True), (False, True), (False, True)):
-            of_a, of_b, add = flags
+        """Make products of each kind, beside float64; on a GPU with rounded factors too."""
+        worst = {dtype: self._worst(self.ops, dtype, dtype, own) for dtype, own in LIMITS.items()}
+        said = [f"{dtype} {error:.1e}" for dtype, error in worst.items()]
+        for precision, limit in ROUNDED.items() if self.device.is_gpu else ():
+            error = self._worst(get_ops(self.device, precision), precision, "float32", limit)
+            said.append(f"{precision} {error:.1e}{'' if error >= SEEN else ' (not rounded)'}")
+        return ", ".join(said)
+
+    def _worst(self, ops: Ops, name: str, dtype: str, limit: float) -> float:
+        """Return the largest error of products, transposed and added to others or not."""
+        worst = 0.0
+        for of_a, of_b, add in product((False, True), repeat=3):
             a = self.normal(*((784, 256) if of_a else (256, 784)), dtype=dtype)
             b = self.normal(*((200, 784) if of_b else (784, 200)), dtype=dtype)
             before = self.normal(256, 200, dtype=dtype)
-            out = self.ops.asarray(before.copy())
-            self.ops.gemm(self.ops.asarray(a), self.ops.asarray(b), out, of_a, of_b, add)
+            out = ops.asarray(before.copy())
+            ops.gemm(ops.asarray(a), ops.asarray(b), out, of_a, of_b, add)
             wanted = (a.T if of_a else a).astype(float) @ (b.T if of_b else b).astype(float)
-            error = apart(self.ops.to_host(out), wanted + before * add)
-            assert error < LIMITS[dtype], (dtype, flags, error)
-            worst[dtype] = max(worst[dtype], error)
-        return ", ".join(f"{dtype} {error:.1e}" for dtype, error in worst.items())
+            error = apart(ops.to_host(out), wanted + before * add)
+            assert error < limit, (name, (of_a, of_b, add), error)
+            worst = max(worst, error)
+        return worst
 
     def products_have_the_same_bits_twice(self) -> str:
         """Make a product twice, and from memory that is not aligned."""
@@ -219,7 +232,7 @@ def probe(device: str) -> bool:
     """Make all checks on a device; return whether none failed."""
     chosen = resolve_device(device)
     began = time.perf_counter()
-    own = Probe(get_ops(chosen))
+    own = Probe(chosen)
     print(f"{computed_by(chosen)}, opened in {time.perf_counter() - began:.2f} s", flush=True)
     run: dict[str, Callable[[], str]] = {
         "a kernel compiles and runs": own.a_kernel_compiles_and_runs,

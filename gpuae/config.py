@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     Sparsity: TypeAlias = str
 else:
     Sparsity = Literal[tuple(CODE_RULES)]
-Precision: TypeAlias = Literal["float32", "tf32"]
+Precision: TypeAlias = Literal["float32", "tf32", "bf16"]
 OutlierScore: TypeAlias = Literal["mse", "knn"]
 WHITEN_EPSILON = 1e-5
 MAX_LAYERS, MAX_EPOCHS = 100, 10**9
@@ -518,8 +518,8 @@ def _check_switched_off(config: Config) -> None:
         raise ValueError("whiten_epsilon has no effect without whiten=pca or zca")
     if config.momentum and config.optimizer != "sgd":
         raise ValueError("momentum belongs to optimizer=sgd")
-    if config.precision == "tf32" and config.dtype != "float32":
-        raise ValueError(f"precision=tf32 is of float32, not of dtype={config.dtype}")
+    if config.precision != "float32" and config.dtype != "float32":
+        raise ValueError(f"precision={config.precision} is of float32, not of dtype={config.dtype}")
 
 
 def _check_shape(config: Config) -> None:

@@ -138,7 +138,8 @@ def gpu(request, monkeypatch):
 
     libraries = request.getfixturevalue("kernel_libraries")
     stand_in = SimpleNamespace(
-        open_gpu=lambda index, *, tf32: HostGpu(libraries), describe=lambda index: HostGpu.name
+        open_gpu=lambda index, *, precision: HostGpu(libraries, precision=precision),
+        describe=lambda index: HostGpu.name,
     )
     monkeypatch.setitem(sys.modules, "gpuae.backends.cupy_gpu", stand_in)
     monkeypatch.setattr("gpuae.backends.cuda_driver.why_not", lambda index=0: "")

@@ -155,7 +155,9 @@ SENSELESS = [
     ({"sparsity": "topk", "k": (9, 3), "hidden": (8, 4), "pretrain": 3}, "k=9 .*8"),
     ({"sparsity": "topk", "k": 32, "hidden": (8, 64), "pretrain": 5}, "k=32 .*8 .*each layer"),
     ({"dropout": "0.1,2", "hidden": (20, 8)}, "dropout: .*less than 1, got '2'"),
-    ({"precision": "tf32", "dtype": "float64"}, "precision.*dtype=float64"),
+    ({"precision": "tf32", "dtype": "float64"}, "precision=tf32 .*dtype=float64"),
+    ({"precision": "bf16", "dtype": "float64"}, "precision=bf16 .*dtype=float64"),
+    ({"precision": "fp16"}, "precision: .*float32.*tf32.*bf16"),
 ]
 
 

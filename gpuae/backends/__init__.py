@@ -97,7 +97,7 @@ def get_ops(device: Device, precision: str = "float32") -> Ops:
     Parameters
     ----------
     precision
-        Of float32 products: `float32`, or on a GPU `tf32`.
+        Of float32 products: `float32`, or on a GPU `tf32` or `bf16`.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def get_ops(device: Device, precision: str = "float32") -> Ops:
         from gpuae.backends.cupy_gpu import open_gpu
         from gpuae.backends.cupy_ops import CupyOps
 
-        return CupyOps(open_gpu(_index_of(device), tf32=precision == "tf32"))
+        return CupyOps(open_gpu(_index_of(device), precision=precision))
     if precision != "float32":
         raise ConfigError(
             f"precision={precision}: only GPUs have it and this would run on {device.name} "

@@ -16,7 +16,11 @@ from gpuae.errors import DeviceError
 WORKSPACE_BYTES = 32 << 20
 """What cuBLAS recommends for Hopper; more than it uses elsewhere."""
 PLAIN, TRANSPOSED = 0, 1
-DEFAULT_MATH, TF32_MATH = 0, 3
+REAL_32, DEFAULT_ALGORITHM = 0, -1
+"""CUDA_R_32F of cudaDataType and CUBLAS_GEMM_DEFAULT."""
+COMPUTE_TYPES = {"tf32": 77, "bf16": 75}
+"""CUBLAS_COMPUTE_32F_FAST_TF32 and CUBLAS_COMPUTE_32F_FAST_16BF, by precision: factors in float32
+are rounded on their way into a product, which is added up in float32."""
 LARGEST = 2**31 - 1
 VERSION_PARTS = range(3)
 """MAJOR_VERSION, MINOR_VERSION and PATCH_LEVEL of CUDA's libraryPropertyType."""
@@ -67,18 +71,18 @@ class Cublas:
     ----------
     stream, workspace
         Addresses of the CUDA stream and of WORKSPACE_BYTES on the device.
-    tf32
-        Whether float32 products may round their factors to TF32, ten bits after the point.
+    precision
+        Of float32 products: `float32`, or what their factors may be rounded to: `tf32`, ten bits
+        after the point, or `bf16`, seven.
     """
 
-    def __init__(self, library: Any, stream: int, workspace: int, *, tf32: bool) -> None:
-        self._library = library
+    def __init__(self, library: Any, stream: int, workspace: int, *, precision: str) -> None:
+        self._library, self._compute_type = library, COMPUTE_TYPES.get(precision)
         self._handle = ctypes.c_void_p()
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
         self._call("cublasSetStream_v2", self._handle, ctypes.c_void_p(stream))
         size = ctypes.c_size_t(WORKSPACE_BYTES)
         self._call("cublasSetWorkspace_v2", self._handle, ctypes.c_void_p(workspace), size)
-        self._call("cublasSetMathMode", self._handle, TF32_MATH if tf32 else DEFAULT_MATH)
 
     def multiply(
         self,
@@ -106,21 +110,17 @@ class Cublas:
                 f"a matrix product of {rows} x {inner} x {columns} is too large for cuBLAS; "
                 "lower batch_size"
             )
-        scalar = _SCALARS[out.dtype.name]
-        self._call(
-            _ROUTINES[out.dtype.name],
-            self._handle,
-            TRANSPOSED if transpose_b else PLAIN,
-            TRANSPOSED if transpose_a else PLAIN,
-            columns,
-            rows,
-            inner,
-            ctypes.byref(scalar(1.0)),
-            *_matrix(b),
-            *_matrix(a),
-            ctypes.byref(scalar(1.0 if accumulate else 0.0)),
-            *_matrix(out),
-        )
+        real = out.dtype.name
+        scalar = _SCALARS[real]
+        one, other = (ctypes.byref(scalar(value)) for value in (1.0, float(accumulate)))
+        operations = (TRANSPOSED if own else PLAIN for own in (transpose_b, transpose_a))
+        asked = (self._handle, *operations, columns, rows, inner, one)
+        if real == "float32" and self._compute_type is not None:
+            matrices = (*_typed(b), *_typed(a), other, *_typed(out))
+            how = (self._compute_type, DEFAULT_ALGORITHM)
+            self._call("cublasGemmEx", *asked, *matrices, *how)
+        else:
+            self._call(_ROUTINES[real], *asked, *_matrix(b), *_matrix(a), other, *_matrix(out))
 
     def _call(self, name: str, *arguments: Any) -> None:
         status = getattr(self._library, name)(*arguments)
@@ -134,3 +134,9 @@ def _matrix(array: Array) -> tuple[ctypes.c_void_p, int]:
     """Return a matrix's address and the distance of its rows, in elements."""
     distance = max(array.strides[0] // array.itemsize, array.shape[1])
     return ctypes.c_void_p(int(array.data.ptr)), distance
+
+
+def _typed(array: Array) -> tuple[ctypes.c_void_p, int, int]:
+    """Return a float32 matrix's address, type and the distance of its rows, in elements."""
+    address, distance = _matrix(array)
+    return address, REAL_32, distance

@@ -39,9 +39,9 @@ PINNED = 1
 
 
 @cache
-def open_gpu(index: int, *, tf32: bool) -> CupyGpu:
-    """Return a GPU; its queue and its cuBLAS are set up once in a process."""
-    return CupyGpu(index, tf32=tf32)
+def open_gpu(index: int, *, precision: str) -> CupyGpu:
+    """Return a GPU; for each precision its queue and its cuBLAS are set up once in a process."""
+    return CupyGpu(index, precision=precision)
 
 
 def describe(index: int) -> str:
@@ -53,7 +53,7 @@ def describe(index: int) -> str:
 class CupyGpu:
     """`Gpu` number `index`, with a queue (stream) of its own."""
 
-    def __init__(self, index: int, *, tf32: bool) -> None:
+    def __init__(self, index: int, *, precision: str) -> None:
         self.name = f"cuda:{index}"
         self.multiplies_small = not tf32
         self._device = cupy.cuda.Device(index)
@@ -71,8 +71,8 @@ class CupyGpu:
         self.blocks = BLOCKS_PER_PROCESSOR * processors
         self._workspace = self.empty((WORKSPACE_BYTES,), "uint8")
         with self._active():
-            workspace = self._workspace.data.ptr
-            self._blas = Cublas(load_cublas(_cuda_major()), self.stream.ptr, workspace, tf32=tf32)
+            library, workspace = load_cublas(_cuda_major()), self._workspace.data.ptr
+            self._blas = Cublas(library, self.stream.ptr, workspace, precision=precision)
 
     @contextmanager
     def session(self) -> Iterator[None]:

@@ -146,10 +146,11 @@ def test_cublas_that_is_missing_is_said(monkeypatch):
         cublas.load(13)
 
 
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
 @pytest.mark.parametrize("device", ["cpu", "numpy"])
-def test_tf32_needs_a_gpu(device):
-    with pytest.raises(ConfigError, match=f"precision=tf32: only GPUs .* on {device}"):
-        get_ops(resolve_device(device), "tf32")
+def test_rounded_factors_need_a_gpu(device, precision):
+    with pytest.raises(ConfigError, match=f"precision={precision}: only GPUs .* on {device}"):
+        get_ops(resolve_device(device), precision)
 
 
 def test_doctor_shows_the_gpus(machine, monkeypatch):

@@ -47,7 +47,8 @@ def stand_in(libraries, monkeypatch):
     from host_gpu import HostGpu
 
     monkeypatch.setattr(
-        "gpuae.backends.cupy_gpu.open_gpu", lambda index, *, tf32: HostGpu(libraries)
+        "gpuae.backends.cupy_gpu.open_gpu",
+        lambda index, *, precision: HostGpu(libraries, precision=precision),
     )
 
 
@@ -91,12 +92,6 @@ def test_another_gpu_is_used_alone(cupy, monkeypatch, low_rank):
     with cupy.nothing_left():
         made = fit(x, config).model.attributes
     assert (made["device"], made["gpu"]) == ("cuda:3", "NVIDIA 3, cuBLAS 13.1.2")
-
-
-@pytest.mark.parametrize(("precision", "mode"), [("float32", 0), ("tf32", 3)])
-def test_tf32_is_used_where_it_is_asked_for(cupy, precision, mode):
-    get_ops(Device("cuda:0", ""), precision)
-    assert cupy.Cublas.math == mode
 
 
 def test_a_full_device_is_said_with_what_to_lower(cupy):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
-from host_gpu import C, entry_name
+from host_gpu import C, entry_name, rounded
 
 from gpuae.backends.cuda_kernels import KERNELS
 
@@ -296,7 +296,6 @@ class Cublas:
     `loaded` has the products, with what their kernels may be chosen by, that were made before.
     """
 
-    math = None
     loaded = set()
 
     def cublasGetProperty(self, part, value):
@@ -315,22 +314,25 @@ class Cublas:
         assert size.value == 32 << 20
         return 0
 
-    def cublasSetMathMode(self, handle, mode):
-        Cublas.math = mode
-        return 0
-
     def cublasSgemm_v2(self, *arguments):
-        return self._gemm(ctypes.c_float, *arguments)
+        return self._gemm(ctypes.c_float, "float32", *arguments)
 
     def cublasDgemm_v2(self, *arguments):
-        return self._gemm(ctypes.c_double, *arguments)
+        return self._gemm(ctypes.c_double, "float64", *arguments)
 
-    def _gemm(self, number, _, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+    def cublasGemmEx(self, *arguments):
+        *head, a, type_a, lda, b, type_b, ldb, beta, c, type_c, ldc, compute, algorithm = arguments
+        assert type_a == type_b == type_c == 0, "not CUDA_R_32F"
+        assert algorithm == -1, "not CUBLAS_GEMM_DEFAULT"
+        precision = {68: "float32", 75: "bf16", 77: "tf32"}[compute]
+        return self._gemm(ctypes.c_float, precision, *head, a, lda, b, ldb, beta, c, ldc)
+
+    def _gemm(self, number, precision, _, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
         if min(lda, ldb, ldc) < 1 or ldc < m:
             return 7
         one, other = alpha._obj.value, beta._obj.value
         places = [own.value % 512 for own in (a, b, c)]
-        chosen_by = (number, op_a, op_b, m, n, k, lda, ldb, ldc, one, other, *places)
+        chosen_by = (number, precision, op_a, op_b, m, n, k, lda, ldb, ldc, one, other, *places)
         if Stream.of_caller().captured is None:
             Cublas.loaded.add(chosen_by)
         assert chosen_by in Cublas.loaded, "a kernel was loaded during capture"
@@ -342,8 +344,9 @@ class Cublas:
             return np.lib.stride_tricks.as_strided(memory, (rows, columns), strides)
 
         def work():
-            left = matrix(a, k, m, lda).T if op_a else matrix(a, m, k, lda)
-            right = matrix(b, n, k, ldb).T if op_b else matrix(b, k, n, ldb)
+            left = rounded(matrix(a, *((k, m) if op_a else (m, k)), lda), precision)
+            right = rounded(matrix(b, *((n, k) if op_b else (k, n)), ldb), precision)
+            left, right = left.T if op_a else left, right.T if op_b else right
             out = matrix(c, m, n, ldc)
             value = one * (right.T @ left.T).T  # in the order of matrices by rows
             out[...] = value + other * out if other else value

@@ -140,14 +140,30 @@ class Libraries:
         return ctypes.CDLL(str(compiled(Path(name).stem, text, self._folder, sanitizer)))
 
 
+SIGNIFICANT_BITS = {"tf32": 11, "bf16": 8}
+"""That factors keep, by precision."""
+
+
+def rounded(factor, precision):
+    """Return a factor of a product as tensor cores take it: rounded, ties to even."""
+    if precision not in SIGNIFICANT_BITS or factor.dtype != np.float32:
+        return factor
+    lost = np.uint32(24 - SIGNIFICANT_BITS[precision])
+    words = factor.view(np.uint32)
+    below_half = np.uint32((1 << (lost - 1)) - 1)
+    up = words + below_half + (words >> lost & np.uint32(1))
+    near = (up >> lost << lost).view(np.float32)
+    return np.where(np.isfinite(factor), near, factor)
+
+
 class HostGpu:
     """Runs kernels with so many blocks at most, in an order of threads: 0, 1, or shuffled by it."""
 
     name = "cuda on the CPU"
     multiplies_small = True
 
-    def __init__(self, libraries, *, blocks=3, order=0):
-        self.libraries = libraries
+    def __init__(self, libraries, *, blocks=3, order=0, precision="float32"):
+        self.libraries, self.precision = libraries, precision
         self.blocks, self.order = blocks, order
         self.bytes = 1 << 40
         self.launched = []
@@ -205,7 +221,8 @@ class HostGpu:
     def product(self, a, b, out, transpose_a, transpose_b, accumulate):
         def call():
             self.launched.append("product")
-            value = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+            left, right = (rounded(own, self.precision) for own in (a, b))
+            value = (left.T if transpose_a else left) @ (right.T if transpose_b else right)
             out[...] = out + value if accumulate else value
 
         return call

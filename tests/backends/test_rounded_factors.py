@@ -1,0 +1,175 @@
+"""Products whose factors are rounded (tf32, bf16) are as near as rounding lets them be, and steps.
+
+u is the largest relative error of rounding a number to nearest: a product of two rounded numbers is
+off by (1 + u)² − 1 of its size at most.
+"""
+
+import sys
+from itertools import product
+
+import fake_cupy
+import numpy as np
+import pytest
+from host_gpu import HostGpu, rounded
+
+from gpuae.backends import Device, get_ops
+from gpuae.config import Config
+from gpuae.training.fitting import fit
+
+U = {"float32": 0.0, "tf32": 2.0**-11, "bf16": 2.0**-8}
+SLACK = 2.0**-20
+"""Of what is computed in float32 entry by entry, tanh among it."""
+ROUTINES = {"float32": "cublasSgemm_v2", "tf32": "cublasGemmEx", "bf16": "cublasGemmEx"}
+
+each_precision = pytest.mark.parametrize("precision", list(U))
+each_rounding = pytest.mark.parametrize("precision", ["tf32", "bf16"])
+
+
+@pytest.fixture(autouse=True)
+def cupy(monkeypatch, kernel_libraries):
+    fake_cupy.install(monkeypatch, kernel_libraries)
+    yield fake_cupy
+    sys.modules.pop("gpuae.backends.cupy_gpu", None)
+
+
+def normal(shape, seed):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def share(precision, terms):
+    """Return of Σ|a||b|, of so many terms, how far a sum in float32 may be off."""
+    rounding = (1 + U[precision]) ** 2 - 1
+    summing = terms * 2.0**-24 / (1 - terms * 2.0**-24)
+    return rounding + summing * (1 + rounding)
+
+
+def made(precision, a, b, out, flags):
+    """Return what a GPU of a precision makes of out, in float64."""
+    ops = get_ops(Device("cuda:0", ""), precision)
+    there = [ops.asarray(own.copy()) for own in (a, b, out)]
+    ops.gemm(*there, *flags)
+    return ops.to_host(there[2]).astype(float)
+
+
+@each_precision
+@pytest.mark.parametrize("flags", list(product([False, True], repeat=3)))
+def test_a_product_is_off_by_what_rounding_its_factors_makes(precision, flags):
+    of_a, of_b, add = flags
+    a, b = normal((65, 33) if of_a else (33, 65), 0), normal((17, 65) if of_b else (65, 17), 1)
+    before = normal((33, 17), 2)
+    left, right = (a.T if of_a else a).astype(float), (b.T if of_b else b).astype(float)
+    size = abs(left) @ abs(right) + abs(before) * add
+    wanted = left @ right + before * add
+    off = abs(made(precision, a, b, before, flags) - wanted)
+    assert (off <= share(precision, 66) * size).all()
+    assert (off > share("float32", 66) * size).any() == (precision != "float32")
+
+
+@each_precision
+def test_rounding_is_asked_of_cublas_for_float32_alone(cupy, monkeypatch, precision):
+    used = []
+    for name in ("cublasSgemm_v2", "cublasDgemm_v2", "cublasGemmEx"):
+        monkeypatch.setattr(cupy.Cublas, name, lambda *_, name=name: used.append(name) or 0)
+    ops = get_ops(Device("cuda:0", ""), precision)
+    for dtype in ("float32", "float64"):
+        a = ops.empty((2, 2), dtype)
+        ops.gemm(a, a, ops.empty((2, 2), dtype))
+    assert used == [ROUTINES[precision], "cublasDgemm_v2"]
+
+
+@each_rounding
+def test_rounding_is_to_nearest_and_ties_to_even(precision):
+    step = 2 * U[precision]
+    x = np.array([1, 1 + step / 2, 1 + 1.5 * step, 1 + 0.51 * step, 3e-39, np.nan, -np.inf])
+    to = rounded(x.astype(np.float32), precision)
+    np.testing.assert_array_equal(to[:4], [1, 1, 1 + 2 * step, 1 + step])
+    np.testing.assert_allclose(to[4:], x[4:], rtol=0.02)
+
+
+@each_rounding
+def test_both_stand_ins_round_alike(precision, kernel_libraries):
+    a, b, out = normal((9, 4), 0), normal((4, 6), 1), np.zeros((9, 6), np.float32)
+    HostGpu(kernel_libraries, precision=precision).product(a, b, out, False, False, False)()
+    np.testing.assert_allclose(out, made(precision, a, b, out, ()), rtol=1e-5, atol=1e-6)
+
+
+class Near:
+    """Numbers in float64, and how far from them each may be on a GPU of a precision."""
+
+    def __init__(self, value, off):
+        self.value, self.off = value, off
+        self.most = abs(value) + off
+
+    @property
+    def transposed(self):
+        return Near(self.value.T, self.off.T)
+
+    def times(self, other, precision):
+        """Multiply matrices."""
+        most = self.most @ other.most
+        inherited = most - abs(self.value) @ abs(other.value)
+        terms = self.value.shape[1]
+        return Near(self.value @ other.value, inherited + share(precision, terms) * most)
+
+    def by_entry(self, value, off):
+        """Return what was computed in float32 of these, off by so much if that were exact."""
+        return Near(value, off + SLACK * (abs(value) + off))
+
+
+def gradient(x, parameters, hidden, precision):
+    """Return the gradient of the mean squared error of x·W → tanh → ·W with biases of 0."""
+    rows, columns = x.shape
+    first, second = np.split(parameters[: 2 * columns * hidden], 2)
+    w, v = first.reshape(columns, hidden), second.reshape(hidden, columns)
+    x, w, v = (Near(own, np.zeros_like(own)) for own in (x, w, v))
+    z = x.times(w, precision)
+    code = z.by_entry(np.tanh(z.value), z.off)
+    output = code.times(v, precision)
+    factor = 2 / (rows * columns)
+    delta = output.by_entry(factor * (output.value - x.value), factor * output.off)
+    slope = code.by_entry(1 - code.value**2, 2 * abs(code.value) * code.off + code.off**2)
+    back = delta.times(v.transposed, precision)
+    off = back.most * slope.most - abs(back.value * slope.value)
+    inner = back.by_entry(back.value * slope.value, off)
+    ones = Near(np.ones((1, rows)), np.zeros((1, rows)))
+    weights = (x.transposed.times(inner, precision), code.transposed.times(delta, precision))
+    biases = (ones.times(own, "float32") for own in (inner, delta))
+    return [*weights, *biases]
+
+
+@each_precision
+def test_the_gradient_of_a_step_is_off_by_what_rounding_makes(precision):
+    """A step of gradient descent with the rate 1 takes the gradient away."""
+    x, hidden = normal((64, 12), 3), 5
+    settings = {"hidden": (hidden,), "depth": 1, "activation": "tanh", "init": "glorot"}
+    settings |= {"optimizer": "sgd", "learning_rate": 1, "schedule": "constant", "scale": "none"}
+    settings |= {"batch_size": 64, "validation": 0, "device": "cuda", "precision": precision}
+    before, after = (
+        fit(x, Config.parse(settings | {"epochs": epochs})).model.parameters.astype(float)
+        for epochs in (0, 1)
+    )
+    bounds = gradient(x.astype(float), before, hidden, precision)
+    wanted, off = (
+        np.concatenate([getattr(own, what).ravel() for own in bounds]) for what in ("value", "off")
+    )
+    stored = 2.0**-24 * (abs(before) + abs(after))
+    error = abs(before - after - wanted)
+    assert (error <= off + stored).all()
+    assert np.linalg.norm(off) < (100 * U[precision] + 1e-3) * np.linalg.norm(wanted)
+    relative = np.linalg.norm(error) / np.linalg.norm(wanted)
+    assert U[precision] / 10 < relative < max(U[precision], 1e-6)
+
+
+@each_rounding
+def test_a_fit_ends_near_the_loss_of_float32(precision, low_rank):
+    x = low_rank(150, 7).astype(np.float32)
+    settings = {"hidden": (6, 3), "batch_size": 32, "epochs": 20, "device": "cuda"}
+    settings |= {"init": "glorot", "folds": 1, "patience": 0}
+    ours, full = (
+        fit(x, Config.parse({**settings, "precision": own})).model for own in (precision, "float32")
+    )
+    loss, wanted = (own.history["loss"][-1] for own in (ours, full))
+    assert loss != wanted
+    assert loss == pytest.approx(wanted, rel=0.01)
+    assert ours.config.stored()["precision"] == precision
+    assert ours.parameters.dtype == np.float32
