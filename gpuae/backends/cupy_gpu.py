@@ -55,7 +55,7 @@ class CupyGpu:
 
     def __init__(self, index: int, *, precision: str) -> None:
         self.name = f"cuda:{index}"
-        self.multiplies_small = not tf32
+        self.multiplies_small = precision == "float32"
         self._device = cupy.cuda.Device(index)
         self._functions: dict[str, Any] = {}
         self._lock = RLock()

@@ -21,6 +21,8 @@ SLACK = 2.0**-20
 """Of what is computed in float32 entry by entry, tanh among it."""
 ROUTINES = {"float32": "cublasSgemm_v2", "tf32": "cublasGemmEx", "bf16": "cublasGemmEx"}
 
+LONG = 5000
+"""Of an inner dimension that is left to cuBLAS in every precision."""
 each_precision = pytest.mark.parametrize("precision", list(U))
 each_rounding = pytest.mark.parametrize("precision", ["tf32", "bf16"])
 
@@ -72,8 +74,8 @@ def test_rounding_is_asked_of_cublas_for_float32_alone(cupy, monkeypatch, precis
         monkeypatch.setattr(cupy.Cublas, name, lambda *_, name=name: used.append(name) or 0)
     ops = get_ops(Device("cuda:0", ""), precision)
     for dtype in ("float32", "float64"):
-        a = ops.empty((2, 2), dtype)
-        ops.gemm(a, a, ops.empty((2, 2), dtype))
+        a = ops.empty((2, LONG), dtype)
+        ops.gemm(a, a, ops.empty((2, 2), dtype), transpose_b=True)
     assert used == [ROUTINES[precision], "cublasDgemm_v2"]
 
 

@@ -160,10 +160,10 @@ class HostGpu:
     """Runs kernels with so many blocks at most, in an order of threads: 0, 1, or shuffled by it."""
 
     name = "cuda on the CPU"
-    multiplies_small = True
 
     def __init__(self, libraries, *, blocks=3, order=0, precision="float32"):
         self.libraries, self.precision = libraries, precision
+        self.multiplies_small = precision == "float32"
         self.blocks, self.order = blocks, order
         self.bytes = 1 << 40
         self.launched = []
