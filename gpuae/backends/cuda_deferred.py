@@ -13,9 +13,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuae.backends.gpu import Gpu
+from gpuae.backends.cuda_order import Span, Use
+from gpuae.backends.gpu import Gpu, Recorded
 from gpuae.backends.ops import Array
 
+LAUNCH = 2.5
+"""Microseconds that a kernel takes which does nothing."""
+BYTES_A_MICROSECOND, WORK_A_MICROSECOND = 3e6, 1e7
+"""Of a large GPU of today, about: moved, and multiplications of products of middle size."""
 LANES = 32
 """Columns that a block of `finish_all` adds up at once."""
 
@@ -42,9 +47,14 @@ class Columns:
     add_to_out: bool
 
     @property
-    def writes(self) -> Array:
+    def reads(self) -> tuple[Array, ...]:
+        """What is read and stays as it is."""
+        return (self.columns,)
+
+    @property
+    def writes(self) -> tuple[Array, ...]:
         """What is different afterwards."""
-        return self.out
+        return (self.out,)
 
     @property
     def groups(self) -> int:
@@ -76,9 +86,14 @@ class Total:
     groups = 1
 
     @property
-    def writes(self) -> Array:
+    def reads(self) -> tuple[Array, ...]:
+        """What is read and stays as it is."""
+        return (self.partials,)
+
+    @property
+    def writes(self) -> tuple[Array, ...]:
         """What is different afterwards."""
-        return self.total
+        return (self.total,)
 
     def row(self, gpu: Gpu) -> dict[str, float]:
         """Return the fields of its row in the table, but for the first group."""
@@ -103,9 +118,14 @@ class Advance:
     groups = 1
 
     @property
-    def writes(self) -> Array:
+    def reads(self) -> tuple[Array, ...]:
+        """What is read and stays as it is."""
+        return ()
+
+    @property
+    def writes(self) -> tuple[Array, ...]:
         """What is different afterwards."""
-        return self.counters
+        return (self.counters,) if self.corrections is None else (self.counters, self.corrections)
 
     def row(self, gpu: Gpu) -> dict[str, float]:
         """Return the fields of its row in the table, but for the first group."""
@@ -129,17 +149,28 @@ def table_of(gpu: Gpu, works: Sequence[Work]) -> tuple[NDArray[Any], int]:
 
 def overlap(gpu: Gpu, one: Array, other: Array) -> bool:
     """Whether two arrays have memory in common, if they are no more than the bytes they span."""
-    start, end = _span(gpu, one)
-    other_start, other_end = _span(gpu, other)
+    start, end = span(gpu, one)
+    other_start, other_end = span(gpu, other)
     return start < other_end and other_start < end
 
 
-def _span(gpu: Gpu, array: Array) -> tuple[int, int]:
+def span(gpu: Gpu, array: Array) -> Span:
+    """Return the addresses that an array spans."""
     if array.size == 0:
         return 0, 0
     start = gpu.address(array)
     steps = zip(array.shape, array.strides, strict=True)
     return start, start + sum((n - 1) * step for n, step in steps) + int(array.itemsize)
+
+
+def use_of(gpu: Gpu, recorded: Recorded) -> Use:
+    """Return what a call does with memory, and an estimate of how long it takes."""
+    reads, writes = (
+        tuple(span(gpu, own) for own in arrays) for arrays in (recorded.reads, recorded.writes)
+    )
+    moved = sum(own.nbytes for own in recorded.reads + recorded.writes)
+    cost = LAUNCH + moved / BYTES_A_MICROSECOND + recorded.work / WORK_A_MICROSECOND
+    return Use(reads, writes, cost)
 
 
 def arrays_among(values: Iterable[Any]) -> Iterator[Array]:

@@ -99,6 +99,16 @@ class Kernel:
         """The parameters in their order."""
         return tuple(Parameter.parse(text) for text in self.signature)
 
+    def reads_and_writes(
+        self, arguments: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return the arrays among the arguments that it only reads, and those it writes."""
+        given = [own for own in self.parameters if own.pointer and arguments[own.name] is not None]
+        return (
+            tuple(arguments[own.name] for own in given if own.const),
+            tuple(arguments[own.name] for own in given if not own.const),
+        )
+
     def expression(self, instance: tuple[str, ...]) -> str:
         """Return the C++ name of an instance."""
         return f"{self.name}<{', '.join(instance)}>" if instance else self.name

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, cached_property
 from threading import RLock
-from typing import Any
+from typing import Any, Self
 
 import cupy
 import cupyx
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 from gpuae.backends.cublas import WORKSPACE_BYTES, Cublas
 from gpuae.backends.cublas import load as load_cublas
 from gpuae.backends.cublas import version as version_of_cublas
+from gpuae.backends.cuda_deferred import use_of
 from gpuae.backends.cuda_kernel import Kernel, checked_arguments, known_to_kernels
 from gpuae.backends.cuda_module import OPTIONS, unit
-from gpuae.backends.gpu import Call
+from gpuae.backends.cuda_order import BRANCHES, Place, in_branches
+from gpuae.backends.gpu import Call, Recorded
 from gpuae.backends.ops import Array, Fetched, Program
 from gpuae.backends.python_program import PythonProgram
 from gpuae.errors import DeviceError
@@ -59,20 +62,20 @@ class CupyGpu:
         self._device = cupy.cuda.Device(index)
         self._functions: dict[str, Any] = {}
         self._lock = RLock()
+        self._branch = 0
         try:
             with self._device:
-                self.stream = cupy.cuda.Stream(non_blocking=True)
+                streams = [cupy.cuda.Stream(non_blocking=True) for _ in range(BRANCHES)]
                 self._copies = cupy.cuda.Stream(non_blocking=True)
                 self._results = cupy.cuda.Stream(non_blocking=True)
         except cupy.cuda.runtime.CUDARuntimeError as error:
             raise DeviceError(f"device={self.name} does not start: {error}") from error
+        self.stream = streams[0]
         count = cupy.cuda.runtime.cudaDevAttrMultiProcessorCount
         processors = cupy.cuda.runtime.deviceGetAttribute(count, index)
         self.blocks = BLOCKS_PER_PROCESSOR * processors
-        self._workspace = self.empty((WORKSPACE_BYTES,), "uint8")
-        with self._active():
-            library, workspace = load_cublas(_cuda_major()), self._workspace.data.ptr
-            self._blas = Cublas(library, self.stream.ptr, workspace, precision=precision)
+        with self._device:
+            self._branches = [_Branch.on(stream, precision) for stream in streams]
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -188,14 +191,24 @@ class CupyGpu:
         """Prepare a matrix product."""
         return _Product(self, a, b, out, (transpose_a, transpose_b, accumulate))
 
-    def program(self, calls: Sequence[Call]) -> Program:
+    def program(self, calls: Sequence[Recorded]) -> Program:
         """Capture calls into a graph; none make a program without one."""
-        if not calls:
-            return PythonProgram([])
-        for call in calls:
-            if isinstance(call, _Product):
-                call.rehearse()
-        return _Graph(self, calls)
+        return _Graph(self, calls) if calls else PythonProgram([])
+
+    @contextmanager
+    def on_branch(self, branch: int) -> Iterator[Any]:
+        """Let what is called go into a branch's stream, which is returned."""
+        with self._lock:
+            self._branch, before = branch, self._branch
+            try:
+                yield self._branches[branch].stream
+            finally:
+                self._branch = before
+
+    @property
+    def blas(self) -> Cublas:
+        """The products of the branch."""
+        return self._branches[self._branch].blas
 
     def _function(self, kernel: Kernel, instance: tuple[str, ...]) -> Any:
         expression = kernel.expression(instance)
@@ -223,8 +236,25 @@ class CupyGpu:
 
         What another thread put into the queue during a capture would be captured too.
         """
-        with self._lock, self._device, self.stream:
+        with self._lock, self._device, self._branches[self._branch].stream:
             yield
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """A stream, and the products on it, which need a workspace of their own."""
+
+    stream: Any
+    blas: Cublas
+    workspace: Array
+
+    @classmethod
+    def on(cls, stream: Any, precision: str) -> Self:
+        """Set up the products of a stream."""
+        with stream:
+            workspace = cupy.empty((WORKSPACE_BYTES,), "uint8")
+            library, own = load_cublas(_cuda_major()), workspace.data.ptr
+            return cls(stream, Cublas(library, stream.ptr, own, precision=precision), workspace)
 
 
 class _Product:
@@ -247,7 +277,7 @@ class _Product:
 
     def _into(self, out: Array) -> None:
         with self._gpu._active():
-            self._gpu._blas.multiply(self._a, self._b, out, *self._how)
+            self._gpu.blas.multiply(self._a, self._b, out, *self._how)
 
 
 class _Graph:
@@ -257,8 +287,14 @@ class _Graph:
     next, they read from the device.
     """
 
-    def __init__(self, gpu: CupyGpu, calls: Sequence[Call]) -> None:
+    def __init__(self, gpu: CupyGpu, calls: Sequence[Recorded]) -> None:
         self._gpu, self._calls = gpu, tuple(calls)
+        self._uses = [use_of(gpu, own) for own in calls]
+        for place in in_branches(self._uses, 1):
+            call = self._calls[place.call].call
+            if isinstance(call, _Product):
+                with gpu.on_branch(place.branch):
+                    call.rehearse()
         self._once = self._captured(1)
         wanted = LONG_GRAPH_NODES // len(self._calls)
         self._repeats = min(max(wanted, FEWEST_REPEATS), MOST_REPEATS)
@@ -278,14 +314,44 @@ class _Graph:
 
     def _captured(self, times: int) -> Any:
         """Return a graph of the calls, so many times one after the other."""
+        places = in_branches(self._uses, times)
+        sides = sorted({place.branch for place in places} - {0})
+        main = self._gpu.stream
         with self._gpu._active():
-            self._gpu.stream.begin_capture()
+            main.begin_capture()
             try:
-                for call in self._calls * times:
-                    call()
+                for side in sides:
+                    self._join(side, 0)
+                self._put(places)
             finally:
-                graph = self._gpu.stream.end_capture()
+                for side in sides:
+                    self._join(0, side)
+                graph = main.end_capture()
         return graph
+
+    def _put(self, places: Sequence[Place]) -> None:
+        """Put every call into its branch, after what it waits for."""
+        events: dict[int, Any] = {}
+        for number, place in enumerate(places):
+            with self._gpu.on_branch(place.branch) as stream:
+                for other in place.waits:
+                    stream.wait_event(events[other])
+                self._calls[place.call].call()
+                if place.awaited:
+                    events[number] = _recorded_event(stream)
+
+    def _join(self, branch: int, other: int) -> None:
+        """Let a branch wait for all that is in another one."""
+        with self._gpu.on_branch(other) as stream:
+            event = _recorded_event(stream)
+        with self._gpu.on_branch(branch) as stream:
+            stream.wait_event(event)
+
+
+def _recorded_event(stream: Any) -> Any:
+    event = cupy.cuda.Event(disable_timing=True)
+    event.record(stream)
+    return event
 
 
 class CopiedAhead:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ from gpuae.backends.cuda_kernels import (
     loss_type,
 )
 from gpuae.backends.cuda_products import Product, small_product
-from gpuae.backends.gpu import Call, Gpu
+from gpuae.backends.gpu import Gpu, Recorded
 from gpuae.backends.ops import (
     Array,
     Clock,
@@ -148,7 +147,9 @@ class CupyOps:
         if own is not None:
             self._multiply(own, accumulate)
         else:
-            self._submit(self.gpu.product(a, b, out, transpose_a, transpose_b, accumulate))
+            call = self.gpu.product(a, b, out, transpose_a, transpose_b, accumulate)
+            work = out.size * (a.size // len(out))
+            self._submit(Recorded(call, (a, b), (out,), work))
 
     # From rows to batches
 
@@ -690,12 +691,14 @@ class CupyOps:
 
     # Launches
 
-    def _launch(self, name: str, blocks: int, types: dict[str, str], **arguments: Any) -> None:
+    def _launch(
+        self, name: str, blocks: int, types: dict[str, str], *, work: int = 0, **arguments: Any
+    ) -> None:
         self._about_to_use(*arrays_among(arguments.values()))
         kernel = KERNELS[name]
         blocks = max(1, min(blocks, self.gpu.blocks))
-        instance = instance_of(kernel, **types)
-        self._submit(self.gpu.launch(kernel, instance, blocks, arguments))
+        call = self.gpu.launch(kernel, instance_of(kernel, **types), blocks, arguments)
+        self._submit(Recorded(call, *kernel.reads_and_writes(arguments), work))
 
     def _batch(self, name: str, matrix: Array, types: dict[str, str], **arguments: Any) -> None:
         """Launch a thread for every four columns of a row of a matrix (m, n)."""
@@ -759,6 +762,7 @@ class CupyOps:
             name,
             product.tiles * product.splits,
             {"Shape": product.shape, **types},
+            work=product.out.size * (product.a.size // len(product.out)),
             **product.arguments(),
             partials=partials,
             arrivals=arrivals,
@@ -942,8 +946,8 @@ class CupyOps:
             self._scratch[key] = self.gpu.empty((max(size, 1),), dtype)
         return self._scratch[key][:size]
 
-    def _submit(self, call: Call) -> None:
-        call()
+    def _submit(self, recorded: Recorded) -> None:
+        recorded.call()
 
 
 class QueueRecorder(CupyOps):
@@ -956,7 +960,7 @@ class QueueRecorder(CupyOps):
 
     def __init__(self, gpu: Gpu) -> None:
         super().__init__(gpu)
-        self._calls: list[Call] = []
+        self._calls: list[Recorded] = []
         self._works: list[Work] = []
         self._product: Product | None = None
         self._zeros: list[Array] = []
@@ -985,9 +989,9 @@ class QueueRecorder(CupyOps):
         else:
             super().fill(array, value)
 
-    def _submit(self, call: Call) -> None:
+    def _submit(self, recorded: Recorded) -> None:
         self._do_product()
-        self._calls.append(call)
+        self._calls.append(recorded)
 
     def _multiply(self, product: Product, accumulate: bool) -> None:
         if accumulate:
@@ -1015,11 +1019,11 @@ class QueueRecorder(CupyOps):
 
     def _do(self, work: Work) -> None:
         self._do_product()
-        zeros = self._zeros_of(work.writes)
+        zeros = self._zeros_of(work.writes[0])
         if zeros is not None and isinstance(work, Columns) and work.add_to_out:
             self._forget(zeros)
             work = replace(work, add_to_out=False)
-        self._about_to_use(work.writes)
+        self._about_to_use(*work.writes)
         self._works.append(work)
 
     def _unfinished(self, sums: Array) -> Columns | None:
@@ -1034,7 +1038,8 @@ class QueueRecorder(CupyOps):
     def _about_to_use(self, *arrays: Array) -> None:
         for zeros in [own for own in self._zeros if _any_overlaps(self.gpu, own, arrays)]:
             self._write_zeros(zeros)
-        if any(_any_overlaps(self.gpu, work.writes, arrays) for work in self._works):
+        written = [own for work in self._works for own in work.writes]
+        if any(_any_overlaps(self.gpu, own, arrays) for own in written):
             self._do_works()
 
     def _catch_up(self) -> None:
@@ -1063,7 +1068,10 @@ class QueueRecorder(CupyOps):
             table, groups = table_of(self.gpu, works)
             uploaded = self.gpu.upload(table)
             self._launch("finish_all", groups, {}, table=uploaded, works=len(works), groups=groups)
-            self._calls[-1] = partial(_call, self._calls[-1], works)
+            last = self._calls[-1]  # of what its table has the addresses of, it must know
+            reads = [own for work in works for own in work.reads]
+            writes = [own for work in works for own in work.writes]
+            self._calls[-1] = replace(last, reads=(*last.reads, *reads), writes=tuple(writes))
 
     def _scratch_of(self, use: str, dtype: str, size: int) -> Array:
         """Return a buffer that nothing else in the program uses: what is put off still needs it."""
@@ -1073,11 +1081,6 @@ class QueueRecorder(CupyOps):
             self._scratch[key] = self.gpu.empty((max(2 * end, 1),), dtype)
         self._taken[key] = end
         return self._scratch[key][first:end]
-
-
-def _call(call: Call, kept: object) -> None:
-    """Make a call that needs memory of which its arguments have the address only."""
-    call()
 
 
 def _any_overlaps(gpu: Gpu, one: Array, others: Iterable[Array]) -> bool:

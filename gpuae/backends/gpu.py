@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
@@ -16,6 +17,19 @@ from gpuae.backends.ops import Array, Fetched, Program, Ring
 
 Call: TypeAlias = Callable[[], None]
 """Work whose arguments are settled; calling it hands the work to the device's queue."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A call, with the arrays it reads and those it writes (and may read).
+
+    `work` is how many multiplications of a product it makes, if it does.
+    """
+
+    call: Call
+    reads: tuple[Array, ...]
+    writes: tuple[Array, ...]
+    work: int = 0
 
 
 class Gpu(Protocol):
@@ -81,6 +95,6 @@ class Gpu(Protocol):
         """Prepare out = a·b or out += a·b of matrices whose rows are contiguous, none empty."""
         ...
 
-    def program(self, calls: Sequence[Call]) -> Program:
-        """Make a program of calls that were prepared."""
+    def program(self, calls: Sequence[Recorded]) -> Program:
+        """Make a program of calls that were prepared; those may run at once that can."""
         ...

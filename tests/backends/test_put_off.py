@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gpuae.backends.cuda_deferred import Advance, Columns, Total, overlap
+from gpuae.backends.cuda_order import Use
 from gpuae.backends.cupy_ops import CORRECTIONS, CupyOps, moved_tile
 from gpuae.backends.ops import START, STEP, Clock, Rows, Scaling
 
@@ -182,6 +183,23 @@ def test_a_step_is_this_few_launches(cuda, widths, sparse, launches):
     assert len(found) == launches, found
     products = 3 * (len(widths) - 1) - 1
     assert sum(name.startswith("product") for name in found) == products
+
+
+def test_work_that_did_not_wait_would_be_seen(cuda, monkeypatch):
+    """Where nothing is known to depend on anything, a step leaves other numbers."""
+
+    def left():
+        own, (recorder,) = Buffers(), cuda.recorders(1, lambda: None)
+        recorder.ops.gemm(own.a, own.square, own.product)
+        recorder.ops.bias_activation(own.product, own.a[0], "tanh")
+        recorder.ops.axpby(0.5, own.product.reshape(-1), 0.5, own.z.reshape(-1))
+        recorder.ops.multiply(own.z, own.z, own.target)
+        recorder.take().replay(2)
+        return own.target
+
+    expected = left()
+    monkeypatch.setattr(Use, "must_follow", lambda own, earlier: False)
+    assert not np.array_equal(left(), expected)
 
 
 def test_programs_share_their_scratch_memory(cuda, monkeypatch):

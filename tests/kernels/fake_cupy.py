@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
-from host_gpu import C, entry_name, rounded
+from host_gpu import C, entry_name, free_order, rounded
 
 from gpuae.backends.cuda_kernels import KERNELS
 
@@ -42,14 +42,50 @@ class Token:
             self.stream.run_one()
 
 
+class Node:
+    """Work that was captured, on a stream, and the nodes that it waits for."""
+
+    def __init__(self, capture, stream, work, waits):
+        self.capture, self.stream, self.work, self.waits = capture, stream, work, waits
+        capture.nodes.append(self)
+
+
+class Capture:
+    """What streams are captured into: the one that it began with, and those that have joined."""
+
+    def __init__(self, origin):
+        self.origin, self.nodes, self.tails = origin, [], {origin: set()}
+
+    def put(self, stream, work):
+        """Add work after all that the stream waits for."""
+        self.tails[stream] = {Node(self, stream, work, self.tails[stream])}
+
+    def end(self):
+        """Return the graph; every stream that joined has to be waited for."""
+        met, left = set(), list(self.tails[self.origin])
+        while left:
+            node = left.pop()
+            if node not in met:
+                met.add(node)
+                left.extend(node.waits)
+        assert met == set(self.nodes), "a stream was captured and not waited for"
+        for stream in self.tails:
+            stream.capture = None
+        return Graph(self.nodes)
+
+
 class Event:
     """The last record counts, at the time when somebody waits for it."""
 
     def __init__(self, disable_timing=False):
         self.token = None
+        self.captured = None
 
     def record(self, stream):
-        self.token = Token(stream)
+        if stream.capture is not None:
+            self.captured = stream.capture, frozenset(stream.capture.tails[stream])
+            return
+        self.captured, self.token = None, Token(stream)
         stream.put(lambda token=self.token: setattr(token, "done", True))
 
     def synchronize(self):
@@ -68,12 +104,12 @@ class Stream:
 
     def __init__(self, non_blocking=False):
         assert non_blocking, "a stream that waits for the default stream cannot be captured"
-        self.work, self.captured = [], None
+        self.work, self.capture = [], None
         Stream.all.append(self)
 
     @staticmethod
     def refuse_capture():
-        capturing = any(own.captured is not None for own in Stream.all)
+        capturing = any(own.capture is not None for own in Stream.all)
         assert not capturing, "not permitted while a stream is captured"
 
     @staticmethod
@@ -89,8 +125,8 @@ class Stream:
         Stream.current.pop()
 
     def put(self, work):
-        if self.captured is not None:
-            self.captured.append(work)
+        if self.capture is not None:
+            self.capture.put(self, work)
             return
         self.work.append(work)
         if Stream.all.index(self) in Stream.eager:
@@ -104,7 +140,10 @@ class Stream:
             self.run_one()
 
     def wait_event(self, event):
-        if event.token:
+        if event.captured:
+            self.capture, nodes = event.captured
+            self.capture.tails[self] = self.capture.tails.get(self, set()) | nodes
+        elif event.token:
             self.put(event.token.force)
 
     def synchronize(self):
@@ -113,11 +152,11 @@ class Stream:
 
     def begin_capture(self):
         Stream.refuse_capture()
-        self.captured = []
+        self.capture = Capture(self)
 
     def end_capture(self):
-        graph, self.captured = Graph(self.captured), None
-        return graph
+        assert self.capture.origin is self
+        return self.capture.end()
 
 
 class Graph:
@@ -125,9 +164,15 @@ class Graph:
 
     launched = []
 
-    def __init__(self, work):
-        assert work, "an empty graph was captured"
-        self.work = work
+    def __init__(self, nodes):
+        assert nodes, "an empty graph was captured"
+        streams = list(dict.fromkeys(node.stream for node in nodes))
+        if 0 in Stream.eager:  # else those that were forked come as early as they may
+            streams.reverse()
+        numbers = {node: number for number, node in enumerate(nodes)}
+        waits = [{numbers[other] for other in node.waits} for node in nodes]
+        order = free_order([node.stream for node in nodes], waits, streams[::-1])
+        self.work = [nodes[number].work for number in order]
 
     def launch(self, stream):
         Stream.refuse_capture()
@@ -333,7 +378,7 @@ class Cublas:
         one, other = alpha._obj.value, beta._obj.value
         places = [own.value % 512 for own in (a, b, c)]
         chosen_by = (number, precision, op_a, op_b, m, n, k, lda, ldb, ldc, one, other, *places)
-        if Stream.of_caller().captured is None:
+        if Stream.of_caller().capture is None:
             Cublas.loaded.add(chosen_by)
         assert chosen_by in Cublas.loaded, "a kernel was loaded during capture"
 

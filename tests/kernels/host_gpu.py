@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from gpuae.backends import cuda_module
+from gpuae.backends.cuda_deferred import use_of
 from gpuae.backends.cuda_kernel import checked_arguments, known_to_kernels
 from gpuae.backends.cuda_kernels import KERNELS
-from gpuae.backends.python_program import PythonProgram
+from gpuae.backends.cuda_order import in_branches
 
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
 FLAGS = (
@@ -228,7 +229,51 @@ class HostGpu:
         return call
 
     def program(self, calls):
-        return PythonProgram(list(calls))
+        return HostProgram(self, calls)
+
+
+class HostProgram:
+    """Makes calls in an order that their branches allow: one branch as far as it can come first.
+
+    What should wait and does not comes too early, or too late.
+    """
+
+    REPEATS = 3
+
+    def __init__(self, gpu, calls):
+        self._gpu, self._calls = gpu, calls
+        self._uses = [use_of(gpu, own) for own in calls]
+
+    def replay(self, times):
+        while times and self._calls:
+            now = min(times, self.REPEATS)
+            places = in_branches(self._uses, now)
+            preferred = sorted({own.branch for own in places}, reverse=self._gpu.order % 2 == 0)
+            for number in free_order([own.branch for own in places], waits_of(places), preferred):
+                self._calls[places[number].call].call()
+            times -= now
+
+
+def waits_of(places):
+    """Return what each place waits for: what it says, and the place before it on its branch."""
+    last, waits = {}, []
+    for number, place in enumerate(places):
+        waits.append({*place.waits, *([last[place.branch]] if place.branch in last else [])})
+        last[place.branch] = number
+    return waits
+
+
+def free_order(branches, waits, preferred):
+    """Return an order of work on branches, those that are preferred as early as they may be."""
+    left = {own: [n for n, branch in enumerate(branches) if branch == own] for own in preferred}
+    done, order = set(), []
+    while len(order) < len(branches):
+        heads = [own[0] for own in left.values() if own and waits[own[0]] <= done]
+        assert heads, "work waits for itself"
+        left[branches[heads[0]]].pop(0)
+        done.add(heads[0])
+        order.append(heads[0])
+    return order
 
 
 class HostRing:
