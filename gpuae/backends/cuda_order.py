@@ -56,68 +56,70 @@ class Place:
 def in_branches(uses: Sequence[Use], times: int) -> list[Place]:
     """Return the places of a program's calls, repeated so many times one after the other.
 
-    Each call keeps its branch in all repeats. A place waits for no more than it has to: not for
-    what its own branch, or another place it waits for, has waited for.
+    All repeats are in the same order and on the same branches. A place waits for no more than it
+    has to: not for what its own branch, or another place it waits for, has waited for.
     """
     count = len(uses)
-    near = [[j for j in range(i) if uses[i].must_follow(uses[j])] for i in range(count)]
-    far = [[j for j in range(count) if uses[i].must_follow(uses[j])] for i in range(count)]
-    branches = _branches(uses, near, far)
+    follows = [[j for j in range(count) if uses[i].must_follow(uses[j])] for i in range(count)]
+    chosen = _chosen(uses, follows)
+    number = {call: place for place, (call, _) in enumerate(chosen)}
     known: list[list[int]] = []  # at each place, the last place of each branch that is done
     last = [[-1] * BRANCHES for _ in range(BRANCHES)]
     waits: list[tuple[int, ...]] = []
     for repeat in range(times):
-        for i in range(count):
-            place, branch = repeat * count + i, branches[i]
+        for call, branch in chosen:
             done, own = list(last[branch]), []
-            for other in sorted(_earlier(repeat, i, near, far, count), reverse=True):
-                there = branches[other % count]
-                if done[there] < other and there != branch:
-                    own.append(other)
-                    done = [max(pair) for pair in zip(done, known[other], strict=True)]
-            done[branch] = place
+            places = [(repeat - (other >= call)) * count + number[other] for other in follows[call]]
+            for place in sorted(places, reverse=True):
+                there = chosen[place % count][1]
+                if place >= 0 and done[there] < place:
+                    own.append(place)
+                    done = [max(pair) for pair in zip(done, known[place], strict=True)]
+            done[branch] = len(known)
             last[branch] = done
             known.append(done)
             waits.append(tuple(own))
-    awaited = {other for own in waits for other in own}
-    return [
-        Place(place % count, branches[place % count], own, place in awaited)
-        for place, own in enumerate(waits)
-    ]
+    awaited = {place for own in waits for place in own}
+    return [Place(*chosen[place % count], own, place in awaited) for place, own in enumerate(waits)]
 
 
-def _branches(
-    uses: Sequence[Use], near: Sequence[Sequence[int]], far: Sequence[Sequence[int]]
-) -> list[int]:
-    """Give each call the branch on which it could start first, as it is in a second repeat."""
-    count, free = len(uses), [0.0] * BRANCHES
-    branches: list[int] = []
-    ends: list[float] = []
-    for repeat in range(2):
-        for i in range(count):
-            others = _earlier(repeat, i, near, far, count)
-            starts = [
-                max(
-                    [free[own], *(ends[j] + CROSSING * (branches[j] != own) for j in others)],
-                )
-                for own in range(BRANCHES)
-            ]
-            branch = starts.index(min(starts))
-            branches.append(branch)
-            ends.append(starts[branch] + uses[i].cost)
-            free[branch] = ends[-1]
-    return branches[count:]
+def _chosen(uses: Sequence[Use], follows: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Return the calls in the order of their starts, each with the branch where it starts first.
 
-
-def _earlier(
-    repeat: int, i: int, near: Sequence[Sequence[int]], far: Sequence[Sequence[int]], count: int
-) -> list[int]:
-    """Return the places that a call of a repeat has to follow, in it and in the one before.
-
-    What was before that, the calls of the one before have followed.
+    What must be waited for longest until the end comes first of those that can start as early. It
+    is so in a second repeat, of which some may run beside the end of the first.
     """
-    own = [repeat * count + j for j in near[i]]
-    return own + [(repeat - 1) * count + j for j in far[i]] if repeat else own
+    count = len(uses)
+    first = [[j for j in own if j < i] for i, own in enumerate(follows)]
+    second = [[j + count * (j < i) for j in own] for i, own in enumerate(follows)]
+    before, costs = first + second, [own.cost for own in uses] * 2
+    left = _until_the_end(costs, before)
+    free, ends, branches = [0.0] * BRANCHES, dict[int, float](), dict[int, int]()
+    while len(ends) < len(costs):
+        starts = [
+            (
+                max([free[branch], *(ends[j] + CROSSING * (branches[j] != branch) for j in own)]),
+                -left[i],
+                branch,
+                i,
+            )
+            for i, own in enumerate(before)
+            if i not in ends and all(j in ends for j in own)
+            for branch in range(BRANCHES)
+        ]
+        start, _, branch, call = min(starts)
+        branches[call] = branch
+        free[branch] = ends[call] = start + costs[call]
+    return [(call - count, branch) for call, branch in branches.items() if call >= count]
+
+
+def _until_the_end(costs: Sequence[float], before: Sequence[Sequence[int]]) -> list[float]:
+    """Return for each call how long it and what follows it takes at least."""
+    left = list(costs)
+    for i in reversed(range(len(costs))):
+        for j in before[i]:
+            left[j] = max(left[j], costs[j] + left[i])
+    return left
 
 
 def _meet(spans: Sequence[Span], others: Sequence[Span]) -> bool:
