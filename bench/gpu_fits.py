@@ -43,6 +43,8 @@ KINDS: dict[str, dict[str, Any]] = {
 CLASSES = 10
 LOSSES_APART, CODES_APART = 1e-3, 1e-5
 """Losses after three epochs may differ by so much: each step rounds in another order."""
+STACKS_APART = 1e-2
+"""A stack of three trainings carries that further: on the CPU `cpu` and `numpy` are 2e-3 apart."""
 ROUNDED_APART = 1e-2
 """The same of a fit with rounded factors and one with float32."""
 
@@ -121,7 +123,8 @@ def main() -> None:
         there, here = (fitted(x, settings, own) for own in (device, "cpu"))
         ours, cpu = (float(own.history["loss"][-1]) for own in (there, here))
         losses[name] = ours
-        good &= agree(name, abs(ours - cpu) / abs(cpu), LOSSES_APART)
+        most = STACKS_APART if "pretrain" in settings else LOSSES_APART
+        good &= agree(name, abs(ours - cpu) / abs(cpu), most)
         if name == "deep":
             ours, cpu = (codes(there, x, own) for own in (device, "cpu"))
             apart = float(np.linalg.norm(ours - cpu) / np.linalg.norm(cpu))

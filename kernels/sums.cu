@@ -1,7 +1,7 @@
 // Sums, in two passes: partials of tiles, then these in a fixed order.
 //
 //   column_sums     partials[s, c] = sum over the rows of strip s of w a[r, c], in double
-//   sum_of          partials[t] = sum over tile t of w |x|, or x y, in double
+//   sum_of          partials[t] = sum over tile t of w |x|, x^2, or x y, in double
 //   finish_columns  out[c] = (out[c] +) sum over s of columns[s, c]
 //   finish_total    total = (total +) factor * sum over t of partials[t]
 //   finish_all      several of these, and of clocks that advance, in one launch
@@ -34,9 +34,15 @@ __global__ void column_sums(
 }
 
 struct Absolute {
+    static constexpr bool OF_TWO = false;
     __device__ static double of(double x, double) { return magnitude(x); }
 };
+struct Square {
+    static constexpr bool OF_TWO = false;
+    __device__ static double of(double x, double) { return x * x; }
+};
 struct Product {
+    static constexpr bool OF_TWO = true;
     __device__ static double of(double x, double y) { return x * y; }
 };
 
@@ -52,7 +58,9 @@ __global__ void sum_of(
         for (Index at = i * SUM_TILE + threadIdx.x * QUAD; at < end; at += BLOCK * QUAD) {
             const Index left = count - at;
             const bool whole = aligned && left >= QUAD;
-            const Quad<Real> one = load(x + at, left, whole), other = load(y + at, left, whole);
+            const Quad<Real> one = load(x + at, left, whole);
+            Quad<Real> other = {};
+            if constexpr (Term::OF_TWO) other = load(y + at, left, whole);
             for (int j = 0; j < QUAD; ++j) {
                 double term = Term::of(one.at[j], other.at[j]);
                 if (row_weights && j < left) term *= double(row_weights[(at + j) / columns]);

@@ -595,7 +595,7 @@ KERNELS = {
             "sum_of",
             "sums.cu",
             ("Real", "Term"),
-            _with(("Absolute", "Product")),
+            _with(("Absolute", "Square", "Product")),
             (
                 "const Real* x (count)",
                 "const Real* y (count)",

@@ -598,7 +598,7 @@ class CupyOps:
         self._finish(columns=flat[place.start :], out=out, strips=len(lanes), stride=stride)
 
     def add_squares(self, x: Array, factor: float, total: Array) -> None:
-        self._sum("Product", x, x, factor, total, add=True)
+        self._sum("Square", x, x, factor, total, add=True)
 
     def adam(
         self,

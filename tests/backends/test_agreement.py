@@ -325,7 +325,7 @@ def test_output_delta(assert_agree, shape, dtype, output, accumulate):
             z, bias, target, activation, loss, 100, total, sums, accumulate, PARAMETER
         ),
         rounding(activation, dtype),
-        z=normal(shape, dtype, 8, scale=0.3),
+        z=normal(shape, dtype, 3, scale=0.3),  # at 1x1 not where f' of gelu is 0
         bias=normal(shape[1], dtype, 5, scale=0.3) + np.dtype(dtype).type(directed),
         target=uniform(shape, dtype, 4),
         total=np.ones(1),
