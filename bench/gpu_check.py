@@ -93,9 +93,11 @@ def checks(device: str) -> Iterator[Check]:
     yield Check("bench", "kernels", 90, kernels, keeps=True)
     encode = (*PYTHON, "bench/gpu_encode.py", *own, "--json")
     yield Check("bench", "encode", 60, encode, keeps=True)
+    peers = (*PYTHON, "bench/gpu_peers.py", *own, "--json")
+    yield Check("bench", "peers", 240, peers, keeps=True)
     for case in CASES:
         run = (*GPUAE, "bench", "--case", case, *own, "--peers", "--rounds", "5", "--seconds", "8")
-        yield Check("bench", case, 200, (*run, *BENCH), keeps=True)
+        yield Check("compiled", case, 300, (*run, *BENCH), keeps=True)
     for tool in ("memcheck", "racecheck"):
         sanitizer = ("compute-sanitizer", "--tool", tool, "--error-exitcode", "7")
         run = (*sanitizer, "--report-api-errors", "no", *PYTEST, AGREEMENT, "-k", SOME)

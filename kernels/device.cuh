@@ -128,12 +128,15 @@ __device__ inline Real weight_of(const Real* row_weights, Index row) {
 // them: each warp's strips, then the warps.
 template <typename T>
 __device__ inline T sum_of_strips(const T* partials, Index strips, Index stride) {
-    T total = {};
-    for (Index first = 0; first < WARPS; ++first) {
-        T sum = 0;
-        for (Index strip = first; strip < strips; strip += WARPS) sum += partials[strip * stride];
-        total = first == 0 ? sum : total + sum;
+    T sums[WARPS] = {};
+    for (Index strip = 0; strip < strips; strip += WARPS) {
+#pragma unroll  // as many reads on their way at once
+        for (int i = 0; i < WARPS; ++i) {
+            if (strip + i < strips) sums[i] += partials[(strip + i) * stride];
+        }
     }
+    T total = sums[0];
+    for (int i = 1; i < WARPS; ++i) total += sums[i];
     return total;
 }
 

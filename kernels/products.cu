@@ -190,13 +190,17 @@ __device__ inline bool multiply_tile(
     constexpr int OFFSET = DEPTH * Rows::STRIDE;
     float* shared = reinterpret_cast<float*>(shared_memory);
 
-    const Index across = groups_of(b.extent, Shape::COLUMNS), split = item % splits;
-    piece.tile = item / splits;
-    piece.down = piece.tile / across;
-    piece.first_row = int(piece.down) * Shape::ROWS;
-    piece.first_column = int(piece.tile - piece.down * across) * Shape::COLUMNS;
-    const int share = int(groups_of(groups_of(a.inner, splits), DEPTH)) * DEPTH;
-    const int start = int(split) * share, end = int(smaller(a.inner, Index(start) + share));
+    // 64-bit division would take as long as reading memory does
+    const unsigned across = (unsigned(b.extent) + Shape::COLUMNS - 1) / Shape::COLUMNS;
+    const unsigned tile = unsigned(item) / unsigned(splits);
+    const unsigned split = unsigned(item) - tile * unsigned(splits), down = tile / across;
+    piece.tile = tile;
+    piece.down = down;
+    piece.first_row = int(down) * Shape::ROWS;
+    piece.first_column = int(tile - down * across) * Shape::COLUMNS;
+    const unsigned all = (unsigned(a.inner) + unsigned(splits) - 1) / unsigned(splits);
+    const int share = int((all + DEPTH - 1) / DEPTH) * DEPTH, start = int(split) * share;
+    const int end = start + share < a.inner ? start + share : a.inner;
 
     Rows rows;
     Columns columns;
@@ -249,7 +253,8 @@ __device__ inline bool multiply_tile(
 
 template <typename Shape>
 __device__ inline Index items_of(Index rows, Index columns, Index splits) {
-    return groups_of(rows, Shape::ROWS) * groups_of(columns, Shape::COLUMNS) * splits;
+    const unsigned down = (unsigned(rows) + Shape::ROWS - 1) / Shape::ROWS;
+    return Index(down * ((unsigned(columns) + Shape::COLUMNS - 1) / Shape::COLUMNS)) * splits;
 }
 
 template <typename Shape>

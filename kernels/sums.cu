@@ -14,7 +14,8 @@
 #include "activations.cuh"
 #include "clock.cuh"
 
-constexpr Index SUM_TILE = BLOCK * QUAD * 4;  // elements
+constexpr int SUM_PARTS = 4;  // of a tile, each of which is a quad of every thread
+constexpr Index SUM_TILE = BLOCK * QUAD * SUM_PARTS;
 
 template <typename Real>
 __global__ void column_sums(
@@ -53,9 +54,10 @@ __global__ void sum_of(
 ) {
     const bool aligned = in_quads(QUAD, x, y);
     for (Index i = blockIdx.x; i < groups_of(count, SUM_TILE); i += gridDim.x) {
-        const Index end = smaller(count, (i + 1) * SUM_TILE);
         double sum = 0.0;
-        for (Index at = i * SUM_TILE + threadIdx.x * QUAD; at < end; at += BLOCK * QUAD) {
+#pragma unroll  // as many reads on their way at once
+        for (int part = 0; part < SUM_PARTS; ++part) {
+            const Index at = i * SUM_TILE + (part * BLOCK + Index(threadIdx.x)) * QUAD;
             const Index left = count - at;
             const bool whole = aligned && left >= QUAD;
             const Quad<Real> one = load(x + at, left, whole);
