@@ -290,11 +290,7 @@ class _Graph:
     def __init__(self, gpu: CupyGpu, calls: Sequence[Recorded]) -> None:
         self._gpu, self._calls = gpu, tuple(calls)
         self._uses = [use_of(gpu, own) for own in calls]
-        for place in in_branches(self._uses, 1):
-            call = self._calls[place.call].call
-            if isinstance(call, _Product):
-                with gpu.on_branch(place.branch):
-                    call.rehearse()
+        self._rehearse()
         self._once = self._captured(1)
         wanted = LONG_GRAPH_NODES // len(self._calls)
         self._repeats = min(max(wanted, FEWEST_REPEATS), MOST_REPEATS)
@@ -307,6 +303,19 @@ class _Graph:
                 self._many.launch(self._gpu.stream)
             for _ in range(rest):
                 self._once.launch(self._gpu.stream)
+
+    def _rehearse(self) -> None:
+        """Make every product where it will be made, after and before whatever else is queued.
+
+        A graph that was launched may be using the workspace of a branch.
+        """
+        for place in in_branches(self._uses, 1):
+            call = self._calls[place.call].call
+            if isinstance(call, _Product):
+                self._join(place.branch, 0)
+                with self._gpu.on_branch(place.branch):
+                    call.rehearse()
+                self._join(0, place.branch)
 
     @cached_property
     def _many(self) -> Any:
@@ -342,6 +351,8 @@ class _Graph:
 
     def _join(self, branch: int, other: int) -> None:
         """Let a branch wait for all that is in another one."""
+        if branch == other:
+            return
         with self._gpu.on_branch(other) as stream:
             event = _recorded_event(stream)
         with self._gpu.on_branch(branch) as stream:

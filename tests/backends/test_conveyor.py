@@ -17,7 +17,7 @@ BLOCK = 32
 GPU = Machine("cuda")
 late = pytest.mark.parametrize("cupy", ["late"], indirect=True)
 """Where the order of the streams changes nothing."""
-EAGER = {"late": (), "main first": (0,), "copies first": (1,), "results first": (2,)}
+EAGER = {"late": (), "main first": (0,), "copies first": (2,), "results first": (3,)}
 FUNCTIONS = {"encode": 3, "reconstruct": 7, "score": None}
 
 

@@ -1,6 +1,8 @@
 """CuPy is asked for what CUDA allows, in an order in which nothing is read too early or late."""
 
 import sys
+from dataclasses import replace
+from importlib import import_module
 
 import fake_cupy
 import numpy as np
@@ -9,6 +11,7 @@ from on_gpu import OnGpu
 from pairwise import pairwise
 
 from gpuae.backends import Device, computed_by, get_ops
+from gpuae.backends.cuda_order import in_branches
 from gpuae.backends.ops import Clock, Rows, Scaling
 from gpuae.config import Config
 from gpuae.encoding import encode, into
@@ -17,18 +20,20 @@ from gpuae.machine import Machine
 from gpuae.training import gpu_team, loader
 from gpuae.training.fitting import fit
 
-MAIN, COPIES, RESULTS = 0, 1, 2
+MAIN, SIDE, COPIES, RESULTS = range(4)
 SETTINGS = {"hidden": (6, 3), "batch_size": 32, "epochs": 3, "device": "cuda"}
 KINDS = [
     {"sparsity": "kl", "beta": 0.5, "weight_decay": 1e-3},
     {"decoder": "tied", "noise": "masking", "noise_level": 0.3, "dropout": 0.2},
     {"optimizer": "lbfgs", "batch_size": None, "sparsity": "kl", "beta": 0.5},
+    {"dtype": "float64", "sparsity": "kl", "beta": 0.5},
 ]
 
 
 EAGER = {
     "late": (),
     "main first": (MAIN,),
+    "side first": (SIDE,),
     "copies first": (COPIES,),
     "results first": (RESULTS,),
 }
@@ -100,6 +105,51 @@ def test_a_full_device_is_said_with_what_to_lower(cupy):
     says = r"device=cuda:0 is full: 2 GiB more .* 0.75 GiB are free; lower batch_size or hidden"
     with pytest.raises(DeviceError, match=says):
         ops.empty((1 << 29,), "float32")
+
+
+def test_a_branch_that_is_not_waited_for_is_refused(cupy):
+    main, side = (cupy.Stream(non_blocking=True) for _ in range(2))
+    event = cupy.Event()
+    main.begin_capture()
+    main.put(lambda: None)
+    event.record(main)
+    side.wait_event(event)
+    side.put(lambda: None)
+    with pytest.raises(AssertionError, match="not waited for"):
+        main.end_capture()
+
+
+def without_wait(left_out):
+    """Return `in_branches` that forgets one of the waits of a program, by its number."""
+
+    def forgetful(uses, times):
+        places = in_branches(uses, times)
+        waiting = [number for number, place in enumerate(places) if place.waits]
+        for number in waiting[left_out : left_out + 1]:
+            places[number] = replace(places[number], waits=())
+        return places
+
+    return forgetful
+
+
+def test_a_wait_that_is_missing_is_noticed(low_rank, monkeypatch, kernel_libraries):
+    """With one branch or the other as early as may be, the first steps end in other weights."""
+    x = low_rank(64, 7).astype(np.float32)
+    config = Config.parse(SETTINGS | KINDS[0] | {"epochs": 1, "validation": 0.0, "init": "he"})
+
+    def weights(left_out, eager):
+        with monkeypatch.context() as own:
+            fake_cupy.install(own, kernel_libraries, eager)
+            module = import_module("gpuae.backends.cupy_gpu")  # anew, and with this CuPy
+            own.setattr(module, "in_branches", without_wait(left_out))
+            found = fit(x, config).model.parameters
+        sys.modules.pop("gpuae.backends.cupy_gpu", None)
+        return found
+
+    expected = weights(1000, ())
+    for left_out in range(3):
+        found = [weights(left_out, eager) for eager in ((), (MAIN,))]
+        assert any((own != expected).any() for own in found), left_out
 
 
 def test_a_kernel_that_does_not_compile_is_said(cupy, monkeypatch):

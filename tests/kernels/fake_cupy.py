@@ -100,11 +100,10 @@ class Stream:
     eager = ()
     all = []
     current = []
-    ptr = 77
 
     def __init__(self, non_blocking=False):
         assert non_blocking, "a stream that waits for the default stream cannot be captured"
-        self.work, self.capture = [], None
+        self.work, self.capture, self.ptr = [], None, 77 + len(Stream.all)
         Stream.all.append(self)
 
     @staticmethod
@@ -141,9 +140,14 @@ class Stream:
 
     def wait_event(self, event):
         if event.captured:
-            self.capture, nodes = event.captured
+            capture, nodes = event.captured
+            assert capture.origin.capture is capture, "an event of a capture that has ended"
+            assert self.capture in (None, capture), "an event of another capture"
+            self.capture = capture
             self.capture.tails[self] = self.capture.tails.get(self, set()) | nodes
-        elif event.token:
+            return
+        assert self.capture is None, "an event from outside the capture"
+        if event.token:
             self.put(event.token.force)
 
     def synchronize(self):
@@ -338,25 +342,33 @@ class Function:
 class Cublas:
     """Matrices by columns, as cuBLAS has them.
 
-    `loaded` has the products, with what their kernels may be chosen by, that were made before.
+    `loaded` has the products, with what their kernels may be chosen by, that were made before;
+    `handles` the stream and the workspace of each handle.
     """
 
     loaded = set()
+    handles = []
 
     def cublasGetProperty(self, part, value):
         value._obj.value = (13, 1, 2)[part]
         return 0
 
     def cublasCreate_v2(self, handle):
+        Cublas.handles.append({})
+        handle._obj.value = len(Cublas.handles)
         return 0
 
     def cublasSetStream_v2(self, handle, stream):
-        assert stream.value == Stream.ptr
+        (own,) = [own for own in Stream.all if own.ptr == stream.value]
+        Cublas.handles[handle.value - 1]["stream"] = own
         return 0
 
     def cublasSetWorkspace_v2(self, handle, workspace, size):
-        assert workspace.value
         assert size.value == 32 << 20
+        for other in Cublas.handles:
+            far = abs(other.get("workspace", -size.value) - workspace.value) >= size.value
+            assert far, "two handles have the same workspace"
+        Cublas.handles[handle.value - 1]["workspace"] = workspace.value
         return 0
 
     def cublasSgemm_v2(self, *arguments):
@@ -372,13 +384,17 @@ class Cublas:
         precision = {68: "float32", 75: "bf16", 77: "tf32"}[compute]
         return self._gemm(ctypes.c_float, precision, *head, a, lda, b, ldb, beta, c, ldc)
 
-    def _gemm(self, number, precision, _, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+    def _gemm(self, number, precision, handle, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, *rest):
+        beta, c, ldc = rest
+        stream = Cublas.handles[handle.value - 1]["stream"]
+        assert stream is Stream.of_caller(), "a handle of another stream"
         if min(lda, ldb, ldc) < 1 or ldc < m:
             return 7
         one, other = alpha._obj.value, beta._obj.value
         places = [own.value % 512 for own in (a, b, c)]
-        chosen_by = (number, precision, op_a, op_b, m, n, k, lda, ldb, ldc, one, other, *places)
-        if Stream.of_caller().capture is None:
+        own = handle.value, number, precision
+        chosen_by = (*own, op_a, op_b, m, n, k, lda, ldb, ldc, one, other, *places)
+        if stream.capture is None:
             Cublas.loaded.add(chosen_by)
         assert chosen_by in Cublas.loaded, "a kernel was loaded during capture"
 
@@ -396,7 +412,7 @@ class Cublas:
             value = one * (right.T @ left.T).T  # in the order of matrices by rows
             out[...] = value + other * out if other else value
 
-        Stream.of_caller().put(work)
+        stream.put(work)
         return 0
 
 
@@ -405,6 +421,7 @@ def install(monkeypatch, libraries, eager=(), index=0):
     Stream.eager, Stream.all, Stream.current = eager, [], []
     Device.current, Device.wanted, Array.room, Array.pool = [], index, 1 << 40, []
     Graph.launched, Cublas.loaded, Pinned.all = [], set(), []
+    Cublas.handles = []
     runtime = SimpleNamespace(
         CUDARuntimeError=CUDARuntimeError,
         cudaDevAttrMultiProcessorCount=16,
