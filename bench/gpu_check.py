@@ -45,7 +45,7 @@ PYTEST = (*PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short")
 PYTEST += ("-W", "default")  # of versions that this machine happens to have
 PYTEST += ("-o", f"pythonpath={SITE} . tests/kernels tests/damage {SITE}")
 # what is installed is looked at first, whichever end pytest begins with: the kernels are there
-SOME = "cuda and (41x132 or 17x33 or 5x8 or 5001) and float32 and not gathering"
+SOME = "cuda and (41x132 or 17x33 or 33x17x65 or 5x8 or 5001) and float32 and not gathering"
 AGREEMENT = "tests/backends/test_agreement.py"
 BENCH = ("--no-sweep", "--json")
 CASES = ("sparse", "small", "big", "deep", "denoise", "topk")
@@ -94,7 +94,8 @@ def checks(device: str) -> Iterator[Check]:
     encode = (*PYTHON, "bench/gpu_encode.py", *own, "--json")
     yield Check("bench", "encode", 60, encode, keeps=True)
     peers = (*PYTHON, "bench/gpu_peers.py", *own, "--json")
-    yield Check("bench", "peers", 240, peers, keeps=True)
+    for case in CASES:
+        yield Check("bench", f"peers-{case}", 90, (*peers, case), keeps=True)
     for case in CASES:
         run = (*GPUAE, "bench", "--case", case, *own, "--peers", "--rounds", "5", "--seconds", "8")
         yield Check("compiled", case, 300, (*run, *BENCH), keeps=True)

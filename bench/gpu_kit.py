@@ -25,7 +25,8 @@ EVERYTHING = "everything"
 GLIBC = ("2_17", "2_27", "2_28")
 COMMANDS = (
     ("smoke", "3 to 6 minutes: does it run, is it right, and about how fast; read this first"),
-    ("bench", "5 to 9 minutes: each kernel beside the copy, each case beside PyTorch and JAX"),
+    ("bench", "4 to 6 minutes: kernels and encoding beside copies, cases beside PyTorch and JAX"),
+    ("compiled", "up to 9 minutes: cases beside torch.compile too, which compiles for minutes"),
     ("sanitize", "3 to 9 minutes: compute-sanitizer over the kernels"),
     ("tests", "up to 9 minutes: all other tests that touch a GPU"),
     ("sweep", "5 to 9 minutes: where the GPU pays, and what more CPU threads bring"),

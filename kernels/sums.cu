@@ -14,8 +14,8 @@
 #include "activations.cuh"
 #include "clock.cuh"
 
-constexpr int SUM_PARTS = 4;  // of a tile, each of which is a quad of every thread
-constexpr Index SUM_TILE = BLOCK * QUAD * SUM_PARTS;
+constexpr Index SUM_TILE = BLOCK * QUAD * 4;  // elements
+constexpr int SUM_PARTS = int(SUM_TILE / (BLOCK * QUAD));  // each a quad of every thread
 
 template <typename Real>
 __global__ void column_sums(
