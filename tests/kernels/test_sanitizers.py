@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "kernels"
 AGREEMENT = ("tests/backends/test_agreement.py", "tests/backends/test_sparse.py")
+PRODUCTS = ("tests/backends/test_small_products.py",)
+SHARED_OUT = "(40x68x200 and (Wide or Narrow) and (test_a_product or sigmoid)) or counters"
 SHAPES = "41x132 or 17x33 or 5x8 or 33-70-170-9 or 700-20"
 OF_UNITS = ("bias_activation", "bias_activation_dropout", "hidden_delta")
 OF_OUTPUTS = ("output_loss", "output_delta", "row_loss", "row_delta", "softmax_")
@@ -34,7 +36,15 @@ def checked(missing, libraries):
     return partial(_checked, libraries)
 
 
-def _checked(libraries, sanitizer, chosen, kernels=KERNELS, marked="long or not long", without=()):
+def _checked(
+    libraries,
+    sanitizer,
+    chosen,
+    kernels=KERNELS,
+    marked="long or not long",
+    without=(),
+    files=AGREEMENT,
+):
     name = {"address": "libasan.so", "thread": "libtsan.so"}[sanitizer]
     command = ["g++", f"-print-file-name={name}"]
     library = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -47,10 +57,11 @@ def _checked(libraries, sanitizer, chosen, kernels=KERNELS, marked="long or not 
         "GPUAE_LEFT_OUT": " ".join(without),
         "ASAN_OPTIONS": "detect_leaks=0",
         "TSAN_OPTIONS": "exitcode=66",
+        "OPENBLAS_NUM_THREADS": "1",  # whose barriers ThreadSanitizer does not know
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider"]
     return subprocess.run(
-        [*command, *AGREEMENT, "-k", chosen, "-m", marked],
+        [*command, *files, "-k", chosen, "-m", marked],
         capture_output=True,
         text=True,
         check=False,
@@ -83,6 +94,22 @@ def test_nothing_is_found_in_the_kernels(checked):
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
 def test_nothing_is_found_in_any_combination(checked, sanitizer):
     assert_clean(checked(sanitizer, SOME_SHAPES))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("sanitizer", ["address", "thread"])
+def test_nothing_is_found_in_small_products(checked, sanitizer):
+    assert_clean(checked(sanitizer, SHARED_OUT, files=PRODUCTS))
+
+
+@pytest.mark.long
+def test_a_missing_barrier_of_a_product_is_found(checked, tmp_path):
+    right = "columns.put(shared + OFFSET, b.along_inner);\n    __syncthreads();"
+    wrong = right.removesuffix("\n    __syncthreads();")
+    kernels = planted(tmp_path / "kernels", "products.cu", right, wrong)
+    done = checked("thread", "test_a_product and 33x65x34", kernels, files=PRODUCTS)
+    assert done.returncode != 0
+    assert "ThreadSanitizer: data race" in done.stdout + done.stderr
 
 
 @pytest.mark.long
