@@ -132,6 +132,7 @@ def without_wait(left_out):
     return forgetful
 
 
+@pytest.mark.long
 def test_a_wait_that_is_missing_is_noticed(low_rank, monkeypatch, kernel_libraries):
     """With one branch or the other as early as may be, the first steps end in other weights."""
     x = low_rank(64, 7).astype(np.float32)

@@ -31,7 +31,10 @@ def gpus(kernel_libraries):
     return [CupyOps(HostGpu(kernel_libraries, blocks=blocks, order=own)) for blocks, own in WAYS]
 
 
-@pytest.fixture(params=[*TILES, None], ids=lambda own: own or "as chosen")
+@pytest.fixture(
+    params=["Wide", pytest.param("Narrow", marks=pytest.mark.long), None],
+    ids=lambda own: own or "as chosen",
+)
 def shape(request, monkeypatch):
     """Each shape of a tile, whatever would be chosen."""
     if request.param:
