@@ -6,6 +6,7 @@
 //                 in both, decay is of the first `decayed` only, and squares[t] = the sum over tile t
 //                 of their w^2 before the step, in double
 //   axpby         y = alpha x + beta y; with beta = 0 the old y is not read
+//   to_bfloat16   y = the upper half of the bits of x, rounded to nearest, ties to even; NaN stays NaN
 //   fill          x = value
 //   start_epoch   counters = epoch, start 0, step as it was, row base; rate[0] = rate
 //   advance       start += rows, step += 1, and what `advance_clock` says
@@ -131,6 +132,24 @@ __global__ void axpby(Real alpha, const Real* x, Real beta, Real* y, Index count
             for (int j = 0; j < QUAD; ++j) quad.at[j] += beta * before.at[j];
         }
         store(quad, y + at, left, whole);
+    }
+}
+
+__device__ inline unsigned short upper_half(float value) {
+    const unsigned bits = __float_as_uint(value);
+    if (value != value) return (unsigned short)(bits >> 16 | 0x40u);  // so that it stays one
+    return (unsigned short)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+__global__ void to_bfloat16(const float* x, unsigned short* y, Index count) {
+    const bool aligned = in_quads(QUAD, x, y);
+    for (Index i = thread_number(); i < groups_of(count, QUAD); i += thread_count()) {
+        const Index at = i * QUAD, left = count - at;
+        const bool whole = aligned && left >= QUAD;
+        const Quad<float> quad = load(x + at, left, whole);
+        Quad<unsigned short> halves;
+        for (int j = 0; j < QUAD; ++j) halves.at[j] = upper_half(quad.at[j]);
+        store(halves, y + at, left, whole);
     }
 }
 

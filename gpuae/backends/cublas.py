@@ -16,11 +16,13 @@ from gpuae.errors import DeviceError
 WORKSPACE_BYTES = 32 << 20
 """What cuBLAS recommends for Hopper; more than it uses elsewhere."""
 PLAIN, TRANSPOSED = 0, 1
-REAL_32, DEFAULT_ALGORITHM = 0, -1
-"""CUDA_R_32F of cudaDataType and CUBLAS_GEMM_DEFAULT."""
-COMPUTE_TYPES = {"tf32": 77, "bf16": 75}
-"""CUBLAS_COMPUTE_32F_FAST_TF32 and CUBLAS_COMPUTE_32F_FAST_16BF, by precision: factors in float32
-are rounded on their way into a product, which is added up in float32."""
+DATA_TYPES = {"float32": 0, "uint16": 14}
+"""CUDA_R_32F and CUDA_R_16BF of cudaDataType."""
+COMPUTE_TYPES = {"float32": 77, "uint16": 68}
+"""CUBLAS_COMPUTE_32F_FAST_TF32 and CUBLAS_COMPUTE_32F, by the type of the factors: those in float32
+are rounded to TF32 on their way into a product. Both add up in float32."""
+DEFAULT_ALGORITHM = -1
+"""CUBLAS_GEMM_DEFAULT."""
 LARGEST = 2**31 - 1
 VERSION_PARTS = range(3)
 """MAJOR_VERSION, MINOR_VERSION and PATCH_LEVEL of CUDA's libraryPropertyType."""
@@ -71,13 +73,12 @@ class Cublas:
     ----------
     stream, workspace
         Addresses of the CUDA stream and of WORKSPACE_BYTES on the device.
-    precision
-        Of float32 products: `float32`, or what their factors may be rounded to: `tf32`, ten bits
-        after the point, or `bf16`, seven.
+    rounds
+        Whether float32 factors may be rounded to TF32, which has ten bits after the point.
     """
 
-    def __init__(self, library: Any, stream: int, workspace: int, *, precision: str) -> None:
-        self._library, self._compute_type = library, COMPUTE_TYPES.get(precision)
+    def __init__(self, library: Any, stream: int, workspace: int, *, rounds: bool) -> None:
+        self._library, self._rounds = library, rounds
         self._handle = ctypes.c_void_p()
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
         self._call("cublasSetStream_v2", self._handle, ctypes.c_void_p(stream))
@@ -93,7 +94,7 @@ class Cublas:
         transpose_b: bool,
         accumulate: bool,
     ) -> None:
-        """Compute out = a·b or out += a·b of matrices by rows.
+        """Compute out = a·b or out += a·b of matrices by rows; factors of uint16 are bfloat16.
 
         cuBLAS takes matrices by columns, for which the same memory is the transposed matrix: it is
         asked for outᵀ = bᵀ·aᵀ.
@@ -110,14 +111,14 @@ class Cublas:
                 f"a matrix product of {rows} x {inner} x {columns} is too large for cuBLAS; "
                 "lower batch_size"
             )
-        real = out.dtype.name
+        real, of_factors = out.dtype.name, a.dtype.name
         scalar = _SCALARS[real]
         one, other = (ctypes.byref(scalar(value)) for value in (1.0, float(accumulate)))
         operations = (TRANSPOSED if own else PLAIN for own in (transpose_b, transpose_a))
         asked = (self._handle, *operations, columns, rows, inner, one)
-        if real == "float32" and self._compute_type is not None:
+        if of_factors != real or (self._rounds and real == "float32"):
             matrices = (*_typed(b), *_typed(a), other, *_typed(out))
-            how = (self._compute_type, DEFAULT_ALGORITHM)
+            how = (COMPUTE_TYPES[of_factors], DEFAULT_ALGORITHM)
             self._call("cublasGemmEx", *asked, *matrices, *how)
         else:
             self._call(_ROUTINES[real], *asked, *_matrix(b), *_matrix(a), other, *_matrix(out))
@@ -137,6 +138,6 @@ def _matrix(array: Array) -> tuple[ctypes.c_void_p, int]:
 
 
 def _typed(array: Array) -> tuple[ctypes.c_void_p, int, int]:
-    """Return a float32 matrix's address, type and the distance of its rows, in elements."""
+    """Return a matrix's address, type and the distance of its rows, in elements."""
     address, distance = _matrix(array)
-    return address, REAL_32, distance
+    return address, DATA_TYPES[array.dtype.name], distance

@@ -683,6 +683,13 @@ KERNELS = {
             ("Real alpha", "const Real* x (count)", "Real beta", "Real* y (count)", "Index count"),
         ),
         Kernel(
+            "to_bfloat16",
+            "parameters.cu",
+            (),
+            ((),),
+            ("const float* x (count)", "unsigned short* y (count)", "Index count"),
+        ),
+        Kernel(
             "fill",
             "parameters.cu",
             ("Real",),

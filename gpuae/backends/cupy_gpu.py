@@ -58,7 +58,7 @@ class CupyGpu:
 
     def __init__(self, index: int, *, precision: str) -> None:
         self.name = f"cuda:{index}"
-        self.multiplies_small = precision == "float32"
+        self.precision = precision
         self._device = cupy.cuda.Device(index)
         self._functions: dict[str, Any] = {}
         self._lock = RLock()
@@ -75,7 +75,8 @@ class CupyGpu:
         processors = cupy.cuda.runtime.deviceGetAttribute(count, index)
         self.blocks = BLOCKS_PER_PROCESSOR * processors
         with self._device:
-            self._branches = [_Branch.on(stream, precision) for stream in streams]
+            rounds = precision == "tf32"
+            self._branches = [_Branch.on(stream, rounds=rounds) for stream in streams]
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -249,12 +250,12 @@ class _Branch:
     workspace: Array
 
     @classmethod
-    def on(cls, stream: Any, precision: str) -> Self:
+    def on(cls, stream: Any, *, rounds: bool) -> Self:
         """Set up the products of a stream."""
         with stream:
             workspace = cupy.empty((WORKSPACE_BYTES,), "uint8")
             library, own = load_cublas(_cuda_major()), workspace.data.ptr
-            return cls(stream, Cublas(library, stream.ptr, own, precision=precision), workspace)
+            return cls(stream, Cublas(library, stream.ptr, own, rounds=rounds), workspace)
 
 
 class _Product:

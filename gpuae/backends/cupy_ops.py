@@ -142,11 +142,13 @@ class CupyOps:
                 self.fill(out, 0.0)
             return
         own = None
-        if self.gpu.multiplies_small:
+        if self.gpu.precision == "float32":
             own = small_product(a, b, out, transpose_a, transpose_b)
         if own is not None:
             self._multiply(own, accumulate)
         else:
+            if self.gpu.precision == "bf16" and out.dtype.name == "float32":
+                a, b = self._rounded(a), self._rounded(b)
             call = self.gpu.product(a, b, out, transpose_a, transpose_b, accumulate)
             work = out.size * (a.size // len(out))
             self._submit(Recorded(call, (a, b), (out,), work))
@@ -751,6 +753,15 @@ class CupyOps:
         """Launch a small product."""
         self._launch_product("product", product, {}, out=product.out, add_to_out=accumulate)
 
+    def _rounded(self, factor: Array) -> Array:
+        """Return a copy of a factor as bfloat16, which is uint16 here."""
+        copy = self.gpu.empty(factor.shape, "uint16")
+        self._round(factor, copy)
+        return copy
+
+    def _round(self, factor: Array, copy: Array) -> None:
+        self._flat("to_bfloat16", factor.size, {}, x=factor, y=copy)
+
     def _launch_product(
         self, name: str, product: Product, types: dict[str, str], **arguments: Any
     ) -> None:
@@ -955,7 +966,8 @@ class QueueRecorder(CupyOps):
 
     Small works are put off until what they write is used, or the program ends; zeros that the first
     of them overwrites are not written at all. A small product is put off until the next call, which
-    may be one that a kernel does together with it.
+    may be one that a kernel does together with it. A factor is rounded once for all products that
+    take it before it changes.
     """
 
     def __init__(self, gpu: Gpu) -> None:
@@ -964,6 +976,8 @@ class QueueRecorder(CupyOps):
         self._works: list[Work] = []
         self._product: Product | None = None
         self._zeros: list[Array] = []
+        self._copies: dict[tuple[int, tuple[int, ...]], tuple[Array, Array]] = {}
+        self._up_to_date: set[tuple[int, tuple[int, ...]]] = set()
         self._taken: Counter[str] = Counter()
 
     @property
@@ -978,6 +992,7 @@ class QueueRecorder(CupyOps):
         """Return the calls since the last time."""
         self._catch_up()
         self._taken.clear()
+        self._up_to_date.clear()
         calls, self._calls = self._calls, []
         return self.gpu.program(calls)
 
@@ -992,6 +1007,24 @@ class QueueRecorder(CupyOps):
     def _submit(self, recorded: Recorded) -> None:
         self._do_product()
         self._calls.append(recorded)
+        self._has_changed(recorded.writes)
+
+    def _rounded(self, factor: Array) -> Array:
+        key = self.gpu.address(factor), factor.shape
+        if key not in self._copies:
+            self._copies[key] = factor, self.gpu.empty(factor.shape, "uint16")
+        _, copy = self._copies[key]
+        if key not in self._up_to_date:
+            self._round(factor, copy)
+            self._up_to_date.add(key)
+        return copy
+
+    def _has_changed(self, written: Iterable[Array]) -> None:
+        """Hear of what is written: copies of it have to be made again."""
+        for key in list(self._up_to_date):
+            factor, _ = self._copies[key]
+            if _any_overlaps(self.gpu, factor, written):
+                self._up_to_date.remove(key)
 
     def _multiply(self, product: Product, accumulate: bool) -> None:
         if accumulate:
@@ -1072,6 +1105,7 @@ class QueueRecorder(CupyOps):
             reads = [own for work in works for own in work.reads]
             writes = [own for work in works for own in work.writes]
             self._calls[-1] = replace(last, reads=(*last.reads, *reads), writes=tuple(writes))
+            self._has_changed(writes)
 
     def _scratch_of(self, use: str, dtype: str, size: int) -> Array:
         """Return a buffer that nothing else in the program uses: what is put off still needs it."""

@@ -38,8 +38,8 @@ class Gpu(Protocol):
     name: str
     blocks: int
     """How many blocks of a kernel are launched at most."""
-    multiplies_small: bool
-    """Whether our own kernels make small products, in full float32."""
+    precision: str
+    """Of products of float32 matrices: `float32`, or what their factors are rounded to."""
 
     def session(self) -> AbstractContextManager[object]:
         """Return a context in which to use the device."""
@@ -92,7 +92,10 @@ class Gpu(Protocol):
         transpose_b: bool,
         accumulate: bool,
     ) -> Call:
-        """Prepare out = a·b or out += a·b of matrices whose rows are contiguous, none empty."""
+        """Prepare out = a·b or out += a·b of matrices whose rows are contiguous, none empty.
+
+        a and b are of the type of out; or uint16, as which they are bfloat16, and out is float32.
+        """
         ...
 
     def program(self, calls: Sequence[Recorded]) -> Program:

@@ -52,6 +52,27 @@ def epoch_order(rows: Order, seed: int, epoch: int, shuffle: str) -> Order:
     return rows[_block_permutation(len(rows), seed, epoch)]
 
 
+class EpochOrders:
+    """Orders of the same rows, of which one can be drawn before it is asked for."""
+
+    def __init__(self, rows: Order, seed: int, shuffle: str) -> None:
+        self._rows, self._seed, self._shuffle = rows, seed, shuffle
+        self._ahead: tuple[int, Order] | None = None
+
+    def draw_ahead(self, epoch: int) -> None:
+        """Draw the order of an epoch to come, unless it is there."""
+        if self._ahead is None or self._ahead[0] != epoch:
+            self._ahead = epoch, self._drawn(epoch)
+
+    def of(self, epoch: int) -> Order:
+        """Return the order of an epoch."""
+        ahead, self._ahead = self._ahead, None
+        return ahead[1] if ahead is not None and ahead[0] == epoch else self._drawn(epoch)
+
+    def _drawn(self, epoch: int) -> Order:
+        return epoch_order(self._rows, self._seed, epoch, self._shuffle)
+
+
 def _block_permutation(count: int, seed: int, epoch: int) -> Order:
     blocks = permutation(-(-count // BLOCK_ROWS), seed, Purpose.ROW_ORDER, epoch)
     places = (blocks[:, None] * BLOCK_ROWS + np.arange(BLOCK_ROWS)).ravel()

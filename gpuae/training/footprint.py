@@ -15,10 +15,12 @@ def bytes_needed(network: Network, config: Config, rows_held: int) -> int:
 
     Beside the parameters there are their gradient, the optimizer's state and a copy to go back to,
     and they are copied at the end: six vectors of that size, and with lbfgs more. And each row has
-    its input, activations and deltas, and preactivations where they are kept.
+    its input, activations and deltas, and preactivations where they are kept. Of what is rounded to
+    bfloat16 for products there is a copy of two bytes each.
     """
     vectors = 7 + 2 * (MEMORY + 1) if config.full_batch else 6
     widths = 2 * network.columns + 2 * sum(layer.n_out for layer in network.layers)
     widths += sum(layer.n_out for layer in network.layers[:-1] if keeps_preactivation(layer))
     numbers = vectors * network.size + rows_held * widths
-    return numbers * np.dtype(config.dtype).itemsize
+    copies = network.n_weights + rows_held * widths if config.precision == "bf16" else 0
+    return numbers * np.dtype(config.dtype).itemsize + 2 * copies

@@ -37,6 +37,7 @@ def gpu_team(ops: DeviceOps, job: Job) -> Team:
         evaluation_rows=evaluation_rows,
         rows_at_once=1,
         moves_by_slice=False,
+        queues=True,
     )
     return Team(job, layout, loader, loader)
 

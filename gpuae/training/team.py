@@ -85,6 +85,8 @@ class Layout:
         Of a full batch, about, for which there is one program.
     moves_by_slice
         See `step.Shared`.
+    queues
+        Whether steps are queued for a device, which works on them while the host goes on.
     """
 
     threads: int
@@ -93,6 +95,7 @@ class Layout:
     evaluation_rows: int
     rows_at_once: int
     moves_by_slice: bool
+    queues: bool = False
 
 
 class Team:
@@ -107,13 +110,15 @@ class Team:
     ----------
     gradient
         The flat gradient of the last `full_gradient`.
+    queues
+        As the layout says.
     """
 
     def __init__(self, job: Job, layout: Layout, loader: Loader, evaluation_loader: Loader) -> None:
         self._ops, self._config, self._layout = job.ops, job.config, layout
         self._loader, self._evaluation_loader = loader, evaluation_loader
         self._reducer = job.reducer
-        self.network, self.parameters = job.network, job.parameters
+        self.network, self.parameters, self.queues = job.network, job.parameters, layout.queues
         self.gradient = job.ops.zeros((job.network.size,), job.config.dtype)
         self._shared = self._share(job)
         self._pool = ThreadPool(max(1, min(layout.threads, layout.lanes)))

@@ -15,7 +15,7 @@ from gpuae.backends.ops import ROW_BASE, START, Array, Ops
 from gpuae.config import MAX_EPOCHS, Config
 from gpuae.model.model import Model
 from gpuae.model.objective import objective
-from gpuae.training.batches import Order, epoch_order, step_sizes
+from gpuae.training.batches import EpochOrders, Order, step_sizes
 from gpuae.training.deadline import NO_END, Deadline, TimeOver
 from gpuae.training.history import EpochRecord, History, Observer
 from gpuae.training.interruption import Interrupted, Interruption
@@ -147,6 +147,7 @@ class BatchEpochs:
     def __init__(self, ops: Ops, team: Team, config: Config, rows: Order) -> None:
         self._ops, self._team, self._config, self._rows = ops, team, config, rows
         self._optimizer = create_optimizer(ops, len(team.parameters), config)
+        self._orders = EpochOrders(rows, config.seed, config.shuffle)
         self._batch = config.batch_size or len(rows)
         self._epoch_steps = -(-len(rows) // self._batch)
         self._rate = LearningRate(config, self._epoch_steps)
@@ -158,10 +159,13 @@ class BatchEpochs:
         """Take an epoch's steps, or what is left of them, reporting now and then."""
         first_step = epoch * self._epoch_steps
         if not self._done:
-            self._team.start_epoch(self._order(epoch), epoch, self._rate.of(first_step)[0])
+            rate, _ = self._rate.of(first_step)
+            self._team.start_epoch(self._orders.of(epoch), epoch, rate)
         sizes = step_sizes(len(self._rows), self._batch)
         for steps in self._chunks.of(self._stretches(first_step, sizes)):
             self._team.run(steps, self._optimizer)
+            if self._team.queues:
+                self._orders.draw_ahead(epoch + 1)
             self._done += sum(steps)
             observer.rows_done(epoch + 1, self._done)
             if not math.isfinite(self._team.totals(self._done).loss):
@@ -205,7 +209,7 @@ class BatchEpochs:
         for name, vector in self._optimizer.vectors.items():
             self._ops.assign(vector, state[f"optimizer/{name}"])
         self._rate.restore(part_of(state, "schedule"))
-        self._team.restore(self._order(epoch), part_of(state, "epoch"))
+        self._team.restore(self._orders.of(epoch), part_of(state, "epoch"))
         self._done = int(state["epoch/done"])
 
     def _check_place(self, state: State) -> None:
@@ -218,9 +222,6 @@ class BatchEpochs:
         counts = state["schedule/plateau"][1:]
         if not ((counts >= 0) & (counts <= MAX_EPOCHS)).all():
             raise damaged("schedule/plateau counts nothing")
-
-    def _order(self, epoch: int) -> Order:
-        return epoch_order(self._rows, self._config.seed, epoch, self._config.shuffle)
 
 
 class FullBatchEpochs:

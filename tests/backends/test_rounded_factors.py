@@ -10,9 +10,11 @@ from itertools import product
 import fake_cupy
 import numpy as np
 import pytest
-from host_gpu import HostGpu, rounded
+from host_gpu import HostGpu, factor, rounded
 
 from gpuae.backends import Device, get_ops
+from gpuae.backends.cupy_ops import CupyOps
+from gpuae.backends.numpy_ops import NumpyOps
 from gpuae.config import Config
 from gpuae.training.fitting import fit
 
@@ -91,8 +93,57 @@ def test_rounding_is_to_nearest_and_ties_to_even(precision):
 @each_rounding
 def test_both_stand_ins_round_alike(precision, kernel_libraries):
     a, b, out = normal((9, 4), 0), normal((4, 6), 1), np.zeros((9, 6), np.float32)
-    HostGpu(kernel_libraries, precision=precision).product(a, b, out, False, False, False)()
+    CupyOps(HostGpu(kernel_libraries, precision=precision)).gemm(a, b, out)
     np.testing.assert_allclose(out, made(precision, a, b, out, ()), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 4099, 1 << 16])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_bfloat16_is_the_nearest_and_ties_are_even(kernel_libraries, count, shift):
+    """Of words from all over, among them NaN, infinities, and what becomes infinite."""
+    words = np.random.default_rng(count).integers(1 << 32, size=shift + count, dtype=np.uint32)
+    words[shift:][:7] = [0x7F800000, 0xFF800000, 0x7F800001, 0x7F7FFFFF, 0x3F808000, 0x3F818000, 1][
+        :count
+    ]
+    x = words.view(np.float32)[shift:]
+    halves = CupyOps(HostGpu(kernel_libraries, precision="bf16"))._rounded(x)
+    np.testing.assert_array_equal(factor(halves, "bf16"), rounded(x, "bf16"))
+
+
+def program_of_products(ops, a, w, out, change):
+    """Return what a program of two products of the same factors makes, with a change between."""
+    (recorder,) = ops.recorders(1, lambda: None)
+    own = recorder.ops
+    buffers = [ops.asarray(matrix.copy()) for matrix in (a, w, out)]
+    there, weight, to = buffers
+    own.gemm(there, weight, to)
+    change(own, there)
+    own.gemm(there, weight, to, accumulate=True)
+    program = recorder.take()
+    program.replay(2)
+    return ops.to_host(to)
+
+
+CHANGES = {
+    "none": lambda o, a: None,
+    "zeros": lambda o, a: o.fill(a, 0.0),
+    "ones": lambda o, a: o.fill(a, 1.0),
+    "a part": lambda o, a: o.fill(a[3:5], 2.0),
+    "added": lambda o, a: o.axpby(0.5, a, 1.0, a),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_factor_is_rounded_again_once_it_has_changed(kernel_libraries, change):
+    a, w, out = normal((9, 4), 0), normal((4, 6), 1), np.zeros((9, 6), np.float32)
+    gpu = HostGpu(kernel_libraries, precision="bf16")
+    got = program_of_products(CupyOps(gpu), a, w, out, change)
+    assert gpu.launched.count("to_bfloat16") == 2 * (2 if change is CHANGES["none"] else 3)
+    for _ in range(2):
+        out = rounded(a, "bf16") @ rounded(w, "bf16")
+        change(NumpyOps(), a)
+        out += rounded(a, "bf16") @ rounded(w, "bf16")
+    np.testing.assert_allclose(got, out, rtol=1e-5, atol=1e-5)
 
 
 class Near:

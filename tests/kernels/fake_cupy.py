@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
-from host_gpu import C, entry_name, free_order, rounded
+from host_gpu import C, entry_name, factor, free_order
 
 from gpuae.backends.cuda_kernels import KERNELS
 
@@ -379,9 +379,10 @@ class Cublas:
 
     def cublasGemmEx(self, *arguments):
         *head, a, type_a, lda, b, type_b, ldb, beta, c, type_c, ldc, compute, algorithm = arguments
-        assert type_a == type_b == type_c == 0, "not CUDA_R_32F"
+        assert type_c == 0, "not CUDA_R_32F"
         assert algorithm == -1, "not CUBLAS_GEMM_DEFAULT"
-        precision = {68: "float32", 75: "bf16", 77: "tf32"}[compute]
+        assert (type_a, type_b, compute) in ((0, 0, 77), (14, 14, 68)), "nothing of ours"
+        precision = "tf32" if compute == 77 else "bf16"
         return self._gemm(ctypes.c_float, precision, *head, a, lda, b, ldb, beta, c, ldc)
 
     def _gemm(self, number, precision, handle, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, *rest):
@@ -398,15 +399,18 @@ class Cublas:
             Cublas.loaded.add(chosen_by)
         assert chosen_by in Cublas.loaded, "a kernel was loaded during capture"
 
-        def matrix(pointer, rows, columns, distance):
+        of_factors = ctypes.c_uint16 if precision == "bf16" else number
+
+        def matrix(pointer, rows, columns, distance, number=number):
             size = (columns - 1) * distance + rows
             memory = np.frombuffer((number * size).from_address(pointer.value), number)
             strides = (memory.itemsize, distance * memory.itemsize)
             return np.lib.stride_tricks.as_strided(memory, (rows, columns), strides)
 
         def work():
-            left = rounded(matrix(a, *((k, m) if op_a else (m, k)), lda), precision)
-            right = rounded(matrix(b, *((n, k) if op_b else (k, n)), ldb), precision)
+            sizes = (k, m) if op_a else (m, k), (n, k) if op_b else (k, n)
+            left = factor(matrix(a, *sizes[0], lda, of_factors), precision)
+            right = factor(matrix(b, *sizes[1], ldb, of_factors), precision)
             left, right = left.T if op_a else left, right.T if op_b else right
             out = matrix(c, m, n, ldc)
             value = one * (right.T @ left.T).T  # in the order of matrices by rows

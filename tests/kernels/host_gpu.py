@@ -157,6 +157,14 @@ def rounded(factor, precision):
     return np.where(np.isfinite(factor), near, factor)
 
 
+def factor(matrix, precision):
+    """Return what tensor cores take of a matrix: as it is in bfloat16, or rounded to TF32."""
+    if matrix.dtype == np.uint16:
+        return (matrix.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    assert precision != "bf16" or matrix.dtype != np.float32, "a factor that was not rounded"
+    return rounded(matrix, precision)
+
+
 class HostGpu:
     """Runs kernels with so many blocks at most, in an order of threads: 0, 1, or shuffled by it."""
 
@@ -164,7 +172,6 @@ class HostGpu:
 
     def __init__(self, libraries, *, blocks=3, order=0, precision="float32"):
         self.libraries, self.precision = libraries, precision
-        self.multiplies_small = precision == "float32"
         self.blocks, self.order = blocks, order
         self.bytes = 1 << 40
         self.launched = []
@@ -222,7 +229,7 @@ class HostGpu:
     def product(self, a, b, out, transpose_a, transpose_b, accumulate):
         def call():
             self.launched.append("product")
-            left, right = (rounded(own, self.precision) for own in (a, b))
+            left, right = (factor(own, self.precision) for own in (a, b))
             value = (left.T if transpose_a else left) @ (right.T if transpose_b else right)
             out[...] = out + value if accumulate else value
 

@@ -13,10 +13,11 @@ from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
-from gpuae.training import gpu_team, loader
+from gpuae.training import batches, gpu_team, loader
 from gpuae.training.fitting import fit
 from gpuae.training.optimizers import create_optimizer
 from gpuae.training.preparation import new_team, prepare
+from gpuae.training.team import Team
 
 pytestmark = pytest.mark.usefixtures("gpu")
 
@@ -198,3 +199,25 @@ def test_a_gpu_that_is_too_full_is_said_before_anything_is_allocated(low_rank, m
     says = r"too full: training this network needs .* GiB and .* free; lower batch_size or hidden"
     with pytest.raises(DeviceError, match=says):
         fit(rows_for("plain", low_rank), config_of("plain"))
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_the_next_order_is_drawn_while_a_gpu_works(low_rank, monkeypatch, device):
+    heard = []
+
+    def told(owner, name, what):
+        own = getattr(owner, name)
+
+        def call(*arguments, **more):
+            heard.append(what(*arguments))
+            return own(*arguments, **more)
+
+        monkeypatch.setattr(owner, name, call)
+
+    told(batches, "epoch_order", lambda rows, seed, epoch, shuffle: f"order {epoch}")
+    told(Team, "run", lambda *_: "run")
+    told(Team, "totals", lambda *_: "totals")
+    fit(rows_for("plain", low_rank), config_of("plain", device=device, folds=1, validation=0))
+    before = heard[: heard.index("order 1")]
+    assert before == ["order 0", "run"] if device == "cuda" else before[-1] == "totals"
+    assert heard.count("order 0") == heard.count("order 1") == 1
