@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from gpuae.backends import blas, resolve_device
+from gpuae.backends import Device, blas, resolve_device
 from gpuae.backends.cuda_driver import ask_driver, why_not
 from gpuae.backends.rate import numpy_rate, own_rate, rate_with
 from gpuae.training.thread_pool import available_cores
@@ -28,8 +28,12 @@ def diagnose() -> dict[str, str]:
         "CUDA": _cuda_driver(),
         "CuPy": _cupy(),
         "GPU": _gpus(),
-        "would be used": f"device={device.name}: {device.reason}",
+        "would be used": f"device={device.name}: {device.reason}{_but(device)}",
     }
+
+
+def _but(device: Device) -> str:
+    return ", but the CPU for training that it ends sooner" if device.is_gpu else ""
 
 
 def _cpu() -> str:

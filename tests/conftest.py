@@ -136,6 +136,8 @@ def gpu(request, monkeypatch):
         return
     from host_gpu import HostGpu
 
+    from gpuae.backends.weighing import Strength
+
     libraries = request.getfixturevalue("kernel_libraries")
     stand_in = SimpleNamespace(
         open_gpu=lambda index, *, precision: HostGpu(libraries, precision=precision),
@@ -143,6 +145,7 @@ def gpu(request, monkeypatch):
     )
     monkeypatch.setitem(sys.modules, "gpuae.backends.cupy_gpu", stand_in)
     monkeypatch.setattr("gpuae.backends.cuda_driver.why_not", lambda index=0: "")
+    monkeypatch.setattr("gpuae.backends.cuda_driver.strength", lambda index: Strength(132, 2))
 
 
 @pytest.fixture

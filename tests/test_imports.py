@@ -155,8 +155,9 @@ def test_backends_and_storage_know_nothing_of_each_other(module):
     ],
 )
 def test_only_the_backends_know_a_backend_by_name(module):
-    """Of the backends the mathematics imports the protocol, Philox and the way to choose one."""
+    """Of the backends others import the protocol, Philox and what a device is chosen by."""
     allowed = {"gpuae.backends", "gpuae.backends.ops", "gpuae.backends.philox"}
+    allowed |= {"gpuae.backends.weighing"}
     backends = {name for name in imported(MODULES[module]) if part(name) == "backends"}
     assert backends <= allowed
     names = {

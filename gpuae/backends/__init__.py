@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from gpuae.backends.ops import Ops
+from gpuae.backends.weighing import Work
+from gpuae.durations import worded
 from gpuae.errors import ConfigError, DeviceError
 
 _DEVICE = re.compile(r"auto|cpu|numpy|cuda(:[0-9]{1,4})?")
@@ -20,7 +22,7 @@ class Device:
     """`cpu`, `numpy` or `cuda:N`."""
     reason: str
     passes_gpu_by: bool = False
-    """Whether this machine seems to have a GPU, which cannot be used for that reason."""
+    """Whether this machine seems to have a GPU, which is not used for that reason."""
 
     @property
     def is_gpu(self) -> bool:
@@ -28,8 +30,14 @@ class Device:
         return self.name.startswith("cuda")
 
 
-def resolve_device(asked: str) -> Device:
+def resolve_device(asked: str, work: Work | None = None) -> Device:
     """Decide which device computes.
+
+    Parameters
+    ----------
+    work
+        What there is to compute, by which `auto` chooses where there is a GPU; without it that is
+        the first GPU.
 
     Raises
     ------
@@ -40,9 +48,9 @@ def resolve_device(asked: str) -> Device:
         raise DeviceError(f"device={asked}: give auto, cpu, cuda, cuda:N or numpy")
     if asked == "auto":
         problem = _gpu_problem(0)
-        if not problem:
-            return Device("cuda:0", "the first GPU")
-        return Device("cpu", problem, _has_gpu())
+        if problem:
+            return Device("cpu", problem, _has_gpu())
+        return Device("cuda:0", "the first GPU") if work is None else _faster(work)
     if asked.startswith("cuda"):
         index = int(asked.partition(":")[2] or 0)
         problem = _gpu_problem(index)
@@ -50,6 +58,17 @@ def resolve_device(asked: str) -> Device:
             raise DeviceError(f"device={asked}: {problem}; or use device=cpu or device=auto")
         return Device(f"cuda:{index}", "asked for")
     return Device(asked, "asked for")
+
+
+def _faster(work: Work) -> Device:
+    from gpuae.backends.cuda_driver import strength
+
+    there, here = work.on_gpu(strength(0)), work.on_cpu()
+    if there < here:
+        said = f"about {worded(there)} with its start, and {worded(here)} on the CPU"
+        return Device("cuda:0", f"the first GPU: {said}")
+    said = f"about {worded(here)}, and {worded(there)} on the GPU with its start"
+    return Device("cpu", f"{said}, which device=cuda takes", passes_gpu_by=True)
 
 
 def _gpu_problem(index: int) -> str:

@@ -7,11 +7,15 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from gpuae.backends.weighing import Strength
+
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 INSTALL = "pip install 'gpuae[cuda13]' (or 'gpuae[cuda12]' for a driver of CUDA 12)"
 FINDS_NONE = "the NVIDIA driver finds no GPU"
 NO_DEVICE = 100
 """CUDA_ERROR_NO_DEVICE."""
+PROCESSORS, SINGLE_TO_DOUBLE = 16, 87
+"""CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT and _SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,20 @@ def ask_driver() -> Driver:
     if status != 0:
         return Driver(version, 0, f"the NVIDIA driver does not start (error {status}): reboot")
     return Driver(version, devices.value, "")
+
+
+def strength(index: int) -> Strength:
+    """Ask the driver what a GPU has that is there."""
+    library = ctypes.CDLL(LIBRARY)
+    library.cuInit(0)
+    device = ctypes.c_int()
+    library.cuDeviceGet(ctypes.byref(device), index)
+    found = []
+    for attribute in (PROCESSORS, SINGLE_TO_DOUBLE):
+        value = ctypes.c_int()
+        library.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+        found.append(max(1, value.value))
+    return Strength(*found)
 
 
 def has_gpu() -> bool:

@@ -72,14 +72,14 @@ def search(
     data: str, most: int | None, config: Config, reading: ReadOptions, tell: Any
 ) -> Dimensions | None:
     """Open the rows and try codes, telling how each does."""
-    from gpuae.cli.learning_rows import open_rows, tell_device
+    from gpuae.cli.learning_rows import check_device, open_rows
     from gpuae.cli.rows import note
     from gpuae.dimensions import check_settings, find_dimensions
     from gpuae.errors import InputError
     from gpuae.storage.rows.mapped_copy import mapped_copy
 
     check_settings(config)
-    tell_device(config)
+    check_device(config)
     reading = replace(reading, missing=config.missing == "mean", wide=config.dtype == "float64")
     dataset = open_rows(data, reading, config)
     if dataset.categorical:

@@ -163,7 +163,7 @@ class _Task:
 
         others = (*self.labels.sources, *self.weights.sources)
         job = replace(self.job, said=self.job.said | self.weights.told)
-        made = job.attributes("finetune", self.config.device, others=others)
+        made = job.attributes("finetune", None, others=others)
         return finetune(
             self.job.model,
             x,

@@ -21,7 +21,7 @@ from gpuae.cli.columns import learning_column_options
 from gpuae.cli.fit_lines import figures_of, lines_of, summary_of, tell_lines, with_advice
 from gpuae.cli.fit_task import Task
 from gpuae.cli.foretold import dry_run_option, process_began, tell_foretold
-from gpuae.cli.learning_rows import tell_device
+from gpuae.cli.learning_rows import check_device
 from gpuae.cli.page import live_options, wanted_page
 from gpuae.cli.patches import image_options
 from gpuae.cli.records import Records, record_options
@@ -115,14 +115,14 @@ def command(
     own_files = (output, checkpoint, config_path)
     inputs = (data, validation_data, init_from, weights_path)
     if dry_run:
-        tell_device(config)
+        check_device(config)
         task = Task.read(config, inputs, reading, preset, own_files)
         tell_foretold(task.foretell(began), output, as_json=as_json)
         return
     records = Records(log, tensorboard, resume=resume)
     records.check(*own_files, *files_of(data), init_from, weights_path, force=force)
     with records, wanted_page(live, port, opens=opens) as page:
-        tell_device(config)
+        check_device(config)
         task = Task.read(config, inputs, reading, preset, own_files)
         result, changed = task.fit(output, checkpoints, page, records, force=force)
         summary, verdict = summary_of(result, output), judge(result)

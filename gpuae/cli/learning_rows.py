@@ -1,4 +1,4 @@
-"""The rows that a command learns from, and the device that it learns on."""
+"""The rows that a command learns from, and what it finds before it reads them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ if TYPE_CHECKING:
     from gpuae.storage.rows.dataset import Dataset
 
 
-def tell_device(config: Config) -> None:
-    """Say what `auto` comes to where there is a GPU; a device that is not there ends it here."""
+def check_device(config: Config) -> None:
+    """Let a device that is not there end it here, and say if the CPU has to be compiled for."""
     from gpuae.backends import needs_compiling, resolve_device
 
-    device = resolve_device(config.device)
-    if config.device == "auto" and (device.is_gpu or device.passes_gpu_by):
-        say(f"device {device.name}: {device.reason}")
-    if needs_compiling(device):
+    if needs_compiling(resolve_device(config.device)):
         say("compiling for this CPU, once: some seconds now and for each new kind of network")
 
 

@@ -39,6 +39,10 @@ class Said(Meter):
         """Pass it on."""
         say(f"note: {message}")
 
+    def device_chosen(self, name: str, reason: str) -> None:
+        """Say it."""
+        say(f"device {name}: {reason}")
+
     def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
         """Say what is about to be trained, and why so."""
         super().chosen(config, columns, rows, reasons)

@@ -101,7 +101,7 @@ class Job:
     def attributes(
         self,
         command: str,
-        device: str,
+        device: str | None,
         more: Mapping[str, str | int | float] = MappingProxyType({}),
         others: tuple[lineage.SourceFile, ...] = (),
         **options: str | int | float,
@@ -109,7 +109,8 @@ class Job:
         """Return which command, model, data, other sources and device an output comes from.
 
         `options` are those of the command that decide what it gives; `more` are attributes by
-        themselves. The hash of the data may still be computed; it is of what was read, or refused.
+        themselves. Of a device that is not known yet, None, nothing is said. The hash of the data
+        may still be computed; it is of what was read, or refused.
         """
         from gpuae.backends import computed_by, resolve_device
         from gpuae.storage.outputs.late_hashes import LateAttributes
@@ -121,7 +122,8 @@ class Job:
         made = lineage.attributes(command, sources, {**options, **self.said})
         self.check_unchanged()
         hashes = () if self.hash is None else self.hash.all
-        return LateAttributes({**computed_by(resolve_device(device)), **made, **more}, hashes)
+        known = {} if device is None else computed_by(resolve_device(device))
+        return LateAttributes({**known, **made, **more}, hashes)
 
     def data_source(self, *, late: bool = False) -> lineage.SourceFile:
         """Return the data as a source, with their hashes or, before these, what stands for them."""

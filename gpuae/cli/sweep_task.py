@@ -82,13 +82,13 @@ class Task:
     ) -> Task:
         """Open the rows, and check that the folder is of this sweep."""
         from gpuae.backends import resolve_device
-        from gpuae.cli.learning_rows import open_rows, tell_device
+        from gpuae.cli.learning_rows import check_device, open_rows
         from gpuae.storage.files.input_file import check_unchanged
         from gpuae.storage.provenance import lineage
         from gpuae.sweeps.folder import Folder
 
         configs = [run.config for run in asked.runs if run.config is not None]
-        tell_device(asked.first)
+        check_device(asked.first)
         reading = replace(
             reading,
             missing=any(config.missing == "mean" for config in configs),

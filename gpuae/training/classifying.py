@@ -33,6 +33,7 @@ from gpuae.storage.file_format import Attribute
 from gpuae.storage.rows.mapped_copy import scratch
 from gpuae.storage.rows.pages import gathered
 from gpuae.training.batches import Order, permutation
+from gpuae.training.device_choice import choose_device
 from gpuae.training.history import History, Observer, Silence
 from gpuae.training.preparation import Prepared, new_team
 from gpuae.training.trainer import Build, Ending, Trainer, TrainingResult
@@ -118,6 +119,8 @@ def finetune(
     ConfigError, DeviceError, InputError
         Where settings, device, labels or rows make no sense.
     """
+    resolve_device(config.device)  # one that is not there is refused before anything is read
+    watcher = observer or Silence()
     encoding.check_columns(model, x.shape[1])
     if len(labels) != len(x):
         raise InputError(f"{source}: has {len(labels)} labels for {len(x)} rows; give one a row")
@@ -130,7 +133,10 @@ def finetune(
     config = config.resolve(len(x), x.nbytes)
     rows, held_out = stratified(numbers, config.resolved("validation"), config.seed)
     targets = _targets(numbers, classes, rows, config, weights)
-    device = resolve_device(config.device)
+    network = classifier_network(model.config, model.network.columns, len(classes))
+    epochs = max(config.resolved("head_epochs"), config.resolved("epochs"))
+    whole, row_bytes = config.training(model.config, epochs, whole=True), x.nbytes / len(x)
+    device = choose_device(network, whole, len(rows), row_bytes, watcher)
     started = replace(
         model,
         parameters=_first_parameters(model, len(classes)),
@@ -142,7 +148,7 @@ def finetune(
     )
     if ready is not None:
         ready(started)
-    ops, watcher = get_ops(device, model.config.precision), observer or Silence()
+    ops = get_ops(device, model.config.precision)
     own = balanced(weights, rows, held_out)
     training = _Training(ops, started, x, targets, rows, held_out, watcher, own)
     trained, results = training.run()

@@ -41,6 +41,7 @@ from gpuae.storage.rows.pages import gathered
 from gpuae.training.batches import Order
 from gpuae.training.checkpoint import Checkpoints, CheckpointSaver
 from gpuae.training.deadline import NO_END, Deadline
+from gpuae.training.device_choice import choose_device
 from gpuae.training.folds import Fold, Validated, cross_validate, fold_rows
 from gpuae.training.held_out import MEASURED_ROWS, Unseen, held_out_facts
 from gpuae.training.history import Observer, Silence
@@ -170,7 +171,7 @@ def fit(
         _check_same_categories(initial, categorical)
         config = _shaped_as(initial, config)
     deadline = Deadline.of(config)
-    device = resolve_device(config.device)
+    resolve_device(config.device)  # one that is not there is refused before anything is read
     watcher = observer or Silence()
     config = held_out(config, len(x), own_rows=validation is not None)
     parts = partition(x, validation, config).only(kept)
@@ -192,9 +193,12 @@ def fit(
     wrong = unfit_targets(x, prepared.config, validation_rows)
     if wrong is not None:
         raise InputError(f"held-out rows: {wrong}")
+    network = mirrored_autoencoder(prepared.config, x.shape[1], widths(categorical))
+    row_bytes = x.shape[1] * x.dtype.itemsize
+    device = choose_device(network, prepared.config, len(rows), row_bytes, watcher)
     job = _Job(
         ops=get_ops(device, prepared.config.precision),
-        network=mirrored_autoencoder(prepared.config, x.shape[1], widths(categorical)),
+        network=network,
         x=x,
         initial=initial,
         attributes={"seed": config.seed, **computed_by(device), **(attributes or {})},

@@ -70,6 +70,10 @@ class Observer(Protocol):
         """Hear something about the data that a person should know, in a sentence."""
         ...
 
+    def device_chosen(self, name: str, reason: str) -> None:
+        """Hear what will compute, and why, where there was a choice."""
+        ...
+
     def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
         """Hear the resolved settings, which of them the data decided, and why."""
         ...
@@ -111,6 +115,9 @@ class Silence:
     def note(self, message: str) -> None:
         """Say nothing."""
 
+    def device_chosen(self, name: str, reason: str) -> None:
+        """Say nothing."""
+
     def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
         """Say nothing."""
 
@@ -146,6 +153,11 @@ class Together:
         """Pass it on."""
         for observer in self._observers:
             observer.note(message)
+
+    def device_chosen(self, name: str, reason: str) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.device_chosen(name, reason)
 
     def chosen(self, config: Config, columns: int, rows: int, reasons: Mapping[str, str]) -> None:
         """Pass it on."""

@@ -3,20 +3,23 @@
 import ctypes
 import re
 import sys
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from gpuae.backends import cuda_driver, get_ops, resolve_device
+from gpuae.backends.weighing import Work
 from gpuae.errors import ConfigError, DeviceError
 
 
 class Library:
     """An NVIDIA driver."""
 
-    def __init__(self, *, version=13000, devices=1, status=0):
+    def __init__(self, *, version=13000, devices=1, status=0, attributes=None):
         self.version, self.devices, self.status = version, devices, status
+        self.attributes = attributes or {16: 132, 87: 2}
 
     def cuDriverGetVersion(self, number):  # noqa: N802
         number._obj.value = self.version
@@ -27,6 +30,16 @@ class Library:
 
     def cuDeviceGetCount(self, number):  # noqa: N802
         number._obj.value = self.devices
+        return 0
+
+    def cuDeviceGet(self, device, index):  # noqa: N802
+        assert index < self.devices
+        device._obj.value = 7
+        return 0
+
+    def cuDeviceGetAttribute(self, number, attribute, device):  # noqa: N802
+        assert device.value == 7
+        number._obj.value = self.attributes[attribute]
         return 0
 
 
@@ -121,6 +134,43 @@ def test_a_gpu_that_is_there_is_taken(machine):
     assert resolve_device("cuda:1").name == "cuda:1"
 
 
+SHORT = Work(steps=2e4, flops=1e10, moved=1e6, double=False, busy=1)
+LONG = Work(steps=2e4, flops=1e13, moved=1e8, double=False, busy=2)
+DOUBLE = Work(steps=100, flops=2e12, moved=1e6, double=True, busy=8)
+
+
+def test_auto_takes_the_cpu_where_training_ends_sooner_there(machine):
+    machine(driver=Library(), cupy=cupy_with())
+    device = resolve_device("auto", SHORT)
+    assert (device.name, device.passes_gpu_by) == ("cpu", True)
+    said = r"about 0\.27 s, and 2\.3 s on the GPU with its start, which device=cuda takes"
+    assert re.fullmatch(said, device.reason)
+    assert resolve_device("cuda", SHORT).name == "cuda:0"
+
+
+def test_auto_takes_the_gpu_where_it_pays(machine):
+    machine(driver=Library(), cupy=cupy_with())
+    device = resolve_device("auto", LONG)
+    said = r"the first GPU: about 2\.8 s with its start, and 1\.39 min on the CPU"
+    assert device.name == "cuda:0"
+    assert re.fullmatch(said, device.reason)
+    assert resolve_device("cpu", LONG).name == "cpu"
+
+
+def test_auto_knows_that_most_gpus_are_slow_in_float64(machine):
+    machine(driver=Library(), cupy=cupy_with())
+    assert resolve_device("auto", DOUBLE).name == "cuda:0"
+    machine(driver=Library(attributes={16: 40, 87: 64}), cupy=cupy_with())
+    assert resolve_device("auto", DOUBLE).name == "cpu"
+    assert resolve_device("auto", replace(DOUBLE, double=False)).name == "cuda:0"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_work_changes_nothing_where_there_is_no_gpu(machine, name):
+    machine(**CASES[name][0])
+    assert resolve_device("auto", LONG) == resolve_device("auto")
+
+
 @pytest.mark.parametrize(
     ("devices", "says"), [(1, "only cuda:0 is there"), (4, "cuda:0 to cuda:3 are there")]
 )
@@ -167,7 +217,7 @@ def test_doctor_shows_the_gpus(machine, monkeypatch):
         "cuda:0 NVIDIA 0, compute capability 9.0, 140 GiB; "
         "cuda:1 NVIDIA 1, compute capability 9.0, 140 GiB"
     )
-    assert found["would be used"] == "device=cuda:0: the first GPU"
+    assert found["would be used"].startswith("device=cuda:0: the first GPU, but the CPU for")
 
 
 def test_doctor_says_what_is_missing(machine):

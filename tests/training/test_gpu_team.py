@@ -1,20 +1,27 @@
 """The team of a GPU computes what the threads of a CPU do, wherever the rows are."""
 
+import re
+
 import numpy as np
 import pytest
 
 from gpuae import load
-from gpuae.backends import Device, get_ops
+from gpuae.backends import Device, get_ops, weighing
+from gpuae.backends.weighing import Strength
 from gpuae.config import Config
 from gpuae.encoding import encode, into
 from gpuae.errors import DeviceError, GpuaeWarning
+from gpuae.finetune_config import FinetuneConfig
 from gpuae.machine import Machine
 from gpuae.model.autoencoder import mirrored_autoencoder
 from gpuae.model.init import initial_parameters
 from gpuae.model.objective import objective
 from gpuae.model.statistics import column_statistics
 from gpuae.training import batches, gpu_team, loader
+from gpuae.training.classifying import finetune
 from gpuae.training.fitting import fit
+from gpuae.training.footprint import work_of
+from gpuae.training.history import Silence
 from gpuae.training.optimizers import create_optimizer
 from gpuae.training.preparation import new_team, prepare
 from gpuae.training.team import Team
@@ -221,3 +228,70 @@ def test_the_next_order_is_drawn_while_a_gpu_works(low_rank, monkeypatch, device
     before = heard[: heard.index("order 1")]
     assert before == ["order 0", "run"] if device == "cuda" else before[-1] == "totals"
     assert heard.count("order 0") == heard.count("order 1") == 1
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Lets a GPU be reckoned with that needs no time but for computing."""
+    for name in ("GPU_BEGINS", "GPU_STEP"):
+        monkeypatch.setattr(weighing, name, 0.0)
+
+
+class Heard(Silence):
+    def __init__(self):
+        self.devices = []
+
+    def device_chosen(self, name, reason):
+        self.devices.append(f"{name}: {reason}")
+
+
+def test_auto_trains_small_networks_on_the_cpu_and_says_so(low_rank):
+    heard = Heard()
+    fitted = fit(rows_for("plain", low_rank), config_of("plain", device="auto"), observer=heard)
+    assert fitted.device.name == fitted.model.attributes["device"] == "cpu"
+    (said,) = heard.devices
+    assert re.fullmatch(r"cpu: about \S+ s, and 1\.5 s on the GPU with .* device=cuda .*", said)
+
+
+def test_auto_trains_on_the_gpu_where_that_pays(low_rank, at_once):
+    heard = Heard()
+    fitted = fit(rows_for("plain", low_rank), config_of("plain", device="auto"), observer=heard)
+    assert fitted.model.attributes["device"] == "cuda:0"
+    assert heard.devices[0].startswith("cuda:0: the first GPU: about ")
+
+
+def test_what_was_asked_for_is_not_weighed(low_rank):
+    heard = Heard()
+    fitted = fit(rows_for("plain", low_rank), config_of("plain"), observer=heard)
+    assert (fitted.device.name, heard.devices) == ("cuda:0", [])
+
+
+def test_auto_takes_the_gpu_for_rounded_factors(low_rank):
+    config = config_of("plain", device="auto", precision="bf16")
+    assert fit(rows_for("plain", low_rank), config).device.name == "cuda:0"
+
+
+@pytest.mark.parametrize("pays", [False, True])
+def test_a_classifier_says_what_made_it(low_rank, request, pays):
+    if pays:
+        request.getfixturevalue("at_once")
+    x = rows_for("plain", low_rank)
+    model = fit(x, config_of("plain", device="cpu")).model
+    heard = Heard()
+    config = FinetuneConfig(epochs=2, head_epochs=1)
+    made = finetune(model, x, np.arange(len(x)) % 2, config, observer=heard)
+    name = "cuda:0" if pays else "cpu"
+    assert made.device.name == made.model.attributes["device"] == name
+    assert heard.devices[0].startswith(name)
+
+
+def test_more_to_compute_is_never_a_reason_for_the_cpu(low_rank):
+    x = rows_for("plain", low_rank)
+    _, network, _ = team_of(config_of("plain"), x, "numpy")
+    for name, more in (("plain", {"folds": 4}), ("plain", {"folds": 1}), ("full batch", {})):
+        works = [
+            work_of(network, config_of(name, epochs=epochs, **more), 150, 28)
+            for epochs in (1, 10, 1000)
+        ]
+        gains = [own.on_cpu() / own.on_gpu(Strength(132, 2)) for own in works]
+        assert gains == sorted(gains)
