@@ -11,16 +11,16 @@ __device__ inline double bias_correction(int place, Index step) {
     return __dadd_rn(1.0, -power);  // never joined with what `pow` does last: the same bits anywhere
 }
 
-// Count a step of so many rows, in one block, and write down the corrections of the step to come:
-// its number, 1 - b1^step and 1 - b2^step. `corrections` may be null.
+// Count a step of so many rows, in one block, and write its corrections down: its number,
+// 1 - b1^step and 1 - b2^step.
 __device__ inline void advance_clock(Index* counters, Index rows, double* corrections) {
-    const Index next = counters[STEP] + 2;  // an Adam step's number counts from 1
-    if (corrections != nullptr && threadIdx.x < 2) {
-        corrections[1 + threadIdx.x] = bias_correction(threadIdx.x, next);
+    const Index step = counters[STEP] + 1;
+    if (threadIdx.x < 2) {
+        corrections[1 + threadIdx.x] = bias_correction(threadIdx.x, step);
     }
     __syncthreads();
     if (threadIdx.x > 0) return;
-    if (corrections != nullptr) corrections[0] = double(next);
+    corrections[0] = double(step);
     counters[START] += rows;
-    counters[STEP] += 1;
+    counters[STEP] = step;
 }

@@ -1,7 +1,7 @@
 // Over flat vectors of parameters, and the clock.
 //
 //   adam          g' = g + decay w; first = b1 first + (1 - b1) g'; second = b2 second + (1 - b2) g'^2;
-//                 w -= rate (first / (1 - b1^t)) / (sqrt(second / (1 - b2^t)) + epsilon), t = step + 1
+//                 w -= rate (first / (1 - b1^t)) / (sqrt(second / (1 - b2^t)) + epsilon), t = step
 //   sgd           velocity = momentum velocity - rate (g + decay w); w += velocity
 //                 in both, decay is of the first `decayed` only, and squares[t] = the sum over tile t
 //                 of their w^2 before the step, in double
@@ -12,7 +12,7 @@
 //   advance       start += rows, step += 1, and what `advance_clock` says
 //
 // Shapes: w, g, first, second, velocity, x, y (count,); squares (tiles,) or null; counters (4,),
-// rate (1,); known, corrections (3,) or null: the number of a step and what Adam divides by in it.
+// rate (1,); known, corrections (3,): the number of a step and what Adam divides by in it.
 // Step and learning rate are read from the device, so that a captured launch can be replayed; each
 // vector is read once and written once. D. Kingma, J. Ba, "Adam", 2015.
 #include "device.cuh"
@@ -55,8 +55,8 @@ __global__ void adam(
     double* corrections = shared_memory + WARPS;  // behind what block_sum takes
     if (threadIdx.x < 2) {
         const int place = threadIdx.x;
-        const Index step = counters[STEP] + 1;
-        const bool is_known = known != nullptr && known[0] == double(step);
+        const Index step = counters[STEP];
+        const bool is_known = known[0] == double(step);
         corrections[place] = is_known ? known[1 + place] : bias_correction(place, step);
     }
     __syncthreads();

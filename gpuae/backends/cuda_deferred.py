@@ -109,11 +109,11 @@ class Total:
 
 @dataclass(frozen=True)
 class Advance:
-    """The counters of a clock count a step of so many rows; corrections (3,) become Adam's next."""
+    """The counters of a clock count a step of so many rows; corrections (3,) become Adam's."""
 
     counters: Array
     rows: int
-    corrections: Array | None
+    corrections: Array
 
     groups = 1
 
@@ -125,11 +125,11 @@ class Advance:
     @property
     def writes(self) -> tuple[Array, ...]:
         """What is different afterwards."""
-        return (self.counters,) if self.corrections is None else (self.counters, self.corrections)
+        return (self.counters, self.corrections)
 
     def row(self, gpu: Gpu) -> dict[str, float]:
         """Return the fields of its row in the table, but for the first group."""
-        known = 0 if self.corrections is None else gpu.address(self.corrections)
+        known = gpu.address(self.corrections)
         return {"kind": _CLOCK, "from": known, "to": gpu.address(self.counters), "width": self.rows}
 
 

@@ -655,7 +655,7 @@ KERNELS = {
                 "Real* second (count)",
                 "const Index* counters (*)",
                 "const double* rate (*)",
-                "const double*? known (*)",
+                "const double* known (*)",
                 *_MOVING,
             ),
             shared=_BLOCK_SUM_BYTES + 2 * 8,
@@ -714,7 +714,7 @@ KERNELS = {
             "parameters.cu",
             (),
             ((),),
-            ("Index* counters (*)", "Index rows", "double*? corrections (*)"),
+            ("Index* counters (*)", "Index rows", "double* corrections (*)"),
         ),
     )
 }

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 BRANCHES = 2
-CROSSING = 1.5
-"""Microseconds that it takes to wait for another branch."""
+CROSSING = 2.5
+"""Microseconds that it takes to wait for another branch, about, by the profile of an H200."""
 
 Span: TypeAlias = tuple[int, int]
 """Addresses of the first byte and of the one after the last."""
@@ -56,23 +56,28 @@ class Place:
 def in_branches(uses: Sequence[Use], times: int) -> list[Place]:
     """Return the places of a program's calls, repeated so many times one after the other.
 
-    All repeats are in the same order and on the same branches. A place waits for no more than it
-    has to: not for what its own branch, or another place it waits for, has waited for.
+    All repeats are in the same order and on the same branches, or on these and the next ones in
+    turn: what can begin beside the end of a repeat begins on another branch, and there the rest may
+    best follow. A place waits for no more than it has to: not for what its own branch, or another
+    place it waits for, has waited for.
     """
     count = len(uses)
     follows = [[j for j in range(count) if uses[i].must_follow(uses[j])] for i in range(count)]
-    chosen = _chosen(uses, follows)
+    chosen, moves_on = _chosen(uses, follows)
     number = {call: place for place, (call, _) in enumerate(chosen)}
+    branches = [
+        (branch + repeat * moves_on) % BRANCHES for repeat in range(times) for _, branch in chosen
+    ]
     known: list[list[int]] = []  # at each place, the last place of each branch that is done
     last = [[-1] * BRANCHES for _ in range(BRANCHES)]
     waits: list[tuple[int, ...]] = []
     for repeat in range(times):
-        for call, branch in chosen:
+        for call, _ in chosen:
+            branch = branches[len(known)]
             done, own = list(last[branch]), []
             places = [(repeat - (other >= call)) * count + number[other] for other in follows[call]]
             for place in sorted(places, reverse=True):
-                there = chosen[place % count][1]
-                if place >= 0 and done[there] < place:
+                if place >= 0 and done[branches[place]] < place:
                     own.append(place)
                     done = [max(pair) for pair in zip(done, known[place], strict=True)]
             done[branch] = len(known)
@@ -80,25 +85,37 @@ def in_branches(uses: Sequence[Use], times: int) -> list[Place]:
             known.append(done)
             waits.append(tuple(own))
     awaited = {place for own in waits for place in own}
-    return [Place(*chosen[place % count], own, place in awaited) for place, own in enumerate(waits)]
+    return [
+        Place(chosen[place % count][0], branches[place], own, place in awaited)
+        for place, own in enumerate(waits)
+    ]
 
 
-def _chosen(uses: Sequence[Use], follows: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+def _chosen(
+    uses: Sequence[Use], follows: Sequence[Sequence[int]]
+) -> tuple[list[tuple[int, int]], bool]:
     """Return the calls in the order of their starts, each with the branch where it starts first.
 
-    What must be waited for longest until the end comes first of those that can start as early. It
-    is so in a second repeat, of which some may run beside the end of the first.
+    Of those that can start as early, what must be waited for longest until the end comes first. It
+    is so in the second of three repeats, of which some may run beside the end of the first, and
+    some of the third beside its end. And return whether most of it is on another branch than in the
+    first repeat.
     """
     count = len(uses)
     first = [[j for j in own if j < i] for i, own in enumerate(follows)]
-    second = [[j + count * (j < i) for j in own] for i, own in enumerate(follows)]
-    before, costs = first + second, [own.cost for own in uses] * 2
+    before = first + [
+        [j + count * (j < i) + repeat * count for j in own]
+        for repeat in range(2)
+        for i, own in enumerate(follows)
+    ]
+    costs = [own.cost for own in uses] * 3
     left = _until_the_end(costs, before)
     free, ends, branches = [0.0] * BRANCHES, dict[int, float](), dict[int, int]()
     while len(ends) < len(costs):
         starts = [
             (
                 max([free[branch], *(ends[j] + CROSSING * (branches[j] != branch) for j in own)]),
+                i // count,
                 -left[i],
                 branch,
                 i,
@@ -107,10 +124,12 @@ def _chosen(uses: Sequence[Use], follows: Sequence[Sequence[int]]) -> list[tuple
             if i not in ends and all(j in ends for j in own)
             for branch in range(BRANCHES)
         ]
-        start, _, branch, call = min(starts)
+        start, _, _, branch, call = min(starts)
         branches[call] = branch
         free[branch] = ends[call] = start + costs[call]
-    return [(call - count, branch) for call, branch in branches.items() if call >= count]
+    second = [(call - count, own) for call, own in branches.items() if call // count == 1]
+    moved = sum(costs[call] for call, branch in second if branch != branches[call])
+    return second, 2 * moved > sum(costs[:count])
 
 
 def _until_the_end(costs: Sequence[float], before: Sequence[Sequence[int]]) -> list[float]:

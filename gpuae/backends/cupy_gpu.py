@@ -310,13 +310,14 @@ class _Graph:
 
         A graph that was launched may be using the workspace of a branch.
         """
-        for place in in_branches(self._uses, 1):
-            call = self._calls[place.call].call
+        twice = in_branches(self._uses, 2)
+        for number, branch in sorted({(own.call, own.branch) for own in twice}):
+            call = self._calls[number].call
             if isinstance(call, _Product):
-                self._join(place.branch, 0)
-                with self._gpu.on_branch(place.branch):
+                self._join(branch, 0)
+                with self._gpu.on_branch(branch):
                     call.rehearse()
-                self._join(0, place.branch)
+                self._join(0, branch)
 
     @cached_property
     def _many(self) -> Any:

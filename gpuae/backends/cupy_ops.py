@@ -65,7 +65,7 @@ MOST_IN_ONE_BLOCK = 1 << 14
 ARRIVALS = "arrivals"
 """Scratch for counters of blocks that share a tile of a product."""
 CORRECTIONS = "corrections"
-"""Scratch for what `advance` leaves for Adam's next step."""
+"""Scratch for what `advance` leaves for Adam's step."""
 
 
 class CupyOps:
@@ -119,7 +119,7 @@ class CupyOps:
         )
 
     def advance(self, clock: Clock, count: int) -> None:
-        self._do(Advance(clock.counters, count, self._scratch.get(CORRECTIONS)))
+        self._do(Advance(clock.counters, count, self._corrections()))
 
     # Matrix products
 

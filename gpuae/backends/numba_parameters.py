@@ -72,7 +72,7 @@ def adam(
 ) -> None:
     """Make one step of D. Kingma, J. Ba, "Adam", 2015, algorithm 1; decay may be None."""
     number = parameters.dtype.type
-    step = counters[STEP] + 1
+    step = counters[STEP]
     beta_1, rest_1 = number(ADAM_BETA_1), number(1.0 - ADAM_BETA_1)
     beta_2, rest_2 = number(ADAM_BETA_2), number(1.0 - ADAM_BETA_2)
     mean_rate = number(rate[0] / (1.0 - ADAM_BETA_1**step))

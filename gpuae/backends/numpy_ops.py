@@ -364,7 +364,7 @@ class NumpyOps:
             self.add_squares(weights, factor, squares)
         gradient = gradient.copy()
         gradient[:decayed] += gradient.dtype.type(weight_decay) * weights
-        step = int(clock.counters[STEP]) + 1
+        step = int(clock.counters[STEP])
         rate = float(clock.rate[0])
         first[...] = ADAM_BETA_1 * first + (1 - ADAM_BETA_1) * gradient
         second[...] = ADAM_BETA_2 * second + (1 - ADAM_BETA_2) * gradient**2

@@ -500,7 +500,7 @@ class Ops(Protocol):
     ) -> None:
         """Make one Adam step by gradient + λ·parameters, in place.
 
-        The clock counts the steps before this one. λ acts on the first `decayed` parameters, by
+        The clock has counted this step. λ acts on the first `decayed` parameters, by
         default on all; factor·Σw² of these, before they move, is added to squares (1,), float64, if
         it is given.
         """

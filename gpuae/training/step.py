@@ -148,8 +148,7 @@ class Step:
             decay = self._decay(index, region, rows)
             own.update(region.place, self._shared.parameters, gradient, self.clock, decay)
 
-        self._gradient_of(rows, move, _Pieces(self._recorder))
-        self._ops.advance(self.clock, rows)
+        self._gradient_of(rows, move, _Pieces(self._recorder), moves=True)
         self._recorder.barrier()
         return self._recorder.take()
 
@@ -167,7 +166,7 @@ class Step:
                 self._ops.axpby(self._config.weight_decay, weights, 1.0, own)
             self._add_squares(index, region, rows)
 
-        self._gradient_of(rows, decay, pieces, private=False)
+        self._gradient_of(rows, decay, pieces, moves=False)
         pieces.end_pass()
         return pieces.all
 
@@ -204,15 +203,16 @@ class Step:
         finish: Callable[[int, Region, Array], None],
         pieces: _Pieces,
         *,
-        private: bool = True,
+        moves: bool,
     ) -> None:
         """Bring all blocks forward and back; call finish(index, region, gradient) for own regions.
 
-        The gradient of a slice may be kept to this thread if it is `private` and there is one block
-        only.
+        If that `moves` the parameters, the clock counts the step as soon as its rows are not needed
+        any more: on a GPU those of the next one are then brought while this one ends. And the
+        gradient of a slice may be kept to this thread if there is one block only.
         """
         blocks = self._lanes.blocks(rows)
-        private = private and len(blocks) == 1 and self._shared.moves_by_slice
+        private = moves and len(blocks) == 1 and self._shared.moves_by_slice
         reduces = self._config.code_rule.reduces
         if reduces:
             self._forward_all(rows, blocks, pieces)
@@ -223,8 +223,10 @@ class Step:
                 if not reduces or not self._lanes.keeps_codes:
                     self._pass.encode(tile, own, None if reduces else lane.sums)
                 self._backward(lane, tile, own, rows, more=block is not blocks[0])
-            self._recorder.barrier()
             last = block is blocks[-1]
+            if last and moves:
+                self._ops.advance(self.clock, rows)
+            self._recorder.barrier()
             for number, (own_slice, gradient) in enumerate(self._own_gradients(private)):
                 self._add_gradient(own_slice, rows, block, gradient, last=last)
                 if last and self._shared.moves_by_slice:

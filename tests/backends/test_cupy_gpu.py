@@ -207,8 +207,8 @@ def steps_of(ops, x):
     own = recorder.ops
     own.gather(rows, ops.asarray(x), same, batch)
     own.gemm(batch, batch, gradient.reshape(3, 3), transpose_a=True, accumulate=True)
-    own.adam(parameters, gradient, first, second, clock, 0.1)
     own.advance(clock, 2)
+    own.adam(parameters, gradient, first, second, clock, 0.1)
     return recorder.take(), vectors, 4
 
 

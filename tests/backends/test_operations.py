@@ -659,7 +659,7 @@ def test_squares_are_added_with_their_factor(ops):
 
 def test_adam_makes_the_papers_step(ops, rows_at):
     w, g, m, v = array(1.0, -2.0), array(0.5, -3.0), array(0.1, 0.2), array(0.3, 0.4)
-    clock = rows_at([0], step=4, rate=0.01).clock
+    clock = rows_at([0], step=5, rate=0.01).clock
     first, second = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
     mean, variance = first / (1 - 0.9**5), second / (1 - 0.999**5)
     expected = w - 0.01 * mean / (np.sqrt(variance) + 1e-8)
@@ -667,12 +667,12 @@ def test_adam_makes_the_papers_step(ops, rows_at):
     np.testing.assert_allclose(m, first, rtol=1e-14)
     np.testing.assert_allclose(v, second, rtol=1e-14)
     np.testing.assert_allclose(w, expected, rtol=1e-14)
-    assert clock.counters[STEP] == 4
+    assert clock.counters[STEP] == 5
 
 
 def test_adams_first_step_has_the_rates_length(ops, rows_at):
     w, m, v = np.zeros(3), np.zeros(3), np.zeros(3)
-    ops.adam(w, array(1e-3, -5.0, 1e3), m, v, rows_at([0], rate=0.01).clock)
+    ops.adam(w, array(1e-3, -5.0, 1e3), m, v, rows_at([0], step=1, rate=0.01).clock)
     np.testing.assert_allclose(w, [-0.01, 0.01, -0.01], rtol=1e-4)
 
 

@@ -37,6 +37,17 @@ def test_what_depends_on_nothing_of_each_other_is_forked():
     assert places[own].branch != places[3].branch
 
 
+def test_repeats_take_turns_where_the_next_one_begins_beside_the_end_of_the_last():
+    """The work of a repeat follows what takes longer to be there, on that branch."""
+    bring, work = use("", "a", 6.0), use("ad", "b", 12.0)
+    last, move = use("ab", "c", 4.0), use("c", "d", 4.0)
+    places = in_branches([bring, work, last, move], 4)
+    branch = {(own.call, place // 4): own.branch for place, own in enumerate(places)}
+    assert [branch[1, repeat] for repeat in range(4)] in ([0, 1, 0, 1], [1, 0, 1, 0])
+    for repeat in range(3):
+        assert branch[0, repeat + 1] == branch[1, repeat + 1] != branch[3, repeat]
+
+
 @pytest.mark.parametrize(
     ("first", "then"),
     [(use("a", "b"), use("b", "c")), (use("a", "b"), use("c", "a")), (use("", "a"), use("", "a"))],

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from host_gpu import waits_of
 
 from gpuae.backends.cuda_deferred import Advance, Columns, Total, overlap
-from gpuae.backends.cuda_order import Use
+from gpuae.backends.cuda_order import Use, in_branches
 from gpuae.backends.cupy_ops import CORRECTIONS, CupyOps, moved_tile
 from gpuae.backends.ops import START, STEP, Clock, Rows, Scaling
 
@@ -36,7 +37,7 @@ class Buffers:
         self.sums, self.totals = random.random(WIDTH), random.random(3)
         self.slope = np.zeros(WIDTH, dtype)
         self.square, self.out = random.random((2, WIDTH, WIDTH)).astype(dtype)
-        self.clock = Clock(np.array([0, 2, 5, 0]), np.array([0.01]))
+        self.clock = Clock(np.array([0, 2, 6, 0]), np.array([0.01]))
 
     def arrays(self):
         own = [own for own in vars(self).values() if isinstance(own, np.ndarray)]
@@ -123,15 +124,27 @@ def test_sums_of_many_strips_are_added_in_the_same_order(cuda):
     np.testing.assert_allclose(left[1][0], 1 + a.sum(axis=0, dtype=float), rtol=1e-12)
 
 
-def launches_of_a_step(ops, gpu, widths, *, sparse):
-    """Record a step of an autoencoder of these widths and return the launches of a replay."""
+def step_of(ops, widths, *, sparse):
+    """Record a step of an autoencoder of these widths.
+
+    Return it, its clock, its batch and its parameters: 3500 of weights, not all used, and biases.
+    """
     (recorder,) = ops.recorders(1, lambda: None)
     own, random = recorder.ops, np.random.default_rng(0)
-    weights = [random.random(pair).astype("f4") for pair in pairwise(widths)]
+    flat = [random.random(4000).astype(np.float32) for _ in range(4)]
+    shapes = list(pairwise(widths))
+    ends = np.cumsum([0, *(rows * columns for rows, columns in shapes)])
+    weights, slopes = (
+        [
+            vector[slice(*place)].reshape(shape)
+            for place, shape in zip(pairwise(ends), shapes, strict=True)
+        ]
+        for vector in flat[:2]
+    )
     active = [np.ones((ROWS, width), np.float32) for width in widths]
     deltas = [*(np.ones((ROWS, width), np.float32) for width in widths[1:-1]), active[-1]]
-    flat = [np.ones(4000, np.float32) for _ in range(4)]
-    bias = np.ones(WIDTH, np.float32)
+    ends = np.cumsum([0, *widths[1:]]) + 3500
+    shifts, biases = ([own[slice(*pair)] for pair in pairwise(ends)] for own in flat[:2])
     clock = Clock(np.zeros(4, np.int64), np.ones(1))
     units, slope, totals = np.zeros(CODE), np.zeros(CODE, np.float32), np.zeros(3)
     scaling = Scaling(np.ones(WIDTH, np.float32), np.ones(WIDTH, np.float32), -1, 1)
@@ -142,47 +155,73 @@ def launches_of_a_step(ops, gpu, widths, *, sparse):
     for index, weight in enumerate(weights):
         own.gemm(active[index], weight, active[index + 1])
         if index < len(weights) - 1:
-            own.bias_activation(active[index + 1], bias[: widths[index + 1]], "sigmoid")
+            own.bias_activation(active[index + 1], shifts[index], "sigmoid")
         if sparse and index == 0:
             own.add_column_sums(active[1], units)
             own.kl_slope(units, ROWS, 0.1, 1.0, "sigmoid", slope, totals[1:2])
-    ends = np.cumsum([0, *widths[1:]]) + 3500
-    places = [slice(*pair) for pair in pairwise(ends)]
-    biases = [flat[1][place] for place in places]
     own.output_delta(
-        deltas[-1], biases[-1], active[0], "sigmoid", "sse", ROWS, totals[:1], biases[-1], False
+        deltas[-1], shifts[-1], active[0], "sigmoid", "sse", ROWS, totals[:1], biases[-1], False
     )
     for index in reversed(range(len(weights) - 1)):
         own.gemm(deltas[index + 1], weights[index + 1], deltas[index], transpose_b=True)
         own.hidden_delta(
             deltas[index], active[index + 1], None, None, 0.0, "relu", biases[index], False
         )
-    for index, weight in enumerate(weights):
-        own.gemm(active[index], deltas[index], flat[1][: weight.size].reshape(weight.shape), True)
+    own.advance(clock, ROWS)
+    for index, slope_of_weight in enumerate(slopes):
+        own.gemm(active[index], deltas[index], slope_of_weight, True)
     squares = totals[2:] if sparse else None
     own.adam(*flat, clock, 0.1 if sparse else 0.0, 3500, squares, float(ROWS))
-    own.advance(clock, ROWS)
-    program = recorder.take()
-    before = len(gpu.launched)
-    program.replay(1)
-    assert clock.counters[[START, STEP]].tolist() == [ROWS, 1]
-    return gpu.launched[before:]
+    return recorder.take(), clock, active[0], flat[0]
 
 
-@pytest.mark.parametrize(
+each_step = pytest.mark.parametrize(
     ("widths", "sparse", "launches"),
     [
-        ((WIDTH, CODE, WIDTH), False, 9),
+        ((WIDTH, CODE, WIDTH), False, 8),
         ((WIDTH, CODE, WIDTH), True, 11),
-        ((WIDTH, 20, 7, 20, WIDTH), False, 15),
+        ((WIDTH, 20, 7, 20, WIDTH), False, 14),
     ],
     ids=["plain", "sparse", "deep"],
 )
+
+
+@each_step
 def test_a_step_is_this_few_launches(cuda, widths, sparse, launches):
-    found = launches_of_a_step(cuda, cuda.gpu, widths, sparse=sparse)
+    program, clock, _, _ = step_of(cuda, widths, sparse=sparse)
+    program.replay(1)
+    found = cuda.gpu.launched
+    assert clock.counters[[START, STEP]].tolist() == [ROWS, 1]
     assert len(found) == launches, found
     products = 3 * (len(widths) - 1) - 1
     assert sum(name.startswith("product") for name in found) == products
+
+
+@each_step
+def test_the_next_rows_are_brought_beside_the_move_of_the_parameters(
+    cuda, widths, sparse, launches
+):
+    program, _, batch, parameters = step_of(cuda, widths, sparse=sparse)
+    places = in_branches(program._uses, 2)
+    waits = waits_of(places)
+
+    def place_of(written, number):
+        start = cuda.gpu.address(written)
+        found = [
+            place
+            for place, own in enumerate(places)
+            if start in [first for first, _ in program._uses[own.call].writes]
+        ]
+        return found[number]
+
+    def done_before(place):
+        own = waits[place]
+        return own.union(*map(done_before, own))
+
+    moved, brought = place_of(parameters, 0), place_of(batch, 1)
+    assert brought >= launches  # of the second step
+    assert moved not in done_before(brought)
+    assert moved in done_before(place_of(parameters, 1))
 
 
 def test_work_that_did_not_wait_would_be_seen(cuda, monkeypatch):
@@ -235,8 +274,8 @@ def test_adam_finds_its_corrections_where_the_clock_left_them_or_computes_them(c
         clock = Clock(np.zeros(4, np.int64), np.full(1, 0.01))
         for count in steps:
             (recorder,) = cuda.recorders(1, lambda: None)  # which knows of no steps before
-            recorder.ops.adam(w, g, first, second, clock)
             recorder.ops.advance(clock, 8)
+            recorder.ops.adam(w, g, first, second, clock)
             recorder.take().replay(count)
         left.append(w)
     np.testing.assert_array_equal(left[0], left[1])
@@ -249,16 +288,17 @@ def test_adam_takes_the_corrections_of_its_step_from_the_clock(cuda):
     left = recorder._scratch[CORRECTIONS] = memory[:3]
     w, g, first, second = np.random.default_rng(3).random((4, 50))
     clock = Clock(np.zeros(4, np.int64), np.full(1, 0.01))
-    recorder.ops.adam(w, g, first, second, clock)
     recorder.ops.advance(clock, 8)
-    program = recorder.take()
-    program.replay(3)
+    advance = recorder.take()
+    recorder.ops.adam(w, g, first, second, clock)
+    adam = recorder.take()
+    advance.replay(4)
     np.testing.assert_allclose(left, [4, 1 - 0.9**4, 1 - 0.999**4], rtol=1e-14)
     left[1:] = 1
     before = w.copy()
-    program.replay(1)
+    adam.replay(1)
     np.testing.assert_allclose(w, before - 0.01 * first / (np.sqrt(second) + 1e-8), rtol=1e-12)
-    assert left[0] == 5
+    assert left[0] == 4
     assert not memory[3:].any()
 
 
@@ -266,10 +306,10 @@ def test_corrections_of_another_step_are_not_taken(cuda):
     (recorder,) = cuda.recorders(1, lambda: None)
     vectors = np.random.default_rng(3).random((4, 50))
     clock = Clock(np.zeros(4, np.int64), np.full(1, 0.01))
-    recorder.ops.adam(*vectors, clock)
     recorder.ops.advance(clock, 8)
+    recorder.take().replay(3)
+    recorder.ops.adam(*vectors, clock)
     program = recorder.take()
-    program.replay(3)
     clock.counters[STEP] = 100
     expected = vectors.copy()
     cuda.adam(*expected, clock)
@@ -308,4 +348,3 @@ def test_works_say_what_they_write():
     assert [id(own) for own in Columns(x, 1, 3, y, False).writes] == [id(y)]
     assert [own.base is y for own in Total(x, 1.0, y[:1], True).writes] == [True]
     assert [id(own) for own in Advance(x, 1, y).writes] == [id(x), id(y)]
-    assert [id(own) for own in Advance(x, 1, None).writes] == [id(x)]

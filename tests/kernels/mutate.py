@@ -32,6 +32,8 @@ TESTS = [
     "tests/backends/test_agreement.py",
     "tests/backends/test_operations.py",
     "tests/backends/test_put_off.py",
+    "tests/backends/test_rounded_factors.py",
+    "tests/backends/test_small_products.py",
     "tests/backends/test_sparse.py",
     "tests/kernels/test_device_functions.py",
 ]

@@ -14,9 +14,9 @@ def walk(ops, config, gradients, parts=(slice(0, 3),), rate=0.1):
     parameters = np.array([1.0, -2.0, 3.0])
     optimizer = create_optimizer(ops, 3, config)
     for gradient in gradients:
+        ops.advance(clock, 1)
         for part in parts:
             optimizer.update(part, parameters, np.array(gradient)[part], clock)
-        ops.advance(clock, 1)
     return parameters
 
 
