@@ -53,7 +53,10 @@ OF_FILE = {
     "sums.cu": "sums or output_delta or hidden_delta or vector or sum_lanes or put_off"
     " or with_weights",
     "sparse.cu": "test_sparse or topk",
-    "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby or put_off",
+    "parameters.cu": "optimizer or vector or adam or sgd or fill or clock or axpby or put_off"
+    " or bfloat16",
+    "products.cu": "small_products",
+    "deltas.cuh": "output_ or hidden_delta or every_loss or small_products",
     "clock.cuh": "clock or adam or optimizer or put_off",
     "activations.cuh": "activation or output_ or hidden_delta or optimizer or every_",
     "losses.cuh": "output_ or every_loss or cross_entropy or squared_losses or cosine or huber"
@@ -63,6 +66,8 @@ OF_FILE = {
     " or optimizer or clock or masks or topk or kl_ or place_of or put_off or with_weights",
 }
 """The tests of the kernels in a file."""
+ON_A_GPU = "cuda or small_products or bfloat16"
+"""Tests that run kernels."""
 TELLING = ("17x33", "5x8", "5001", "33-70-170-9", "700-20")
 """Sizes at which most mistakes show: these go first."""
 SANITIZED = (
@@ -70,6 +75,8 @@ SANITIZED = (
     " or 9-40-140) and float32"
     " and not gathering"
 )
+OWN_SIZES = "small_products or bfloat16"
+"""Tests whose sizes are few enough for the sanitizers."""
 SECONDS = 120
 """Of computing, after which tests that have not ended have noticed: the kernel runs for ever."""
 WAITING = 1800
@@ -254,7 +261,7 @@ def sanitized(mutant: Mutant, kernels: Path) -> int:
             "ASAN_OPTIONS": "detect_leaks=0",
             "TSAN_OPTIONS": "halt_on_error=1",
         }
-        chosen = f"cuda and ({OF_FILE[mutant.file]}) and {SANITIZED}"
+        chosen = f"({ON_A_GPU}) and ({OF_FILE[mutant.file]}) and ({SANITIZED} or {OWN_SIZES})"
         command = [sys.executable, "-m", "pytest", *PYTEST, "-k", chosen]
         done = subprocess.run(command, capture_output=True, check=False, env=environment, cwd=ROOT)
         if done.returncode != 0:
@@ -293,7 +300,7 @@ def main() -> None:
         os.environ["GPUAE_LIBRARIES"] = name
         trials = Trials(chosen, Path(name))
         quiet = ["-o", "addopts=", "-p", "no:terminal", "-p", "no:faulthandler"]
-        pytest.main([*quiet, *PYTEST[1:], "-k", "cuda"], plugins=[trials])
+        pytest.main([*quiet, *PYTEST[1:], "-k", ON_A_GPU], plugins=[trials])
     counts = Counter(trials.verdicts.values())
     print(", ".join(f"{verdict}: {count}" for verdict, count in counts.most_common()))
     known, survivors = explanations(), [m for m, v in trials.verdicts.items() if v == "survives"]

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "kernels"
 AGREEMENT = ("tests/backends/test_agreement.py", "tests/backends/test_sparse.py")
 PRODUCTS = ("tests/backends/test_small_products.py",)
+ROUNDED = ("tests/backends/test_rounded_factors.py",)
 SHARED_OUT = "(40x68x200 and (Wide or Narrow) and (test_a_product or sigmoid)) or counters"
 SHAPES = "41x132 or 17x33 or 5x8 or 33-70-170-9 or 700-20"
 OF_UNITS = ("bias_activation", "bias_activation_dropout", "hidden_delta")
@@ -100,6 +101,11 @@ def test_nothing_is_found_in_any_combination(checked, sanitizer):
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
 def test_nothing_is_found_in_small_products(checked, sanitizer):
     assert_clean(checked(sanitizer, SHARED_OUT, files=PRODUCTS))
+
+
+@pytest.mark.long
+def test_nothing_is_found_where_factors_become_bfloat16(checked):
+    assert_clean(checked("address", "bfloat16", files=ROUNDED))
 
 
 @pytest.mark.long
