@@ -108,6 +108,7 @@ CALLED = {
     "memory.py": "asked for first",
     "plots/image.py": "used where there is termios",
     "storage/files/locks.py": "used where there is fcntl",
+    "storage/files/open_files.py": "used where there is resource",
     "storage/files/output_file.py": "permissions are kept where they can be",
     "storage/files/system.py": "asked for first",
     "storage/hdf5/process.py": "used where there is resource",
