@@ -75,7 +75,7 @@ def small_product(
         return None
     rows, columns = out.shape
     inner = a.size // rows
-    work = multiplications(a, out)
+    work = rows * inner * columns
     if work > LARGEST:
         return None
     narrow = work <= LARGEST_OF_NARROW and _tiles("Narrow", rows, columns) <= PROCESSORS
@@ -85,11 +85,6 @@ def small_product(
     if inner > splits * MOST_SHARE:
         return None
     return Product(a, b, out, transpose_a, transpose_b, shape, splits)
-
-
-def multiplications(a: Array, out: Array) -> int:
-    """Return how many a product of a and another matrix makes, which is as large as out."""
-    return int(out.size * (a.size // len(out)))
 
 
 def _tiles(shape: str, rows: int, columns: int) -> int:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ from gpuae.backends.cuda_kernels import (
     TURNED,
     loss_type,
 )
-from gpuae.backends.cuda_products import Product, multiplications, small_product
+from gpuae.backends.cuda_products import Product, small_product
 from gpuae.backends.gpu import Gpu, Recorded
 from gpuae.backends.ops import (
     Array,
@@ -64,8 +64,6 @@ MOST_IN_ONE_BLOCK = 1 << 14
 """Partial sums of the code that `kl_slope`, which is one block, adds up itself."""
 ARRIVALS = "arrivals"
 """Scratch for counters of blocks that share a tile of a product."""
-Seen: TypeAlias = tuple[int, tuple[int, ...]]
-"""Where a matrix begins, and its shape."""
 CORRECTIONS = "corrections"
 """Scratch for what `advance` leaves for Adam's step."""
 
@@ -152,7 +150,8 @@ class CupyOps:
             if self.gpu.precision == "bf16" and out.dtype.name == "float32":
                 a, b = self._rounded(a), self._rounded(b)
             call = self.gpu.product(a, b, out, transpose_a, transpose_b, accumulate)
-            self._submit(Recorded(call, (a, b), (out,), multiplications(a, out)))
+            work = out.size * (a.size // len(out))
+            self._submit(Recorded(call, (a, b), (out,), work))
 
     # From rows to batches
 
@@ -774,7 +773,7 @@ class CupyOps:
             name,
             product.tiles * product.splits,
             {"Shape": product.shape, **types},
-            work=multiplications(product.a, product.out),
+            work=product.out.size * (product.a.size // len(product.out)),
             **product.arguments(),
             partials=partials,
             arrivals=arrivals,
@@ -977,8 +976,8 @@ class QueueRecorder(CupyOps):
         self._works: list[Work] = []
         self._product: Product | None = None
         self._zeros: list[Array] = []
-        self._copies: dict[Seen, tuple[Array, Array]] = {}
-        self._up_to_date: set[Seen] = set()
+        self._copies: dict[tuple[int, tuple[int, ...]], tuple[Array, Array]] = {}
+        self._up_to_date: set[tuple[int, tuple[int, ...]]] = set()
         self._taken: Counter[str] = Counter()
 
     @property
